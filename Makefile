@@ -1,0 +1,53 @@
+# The commands of the README. `make help` lists them.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help install repro mirror test test-slow lint format ui clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
+		| awk -F '\t' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+install: $(BIN)/.installed ## make .venv with the pinned packages
+
+$(BIN)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+repro: install ## run the graph on what params.yaml says, and print the result
+	dvc repro
+	python -m pipelines.show
+
+DATA ?= sample
+TO ?= mirror
+mirror: install ## copy data sets for a site without internet (DATA="set5 b100" TO=FOLDER)
+	python -m pipelines.mirror $(DATA) --to $(TO)
+
+test: install ## run the fast tests
+	pytest
+
+test-slow: install ## run the tests that `make test` leaves out
+	pytest -m slow
+
+lint: install ## check style, types and the direction of imports
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+format: install ## rewrite the source in the project's style
+	ruff check --fix .
+	ruff format .
+
+PORT ?= 5000
+ui: install ## serve the MLflow UI on http://127.0.0.1:5000 (PORT=... for another port)
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+		mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1 \
+		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+
+clean: ## remove what the graph made; the environment, downloads and MLflow's runs stay
+	rm -rf data/raw data/prepared models pictures reports runs multirun outputs dvc_plots \
+		metrics/cost.json metrics/training_cost.json

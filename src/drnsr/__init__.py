@@ -1,0 +1,1 @@
+"""Deep residual networks for single-image super-resolution, and the pipeline around them."""

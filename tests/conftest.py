@@ -1,0 +1,54 @@
+"""What the tests share: small pictures of our own making, and the mirror of real files, if any."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+# Nothing that a test imports may reach for the network.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+PROJECT = Path(__file__).resolve().parents[1]
+MIRROR = Path(os.environ.get("DRNSR_MIRROR", PROJECT.parent / "shared" / "mirror"))
+
+
+def texture(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
+    """A picture with detail at many sizes: sums of random waves."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width]
+    picture = np.zeros((height, width, channels))
+    for _ in range(12):
+        frequency = random.uniform(-0.6, 0.6, 2)
+        phase = random.uniform(0, 2 * np.pi, channels)
+        picture += np.sin((frequency[0] * y + frequency[1] * x)[:, :, None] + phase)
+    return np.uint8(np.clip(127 + 25 * picture, 0, 255))
+
+
+@pytest.fixture
+def picture_folder(tmp_path: Path) -> Path:
+    """A folder with four pictures of 96 to 102 pixels, one of them gray."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(4):
+        pixels = texture(96 + 2 * number, 100, 1 if number == 3 else 3, seed=number)
+        Image.fromarray(pixels.squeeze()).save(folder / f"picture{number}.png")
+    return folder
+
+
+@pytest.fixture
+def mirror() -> Path:
+    """The mirror of real benchmark files; a test that needs it is left out where there is none."""
+    if not MIRROR.is_dir():
+        pytest.skip("no mirror of the benchmark files here")
+    return MIRROR
+
+
+def benchmark_files(mirror: Path, name: str, scale: int) -> list[tuple[Path, Path]]:
+    """The (HR, LR) files of Set5 or Set14, as MATLAB made them."""
+    folder = next(mirror.glob(f"*/jbhuang0604/SelfExSR/*/data/{name}/image_SRF_{scale}"))
+    hr_files = sorted(folder.glob("*_HR.png"))
+    return [(hr, hr.with_name(hr.name.replace("_HR", "_LR"))) for hr in hr_files]
