@@ -1,0 +1,1 @@
+"""Pixels: files, MATLAB-exact resizing, colour. Arrays are (height, width, channels)."""

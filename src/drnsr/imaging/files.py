@@ -1,0 +1,100 @@
+"""Reading and writing pictures of 8 bits a channel, gray or RGB."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
+
+from drnsr.atomic import atomic_path
+from drnsr.errors import UserError
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm"})
+
+_GRAY_MODES = frozenset({"1", "L", "LA", "La"})
+_COLOUR_MODES = frozenset({"RGB", "RGBA", "RGBa", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"})
+
+
+MAX_PIXELS = 150_000_000
+"""Of a picture: 450 MB of RGB. Pillow's own limit, which holds too, is 179 million."""
+
+
+class ImageError(UserError):
+    """A file that cannot be used as a picture; the message names it and says why."""
+
+
+def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decode a picture, turned upright as its EXIF orientation says; transparency is dropped.
+
+    Args:
+        path: the picture's file.
+        max_pixels: a picture whose header promises more is refused before it is decoded.
+
+    Returns:
+        (H, W, 1) for gray or (H, W, 3) for colour, uint8.
+
+    Raises:
+        ImageError: the file is missing, no picture, truncated, too large, or not of 8 bits a
+            channel.
+    """
+    try:
+        with path.open("rb") as file:
+            return decode_image(file.read(), max_pixels=max_pixels)
+    except (OSError, ImageError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise ImageError(f"{path}: {reason}") from error
+
+
+def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Decode the bytes of a picture file, as :func:`read_image` does."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            _check_size(picture.width, picture.height, max_pixels)
+            deep = _is_deep(picture)
+            picture.load()
+            upright = ImageOps.exif_transpose(picture)
+    except UnidentifiedImageError as error:
+        raise ImageError("not a picture in a format that is known here") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(str(error)) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        # Pillow reports a broken file by any of these.
+        raise ImageError(f"damaged or truncated ({error})") from error
+    if deep or upright.mode not in _GRAY_MODES | _COLOUR_MODES:
+        raise ImageError("more than 8 bits a channel; convert it to 8 bits first")
+    if upright.mode in _GRAY_MODES:
+        return np.asarray(upright.convert("L"))[:, :, None]
+    return np.asarray(upright.convert("RGB"))
+
+
+def _is_deep(picture: Image.Image) -> bool:
+    """Whether the file has more than 8 bits a channel, which Pillow cuts off without a word."""
+    if isinstance(picture, TiffImageFile):
+        return any(bits > 8 for bits in picture.tag_v2.get(BITSPERSAMPLE, (8,)))
+    # A tile's arguments name the kind of pixels in the file, such as "RGB;16B".
+    return isinstance(picture, ImageFile) and any("16" in str(tile.args) for tile in picture.tile)
+
+
+def encode_png(image: NDArray[np.uint8]) -> bytes:
+    """Encode (H, W, 1) or (H, W, 3) uint8 as PNG."""
+    buffer = io.BytesIO()
+    _to_pillow(image).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def write_png(path: Path, image: NDArray[np.uint8]) -> None:
+    """Write (H, W, 1) or (H, W, 3) uint8 as a PNG file, whole or not at all."""
+    with atomic_path(path) as partial:
+        partial.write_bytes(encode_png(image))
+
+
+def _check_size(width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise ImageError(f"{width} x {height} pixels, more than the limit of {max_pixels}")
+
+
+def _to_pillow(image: NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
