@@ -1,0 +1,45 @@
+"""The founding paper's network (Kavitha et al. 2025): the default of this project.
+
+conv + ReLU, residual blocks and a learned upsampling, as the paper has it. What we add: the
+network's output is a residual over the bicubic enlargement, and its last layer starts at zero, so
+that an untrained network already is bicubic and training spends itself on the missing detail alone.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from drnsr.networks.base import Network
+from drnsr.networks.layers import BicubicSkip, ResidualBlock, conv3x3
+
+
+class DRNSR(Network):
+    """Residual blocks under a bicubic skip.
+
+    Args:
+        scale: 2 or more, any whole number.
+        num_features: channels between the layers.
+        num_blocks: residual blocks.
+    """
+
+    def __init__(self, *, scale: int, num_features: int = 32, num_blocks: int = 8) -> None:
+        super().__init__()
+        self.scale = scale
+        self.num_features = num_features
+        self.num_blocks = num_blocks
+        self.head = conv3x3(3, num_features)
+        self.body = nn.Sequential(*[ResidualBlock(num_features) for _ in range(num_blocks)])
+        self.body_end = conv3x3(num_features, num_features)
+        # One convolution straight to the pixels of all phases: the cheapest learned upsampling.
+        self.tail = conv3x3(num_features, 3 * scale**2)
+        nn.init.zeros_(self.tail.weight)
+        assert self.tail.bias is not None
+        nn.init.zeros_(self.tail.bias)
+        self.skip = BicubicSkip(scale)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """(N, 3, H, W) to (N, 3, scale*H, scale*W), both 0..1 and not clipped."""
+        shallow = F.relu(self.head(lr))  # (N, F, H, W)
+        deep = shallow + self.body_end(self.body(shallow))
+        residual = F.pixel_shuffle(self.tail(deep), self.scale)  # (N, 3, scale*H, scale*W)
+        bicubic: Tensor = self.skip(lr)
+        return bicubic + residual.float()

@@ -1,0 +1,80 @@
+"""The layers that the families share."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
+    """A 3 x 3 convolution that keeps the picture's size, with zeros beyond the border."""
+    return nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
+
+
+class ResidualBlock(nn.Module):
+    """conv, ReLU, conv, times ``residual_scale``, added to the input; no batch norm (Lim 2017)."""
+
+    def __init__(self, num_features: int, residual_scale: float = 1.0) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(num_features, num_features)
+        self.conv2 = conv3x3(num_features, num_features)
+        self.residual_scale = residual_scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, F, H, W) to the same."""
+        residual: Tensor = self.conv2(F.relu(self.conv1(x)))
+        return x + residual * self.residual_scale
+
+
+class Upsampler(nn.Sequential):
+    """Learned enlargement by sub-pixel convolution (Shi 2016): 2 and 3 at once, 4 and 8 by twos."""
+
+    def __init__(self, num_features: int, scale: int) -> None:
+        """Raise ValueError where ``scale`` is neither 3 nor a power of two."""
+        if scale == 3:
+            factors = [3]
+        elif scale >= 2 and scale & (scale - 1) == 0:
+            factors = [2] * (scale.bit_length() - 1)
+        else:
+            raise ValueError(f"scale {scale} is neither 3 nor a power of two")
+        stages: list[nn.Module] = []
+        for factor in factors:
+            stages += [conv3x3(num_features, num_features * factor**2), nn.PixelShuffle(factor)]
+        super().__init__(*stages)
+
+
+class BicubicSkip(nn.Module):
+    """Bicubic enlargement as a fixed convolution, one filter for each of the scale^2 phases.
+
+    It computes what MATLAB's ``imresize`` does on floating point (kernel a = -0.5, border
+    replicated). A convolution exports everywhere, which torch's antialiased interpolation does not,
+    and it stays in fp32 under mixed precision: the residual is small beside the picture, and
+    bf16 would round the picture itself to 8 bits.
+    """
+
+    weight: Tensor
+
+    def __init__(self, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        # Not persistent: the filters follow from the scale and belong in no checkpoint.
+        self.register_buffer("weight", _phase_filters(scale), persistent=False)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, scale*H, scale*W), fp32."""
+        with torch.autocast(lr.device.type, enabled=False):
+            n, c, h, w = lr.shape
+            planes = F.pad(lr.float().reshape(n * c, 1, h, w), (2, 2, 2, 2), mode="replicate")
+            phases = F.conv2d(planes, self.weight.float())  # (N*C, scale^2, H, W)
+            return F.pixel_shuffle(phases, self.scale).reshape(n, c, h * self.scale, w * self.scale)
+
+
+def _phase_filters(scale: int) -> Tensor:
+    """The (scale^2, 1, 5, 5) filters, phases in the order that pixel shuffle wants."""
+    # Output pixel p of an input pixel stands (p + 0.5) / scale - 0.5 input pixels from its centre.
+    centres = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
+    distance = (torch.arange(-2, 3, dtype=torch.float64) - centres[:, None]).abs()
+    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
+    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
+    taps = torch.where(distance <= 1, near, torch.where(distance < 2, far, torch.zeros(())))
+    filters = torch.einsum("ay,bx->abyx", taps, taps)
+    return filters.reshape(scale * scale, 1, 5, 5).float()
