@@ -1,0 +1,1 @@
+"""Models as files that say everything needed to run them."""

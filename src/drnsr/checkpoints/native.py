@@ -1,0 +1,121 @@
+"""Our own model files: safetensors, with metadata that says how to build and run the network."""
+
+import errno
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from drnsr.atomic import atomic_path
+from drnsr.errors import UserError
+from drnsr.networks import ARCHITECTURES, Network
+
+# One key for all: safetensors writes several in an order that changes from run to run.
+_KEY = "drnsr"
+
+
+class ModelFileError(UserError):
+    """A file that is no model of ours, or a damaged one."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a model came from; nothing in it differs between equal runs.
+
+    Attributes:
+        config: fingerprint of the configuration that training depends on.
+        data: fingerprint of the prepared training set.
+        code: fingerprint of the training code.
+    """
+
+    config: str
+    data: str
+    code: str
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The metadata of a model file.
+
+    Attributes:
+        architecture: a name in :data:`drnsr.networks.ARCHITECTURES`.
+        hyper_parameters: the arguments that build it.
+        scale: how many times larger the output is.
+        colour: the channels that go in and come out.
+        value_range: of a pixel, in and out.
+        origin: fingerprints of configuration, data and code.
+    """
+
+    architecture: str
+    hyper_parameters: dict[str, int | float]
+    scale: int
+    colour: str
+    value_range: tuple[float, float]
+    origin: Origin
+
+
+def save_model(path: Path, network: Network, origin: Origin) -> None:
+    """Write a network's weights and metadata; equal inputs give equal bytes."""
+    descriptor = network.descriptor
+    info = ModelInfo(
+        architecture=type(network).__name__,
+        hyper_parameters=network.hyper_parameters,
+        scale=descriptor.scale,
+        colour=descriptor.colour,
+        value_range=descriptor.value_range,
+        origin=origin,
+    )
+    tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+    with atomic_path(path) as partial, _as_os_error(path):
+        save_file(tensors, partial, metadata={_KEY: json.dumps(asdict(info), sort_keys=True)})
+
+
+@contextmanager
+def _as_os_error(path: Path) -> Iterator[None]:
+    """Safetensors has an error of its own for a full disk."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise OSError(errno.EIO, f"cannot be written ({error})", str(path)) from error
+
+
+def read_info(path: Path) -> ModelInfo:
+    """Read a model file's metadata alone.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or no model of ours.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"{path}: there is no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise ModelFileError(f"{path}: not a readable safetensors file ({error})") from error
+    if _KEY not in metadata:
+        raise ModelFileError(f"{path}: a safetensors file, but not a model written by drnsr")
+    content = json.loads(metadata[_KEY])
+    content["origin"] = Origin(**content["origin"])
+    content["value_range"] = tuple(content["value_range"])
+    return ModelInfo(**content)
+
+
+def load_model(path: Path) -> Network:
+    """Build the network that a model file describes, with its weights, ready to run.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, no model of ours, or of an architecture that
+            this version does not know.
+    """
+    info = read_info(path)
+    if info.architecture not in ARCHITECTURES:
+        raise ModelFileError(f"{path}: architecture {info.architecture!r} is unknown here")
+    network = ARCHITECTURES[info.architecture](**info.hyper_parameters)
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    network.load_state_dict(tensors)
+    return network.eval()
