@@ -1,0 +1,78 @@
+"""Times the leak audit on 400 x 220 pictures of BSDS500's size.
+
+    python benchmarks/leak_audit.py [MIRROR]
+
+The training pictures are BSDS500's train and test of the mirror, the benchmark pictures Set5, Set14
+and, for B100 and Urban100, which a mirror may lack, 201 of BSDS500's own made into strangers: their
+quarters are swapped crosswise and their values inverted. Prints a table, and a line of JSON.
+"""
+
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from drnsr.data.leaks import find_leaks
+from drnsr.data.packing import Pack, pack_benchmark
+from drnsr.imaging.files import read_image, write_png
+
+STRANGERS = 201
+
+
+def stranger(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture with as much detail that is no copy of ``pixels``, (H, W, C)."""
+    height, width, _ = pixels.shape
+    return np.ascontiguousarray(255 - np.roll(pixels, (height // 2, width // 2), axis=(0, 1)))
+
+
+def packs(mirror: Path, folder: Path) -> tuple[Pack, list[Pack]]:
+    """The training pictures, and the benchmarks."""
+    bsds = sorted(mirror.glob("*/BIDS/BSDS500/*/BSDS500/data/images/t*/*.jpg"))
+    (folder / "strangers").mkdir()
+    for picture in bsds[:STRANGERS]:
+        write_png(folder / "strangers" / f"{picture.stem}.png", stranger(read_image(picture)))
+    benchmarks = {"strangers": sorted((folder / "strangers").iterdir())}
+    for name in ("Set5", "Set14"):
+        found = mirror.glob(f"*/jbhuang0604/SelfExSR/*/data/{name}/image_SRF_2/*_HR.png")
+        benchmarks[name] = sorted(found)
+    return (
+        pack_benchmark(bsds, folder / "training-pack", name="bsds500"),
+        [
+            pack_benchmark(files, folder / f"{name}-pack", name=name)
+            for name, files in benchmarks.items()
+        ],
+    )
+
+
+def main(mirror: Path) -> None:
+    """Time one audit."""
+    with tempfile.TemporaryDirectory() as folder:
+        training, benchmarks = packs(mirror, Path(folder))
+        wall, cpu = time.perf_counter(), time.process_time()
+        leaks = find_leaks(training, benchmarks, progress=track)
+        figures = {
+            "training_pictures": len(training.images),
+            "benchmark_pictures": sum(len(pack.images) for pack in benchmarks),
+            "leaks": len(leaks),
+            "cores": os.cpu_count(),
+            "wall_s": round(time.perf_counter() - wall, 1),
+            "cpu_s": round(time.process_time() - cpu, 1),
+            "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        }
+    for leak in leaks:
+        print(leak)
+    for name, value in figures.items():
+        print(f"{name:20} {value}")
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    root = Path(__file__).resolve().parents[1]
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else root.parent / "shared" / "mirror")

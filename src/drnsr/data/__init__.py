@@ -1,0 +1,1 @@
+"""Data sets: fetching, preparing, and drawing training samples from them."""

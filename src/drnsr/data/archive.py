@@ -1,0 +1,156 @@
+"""Unpacking the pictures of an archive, which is not trusted: a hash says only who made it.
+
+Pictures go under their bare names into one folder, so that no name in an archive can lead out of
+it; what tries to is refused all the same, since such an archive is not what it should be.
+"""
+
+import functools
+import gzip
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from lzma import LZMAError
+from pathlib import Path, PureWindowsPath
+from typing import IO, Literal
+
+from drnsr.errors import UserError
+from drnsr.imaging.files import SUFFIXES
+
+MAX_UNPACKED = 64 * 2**30
+"""Bytes that the members of an archive may have together: several times the largest set."""
+
+_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
+# What the standard library's readers raise on bytes that are no such archive.
+_DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error),
+    *(LZMAError, EOFError, ValueError),
+)
+_ENCRYPTED = 1  # bit of a zip member's flags
+
+
+class ArchiveError(UserError):
+    """An archive that is damaged, dangerous or without pictures; the message names the member."""
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file is unpacked: told by its name."""
+    return name.lower().endswith(_ENDINGS)
+
+
+def unpack_pictures(
+    archive: Path, folder: Path, *, members: str = "*", max_bytes: int = MAX_UNPACKED
+) -> None:
+    """Unpack the pictures of a zip or tar file into ``folder``, which appears when it is whole.
+
+    Args:
+        archive: a zip, tar or gzipped tar file.
+        folder: where the pictures go, each under the last part of its name; if it exists, nothing
+            is done.
+        members: a pattern of shell wildcards on the members' full names; ``*`` includes ``/``.
+        max_bytes: that all members may have together, unpacked.
+
+    Raises:
+        ArchiveError: it is damaged or too large, has no such pictures or two of one name, or has
+            a member with an absolute path or ``..``, or that is a link or a device.
+    """
+    if folder.is_dir():
+        return
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a killed run
+    partial.mkdir(parents=True)
+    walk = _zip_members if archive.suffix.lower() == ".zip" else _tar_members
+    try:
+        _write_pictures(walk(archive), partial, members, max_bytes)
+        partial.rename(folder)
+    except ArchiveError as error:
+        raise ArchiveError(f"{archive}: {error}") from error
+    except _DAMAGED as error:
+        raise ArchiveError(f"{archive}: a damaged archive, or none ({error})") from error
+    except NotImplementedError as error:
+        raise ArchiveError(f"{archive}: packed in a way unknown here ({error})") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _Member:
+    """What an archive says of one member; ``open`` gives no more than ``size`` bytes."""
+
+    name: str
+    size: int
+    is_file: bool
+    is_folder: bool
+    open: Callable[[], IO[bytes] | None]
+
+
+def _zip_members(archive: Path) -> Iterator[_Member]:
+    with zipfile.ZipFile(archive) as packed:
+        for info in packed.infolist():
+            if info.flag_bits & _ENCRYPTED:
+                raise ArchiveError(f"{info.filename}: encrypted")
+            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where it was not made under Unix
+            is_file = not info.is_dir() and kind in (0, stat.S_IFREG)
+            opened = functools.partial(packed.open, info)
+            yield _Member(info.filename, info.file_size, is_file, info.is_dir(), opened)
+
+
+def _tar_members(archive: Path) -> Iterator[_Member]:
+    mode: Literal["r:", "r:gz"] = "r:" if archive.suffix.lower() == ".tar" else "r:gz"
+    with tarfile.open(archive, mode) as packed:
+        for info in packed:
+            opened = functools.partial(packed.extractfile, info)
+            yield _Member(info.name, info.size, info.isreg(), info.isdir(), opened)
+        _check_end(packed)
+
+
+def _check_end(packed: tarfile.TarFile) -> None:
+    """A tar ends with empty blocks; tarfile takes a broken header for the end as well."""
+    assert packed.fileobj is not None
+    packed.fileobj.seek(packed.offset)  # of what was not taken for a header
+    if packed.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("cut short, or broken in the middle")
+    while packed.fileobj.read(2**20):  # gzip's checksum stands behind the last byte
+        pass
+
+
+def _write_pictures(members: Iterator[_Member], folder: Path, pattern: str, max_bytes: int) -> None:
+    total = 0
+    for member in members:
+        # Read as Windows does: both separators count, and drives.
+        path = PureWindowsPath(member.name)
+        if path.anchor or ".." in path.parts:
+            raise ArchiveError(f"{member.name}: leads out of the archive's folder")
+        if not (member.is_file or member.is_folder):
+            raise ArchiveError(f"{member.name}: a link or a device, which no data set needs")
+        total += member.size
+        if total > max_bytes:
+            raise ArchiveError(f"unpacks to more than {max_bytes} bytes, which is the limit")
+        if member.is_file and _is_wanted(member.name, path.name, pattern):
+            if (folder / path.name).exists():
+                raise ArchiveError(f"{member.name}: another picture in it has the same name")
+            _write(member, folder / path.name)
+    if not any(folder.iterdir()):
+        raise ArchiveError(f"no pictures in it that match {pattern!r}")
+
+
+def _is_wanted(name: str, bare: str, pattern: str) -> bool:
+    # macOS adds `._NAME.png` to archives, which are no pictures.
+    is_picture = Path(bare).suffix.lower() in SUFFIXES and not bare.startswith(".")
+    return is_picture and fnmatchcase(name, pattern)
+
+
+def _write(member: _Member, path: Path) -> None:
+    source = member.open()
+    assert source is not None  # tarfile's answer for what is no file
+    with source, path.open("xb") as target:
+        shutil.copyfileobj(source, target, 2**20)
+        target.flush()
+        os.fsync(target.fileno())  # the folder's name will promise that it is whole
+    if path.stat().st_size != member.size:
+        raise ArchiveError(f"{member.name}: cut short")

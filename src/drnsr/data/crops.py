@@ -1,0 +1,131 @@
+"""Training samples: crops whose content depends on nothing but (seed, number)."""
+
+import os
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from drnsr.data.packing import DataError, Pack
+
+# albumentations asks a server for its newest version on import unless told not to.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+import albumentations as A
+
+Pair = tuple[Tensor, Tensor]
+
+
+class TrainingCrops(Dataset[Pair]):
+    """Sample k is a pure function of (seed, k): which picture, which crop, which symmetry.
+
+    So a run sees the same samples whatever the number of workers, and a training is one pass over
+    ``num_samples`` of them, in which nothing repeats.
+
+    Args:
+        pack: the prepared training set.
+        scale: one of ``pack.scales``.
+        patch_size: side of the LR crop in pixels; the HR crop is ``scale`` times as large.
+        num_samples: how many samples the training consumes.
+        seed: another seed, other samples.
+
+    Raises:
+        DataError: the pack has no such scale, or a picture is smaller than a crop.
+    """
+
+    def __init__(
+        self, pack: Pack, *, scale: int, patch_size: int, num_samples: int, seed: int
+    ) -> None:
+        _check(pack, scale, patch_size)
+        self._pack = pack
+        self._scale = scale
+        self._patch_size = patch_size
+        self._num_samples = num_samples
+        self._seed = seed
+        self._numbers = [n for n, image in enumerate(pack.images) if image.split == "train"]
+        # The eight symmetries of the square. The two pictures differ in size by the scale, which
+        # albumentations would take for a mistake.
+        self._augment = A.Compose(
+            [A.D4(p=1.0)], additional_targets={"lr": "image"}, is_check_shapes=False
+        )
+
+    def __len__(self) -> int:
+        return self._num_samples
+
+    def __getitem__(self, k: int) -> Pair:
+        """Sample ``k``: LR (3, p, p) and HR (3, scale*p, scale*p), uint8."""
+        if not 0 <= k < self._num_samples:
+            raise IndexError(k)
+        random = np.random.Generator(np.random.Philox(key=self._seed, counter=k << 64))
+        number = self._numbers[random.integers(len(self._numbers))]
+        lr = self._pack.lr(number, self._scale)
+        size = self._patch_size
+        top = int(random.integers(lr.shape[0] - size + 1))
+        left = int(random.integers(lr.shape[1] - size + 1))
+        lr_crop, hr_crop = _crop_pair(self._pack, number, self._scale, top, left, size, size)
+        self._augment.set_random_seed(int(random.integers(2**31)))
+        augmented = self._augment(image=hr_crop, lr=lr_crop)
+        return _to_tensor(augmented["lr"]), _to_tensor(augmented["image"])
+
+
+class ValidationCrops(Dataset[Pair]):
+    """The middle of each validation picture.
+
+    Args:
+        pack: the prepared training set.
+        scale: one of ``pack.scales``.
+        crop_size: largest side of the LR crop in pixels.
+
+    Raises:
+        DataError: the pack has no such scale.
+    """
+
+    def __init__(self, pack: Pack, *, scale: int, crop_size: int) -> None:
+        _check(pack, scale, patch_size=1)
+        self._pack = pack
+        self._scale = scale
+        self._crop_size = crop_size
+        self._numbers = [n for n, image in enumerate(pack.images) if image.split == "validation"]
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: int) -> Pair:
+        """LR (3, h, w) and HR (3, scale*h, scale*w), uint8."""
+        number = self._numbers[index]
+        rows, columns, _ = self._pack.images[number].shape(self._scale)
+        height, width = min(rows, self._crop_size), min(columns, self._crop_size)
+        top, left = (rows - height) // 2, (columns - width) // 2
+        lr, hr = _crop_pair(self._pack, number, self._scale, top, left, height, width)
+        return _to_tensor(lr), _to_tensor(hr)
+
+
+def _check(pack: Pack, scale: int, patch_size: int) -> None:
+    if scale not in pack.scales:
+        raise DataError(
+            f"{pack.folder} holds the scales {pack.scales}, not {scale}; add it to data.scales"
+            " and run `dvc repro prepare`"
+        )
+    for image in pack.images:
+        if min(image.shape(scale)[:2]) < patch_size:
+            side = patch_size * scale
+            raise DataError(
+                f"{image.name} has {image.width} x {image.height} pixels, fewer than one training"
+                f" crop ({side} x {side} for patch_size {patch_size} at scale {scale}); leave it"
+                " out or lower loader.patch_size"
+            )
+
+
+def _crop_pair(
+    pack: Pack, number: int, scale: int, top: int, left: int, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same place in LR and HR; ``top``, ``left`` and the sizes are in LR pixels."""
+    lr = pack.lr(number, scale)[top : top + height, left : left + width]
+    rows = slice(top * scale, (top + height) * scale)
+    columns = slice(left * scale, (left + width) * scale)
+    return lr, pack.hr(number)[rows, columns]
+
+
+def _to_tensor(pixels: np.ndarray) -> Tensor:
+    """(H, W, C) to (C, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))

@@ -1,0 +1,341 @@
+"""The leak audit: finding training pictures that are copies of benchmark pictures.
+
+A figure that was measured on a picture that was trained on is worth nothing, and a copy is seldom
+equal in bytes: it is rescaled, cropped, mirrored, turned, recompressed, brighter or without colour.
+Every benchmark picture, as it is and mirrored, is looked for in three steps:
+
+1. A picture is described by SIFT points (Lowe, "Distinctive Image Features from Scale-Invariant
+   Keypoints", 2004), with the Hellinger kernel (RootSIFT: Arandjelović and Zisserman, "Three Things
+   Everyone Should Know to Improve Object Retrieval", 2012). They know neither scale nor rotation.
+2. Each point votes for the training pictures that have points like it, found in a forest of
+   k-d trees over all of them (Muja and Lowe, "Fast Approximate Nearest Neighbors", 2009).
+3. The pictures with the most votes are laid over the benchmark picture by the affine map that most
+   points agree on (RANSAC: Fischler and Bolles, 1981), and the pixels must agree.
+
+The third step decides. Points alone do not tell a copy from another picture of the same thing: the
+wings of two monarch butterflies have dozens in common.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from drnsr.data.packing import DataError, Pack
+
+# Copies have a correlation of 0.89 and more, other pictures 0.43 at most (benchmarks/README.md).
+_LEAK = 0.65
+
+# Larger pictures are shrunk to this longer side, so that time and memory are bounded.
+_SIDE = 512
+_POINTS = 1000
+
+# Squared distances of matching RootSIFT points are about 0.02, those of strangers about 0.2.
+_VOTE_DECAY = 0.05
+_NEIGHBOURS = 4
+# The search ends after so many candidates that are no copies. Of all copies that the third step
+# recognized in the experiments, none was other than first.
+_PATIENCE = 3
+
+# An affine map beyond these is a chance agreement of a few points.
+_LARGEST_SCALE = 8.0
+_LARGEST_STRETCH = 2.5
+_SMALLEST_OVERLAP = 1000  # pixels
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class Progress(Protocol):
+    """Shows how far the work is; ``rich.progress.track`` is one."""
+
+    def __call__(self, sequence: Sequence[_Item], description: str, /) -> Iterable[_Item]:
+        """Hand on the items of ``sequence`` in their order."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A training picture that is a copy of a benchmark picture, or of a part of it, or holds it.
+
+    Attributes:
+        training: the training picture's name.
+        benchmark: the benchmark's name.
+        image: the benchmark picture's name.
+        points: how many points of both agree on how one lies over the other.
+        correlation: of their pixels there, up to 1, without regard to brightness and contrast.
+        mirrored: whether one is a mirror image of the other.
+    """
+
+    training: str
+    benchmark: str
+    image: str
+    points: int
+    correlation: float
+    mirrored: bool
+
+    def __str__(self) -> str:
+        how = "mirrored, " if self.mirrored else ""
+        return (
+            f"{self.training} is {self.image} of {self.benchmark} ({how}correlation"
+            f" {self.correlation:.2f}, {self.points} matching points)"
+        )
+
+
+class LeakError(DataError):
+    """Benchmark pictures among the training pictures."""
+
+    def __init__(self, leaks: Sequence[Leak]) -> None:
+        super().__init__(
+            "benchmark pictures are among the training pictures; name those in data.exclude, with"
+            f" the reason: {'; '.join(map(str, leaks))}"
+        )
+
+
+def find_leaks(
+    training: Pack, benchmarks: Sequence[Pack], *, progress: Progress = lambda items, _: items
+) -> list[Leak]:
+    """Find every training picture (validation ones included) that is a copy of a benchmark picture.
+
+    Of the copies tried (benchmarks/README.md), all were found that were rescaled, cropped to a
+    quarter of the area, stretched, mirrored, turned, recompressed, without colour or of another
+    brightness; of small crops with several changes at once, 95 %. A crop without detail, such as
+    one of clear sky, cannot be recognized.
+
+    Args:
+        training: the prepared training set.
+        benchmarks: the prepared benchmarks.
+        progress: shows the progress of the steps.
+
+    Returns:
+        The leaks in the order of the benchmarks and their pictures. The same packs give the same
+        leaks, whatever the number of cores.
+    """
+    index = _Index(
+        _in_threads(
+            lambda number: _describe(training.hr(number)),
+            range(len(training.images)),
+            lambda items: progress(items, "describing the training pictures"),
+        )
+    )
+
+    def search(place: tuple[Pack, int]) -> list[Leak]:
+        pack, number = place
+        return [
+            Leak(training.images[n].name, pack.name, pack.images[number].name, *evidence)
+            for n, evidence in sorted(_copies(_describe(pack.hr(number)), index).items())
+        ]
+
+    found = _in_threads(
+        search,
+        [(pack, number) for pack in benchmarks for number in range(len(pack.images))],
+        lambda items: progress(items, "looking for the benchmark pictures"),
+    )
+    return [leak for leaks in found for leak in leaks]
+
+
+def _in_threads(
+    function: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    progress: Callable[[Sequence[Future[_Result]]], Iterable[Future[_Result]]],
+) -> list[_Result]:
+    """Apply ``function`` to every item. Threads serve, as OpenCV and numpy release the GIL."""
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        futures = [pool.submit(function, item) for item in items]
+        return [future.result() for future in progress(futures)]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A picture as it is compared.
+
+    Attributes:
+        gray: (H, W) uint8, the longer side _SIDE at most.
+        points: (N, 2), x and y in pixels; N is _POINTS at most.
+        descriptors: (N, 128) float32, each of length 1.
+    """
+
+    gray: NDArray[np.uint8]
+    points: NDArray[np.float32]
+    descriptors: NDArray[np.float32]
+
+
+def _describe(pixels: NDArray[np.uint8]) -> _Picture:
+    """Describe (H, W, 1) or (H, W, 3) pixels."""
+    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.shape[2] == 3 else pixels[:, :, 0]
+    height, width = gray.shape
+    factor = _SIDE / max(height, width)
+    if factor < 1:
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+    # The strongest points, however weak: a picture of fog has them too.
+    sift = cv2.SIFT_create(nfeatures=_POINTS, contrastThreshold=0.0)
+    keypoints, descriptors = sift.detectAndCompute(gray, None)
+    if descriptors is None:
+        descriptors = np.zeros((0, 128), np.float32)
+    points = np.array([point.pt for point in keypoints], np.float32).reshape(-1, 2)
+    root = np.sqrt(descriptors / descriptors.sum(axis=1, keepdims=True).clip(1e-9))
+    return _Picture(gray, points, root)
+
+
+def _mirror(picture: _Picture) -> _Picture:
+    """The description of the mirror image.
+
+    A descriptor is 4 x 4 places in the frame of its point's direction, with 8 directions each; to
+    mirror it is to reverse the places across that direction, and the sense of the directions.
+    """
+    places = picture.descriptors.reshape(-1, 4, 4, 8)
+    reversed_sense = (-np.arange(8)) % 8
+    points = picture.points.copy()
+    points[:, 0] = picture.gray.shape[1] - 1 - points[:, 0]
+    return _Picture(
+        gray=np.ascontiguousarray(picture.gray[:, ::-1]),
+        points=points,
+        descriptors=places[:, ::-1, :, reversed_sense].reshape(-1, 128),
+    )
+
+
+class _Index:
+    """The points of all training pictures, to be searched by likeness."""
+
+    def __init__(self, pictures: Sequence[_Picture]) -> None:
+        counts = [len(picture.points) for picture in pictures]
+        self._owners = np.repeat(np.arange(len(pictures)), counts)
+        descriptors = np.concatenate([picture.descriptors for picture in pictures])
+        # Views, so that the descriptors, the most of what is kept, are in memory once.
+        self.pictures = [
+            replace(picture, descriptors=part)
+            for picture, part in zip(
+                pictures, np.split(descriptors, np.cumsum(counts)[:-1]), strict=True
+            )
+        ]
+        if len(descriptors) >= _NEIGHBOURS:
+            cv2.setRNGSeed(0)  # the trees are random ones
+            kd_trees = {"algorithm": 1, "trees": 4}
+            self._trees: Any = cv2.flann.Index(descriptors, kd_trees)
+
+    def candidates(self, picture: _Picture) -> list[int]:
+        """The numbers of the pictures, the one with the most votes first."""
+        if len(self._owners) < _NEIGHBOURS or not len(picture.points):
+            return []
+        nearest, distances = self._trees.knnSearch(
+            picture.descriptors, _NEIGHBOURS, params={"checks": 16}
+        )
+        votes = np.bincount(
+            self._owners[nearest.ravel()],
+            weights=np.exp(-distances.ravel() / _VOTE_DECAY),
+            minlength=len(self.pictures),
+        )
+        return [int(number) for number in np.argsort(-votes, kind="stable")]
+
+
+_Evidence = tuple[int, float, bool]
+
+
+def _copies(picture: _Picture, index: _Index) -> dict[int, _Evidence]:
+    """The training pictures that are copies: number, and (points, correlation, mirrored)."""
+    copies: dict[int, _Evidence] = {}
+    for mirrored, view in ((False, picture), (True, _mirror(picture))):
+        misses = 0
+        for number in index.candidates(view):
+            points, correlation = _compare(view, index.pictures[number])
+            if correlation < _LEAK:
+                misses += 1
+            elif number not in copies or correlation > copies[number][1]:
+                copies[number] = (points, correlation, mirrored)
+            if misses == _PATIENCE:
+                break
+    return copies
+
+
+def _compare(a: _Picture, b: _Picture) -> tuple[int, float]:
+    """How many points agree on one affine map, and the correlation of the pixels under it."""
+    points_a, points_b = _match(a, b)
+    if len(points_a) < 4:
+        return 0, 0.0
+    # Affine, not only turned and scaled: pictures are also squeezed into squares.
+    a_to_b, agree = cv2.estimateAffine2D(
+        points_a, points_b, ransacReprojThreshold=4.0, maxIters=2000, confidence=0.999
+    )
+    if a_to_b is None:
+        return 0, 0.0
+    scale = _scale(a_to_b)
+    if scale is None:
+        return 0, 0.0
+    if scale < 1:
+        correlation = _correlation(a.gray, b.gray, a_to_b, scale)
+    else:
+        b_to_a = cv2.invertAffineTransform(a_to_b)
+        correlation = _correlation(b.gray, a.gray, b_to_a, 1 / scale)
+    return int(agree.sum()), correlation
+
+
+def _scale(transform: NDArray[np.float64]) -> float | None:
+    """The scale of an affine map (2, 3); None for one that no copying makes."""
+    linear = transform[:, :2]
+    long, short = np.linalg.svd(linear, compute_uv=False)
+    # Mirrored pictures are compared for themselves.
+    if np.linalg.det(linear) <= 0 or long > _LARGEST_STRETCH * short:
+        return None
+    scale = float(np.sqrt(long * short))
+    return scale if 1 / _LARGEST_SCALE < scale < _LARGEST_SCALE else None
+
+
+def _match(a: _Picture, b: _Picture) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The points of ``a`` and ``b``, both (N, 2), that are each other's best match by far."""
+    if min(len(a.points), len(b.points)) < 2:
+        return a.points[:0], b.points[:0]
+    likeness = a.descriptors @ b.descriptors.T
+    rows = np.arange(len(likeness))
+    partner = likeness.argmax(axis=1)
+    mutual = likeness.argmax(axis=0)[partner] == rows
+    best = likeness[rows, partner]
+    likeness[rows, partner] = -1
+    second = likeness.max(axis=1)
+    # Lowe's test on distances, whose squares are 2 - 2 * likeness.
+    distinct = 1 - best < 0.85**2 * (1 - second)
+    keep = mutual & distinct
+    return a.points[keep], b.points[partner[keep]]
+
+
+def _correlation(
+    source: NDArray[np.uint8],
+    target: NDArray[np.uint8],
+    transform: NDArray[np.float64],
+    scale: float,
+) -> float:
+    """The correlation of two pictures where they overlap, on the grid of the coarser one.
+
+    Args:
+        source: (H, W), the finer picture.
+        target: (h, w), the coarser one.
+        transform: (2, 3), takes points of the source to the target.
+        scale: of the transform, below 1.
+
+    Returns:
+        -1 to 1; 0 where the overlap is too small.
+    """
+    height, width = target.shape
+    smooth = cv2.GaussianBlur(source, (0, 0), 0.5 / scale)  # or shrinking would alias
+    warped = cv2.warpAffine(smooth, transform, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.warpAffine(np.full_like(source, 255), transform, (width, height)) == 255
+    if np.count_nonzero(inside) < _SMALLEST_OVERLAP:
+        return 0.0
+    a, b = _details(warped)[inside], _details(target)[inside]
+    a, b = a - a.mean(), b - b.mean()
+    return float(a @ b / max(np.sqrt((a @ a) * (b @ b)), 1e-6))
+
+
+def _details(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """A picture without its large shades, which all landscapes share, and without its noise."""
+    pixels = gray.astype(np.float32)
+    details: NDArray[np.float32]
+    details = cv2.GaussianBlur(pixels, (0, 0), 1.0) - cv2.GaussianBlur(pixels, (0, 0), 4.0)
+    return details

@@ -1,0 +1,64 @@
+"""The Lightning data module over a prepared training set."""
+
+import lightning as L
+import torch
+from torch.utils.data import DataLoader
+
+from drnsr.data.crops import Pair, TrainingCrops, ValidationCrops
+from drnsr.data.packing import Pack
+
+
+class CropData(L.LightningDataModule):
+    """Feeds a training run: ``max_steps`` batches of crops, and the validation crops.
+
+    Args:
+        pack: the prepared training set.
+        scale: one of ``pack.scales``.
+        patch_size: side of the LR crop in pixels.
+        batch_size: crops a step.
+        validation_crop: largest side of a validation crop, in LR pixels.
+        workers: loader processes; 0 draws the crops in the training process.
+        max_steps: steps of the run.
+        seed: of the crops.
+
+    Raises:
+        DataError: see :class:`TrainingCrops`.
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        *,
+        scale: int,
+        patch_size: int,
+        batch_size: int,
+        validation_crop: int,
+        workers: int,
+        max_steps: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self._batch_size = batch_size
+        self._workers = workers
+        self._training = TrainingCrops(
+            pack,
+            scale=scale,
+            patch_size=patch_size,
+            num_samples=max_steps * batch_size,
+            seed=seed,
+        )
+        self._validation = ValidationCrops(pack, scale=scale, crop_size=validation_crop)
+
+    def train_dataloader(self) -> DataLoader[Pair]:
+        """Samples 0, 1, 2, ...: they are random already, so the order need not be."""
+        return DataLoader(
+            self._training,
+            batch_size=self._batch_size,
+            num_workers=self._workers,
+            persistent_workers=self._workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def val_dataloader(self) -> DataLoader[Pair]:
+        """One picture at a time, for they differ in size."""
+        return DataLoader(self._validation, batch_size=1)

@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from torch.utils.data import DataLoader
+
+from drnsr.data.crops import TrainingCrops, ValidationCrops
+from drnsr.data.packing import DataError, pack_training_set
+from drnsr.imaging.resize import downscale
+
+
+@pytest.fixture
+def pack(picture_folder, tmp_path):
+    return pack_training_set(
+        sorted(picture_folder.iterdir()),
+        tmp_path / "pack",
+        name="mine",
+        scales=[2, 3],
+        validation_fraction=0.25,
+    )
+
+
+def crops(pack, **changes):
+    arguments = {"scale": 2, "patch_size": 16, "num_samples": 64, "seed": 5} | changes
+    return TrainingCrops(pack, **arguments)
+
+
+def test_sample_k_depends_on_nothing_but_seed_and_k(pack):
+    forward = [crops(pack)[k] for k in range(20)]
+    one = crops(pack)
+    for k in reversed(range(20)):
+        for mine, theirs in zip(one[k], forward[k], strict=True):
+            assert_array_equal(mine, theirs)
+
+
+def test_workers_change_nothing(pack):
+    here = list(DataLoader(crops(pack), batch_size=8))
+    elsewhere = list(DataLoader(crops(pack), batch_size=8, num_workers=2))
+    for (lr, hr), (lr2, hr2) in zip(here, elsewhere, strict=True):
+        assert_array_equal(lr, lr2)
+        assert_array_equal(hr, hr2)
+
+
+def test_samples_differ_and_the_seed_matters(pack):
+    def distinct(dataset):
+        return {dataset[k][1].numpy().tobytes() for k in range(64)}
+
+    first = distinct(crops(pack))
+    assert len(first) > 60
+    assert not first & distinct(crops(pack, seed=6))
+
+
+def test_a_longer_run_begins_as_a_shorter_one(pack):
+    for short, long in zip(crops(pack)[3], crops(pack, num_samples=1000)[3], strict=True):
+        assert_array_equal(short, long)
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_lr_is_hr_shrunk_whatever_the_symmetry(pack, scale):
+    for k in range(16):
+        lr, hr = (t.permute(1, 2, 0).numpy() for t in crops(pack, scale=scale, patch_size=20)[k])
+        assert (lr.shape, hr.shape) == ((20, 20, 3), (20 * scale, 20 * scale, 3))
+        # The vertical pass comes first and is rounded: in a symmetry that swaps the axes, the
+        # pair is exact on its side.
+        assert _shrinks_to(hr, lr, scale) or _shrinks_to(
+            hr.transpose(1, 0, 2), lr.transpose(1, 0, 2), scale
+        )
+
+
+def _shrinks_to(hr, lr, scale):
+    # Not at the crop's border, where the kernel saw pixels that the crop does not have.
+    inside = slice(3, -3)
+    return np.array_equal(downscale(hr, scale)[inside, inside], lr[inside, inside])
+
+
+def test_all_eight_symmetries_occur(pack):
+    originals = [pack.hr(n) for n, image in enumerate(pack.images) if image.split == "train"]
+    found = set()
+    for k in range(64):
+        hr = crops(pack, patch_size=16)[k][1].permute(1, 2, 0).numpy()
+        for number in range(8):
+            turned = np.rot90(hr if number < 4 else hr.transpose(1, 0, 2), number % 4)
+            if any(_contains(original, turned) for original in originals):
+                found.add(number)
+                break
+    assert found == set(range(8))
+
+
+def _contains(picture, crop):
+    windows = np.lib.stride_tricks.sliding_window_view(picture[:, :, 0], crop.shape[:2])
+    first = windows[:, :, 0, 0] == crop[0, 0, 0]
+    return any(
+        np.array_equal(picture[y : y + crop.shape[0], x : x + crop.shape[1]], crop)
+        for y, x in zip(*np.nonzero(first), strict=True)
+    )
+
+
+def test_validation_crops_are_the_middle_of_withheld_pictures(pack):
+    (number,) = (n for n, image in enumerate(pack.images) if image.split == "validation")
+    validation = ValidationCrops(pack, scale=2, crop_size=10)
+    assert len(validation) == 1
+    lr, hr = (t.permute(1, 2, 0).numpy() for t in validation[0])
+    whole = pack.lr(number, 2)
+    top, left = (whole.shape[0] - 10) // 2, (whole.shape[1] - 10) // 2
+    assert_array_equal(lr, whole[top : top + 10, left : left + 10])
+    assert_array_equal(hr, pack.hr(number)[2 * top : 2 * top + 20, 2 * left : 2 * left + 20])
+
+
+def test_a_picture_smaller_than_a_crop_is_named(pack):
+    with pytest.raises(DataError, match=r"picture0\.png has 100 x 96 pixels, fewer than one"):
+        crops(pack, patch_size=49)
+
+
+def test_a_scale_that_was_not_prepared_is_named(pack):
+    with pytest.raises(DataError, match=r"holds the scales \[2, 3\], not 4"):
+        crops(pack, scale=4)

@@ -1,0 +1,123 @@
+import shutil
+
+import pytest
+from numpy.testing import assert_array_equal
+from PIL import Image
+
+from drnsr.data.packing import DataError, Pack, pack_benchmark, pack_training_set
+from drnsr.imaging.colour import gray_to_rgb
+from drnsr.imaging.files import read_image
+from drnsr.imaging.resize import crop_to_multiple, downscale
+
+
+def pack(pictures, folder, fraction=0.25):
+    return pack_training_set(
+        sorted(pictures.iterdir()),
+        folder,
+        name="mine",
+        scales=[2, 3],
+        validation_fraction=fraction,
+    )
+
+
+def test_what_is_packed_comes_out_again(picture_folder, tmp_path):
+    pack(picture_folder, tmp_path / "pack")
+    opened = Pack.open(tmp_path / "pack")
+    assert opened.name == "mine"
+    for number, image in enumerate(opened.images):
+        original = gray_to_rgb(read_image(picture_folder / image.name))
+        assert_array_equal(opened.hr(number), original)
+        for scale in (2, 3):
+            cropped = crop_to_multiple(original, scale)
+            assert_array_equal(opened.lr(number, scale), downscale(cropped, scale))
+
+
+def test_the_split_follows_the_content_and_not_the_order(picture_folder, tmp_path):
+    def validation(folder):
+        opened = pack(picture_folder, folder)
+        return {image.sha256 for image in opened.images if image.split == "validation"}
+
+    before = validation(tmp_path / "a")
+    (picture_folder / "picture0.png").rename(picture_folder / "z.png")
+    assert len(before) == 1
+    assert validation(tmp_path / "b") == before
+
+
+def test_something_is_always_left_to_train_on(picture_folder, tmp_path):
+    splits = [image.split for image in pack(picture_folder, tmp_path / "pack", 1.0).images]
+    assert splits.count("train") == 1
+
+
+def test_the_fingerprint_knows_every_pixel(picture_folder, tmp_path):
+    before = pack(picture_folder, tmp_path / "a").fingerprint
+    assert pack(picture_folder, tmp_path / "b").fingerprint == before
+    pixels = read_image(picture_folder / "picture0.png").copy()
+    pixels[5, 5, 0] ^= 1
+    Image.fromarray(pixels).save(picture_folder / "picture0.png")
+    assert pack(picture_folder, tmp_path / "c").fingerprint != before
+
+
+def test_every_bad_picture_is_named_and_no_pack_is_left(picture_folder, tmp_path):
+    (picture_folder / "picture0.png").write_bytes(b"text")
+    whole = (picture_folder / "picture1.png").read_bytes()
+    (picture_folder / "picture1.png").write_bytes(whole[:-200])
+    with pytest.raises(DataError) as caught:
+        pack(picture_folder, tmp_path / "pack")
+    message = str(caught.value)
+    assert message.startswith("2 of 4 pictures cannot be used")
+    assert "picture0.png: not a picture" in message
+    assert "picture1.png: damaged" in message
+    assert "\n" not in message
+    with pytest.raises(DataError, match="no prepared data here"):
+        Pack.open(tmp_path / "pack")
+
+
+def test_the_same_picture_twice_is_named(picture_folder, tmp_path):
+    shutil.copy(picture_folder / "picture0.png", picture_folder / "twin.png")
+    with pytest.raises(DataError, match=r"twin\.png is the same picture as picture0\.png"):
+        pack(picture_folder, tmp_path / "pack")
+
+
+def test_a_failed_second_attempt_leaves_no_older_pack(picture_folder, tmp_path):
+    pack(picture_folder, tmp_path / "pack")
+    (picture_folder / "picture0.png").write_bytes(b"text")
+    with pytest.raises(DataError, match="1 of 4 pictures"):
+        pack(picture_folder, tmp_path / "pack")
+    with pytest.raises(DataError, match="no prepared data here"):
+        Pack.open(tmp_path / "pack")
+
+
+def test_one_picture_is_too_few(picture_folder, tmp_path):
+    for number in (1, 2, 3):
+        (picture_folder / f"picture{number}.png").unlink()
+    with pytest.raises(DataError, match="mine has 1 picture; at least two are needed"):
+        pack(picture_folder, tmp_path / "pack")
+
+
+@pytest.fixture
+def small_disk():
+    """Files can grow to 50 kB and no further, as on a disk that fills up."""
+    resource = pytest.importorskip("resource")  # not on Windows
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_names_the_place_and_leaves_nothing(picture_folder, tmp_path, small_disk):
+    with pytest.raises(OSError, match="File too large") as caught:
+        pack(picture_folder, tmp_path / "pack")
+    assert caught.value.filename == str(tmp_path / "pack")
+    assert not list((tmp_path / "pack").iterdir())
+
+
+def test_a_benchmark_keeps_gray_gray(picture_folder, tmp_path):
+    opened = pack_benchmark(sorted(picture_folder.iterdir()), tmp_path / "pack", name="mine")
+    assert [image.channels for image in opened.images] == [3, 3, 3, 1]
+    assert_array_equal(opened.hr(3), read_image(picture_folder / "picture3.png"))
+
+
+def test_a_benchmark_refuses_two_pictures_of_one_name(picture_folder, tmp_path):
+    (picture_folder / "picture3.png").rename(picture_folder / "picture0.bmp")
+    with pytest.raises(DataError, match="more than one picture called picture0"):
+        pack_benchmark(sorted(picture_folder.iterdir()), tmp_path / "pack", name="mine")
