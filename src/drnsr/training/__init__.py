@@ -1,0 +1,1 @@
+"""Training: the Lightning module, its schedule and its callbacks."""

@@ -1,0 +1,87 @@
+"""One training run, from a module and its data to trained weights."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.loggers import Logger
+
+from drnsr.atomic import naming_file
+from drnsr.training.ema import EMA
+from drnsr.training.progress import TrainingProgress
+
+
+def seed_everything(seed: int, *, threads: int) -> None:
+    """Make what follows a function of the seed: weights, and the order of every sum.
+
+    Args:
+        seed: 0 or more.
+        threads: CPU threads; another number adds up in another order and gives other bits.
+    """
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    L.seed_everything(seed, verbose=False)
+
+
+def fit(
+    module: L.LightningModule,
+    data: L.LightningDataModule,
+    *,
+    checkpoints: Path,
+    loggers: list[Logger],
+    callbacks: list[Callback],
+    max_steps: int,
+    validate_every: int,
+    accelerator: str,
+    precision: str,
+    ema_decay: float,
+) -> None:
+    """Train ``module`` in place for ``max_steps`` steps; it ends up with the averaged weights.
+
+    Args:
+        module: see :class:`drnsr.training.module.PixelTraining`.
+        data: ``max_steps`` training batches, and the validation crops.
+        checkpoints: folder for the checkpoint of the last validation (``last.ckpt``) and the best
+            by ``val_psnr`` (``best.ckpt``).
+        loggers: Lightning's; may be empty.
+        callbacks: besides those for averaging, checkpoints and progress.
+        max_steps: optimizer steps.
+        validate_every: steps between validations, each followed by a checkpoint.
+        accelerator: Lightning's name of one, or "auto".
+        precision: Lightning's name of one, such as "32-true" or "bf16-mixed".
+        ema_decay: of the weights' moving average.
+    """
+    # Lightning's advice to use more loader workers does not hold for crops from mapped memory.
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # their own code
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+    checkpoint = ModelCheckpoint(
+        dirpath=checkpoints,
+        filename="best",
+        monitor="val_psnr",
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
+        save_on_train_epoch_end=False,
+    )
+    trainer = L.Trainer(
+        accelerator=accelerator,
+        devices=1,
+        precision=precision,  # type: ignore[arg-type]
+        max_steps=max_steps,
+        max_epochs=1,  # a run is one pass over its samples
+        val_check_interval=min(validate_every, max_steps),
+        num_sanity_val_steps=0,
+        deterministic=True,
+        logger=loggers,
+        callbacks=[EMA(ema_decay), checkpoint, TrainingProgress(), *callbacks],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=checkpoints,
+    )
+    with naming_file(checkpoints):  # a full disk is met there
+        trainer.fit(module, datamodule=data)

@@ -1,0 +1,76 @@
+"""The progress bar of a training run."""
+
+import sys
+import time
+from typing import Any
+
+import lightning as L
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class TrainingProgress(L.Callback):
+    """One line with step, loss, validation PSNR, samples per second and time left.
+
+    Lightning's own bars speak of epochs and batches, and a run here is one pass. Where the output
+    is no terminal, a plain line is printed at each validation instead.
+    """
+
+    def __init__(self) -> None:
+        self._console = Console(file=sys.stderr)
+        self._bar = Progress(
+            TextColumn("training"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed}/{task.total} steps"),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("training", total=None, figures="")
+        self._samples = 0
+        self._start = 0.0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Show the bar."""
+        self._bar.update(self._task, total=trainer.max_steps)
+        self._bar.start()
+        self._start = time.monotonic()
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,  # noqa: ANN401 (Lightning's own signature)
+        batch: Any,  # noqa: ANN401
+        batch_idx: int,
+    ) -> None:
+        """Move the bar."""
+        self._samples += len(batch[0])
+        self._bar.update(self._task, completed=trainer.global_step, figures=self._figures(trainer))
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Print a line where there is no bar."""
+        if not self._console.is_terminal:
+            step = f"step {trainer.global_step}/{trainer.max_steps}"
+            self._console.print(f"training: {step}  {self._figures(trainer)}", highlight=False)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Leave the finished bar standing."""
+        self._bar.stop()
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """Give the terminal back before the error is printed."""
+        self._bar.stop()
+
+    def _figures(self, trainer: L.Trainer) -> str:
+        metrics = trainer.callback_metrics
+        figures = [f"loss {float(metrics['train_loss']):.4f}"] if "train_loss" in metrics else []
+        if "val_psnr" in metrics:
+            figures.append(f"PSNR {float(metrics['val_psnr']):.2f} dB")
+        seconds = time.monotonic() - self._start
+        if self._samples and seconds > 0:
+            figures.append(f"{self._samples / seconds:.0f} samples/s")
+        return "  ".join(figures)

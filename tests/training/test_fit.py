@@ -1,0 +1,132 @@
+"""A short training, twice, and what it leaves."""
+
+import csv
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+
+from drnsr.data.module import CropData
+from drnsr.data.packing import pack_training_set
+from drnsr.networks import DRNSR, EDSR
+from drnsr.training.curves import Curves
+from drnsr.training.ema import EMA
+from drnsr.training.fit import fit, seed_everything
+from drnsr.training.module import PixelTraining
+from drnsr.training.schedules import warmup_cosine
+
+
+@pytest.fixture
+def pack(picture_folder, tmp_path):
+    return pack_training_set(
+        sorted(picture_folder.iterdir()),
+        tmp_path / "pack",
+        name="mine",
+        scales=[2],
+        validation_fraction=0.25,
+    )
+
+
+def train(pack, folder, *, architecture=DRNSR, steps=12, seed=0, workers=0, callbacks=()):
+    seed_everything(seed, threads=2)
+    network = architecture(scale=2, num_features=8, num_blocks=1)
+    module = PixelTraining(
+        network,
+        loss=torch.nn.L1Loss(),
+        optimizer=lambda parameters: torch.optim.Adam(parameters, lr=5e-3),
+        scheduler=lambda optimizer: warmup_cosine(optimizer, warmup_steps=2, total_steps=steps),
+        channels_last=True,
+    )
+    data = CropData(
+        pack,
+        scale=2,
+        patch_size=12,
+        batch_size=4,
+        validation_crop=40,
+        workers=workers,
+        max_steps=steps,
+        seed=seed,
+    )
+    curves = Curves(log_every=3)
+    fit(
+        module,
+        data,
+        checkpoints=folder / "checkpoints",
+        loggers=[],
+        callbacks=[curves, *callbacks],
+        max_steps=steps,
+        validate_every=5,
+        accelerator="cpu",
+        precision="32-true",
+        ema_decay=0.9,
+    )
+    curves.write(folder)
+    return network
+
+
+def weights(network):
+    return {name: value.clone() for name, value in network.state_dict().items()}
+
+
+@pytest.mark.parametrize("architecture", [DRNSR, EDSR])
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(pack, tmp_path, architecture):
+    first = weights(train(pack, tmp_path / "a", architecture=architecture))
+    again = weights(train(pack, tmp_path / "b", architecture=architecture, workers=2))
+    other = weights(train(pack, tmp_path / "c", architecture=architecture, seed=1))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+    for name in ("training_loss.csv", "validation_psnr.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_curves_and_checkpoints(pack, tmp_path):
+    train(pack, tmp_path)
+    with (tmp_path / "training_loss.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["3", "6", "9", "12"]
+    with (tmp_path / "validation_psnr.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["5", "10"]
+    names = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert names == {"best.ckpt", "last.ckpt"}
+
+
+def test_training_beats_where_it_began(pack, tmp_path):
+    network = train(pack, tmp_path, steps=150)
+    lr, hr = (tensor[None].float() / 255 for tensor in _validation(pack)[0])
+    with torch.no_grad():
+        trained = torch.nn.functional.mse_loss(network(lr), hr)
+        untrained = torch.nn.functional.mse_loss(DRNSR(scale=2, num_blocks=1)(lr), hr)
+    assert trained < 0.9 * untrained
+
+
+def _validation(pack):
+    from drnsr.data.crops import ValidationCrops
+
+    return ValidationCrops(pack, scale=2, crop_size=40)
+
+
+class Recorder(L.Callback):
+    """Notes the trained weights after each step."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_train_batch_end(self, trainer, pl_module, *_):
+        self.seen.append(pl_module.network.head.weight.detach().double().numpy().copy())
+
+
+def test_the_weights_that_are_kept_are_the_average_by_its_formula(pack, tmp_path):
+    recorder = Recorder()
+    network = train(pack, tmp_path, callbacks=[recorder])
+    average = recorder.seen[0]
+    for n, new in enumerate(recorder.seen[1:], start=1):
+        decay = min(0.9, (1 + n) / (10 + n))
+        average = decay * average + (1 - decay) * new
+    kept = network.head.weight.detach().numpy()
+    np.testing.assert_allclose(kept, average, atol=1e-6)
+    assert np.abs(kept - recorder.seen[-1]).max() > 1e-5
+
+
+def test_without_averaging_the_last_weights_are_kept():
+    average = EMA(0.0)._kwargs["avg_fn"](torch.tensor(1.0), torch.tensor(3.0), 7)
+    assert average == 3.0
