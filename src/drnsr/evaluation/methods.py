@@ -1,0 +1,85 @@
+"""What can be measured: classical interpolation, our models, and pictures that others made."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+
+from drnsr.data.packing import Pack
+from drnsr.errors import UserError
+from drnsr.evaluation.benchmark import Method, bicubic
+from drnsr.evaluation.protocol import Protocol
+from drnsr.imaging.colour import gray_to_rgb
+from drnsr.imaging.files import SUFFIXES, read_image
+from drnsr.imaging.resize import Picture
+from drnsr.inference.upscaler import Upscaler
+
+CLASSICAL = ("bicubic", "nearest", "lanczos")
+
+
+class MethodError(UserError):
+    """Something that cannot be measured as it was asked for."""
+
+
+def classical_method(name: str, scale: int, protocol: Protocol) -> Method:
+    """Bicubic (MATLAB's), nearest neighbour, or Lanczos (Pillow's, three lobes)."""
+    if name == "bicubic":
+        return bicubic(scale, protocol)
+    enlarge: dict[str, Callable[[Picture], Picture]] = {
+        "nearest": lambda lr: lr.repeat(scale, axis=0).repeat(scale, axis=1),
+        "lanczos": lambda lr: _lanczos(lr, scale),
+    }
+    return Method(name, enlarge[name], takes="any")
+
+
+def model_method(path: Path, scale: int, name: str) -> Method:
+    """A model file of ours, under a name for the tables.
+
+    Raises:
+        ModelFileError: it is none.
+        MethodError: it enlarges by another scale.
+    """
+    upscaler = Upscaler.from_file(path)
+    if upscaler.scale != scale:
+        raise MethodError(f"{path}: this model enlarges by {upscaler.scale}, not by {scale}")
+    return Method(name, upscaler)
+
+
+def pictures_method(folder: Path, pack: Pack, protocol: Protocol) -> Method:
+    """Pictures that another tool made, called like those of the benchmark (any suffix).
+
+    Args:
+        folder: of the pictures.
+        pack: the benchmark, whose pictures must be measured in its order.
+        protocol: says whether gray is compared as RGB.
+
+    Raises:
+        MethodError: a picture is missing.
+        ProtocolError: later, where LR is luma alone, for the pictures are RGB.
+    """
+    if not folder.is_dir():
+        raise MethodError(f"{folder}: there is no such folder of pictures")
+    files = {path.stem: path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES}
+    missing = [image.name for image in pack.images if Path(image.name).stem not in files]
+    if missing:
+        raise MethodError(f"{folder}: no picture for {', '.join(missing)} of {pack.name}")
+    pictures = iter([files[Path(image.name).stem] for image in pack.images])
+
+    def made(_: Picture) -> Picture:
+        picture = read_image(next(pictures))
+        return gray_to_rgb(picture) if protocol.gray == "as_rgb" else picture
+
+    return Method(folder.as_posix(), made, takes="rgb")
+
+
+def _lanczos(lr: Picture, scale: int) -> Picture:
+    size = (lr.shape[1] * scale, lr.shape[0] * scale)
+    mode: Literal["L", "F"] = "L" if lr.dtype == np.uint8 else "F"
+    planes = [
+        np.asarray(Image.fromarray(plane).convert(mode).resize(size, Image.Resampling.LANCZOS))
+        for plane in np.moveaxis(lr, 2, 0)
+    ]
+    stacked = np.stack(planes, axis=2)
+    return stacked if lr.dtype == np.uint8 else stacked.astype(np.float64)

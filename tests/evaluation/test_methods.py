@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from PIL import Image
+
+from drnsr.checkpoints.native import Origin, save_model
+from drnsr.data.packing import DataError, pack_benchmark
+from drnsr.evaluation.benchmark import measure
+from drnsr.evaluation.methods import (
+    MethodError,
+    classical_method,
+    model_method,
+    pictures_method,
+)
+from drnsr.evaluation.protocol import get_protocol
+from drnsr.imaging.files import write_png
+from drnsr.networks import DRNSR
+from tests.conftest import texture
+
+PROTOCOL = get_protocol("paper_y")
+
+
+def test_nearest_and_lanczos_are_pillows():
+    lr = texture(8, 9)
+    for name, kernel in (
+        ("nearest", Image.Resampling.NEAREST),
+        ("lanczos", Image.Resampling.LANCZOS),
+    ):
+        expected = np.asarray(Image.fromarray(lr).resize((27, 24), kernel))
+        assert_array_equal(classical_method(name, 3, PROTOCOL).enlarge(lr), expected)
+        floating = classical_method(name, 3, PROTOCOL).enlarge(lr.astype(float))
+        assert floating.dtype == np.float64
+
+
+def test_a_model_of_another_scale_is_refused(tmp_path):
+    save_model(tmp_path / "x3.safetensors", DRNSR(scale=3), Origin("", "", ""))
+    with pytest.raises(MethodError, match="enlarges by 3, not by 2"):
+        model_method(tmp_path / "x3.safetensors", 2, "x3")
+
+
+@pytest.fixture
+def pack(picture_folder, tmp_path):
+    return pack_benchmark(sorted(picture_folder.iterdir()), tmp_path / "pack", name="mine")
+
+
+def test_pictures_of_another_tool_are_measured_by_their_names(pack, tmp_path):
+    for number, image in enumerate(pack.images):
+        # In another format and order of writing; the originals themselves.
+        write_png(tmp_path / "made" / f"{image.name}", pack.hr(number))
+    method = pictures_method(tmp_path / "made", pack, PROTOCOL)
+    for measured in measure(pack, [method], scale=2, protocol=PROTOCOL):
+        assert measured.results[method.name].score.psnr == np.inf
+
+
+def test_missing_pictures_and_wrong_sizes_are_named(pack, tmp_path):
+    write_png(tmp_path / "made" / "picture0.png", texture(10, 10))
+    with pytest.raises(MethodError, match=r"no picture for picture1\.png, picture2\.png"):
+        pictures_method(tmp_path / "made", pack, PROTOCOL)
+    for number in (1, 2, 3):
+        write_png(tmp_path / "made" / f"picture{number}.png", texture(10, 10))
+    method = pictures_method(tmp_path / "made", pack, PROTOCOL)
+    with pytest.raises(DataError, match=r"picture0\.png has 10 x 10 pixels of 3 channels"):
+        next(measure(pack, [method], scale=2, protocol=PROTOCOL))
