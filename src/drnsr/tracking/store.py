@@ -1,0 +1,109 @@
+"""Where runs are kept: a server, or a SQLite file in the project's folder."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from drnsr.errors import UserError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# MLflow reports usage to its makers on import unless told not to.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# Bars for copies of a few files on one disk.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+class TrackingError(UserError):
+    """The tracking store cannot be reached."""
+
+
+def project_root() -> Path:
+    """The project's folder; in a queued experiment, which runs in a copy, that of the original."""
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+
+
+def tracking_uri() -> str:
+    """``MLFLOW_TRACKING_URI``, or the SQLite file in the project's folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / 'mlflow.db'}"
+
+
+@contextmanager
+def tracking_errors() -> Iterator[None]:
+    """Tell a store that cannot be reached or written to in one line.
+
+    Raises:
+        TrackingError: instead of whatever MLflow and its database raised.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError) as error:
+        reason = str(error.__cause__ or error).splitlines()[0]
+        raise TrackingError(f"MLflow at {tracking_uri()}: {reason}") from error
+
+
+def open_store() -> "MlflowClient":
+    """A client on the store, which is made when it does not exist yet.
+
+    Raises:
+        TrackingError: the store cannot be reached.
+    """
+    from mlflow import MlflowClient, set_tracking_uri
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # tells of each table that it makes
+    uri = tracking_uri()
+    with tracking_errors():
+        if uri.startswith("sqlite:///"):
+            _create_database(Path(uri.removeprefix("sqlite:///")))
+        set_tracking_uri(uri)
+        return MlflowClient(uri)
+
+
+def experiment_id(client: "MlflowClient", name: str) -> str:
+    """The id of an experiment, which is made when it does not exist yet."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        # With a local database the artifacts are local, too.
+        local = tracking_uri().startswith("sqlite:///")
+        artifacts = (project_root() / "mlruns").as_uri() if local else None
+        try:
+            return str(client.create_experiment(name, artifact_location=artifacts))
+        except MlflowException:
+            # Another process made it in the meantime.
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    return str(found.experiment_id)
+
+
+def _create_database(path: Path) -> None:
+    """Make the database once.
+
+    Several processes that meet a database that is not there yet would each build its tables and
+    leave it broken for good. So one makes it, aside, and renames it into place.
+    """
+    if path.exists():
+        return
+    from mlflow import MlflowClient
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if path.exists():
+            return
+        partial = path.with_name(f".{os.getpid()}.partial.{path.name}")
+        try:
+            MlflowClient(f"sqlite:///{partial}").search_experiments(max_results=1)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)

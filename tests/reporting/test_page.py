@@ -1,0 +1,63 @@
+import re
+
+from PIL import Image
+
+from drnsr.evaluation.protocol import get_protocol
+from drnsr.evaluation.results import Row
+from drnsr.reporting.curves import curves_svg
+from drnsr.reporting.page import Picture, render_report
+
+ROW = Row("set<1>", "a&b.png", 100, 30.0, 0.9, 31.234, 0.92345, 1.234, 0.02345)
+
+
+def page(tmp_path):
+    (tmp_path / "loss.csv").write_text("step,loss,learning_rate\n10,0.5,0.1\n20,0.25,0.1\n")
+    (tmp_path / "psnr.csv").write_text("step,psnr_db\n10,30.5\n20,31\n")
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    return render_report(
+        [ROW, ROW],
+        model="drnsr",
+        scale=2,
+        protocol=get_protocol("paper_y"),
+        comparisons=[
+            {
+                "benchmark": "set5",
+                "method": "bicubic",
+                "protocol": "classic_y",
+                "ours": {"psnr": 33.662, "ssim": 0.9299},
+                "published": {"psnr": 33.66, "ssim": None, "scale": 2, "source": "a paper"},
+            }
+        ],
+        curves=curves_svg(tmp_path / "loss.csv", tmp_path / "psnr.csv"),
+        pictures=[Picture("a&b.png", tmp_path / "a.png", "CC0, <someone>")],
+        cost={"parameters": "1,000"},
+        lineage={"git commit": "abc"},
+        config={"model": {"name": "drnsr"}, "data": {"scales": [2, 3]}},
+    )
+
+
+def test_the_page_needs_nothing_from_elsewhere(tmp_path):
+    html = page(tmp_path)
+    assert "<script" not in html
+    linked = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"'\s>)]+)""", html)
+    assert all(link.startswith(("data:", "#")) for link in linked), linked
+
+
+def test_numbers_names_and_configuration_stand_in_it(tmp_path):
+    html = page(tmp_path)
+    for text in (
+        "31.23",
+        "+1.23",
+        "+0.002",
+        "0.9234",
+        "paper_y",
+        "data.scales.1",
+        "abc",
+        "a&amp;b.png",
+    ):
+        assert text in html
+    assert "<someone>" not in html  # escaped
+
+
+def test_equal_results_give_an_equal_page(tmp_path):
+    assert page(tmp_path) == page(tmp_path)

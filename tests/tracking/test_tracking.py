@@ -1,0 +1,150 @@
+"""Runs in a SQLite store of the test's own."""
+
+import base64
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from PIL import Image
+
+from drnsr.checkpoints.native import Origin, save_model
+from drnsr.imaging.files import decode_image, encode_png
+from drnsr.inference.upscaler import Upscaler
+from drnsr.networks import DRNSR
+from drnsr.tracking.runs import (
+    copy_evaluation,
+    find_runs,
+    flatten,
+    log_evaluation,
+    log_model,
+    start_run,
+)
+from drnsr.tracking.store import experiment_id, open_store, tracking_uri
+from tests.conftest import texture
+
+CONFIG = {
+    "model": {"name": "drnsr", "network": {"num_blocks": 8}},
+    "data": {"name": "sample", "licences": {f"{n}.png": "CC0" for n in range(150)}},
+    "optimizer": {"betas": [0.9, 0.999], "note": "x" * 5000},
+    "scale": 2,
+    "seed": 0,
+}
+SUMMARY = {
+    "set5": {
+        "bicubic": {"psnr": 33.67, "ssim": 0.93},
+        "model": {"psnr": 37.0, "ssim": 0.95},
+        "gain": {"psnr": 3.33, "ssim": 0.02},
+        "protocol": "paper_y",
+    }
+}
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    return open_store()
+
+
+@pytest.fixture
+def model(tmp_path):
+    save_model(tmp_path / "m.safetensors", DRNSR(scale=2, num_blocks=1), Origin("a", "b", "c"))
+    return tmp_path / "m.safetensors"
+
+
+def begin(store):
+    return start_run(store, experiment_id(store, "test"), CONFIG, {"train": "f" * 64})
+
+
+def test_the_store_is_a_file_in_the_project_unless_the_environment_says_otherwise(
+    tmp_path, monkeypatch, store
+):
+    assert (tmp_path / "mlflow.db").is_file()
+    assert tracking_uri() == f"sqlite:///{tmp_path / 'mlflow.db'}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    assert tracking_uri() == "http://127.0.0.1:1"
+
+
+@pytest.mark.slow
+def test_processes_that_meet_no_store_make_one_together(tmp_path):
+    program = (
+        "from drnsr.tracking.store import *; c = open_store();"
+        "c.create_run(experiment_id(c, 'together'))"
+    )
+    environment = {"PATH": "", "DVC_ROOT": str(tmp_path), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program], env=environment) for _ in range(4)
+    ]
+    assert [process.wait() for process in processes] == [0, 0, 0, 0]
+    count = (
+        "from drnsr.tracking.store import *; c = open_store();"
+        "print(len(c.search_runs([c.get_experiment_by_name('together').experiment_id])))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", count], env=environment, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "4"
+
+
+def test_every_parameter_is_recorded_whole(store):
+    run = store.get_run(begin(store))
+    assert run.data.params == flatten(CONFIG)
+    assert run.data.params["optimizer.note"] == "x" * 5000
+    assert run.data.params["optimizer.betas.1"] == "0.999"
+    assert len(run.data.params) > 150
+    assert run.data.tags["drnsr.data.train"] == "f" * 64
+    found = {file.path for file in store.list_artifacts(run.info.run_id)}
+    assert found >= {"config.yaml", "environment.txt"}
+
+
+def test_a_parent_run_is_named_in_its_jobs(store, monkeypatch):
+    monkeypatch.setenv("DRNSR_PARENT_RUN", "parent-id")
+    assert store.get_run(begin(store)).data.tags["mlflow.parentRunId"] == "parent-id"
+
+
+def test_a_logged_model_takes_encoded_pictures_and_gives_png(store, model):
+    import mlflow
+
+    run_id = begin(store)
+    picture = texture(10, 12)
+    log_model(store, run_id, model, encode_png(picture))
+    loaded = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
+    assert loaded.metadata.signature.inputs.input_names() == ["image"]
+    jpeg = io.BytesIO()
+    Image.fromarray(picture).save(jpeg, format="JPEG")
+    cells = [encode_png(picture), jpeg.getvalue()]
+    expected = [Upscaler.from_file(model)(decode_image(cell)) for cell in cells]
+    for column in (cells, [base64.b64encode(cell).decode() for cell in cells]):
+        answers = loaded.predict(pd.DataFrame({"image": column}))["image"]
+        for answer, wanted in zip(answers, expected, strict=True):
+            assert answer.startswith(b"\x89PNG")
+            assert_array_equal(np.asarray(Image.open(io.BytesIO(answer))), wanted)
+
+
+def test_a_run_is_found_by_the_model_and_its_evaluation_serves_its_twins(store, model, tmp_path):
+    first = begin(store)
+    assert find_runs(store, model) == []
+    log_model(store, first, model, encode_png(texture(8, 8)))
+    assert find_runs(store, model) == [first]
+    (tmp_path / "benchmark.json").write_text(json.dumps(SUMMARY))
+    log_evaluation(store, first, SUMMARY, [tmp_path / "benchmark.json"])
+
+    twin = begin(store)
+    log_model(store, twin, model, encode_png(texture(8, 8)))
+    assert find_runs(store, model) == [twin, first]
+    copy_evaluation(store, find_runs(store, model), twin)
+    metrics = store.get_run(twin).data.metrics
+    assert metrics["set5/model/psnr"] == 37.0
+    assert len(metrics) == 6
+    assert store.get_run(twin).data.tags["drnsr.same_model_as"] == first
+    assert store.get_run(twin).data.tags["drnsr.protocol.set5"] == "paper_y"
+    copied = {file.path for file in store.list_artifacts(twin, "evaluation")}
+    assert copied == {"evaluation/benchmark.json"}
+
+    save_model(model, DRNSR(scale=2, num_blocks=2), Origin("a", "b", "c"))
+    assert find_runs(store, model) == []
