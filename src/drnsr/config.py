@@ -1,0 +1,311 @@
+"""The configuration: its shape, its composition from params.yaml and conf/, and its checks."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any, cast, get_type_hints
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
+
+from drnsr.errors import UserError
+from drnsr.evaluation.protocol import get_protocol
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
+# The lines of params.yaml that choose a file of conf/.
+_GROUPS = ("experiment", "data", "benchmark", "model")
+
+Node = dict[str, Any]
+"""A node with a ``_target_``: the class or function there says which keys it takes."""
+
+
+class ConfigError(UserError):
+    """A choice, key or value that the configuration does not know; the message names it."""
+
+
+@dataclass
+class Data:
+    """A data set to train on: registries of files, or the user's folder."""
+
+    name: str = MISSING
+    registries: list[str] = MISSING
+    folder: str | None = None
+    exclude: list[str] = MISSING
+    scales: list[int] = MISSING
+    validation_fraction: float = MISSING
+    licences: dict[str, str] = MISSING
+
+
+@dataclass
+class Benchmark:
+    """A data set to measure on, and its name in the published tables."""
+
+    registry: str = MISSING
+    published: str | None = None
+    licences: dict[str, str] = MISSING
+
+
+@dataclass
+class Model:
+    """A network, what the tables call it, and its name in the published ones."""
+
+    name: str = MISSING
+    published: str | None = None
+    network: Node = MISSING
+
+
+@dataclass
+class Loader:
+    """How training samples are drawn."""
+
+    patch_size: int = MISSING
+    batch_size: int = MISSING
+    validation_crop: int = MISSING
+    workers: int = MISSING
+
+
+@dataclass
+class Trainer:
+    """How long and how exactly to train."""
+
+    max_steps: int = MISSING
+    validate_every: int = MISSING
+    log_every: int = MISSING
+    accelerator: str = MISSING
+    precision: str = MISSING
+    channels_last: bool = MISSING
+    threads: int = MISSING
+    ema_decay: float = MISSING
+
+
+@dataclass
+class Logger:
+    """Where a run is tracked: an MLflow experiment, or nowhere."""
+
+    experiment: str | None = MISSING
+
+
+@dataclass
+class Run:
+    """Where outputs go, and whether training is followed by evaluation."""
+
+    output: str = MISSING
+    evaluate_after_training: bool = MISSING
+
+
+@dataclass
+class Config:
+    """Everything a stage may read; conf/ holds the values and their reasons."""
+
+    seed: int = MISSING
+    scale: int = MISSING
+    folder: str | None = None
+    protocol: Any = MISSING  # a name, or the fields of one's own
+    data: Data = MISSING
+    benchmark: dict[str, Benchmark] = MISSING
+    model: Model = MISSING
+    loss: Node = MISSING
+    optimizer: Node = MISSING
+    scheduler: Node = MISSING
+    loader: Loader = MISSING
+    trainer: Trainer = MISSING
+    logger: Logger = MISSING
+    run: Run = MISSING
+
+
+def compose_graph(params_file: Path, conf: Path = CONF) -> DictConfig:
+    """Compose what params.yaml chose into the configuration of the DVC graph.
+
+    Args:
+        params_file: choices of groups and values, single values under ``set``.
+        conf: the folder with the groups.
+
+    Returns:
+        The composed and checked configuration.
+
+    Raises:
+        ConfigError: an unknown choice, key or value, or one that contradicts the experiment.
+    """
+    params = _read_params(params_file)
+    chosen = {key: value for key, value in params.items() if value is not None and key != "set"}
+    if "experiment" in chosen:
+        _refuse_contradictions(conf / "experiment" / f"{chosen['experiment']}.yaml", chosen)
+    groups = [f"{key}={value}" for key, value in chosen.items() if key in _GROUPS]
+    # Values are merged, not overridden: a folder's name may hold what Hydra's grammar reads.
+    values = {key: value for key, value in chosen.items() if key not in _GROUPS}
+    try:
+        with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+            composed = compose("config", overrides=["run=graph", *groups])
+        OmegaConf.set_struct(composed, True)
+        composed = cast(DictConfig, OmegaConf.merge(composed, values, params.get("set") or {}))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(one_line(error)) from error
+    return check(composed)
+
+
+def check(config: DictConfig) -> DictConfig:
+    """Resolve a composed configuration and check every key, type and target.
+
+    Raises:
+        ConfigError: names the first key at fault.
+    """
+    try:
+        shaped = OmegaConf.merge(OmegaConf.structured(Config), config)
+        plain = OmegaConf.to_container(shaped, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(one_line(error)) from error
+    for name, node in _targets(plain, ""):
+        _check_target(name, node)
+    checked = cast(DictConfig, OmegaConf.create(plain))
+    _check_values(checked)
+    _check_network(checked)
+    return checked
+
+
+_WHOLE_NUMBERS_FROM_1 = (
+    *("loader.patch_size", "loader.batch_size", "loader.validation_crop"),
+    *("trainer.max_steps", "trainer.validate_every", "trainer.log_every", "trainer.threads"),
+)
+_PRECISIONS = ("32-true", "64-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true")
+_ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
+
+
+def _check_values(config: DictConfig) -> None:
+    """What types do not say."""
+    scales = list(config.data.scales)
+    if config.scale not in scales:
+        raise ConfigError(
+            f"scale {config.scale} is not among data.scales {scales};"
+            " add it there, for instance with -S '++set.data.scales=[2,3,4,8]'"
+        )
+    wrong = {name: "1 or more" for name in _WHOLE_NUMBERS_FROM_1 if _select(config, name) < 1}
+    if len(set(scales)) < len(scales) or min(scales) < 2:
+        wrong["data.scales"] = "different whole numbers from 2"
+    if not 0 < config.data.validation_fraction < 1:
+        wrong["data.validation_fraction"] = "between 0 and 1"
+    if not 0 <= config.trainer.ema_decay < 1:
+        wrong["trainer.ema_decay"] = "0 or more, and less than 1"
+    if config.trainer.precision not in _PRECISIONS:
+        wrong["trainer.precision"] = f"one of {', '.join(_PRECISIONS)}"
+    if config.trainer.accelerator not in _ACCELERATORS:
+        wrong["trainer.accelerator"] = f"one of {', '.join(_ACCELERATORS)}"
+    for name in ("seed", "loader.workers"):
+        if _select(config, name) < 0:
+            wrong[name] = "0 or more"
+    get_protocol(config.protocol)  # which says what is wrong with it
+    for name, wanted in wrong.items():
+        raise ConfigError(f"{name}: {_select(config, name)} is not {wanted}")
+
+
+def _select(config: DictConfig, name: str) -> Any:  # noqa: ANN401 (whatever stands there)
+    return OmegaConf.select(config, name)
+
+
+def _check_network(config: DictConfig) -> None:
+    """Build the network without its weights: not every scale suits every family."""
+    import torch
+
+    node = {str(key): value for key, value in config.model.network.items()}
+    build = resolve_name(node.pop("_target_"))
+    try:
+        with torch.device("meta"):
+            build(**node)
+    except (ValueError, RuntimeError) as error:
+        raise ConfigError(f"model.network: {one_line(error)}") from error
+
+
+def one_line(error: Exception) -> str:
+    """What Hydra and OmegaConf say over several lines, in one."""
+    text = str(error)
+    key = getattr(error, "full_key", None)
+    text = re.split(r"\n\s*(?:Config search path|full_key:|object_type=|reference_type=)", text)[0]
+    text = re.sub(r"\s*\n\s*", " ", text).strip()
+    return f"{key}: {text}" if key and key not in text else text
+
+
+def _read_params(params_file: Path) -> dict[str, Any]:
+    try:
+        params = OmegaConf.to_container(OmegaConf.load(params_file))
+    except Exception as error:  # OmegaConf lets the YAML parser's own errors through
+        raise ConfigError(f"{params_file}: not readable as YAML: {one_line(error)}") from error
+    if not isinstance(params, dict):
+        raise ConfigError(f"{params_file}: expected keys and values")
+    known = {*_GROUPS, "scale", "seed", "folder", "set"}
+    for key in params:
+        if key not in known:
+            raise ConfigError(
+                f"{params_file}: unknown key {key!r} (known: {', '.join(sorted(known))});"
+                " single values go under `set`"
+            )
+    if not isinstance(params.get("set") or {}, dict):
+        raise ConfigError(f"{params_file}: set: expected keys and values, such as optimizer: ...")
+    return cast(dict[str, Any], params)
+
+
+def _refuse_contradictions(experiment: Path, chosen: dict[str, Any]) -> None:
+    """A choice that the experiment makes too must be the same."""
+    if not experiment.is_file():
+        return  # Hydra will say so, and list the experiments there are
+    content = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(experiment)) or {})
+    decided = {key: content[key] for key in ("scale", "seed") if key in content}
+    for entry in content.get("defaults", []):
+        if isinstance(entry, dict):
+            for group, choice in entry.items():
+                decided[group.removeprefix("override").strip().lstrip("/")] = choice
+    for key, choice in decided.items():
+        if chosen.get(key, choice) != choice:
+            raise ConfigError(
+                f"params.yaml: {key}: {chosen[key]} contradicts experiment {experiment.stem},"
+                f" which has {key}: {choice}; set one of them to null"
+            )
+
+
+def _targets(node: object, name: str) -> Iterator[tuple[str, Node]]:
+    """Every node with a ``_target_``, with its full key."""
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield name, node
+        for key, value in node.items():
+            yield from _targets(value, f"{name}.{key}" if name else str(key))
+
+
+def _check_target(name: str, node: Node) -> None:
+    """Check the keys of a node against its target's signature, and values against its types."""
+    try:
+        target = resolve_name(node["_target_"])
+    except Exception as error:  # whatever importing the module raises
+        raise ConfigError(f"{name}._target_: cannot import {node['_target_']!r}") from error
+    call = target.__init__ if inspect.isclass(target) else target
+    known = inspect.signature(call).parameters
+    hints = get_type_hints(call)
+    for key, value in node.items():
+        if key in ("_target_", "_partial_"):
+            continue
+        if key not in known:
+            raise ConfigError(
+                f"{name}.{key}: {node['_target_']} takes no such key"
+                f" (it takes: {', '.join(k for k in known if k != 'self')})"
+            )
+        if key in hints:
+            _check_type(f"{name}.{key}", value, hints[key])
+
+
+def _check_type(name: str, value: object, hint: Any) -> None:  # noqa: ANN401 (a type, or a Union)
+    try:
+        adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+    except (PydanticSchemaGenerationError, TypeError):
+        return  # a type that only its own library understands
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        wanted = getattr(hint, "__name__", str(hint))
+        reason = error.errors()[0]["msg"]
+        raise ConfigError(f"{name}: {value!r} is not {wanted} ({reason})") from error

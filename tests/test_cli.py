@@ -1,0 +1,48 @@
+"""The command, as a user calls it."""
+
+import csv
+import json
+
+import pytest
+
+from drnsr.cli import main
+
+
+@pytest.fixture
+def somewhere(tmp_path, monkeypatch):
+    """A folder of the test's own, in which the command keeps its data."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_a_table_json_and_csv_of_the_same_numbers(somewhere, capsys):
+    arguments = ["evaluate", "bicubic", "lanczos", "--benchmark", "sample_test"]
+    main(arguments)
+    table = capsys.readouterr().out
+    main([*arguments, "--json"])
+    rows = json.loads(capsys.readouterr().out)
+    main([*arguments, "--csv"])
+    cells = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert len(rows) == len(cells) == 10
+    assert [row["psnr"] for row in rows] == [float(cell["psnr"]) for cell in cells]
+    bicubic = [row["psnr"] for row in rows if row["method"] == "bicubic"]
+    assert f"{sum(bicubic) / 5:.3f}" in table
+    assert "5 pictures are too few to prove a difference" in table.replace("\n", " ")
+    assert "paper_y" in table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["gone.safetensors"], r"gone\.safetensors: there is no such file"),
+        (["bicubic", "--benchmark", "set7"], "benchmark/set7"),
+        (["bicubic", "--protocol", "paper_z"], "'paper_z' is unknown"),
+        (["gone", "--images"], "gone: there is no such folder"),
+    ],
+)
+def test_a_mistake_is_one_line(somewhere, arguments, message):
+    with pytest.raises(SystemExit, match=message) as caught:
+        main(["evaluate", *arguments])
+    assert str(caught.value.code).startswith("error: ")
+    assert "\n" not in str(caught.value.code)

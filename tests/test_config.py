@@ -1,0 +1,131 @@
+"""Composition, and what a mistake in a choice, key or value is answered with."""
+
+import shutil
+
+import pytest
+
+from drnsr.config import compose_graph
+from drnsr.errors import UserError
+from tests.conftest import PROJECT
+
+CONF = PROJECT / "conf"
+
+
+def composed(tmp_path, params="", conf=CONF):
+    (tmp_path / "params.yaml").write_text(params or "seed: null\n")
+    return compose_graph(tmp_path / "params.yaml", conf)
+
+
+def test_the_projects_own_choices_compose():
+    assert compose_graph(PROJECT / "params.yaml").run.output == "."
+
+
+def test_the_default_is_the_founding_papers_network(tmp_path):
+    assert composed(tmp_path).model.name == "drnsr"
+
+
+def test_a_folder_may_have_any_name(tmp_path):
+    name = "/data/photos (2024), a=b {x}"
+    assert composed(tmp_path, f"data: folder\nfolder: '{name}'").data.folder == name
+
+
+def test_choices_groups_and_single_values(tmp_path):
+    params = "model: edsr_baseline\nscale: 3\nset: {optimizer: {lr: 1e-4}, trainer: {max_steps: 7}}"
+    config = composed(tmp_path, params)
+    assert config.model.network.scale == 3
+    assert config.optimizer.lr == 1e-4
+    assert config.scheduler.total_steps == 7  # interpolations follow single values
+
+
+def test_nothing_of_this_machine_is_in_it(tmp_path):
+    from omegaconf import OmegaConf
+
+    assert str(PROJECT) not in OmegaConf.to_yaml(composed(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "experiment", sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+)
+def test_every_experiment_composes(tmp_path, experiment):
+    assert composed(tmp_path, f"experiment: {experiment}").trainer.max_steps > 0
+
+
+@pytest.mark.parametrize("group", ["model", "data", "benchmark"])
+def test_every_choice_of_every_group_composes(tmp_path, group):
+    for path in (CONF / group).glob("*.yaml"):
+        assert composed(tmp_path, f"{group}: {path.stem}")[group]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ("model: resnet", "Could not find 'model/resnet'.* drnsr"),
+        ("data: imagenet", "Could not find 'data/imagenet'.* sample"),
+        ("experiment: nobel_prize", "nobel_prize"),
+        ("modle: drnsr", "unknown key 'modle'.*model"),
+        ("scale: two", "scale.*two"),
+        ("scale: 7", r"scale 7 is not among data.scales \[2, 3, 4\]"),
+        ("set: {optimizer: {lrr: 1}}", "optimizer.lrr"),
+        ("set: {optimzer: {lr: 1}}", "optimzer"),
+        ("set: {optimizer: {lr: fast}}", "optimizer.lr: 'fast' is not"),
+        ("set: {trainer: {max_steps: many}}", "trainer.max_steps"),
+        ("set: {model: {network: {num_blocks: 1.5}}}", "model.network.num_blocks: 1.5 is not int"),
+        ("set: {model: {network: {num_blokcs: 2}}}", "num_blokcs"),
+        ("set: 5", "set: expected keys and values"),
+        ("scale: 2\nset: {data: {scales: [2, 2]}}", "data.scales"),
+        ("set: {protocol: paper_z}", "protocol: 'paper_z' is unknown .known: paper_y"),
+        ("set: {trainer: {max_steps: 0}}", "trainer.max_steps: 0 is not 1 or more"),
+        ("set: {trainer: {precision: half}}", "trainer.precision: half is not one of"),
+        ("seed: -1", "seed: -1 is not 0 or more"),
+        (
+            "model: edsr\nscale: 6\nset: {data: {scales: [6]}}",
+            "model.network: scale 6 is neither 3 nor a power of two",
+        ),
+        ("[1, 2]", "params.yaml: expected keys and values"),
+        ("a: [1", "params.yaml: not readable as YAML"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_it(tmp_path, params, message):
+    with pytest.raises(UserError, match=message) as caught:
+        composed(tmp_path, params)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("trainer/default.yaml", "precision:", "precison:", "precison"),
+        ("trainer/default.yaml", "max_steps: ", "max_steps: x", "trainer.max_steps"),
+        (
+            "model/drnsr.yaml",
+            "num_blocks",
+            "num_blokcs",
+            "model.network.num_blokcs: .* no such key",
+        ),
+        ("model/drnsr.yaml", "networks.DRNSR", "networks.DRSNR", "cannot import"),
+        ("data/sample.yaml", "registries:", "registres:", "registres"),
+        ("optimizer/adam.yaml", "betas", "beta", "optimizer.beta: .* no such key"),
+    ],
+)
+def test_a_mistake_in_conf_is_one_line_that_names_it(tmp_path, file, old, new, message):
+    conf = tmp_path / "conf"
+    shutil.copytree(CONF, conf)
+    text = (conf / file).read_text()
+    assert old in text
+    (conf / file).write_text(text.replace(old, new, 1))
+    with pytest.raises(UserError, match=message) as caught:
+        composed(tmp_path, conf=conf)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_choice_may_not_contradict_the_experiment(tmp_path):
+    conf = tmp_path / "conf"
+    shutil.copytree(CONF, conf)
+    (conf / "experiment" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /model: edsr_baseline\nscale: 4\n"
+    )
+    assert composed(tmp_path, "experiment: mine", conf).model.name == "edsr_baseline"
+    assert composed(tmp_path, "experiment: mine\nscale: 4", conf).scale == 4
+    for params in ("model: drnsr", "scale: 2"):
+        with pytest.raises(UserError, match="contradicts experiment mine"):
+            composed(tmp_path, f"experiment: mine\n{params}", conf)
