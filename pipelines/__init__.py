@@ -1,0 +1,14 @@
+"""The stages of the graph, one thin Hydra app a file."""
+
+import os
+import sys
+from pathlib import Path
+
+# In a queued experiment this file is a copy, and the package beside it must be the one that runs,
+# not the one that the environment installed.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
+
+# Nothing reaches for the network on its own. These are read when the libraries are imported.
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")

@@ -1,0 +1,37 @@
+"""Prepared data, which must be what the configuration names."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from drnsr.data.packing import DataError, Pack
+from pipelines.paths import BENCHMARKS, PREPARED, TRAINING_SET
+
+
+def open_training_set(config: DictConfig) -> Pack:
+    """The prepared training set.
+
+    Raises:
+        DataError: there is none, or another one.
+    """
+    return _open(PREPARED / TRAINING_SET, config.data.name, f"data: {config.data.name}")
+
+
+def open_benchmark(config: DictConfig, name: str) -> Pack:
+    """A prepared benchmark; some have other originals for each scale.
+
+    Raises:
+        DataError: there is none, or another one.
+    """
+    wanted = Path(config.benchmark[name].registry).stem
+    return _open(PREPARED / BENCHMARKS / name, wanted, f"scale: {config.scale}")
+
+
+def _open(folder: Path, wanted: str, choice: str) -> Pack:
+    pack = Pack.open(folder)
+    if pack.name != wanted:
+        raise DataError(
+            f"{folder} holds {pack.name}, not {wanted}; write `{choice}` into params.yaml and run"
+            " `dvc repro prepare`"
+        )
+    return pack

@@ -1,0 +1,73 @@
+"""Where the stages read and write. Other programs rely on the names of outputs: README.md."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+# Shared by all runs of this folder, whoever makes them.
+RAW = Path("data/raw")
+PREPARED = Path("data/prepared")
+TRAINING_SET = "train"
+BENCHMARKS = "benchmarks"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What one run makes, below one folder."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, config: DictConfig) -> "Outputs":
+        """Those of the run that a configuration describes."""
+        return cls(Path(config.run.output))
+
+    @property
+    def model(self) -> Path:
+        """The trained model."""
+        return self.root / "models" / "model.safetensors"
+
+    @property
+    def curves(self) -> Path:
+        """Folder of the training curves."""
+        return self.root / "metrics" / "curves"
+
+    @property
+    def training_cost(self) -> Path:
+        """What the training cost; differs from run to run."""
+        return self.root / "metrics" / "training_cost.json"
+
+    @property
+    def summary(self) -> Path:
+        """Means of each benchmark."""
+        return self.root / "metrics" / "benchmark.json"
+
+    @property
+    def verification(self) -> Path:
+        """Our numbers beside the published ones."""
+        return self.root / "metrics" / "verify.json"
+
+    @property
+    def per_image(self) -> Path:
+        """A row for each picture."""
+        return self.root / "metrics" / "per_image.csv"
+
+    @property
+    def cost(self) -> Path:
+        """What applying the model costs; differs from run to run."""
+        return self.root / "metrics" / "cost.json"
+
+    @property
+    def pictures(self) -> Path:
+        """Folder of the side-by-side pictures."""
+        return self.root / "pictures"
+
+    def picture(self, benchmark: str, image: str) -> Path:
+        """The side-by-side picture of one image of a benchmark."""
+        return self.pictures / benchmark / f"{Path(image).stem}.png"
+
+    @property
+    def report(self) -> Path:
+        """The report."""
+        return self.root / "reports" / "index.html"

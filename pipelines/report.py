@@ -1,0 +1,96 @@
+"""Stage `report`: everything that was found, on one page."""
+
+import json
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from drnsr.atomic import write_text
+from drnsr.checkpoints.native import read_info
+from drnsr.evaluation.protocol import get_protocol
+from drnsr.evaluation.results import Row, read_rows
+from drnsr.hashing import file_sha256
+from drnsr.reporting.page import Picture, render_report
+from drnsr.tracking.git import current_commit
+from pipelines.app import run_stage
+from pipelines.packs import open_benchmark
+from pipelines.paths import Outputs
+
+
+def report(config: DictConfig) -> None:
+    """Write the page, and add it to the MLflow run."""
+    from drnsr.reporting.curves import curves_svg
+    from drnsr.training.curves import LOSS_FILE, PSNR_FILE
+
+    outputs = Outputs.of(config)
+    run_id = _find_run(config, outputs)
+    rows = read_rows(outputs.per_image)
+    page = render_report(
+        rows,
+        model=config.model.name,
+        scale=config.scale,
+        protocol=get_protocol(config.protocol),
+        comparisons=json.loads(outputs.verification.read_text(encoding="utf-8")),
+        curves=curves_svg(outputs.curves / LOSS_FILE, outputs.curves / PSNR_FILE),
+        pictures=[_picture(row, config, outputs) for row in rows],
+        cost=_cost(outputs),
+        lineage=_lineage(config, outputs, run_id),
+        config=cast(dict[str, Any], OmegaConf.to_container(config)),
+    )
+    write_text(outputs.report, page)
+    if run_id is not None:
+        from drnsr.tracking.store import open_store, tracking_errors
+
+        with tracking_errors():
+            open_store().log_artifact(run_id, str(outputs.report), "report")
+
+
+def _find_run(config: DictConfig, outputs: Outputs) -> str | None:
+    if config.logger.experiment is None:
+        return None
+    from drnsr.tracking.runs import find_runs
+    from drnsr.tracking.store import open_store, tracking_errors
+
+    with tracking_errors():
+        return next(iter(find_runs(open_store(), outputs.model)), None)
+
+
+def _picture(row: Row, config: DictConfig, outputs: Outputs) -> Picture:
+    return Picture(
+        name=row.image,
+        png=outputs.picture(row.benchmark, row.image),
+        licence=config.benchmark[row.benchmark].licences.get(row.image, ""),
+    )
+
+
+def _cost(outputs: Outputs) -> dict[str, str]:
+    network = json.loads(outputs.cost.read_text(encoding="utf-8"))
+    training = json.loads(outputs.training_cost.read_text(encoding="utf-8"))
+    return {
+        "parameters": f"{network['parameters']:,}",
+        "multiply-adds per output megapixel": f"{network['multiply_adds_per_megapixel']:.1f} G",
+        "seconds per output megapixel": f"{network['seconds_per_megapixel']:.2f}",
+        "training": f"{training['seconds']:.0f} s,"
+        f" {training['samples_per_second']:.0f} samples per second",
+    }
+
+
+def _lineage(config: DictConfig, outputs: Outputs, run_id: str | None) -> dict[str, str]:
+    commit = current_commit()
+    origin = read_info(outputs.model).origin
+    return {
+        "git commit": commit.sha + (" and uncommitted changes" if commit.patch else ""),
+        "MLflow run": run_id or "not tracked",
+        "model (sha256)": file_sha256(outputs.model),
+        "training data (sha256)": origin.data,
+        **{
+            f"benchmark {name} (sha256)": open_benchmark(config, str(name)).fingerprint
+            for name in config.benchmark
+        },
+        "training configuration (sha256)": origin.config,
+        "training code (sha256)": origin.code,
+    }
+
+
+if __name__ == "__main__":
+    run_stage(report)

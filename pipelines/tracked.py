@@ -1,0 +1,64 @@
+"""The MLflow run around a training; without tracking, nothing of MLflow is imported."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from drnsr.checkpoints.native import Origin
+from drnsr.data.packing import Pack
+from drnsr.imaging.files import encode_png
+from pipelines.paths import PREPARED, TRAINING_SET
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
+    from mlflow import MlflowClient
+
+
+@contextmanager
+def tracked_training(config: DictConfig, origin: Origin, model: Path) -> "Iterator[list[Logger]]":
+    """Begin a run, yield the loggers that write its curves, and log the model that was made."""
+    if config.logger.experiment is None:
+        yield []
+        return
+    from lightning.pytorch.loggers import MLFlowLogger
+
+    from drnsr.tracking.runs import copy_evaluation, find_runs
+    from drnsr.tracking.store import open_store, tracking_errors, tracking_uri
+
+    client = open_store()
+    with tracking_errors():
+        run_id = begin_run(client, config, origin)
+    name, uri = config.logger.experiment, tracking_uri()
+    try:
+        with tracking_errors():
+            # Lightning's logger closes the run itself when training ends, well or badly.
+            yield [MLFlowLogger(name, tracking_uri=uri, run_id=run_id)]
+            log_trained_model(client, run_id, model)
+            if not config.run.evaluate_after_training:
+                copy_evaluation(client, find_runs(client, model), run_id)
+    except BaseException:
+        with suppress(Exception):  # the error that is told is the first one
+            client.set_terminated(run_id, "FAILED")
+        raise
+
+
+def begin_run(client: "MlflowClient", config: DictConfig, origin: Origin) -> str:
+    """Begin the MLflow run of a model with everything that is known before training."""
+    from drnsr.tracking.runs import start_run
+    from drnsr.tracking.store import experiment_id
+
+    plain = cast(dict[str, Any], OmegaConf.to_container(config))
+    experiment = experiment_id(client, config.logger.experiment)
+    return start_run(client, experiment, plain, {"train": origin.data})
+
+
+def log_trained_model(client: "MlflowClient", run_id: str, model: Path) -> None:
+    """Log a model file, with a prepared picture as the example of what it takes."""
+    from drnsr.tracking.runs import log_model
+
+    pack = Pack.open(PREPARED / TRAINING_SET)
+    example = encode_png(pack.lr(0, pack.scales[-1])[:32, :48])
+    log_model(client, run_id, model, example)

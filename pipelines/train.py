@@ -1,0 +1,110 @@
+"""Stage `train`: a network from conf/model, trained on data/prepared/train, into models/."""
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from drnsr.atomic import check_writable, write_text
+from drnsr.checkpoints.fingerprint import code_fingerprint, fingerprint
+from drnsr.checkpoints.native import Origin, save_model
+from drnsr.data.packing import Pack
+from drnsr.tracking.store import project_root
+from pipelines.app import run_stage
+from pipelines.evaluate import evaluate
+from pipelines.packs import open_training_set
+from pipelines.paths import Outputs
+from pipelines.tracked import tracked_training
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
+
+# What a model is the result of, beside data and code. dvc.yaml gives the stage the same parameters.
+TRAINING_PARAMS = (
+    "seed",
+    "scale",
+    "model.network",
+    "loss",
+    "optimizer",
+    "scheduler",
+    "loader",
+    "trainer",
+)
+
+
+def train(config: DictConfig) -> None:
+    """Train, save the model and its curves, and, in a run by hand, evaluate it."""
+    pack = open_training_set(config)
+    outputs = Outputs.of(config)
+    for folder in (outputs.model.parent, outputs.training_cost.parent, outputs.curves):
+        check_writable(folder)
+    origin = Origin(
+        config=fingerprint(_training_params(config)),
+        data=pack.fingerprint,
+        code=code_fingerprint(),
+    )
+    with tracked_training(config, origin, outputs.model) as loggers:
+        _train(config, pack, origin, outputs, loggers)
+    if config.run.evaluate_after_training:
+        evaluate(config)
+
+
+def _train(
+    config: DictConfig, pack: Pack, origin: Origin, outputs: Outputs, loggers: "list[Logger]"
+) -> None:
+    from drnsr.data.module import CropData
+    from drnsr.training.curves import Curves
+    from drnsr.training.fit import fit, seed_everything
+    from drnsr.training.module import PixelTraining
+
+    trainer = config.trainer
+    seed_everything(config.seed, threads=trainer.threads)
+    network = instantiate(config.model.network)
+    module = PixelTraining(
+        network,
+        loss=instantiate(config.loss),
+        optimizer=instantiate(config.optimizer),
+        scheduler=instantiate(config.scheduler),
+        channels_last=trainer.channels_last,
+    )
+    data = CropData(
+        pack, scale=config.scale, max_steps=trainer.max_steps, seed=config.seed, **config.loader
+    )
+    curves = Curves(log_every=trainer.log_every)
+    start = time.perf_counter()
+    fit(
+        module,
+        data,
+        checkpoints=checkpoint_folder(origin),
+        loggers=loggers,
+        callbacks=[curves],
+        max_steps=trainer.max_steps,
+        validate_every=trainer.validate_every,
+        accelerator=trainer.accelerator,
+        precision=trainer.precision,
+        ema_decay=trainer.ema_decay,
+    )
+    seconds = time.perf_counter() - start
+    save_model(outputs.model, network, origin)
+    curves.write(outputs.curves)
+    samples = trainer.max_steps * config.loader.batch_size
+    cost = {"seconds": seconds, "samples_per_second": samples / seconds}
+    write_text(outputs.training_cost, json.dumps(cost, indent=2) + "\n")
+
+
+def checkpoint_folder(origin: Origin) -> Path:
+    """Where a run's checkpoints are kept: outside DVC's outputs, which it removes before a run."""
+    name = fingerprint([origin.config, origin.data, origin.code])[:16]
+    return project_root() / "runs" / name / "checkpoints"
+
+
+def _training_params(config: DictConfig) -> dict[str, Any]:
+    chosen = {name: OmegaConf.select(config, name) for name in TRAINING_PARAMS}
+    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(chosen)))
+
+
+if __name__ == "__main__":
+    run_stage(train)

@@ -1,0 +1,52 @@
+"""Stage `verify`: our numbers beside the published ones; bicubic's must be the same."""
+
+import json
+from dataclasses import asdict
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from drnsr.atomic import write_text
+from drnsr.evaluation.benchmark import Score
+from drnsr.evaluation.published import find_published
+from drnsr.evaluation.verify import Comparison, check_ruler, compare_bicubic
+from drnsr.reporting.table import comparison_table
+from pipelines.app import run_stage
+from pipelines.packs import open_benchmark
+from pipelines.paths import Outputs
+
+
+def verify(config: DictConfig) -> None:
+    """Compare, print, write; fail where the ruler is not the published one."""
+    outputs = Outputs.of(config)
+    rows = [row for name in map(str, config.benchmark) for row in _compare(config, outputs, name)]
+    for name, benchmark in config.benchmark.items():
+        if not any(row.benchmark == name for row in rows):
+            known = f" at scale {config.scale}" if benchmark.published else ""
+            Console().print(f"{name}: nothing is published for it{known}, so nothing is verified")
+    if rows:
+        Console().print(comparison_table(rows))
+    for row in rows:
+        if row.method == "bicubic":
+            check_ruler(row)
+    write_text(outputs.verification, json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+
+
+def _compare(config: DictConfig, outputs: Outputs, name: str) -> list[Comparison]:
+    """Bicubic's row, and the model's where its paper has one for this benchmark."""
+    dataset = config.benchmark[name].published
+    if dataset is None:
+        return []
+    rows = []
+    if row := compare_bicubic(name, open_benchmark(config, name), dataset, config.scale):
+        rows.append(row)
+    published = config.model.published
+    if published and (found := find_published(published, dataset, config.scale)):
+        result = json.loads(outputs.summary.read_text(encoding="utf-8"))[name]
+        ours = Score(**result["model"])
+        rows.append(Comparison(name, config.model.name, result["protocol"], ours, found))
+    return rows
+
+
+if __name__ == "__main__":
+    run_stage(verify)

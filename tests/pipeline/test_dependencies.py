@@ -1,0 +1,53 @@
+"""Each stage of dvc.yaml depends on all that it reads: code and parameters."""
+
+import grimp
+import pytest
+import yaml
+
+from drnsr.checkpoints.fingerprint import TRAINING_CODE
+from pipelines.train import TRAINING_PARAMS
+from tests.conftest import PROJECT
+
+STAGES = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
+
+# What no output depends on: how files are written, mistakes told, and what is tracked.
+NO_INPUT = {
+    "drnsr",
+    "drnsr.atomic",
+    "drnsr.errors",
+    "pipelines",
+    "pipelines.app",
+    "pipelines.paths",
+    "pipelines.tracked",
+}
+
+
+def imported(stage):
+    """All modules of ours that a stage imports, at once or later."""
+    graph = grimp.build_graph("drnsr", "pipelines")
+    # Tracking records what is made, and the configuration is checked and not changed. By hand, a
+    # training is followed by an evaluation.
+    for name in [m for m in graph.modules if m.startswith(("drnsr.tracking", "drnsr.config"))]:
+        graph.remove_module(name)
+    if stage == "train":
+        graph.remove_module("pipelines.evaluate")
+    return graph.find_upstream_modules(f"pipelines.{stage}") - NO_INPUT
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_edit_of_any_module_that_a_stage_uses_reruns_it(stage):
+    deps = STAGES[stage]["deps"]
+    for module in imported(stage):
+        path = f"{'src/' * module.startswith('drnsr')}{module.replace('.', '/')}"
+        covered = any(path == dep.removesuffix(".py") or path.startswith(f"{dep}/") for dep in deps)
+        package = (PROJECT / path).is_dir()  # an __init__ with a docstring, and maybe names
+        assert covered or package, f"{stage} uses {module}, and dvc.yaml does not say so"
+    assert f"pipelines/{stage}.py" in deps
+
+
+def test_training_is_rerun_for_what_its_fingerprint_covers():
+    deps = {dep for dep in STAGES["train"]["deps"] if dep.startswith("src/")}
+    assert deps == {f"src/drnsr/{place}" for place in TRAINING_CODE}
+    params = STAGES["train"]["params"][0]["resolved.yaml"]
+    # The data set's name is in the pack, whose fingerprint is another part.
+    assert set(params) == {*TRAINING_PARAMS, "data.name"}

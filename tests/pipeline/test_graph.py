@@ -1,0 +1,189 @@
+"""The graph as a user runs it: what it leaves, and what it does again."""
+
+import csv
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drnsr.checkpoints.native import load_model, read_info
+
+STAGES = ["config", "fetch", "prepare", "train", "evaluate", "verify", "report"]
+
+
+def digests(project):
+    names = ["models/model.safetensors", "metrics/benchmark.json", "metrics/per_image.csv"]
+    names += ["metrics/curves/training_loss.csv", "metrics/curves/validation_psnr.csv"]
+    return {name: (project.root / name).read_bytes() for name in names}
+
+
+def test_the_files_that_others_rely_on(finished):
+    root = finished.root
+    content = json.loads((root / "metrics/benchmark.json").read_text())["sample_test"]
+    for method in ("bicubic", "model", "gain"):
+        assert set(content[method]) == {"psnr", "ssim"}
+    assert content["protocol"] == "paper_y"
+    for measure in ("psnr", "ssim"):
+        gain = content["model"][measure] - content["bicubic"][measure]
+        assert content["gain"][measure] == pytest.approx(gain, abs=1e-12)
+    with (root / "metrics/per_image.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) >= 5
+    mean = np.mean([float(row["model_psnr"]) for row in rows])
+    assert content["model"]["psnr"] == pytest.approx(mean, abs=1e-12)
+    assert json.loads((root / "metrics/cost.json").read_text())["parameters"] > 0
+    html = (root / "reports/index.html").read_text()
+    assert "<script" not in html
+    assert f"{content['model']['psnr']:.2f} dB" in html
+    for row in rows:
+        with Image.open(root / f"pictures/sample_test/{row['image'].split('.')[0]}.png") as picture:
+            assert picture.width > picture.height > 200
+
+
+def test_the_model_can_be_run_from_its_file_alone(finished):
+    info = read_info(finished.root / "models/model.safetensors")
+    assert info.architecture == "DRNSR"
+    assert info.hyper_parameters == {"scale": 2, "num_features": 16, "num_blocks": 2}
+    assert load_model(finished.root / "models/model.safetensors").scale == 2
+
+
+def test_nothing_reached_for_the_network(finished):
+    assert finished.reached_for() == ""
+
+
+def test_an_attempt_to_reach_the_network_would_be_seen(project):
+    program = (
+        "import threading, urllib.request as u;"
+        "t = threading.Thread(target=u.urlopen, args=['http://198.51.100.7/']); t.start(); t.join()"
+    )
+    project.run("python", "-c", program)
+    assert project.reached_for() == "198.51.100.7\n"
+
+
+def test_a_second_repro_does_nothing(finished):
+    result = finished.run("dvc", "repro")
+    assert finished.ran(result) == []
+    assert "Data and pipelines are up to date" in result.stdout
+
+
+def test_the_result_is_printed_with_its_protocol(finished):
+    printed = finished.run("python", "-m", "pipelines.show").stdout
+    for text in ("astronaut.png", "mean of sample_test", "paper_y", "index.html", "make ui"):
+        assert text in printed
+
+
+def test_dvcs_own_views_are_useful(finished):
+    metrics = json.loads(finished.run("dvc", "metrics", "show", "--json").stdout)
+    values = metrics[""]["data"]["metrics/benchmark.json"]["data"]["sample_test"]
+    assert values["model"]["psnr"] > 20
+    changed = json.loads(finished.run("dvc", "params", "diff", "--json").stdout)
+    assert changed["params.yaml"]["experiment"]["new"] == "smoke"
+    assert changed["resolved.yaml"]["model.network.num_blocks"] == {"old": 8, "new": 2, "diff": -6}
+    finished.run("dvc", "plots", "show")
+    page = (finished.root / "dvc_plots/index.html").read_text()
+    assert not re.search(r"<script[^>]+src", page)
+    assert "Validation PSNR" in page
+    shown = json.loads(finished.run("dvc", "exp", "show", "--json").stdout)
+    params = shown[0]["data"]["params"]["resolved.yaml"]["data"]
+    assert params["optimizer"]["lr"] == 2e-3
+
+
+def test_one_mlflow_run_holds_everything(finished, monkeypatch):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{finished.root / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("drnsr")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["model.network.num_blocks"] == "2"
+    content = json.loads((finished.root / "metrics/benchmark.json").read_text())
+    psnr = content["sample_test"]["model"]["psnr"]
+    assert run.data.metrics["sample_test/model/psnr"] == pytest.approx(psnr)
+    assert [m.step for m in client.get_metric_history(run.info.run_id, "val_psnr")] == [10, 20]
+    assert [m.step for m in client.get_metric_history(run.info.run_id, "train_loss")] == [20]
+    head = finished.run("git", "rev-parse", "HEAD").stdout.strip()
+    assert run.data.tags["mlflow.source.git.commit"] == head
+    assert len(run.data.tags["drnsr.data.train"]) == 64
+    found = {file.path for file in client.list_artifacts(run.info.run_id)}
+    assert found >= {"config.yaml", "evaluation", "report"}
+    pictures = client.list_artifacts(run.info.run_id, "evaluation/pictures/sample_test")
+    assert len(pictures) >= 5
+
+
+@pytest.mark.slow
+def test_a_second_clean_clone_gives_the_same_bytes(finished, project):
+    project.choose(experiment="smoke")
+    assert project.ran(project.run("dvc", "repro")) == STAGES
+    assert digests(project) == digests(finished)
+
+
+@pytest.fixture
+def another(finished, tmp_path):
+    """A copy of the finished project, to be changed at will."""
+    shutil.copytree(finished.root, tmp_path / "another")
+    return type(finished)(tmp_path / "another", finished.environment)
+
+
+@pytest.mark.slow
+def test_only_what_can_change_is_run_again(another):
+    def stages_after(**choices):
+        another.choose(**choices)
+        return another.ran(another.run("dvc", "repro"))
+
+    after_logger = stages_after(set={"logger": {"experiment": "other"}})
+    assert after_logger == ["config", "report"]
+    after_model = stages_after(set={"model": {"network": {"num_features": 8}}})
+    assert after_model == ["config", "train", "evaluate", "verify", "report"]
+    after_scale = stages_after(scale=3)
+    assert after_scale == ["config", "train", "evaluate", "verify", "report"]
+    conf = another.root / "conf/loader/crops.yaml"
+    conf.write_text(conf.read_text().replace("batch_size: 16", "batch_size: 8"))
+    after_conf = another.ran(another.run("dvc", "repro"))
+    assert after_conf == ["config", "train", "evaluate", "verify", "report"]
+
+
+@pytest.mark.slow
+def test_a_training_that_gives_the_same_model_again_gets_its_numbers(another):
+    from mlflow import MlflowClient
+
+    assert another.ran(another.run("dvc", "repro", "--single-item", "--force", "train")) == [
+        "train"
+    ]
+    assert another.ran(another.run("dvc", "repro")) == ["report"]  # its training time changed
+    client = MlflowClient(f"sqlite:///{another.root / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("drnsr")
+    newest, oldest = client.search_runs([experiment.experiment_id])
+    assert newest.data.metrics == oldest.data.metrics
+    assert newest.data.tags["drnsr.same_model_as"] == oldest.info.run_id
+
+
+@pytest.mark.slow
+def test_a_model_from_elsewhere_gets_a_run_and_a_word(another):
+    for store in another.root.glob("mlflow.*"):
+        store.unlink()
+    result = another.run("dvc", "repro", "--force", "--single-item", "evaluate")
+    assert "this MLflow does not know the model" in result.stdout
+    assert (another.root / "mlflow.db").exists()
+
+
+@pytest.mark.slow
+def test_experiments_run_and_queue(another):
+    another.run("git", "add", "-A")
+    another.run("git", "commit", "-qm", "finished")
+    another.run("dvc", "exp", "run", "-S", "+set.optimizer.lr=1e-3", "--name", "rate")
+    queue = ["dvc", "exp", "run", "--queue", "-S", "model=edsr_baseline", "--name", "edsr"]
+    narrow = ["+set.model.network.num_features=8", "+set.trainer.max_steps=4"]
+    another.run(*queue, "-S", narrow[0], "-S", narrow[1])
+    another.run("dvc", "queue", "start")
+    another.wait_for_the_queue()
+    shown = json.loads(another.run("dvc", "exp", "show", "--json").stdout)
+    params = {
+        experiment["name"]: experiment["revs"][0]["data"]["params"]["resolved.yaml"]["data"]
+        for experiment in shown[1]["experiments"]
+    }
+    assert params["rate"]["optimizer"]["lr"] == 1e-3
+    assert params["rate"]["model"]["name"] == "drnsr"
+    assert params["edsr"]["model"]["name"] == "edsr_baseline"

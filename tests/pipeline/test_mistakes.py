@@ -1,0 +1,99 @@
+"""What people get wrong: one clear line each, and nothing half-written."""
+
+import pytest
+from PIL import Image
+
+from tests.conftest import texture
+
+
+def fails_with(project, *command):
+    """Run a command that must fail; its one line of error."""
+    result = project.run(*command, fails=True)
+    assert "Traceback" not in result.stderr + result.stdout
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, result.stderr
+    return errors[0]
+
+
+def own_pictures(project, *, count=3, size=200):
+    for number in range(count):
+        picture = Image.fromarray(texture(size, size, seed=number))
+        picture.save(project.root / "data/own" / f"own{number}.png")
+    project.choose(experiment="smoke", data="folder")
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("model=resnet", "model/resnet"),
+        ("modle=drnsr", "modle"),
+        ("trainer.max_steps=many", "trainer.max_steps"),
+    ],
+)
+def test_a_mistyped_override(project, override, named):
+    error = fails_with(project, "python", "-m", "pipelines.train", override)
+    assert named in error
+
+
+def test_a_training_without_data_says_what_to_run(project):
+    error = fails_with(project, "python", "-m", "pipelines.train", "experiment=smoke")
+    assert "dvc repro prepare" in error
+
+
+def test_an_empty_folder_of_pictures(project):
+    project.choose(data="folder")
+    assert "data/own: no pictures in this folder" in fails_with(project, "dvc", "repro")
+    assert not (project.root / "data/raw").exists()
+
+
+@pytest.mark.slow
+def test_bad_pictures_are_all_named(project):
+    own_pictures(project)
+    whole = (project.root / "data/own/own0.png").read_bytes()
+    (project.root / "data/own/own0.png").write_bytes(whole[:1000])
+    (project.root / "data/own/notes.png").write_text("not a picture")
+    error = fails_with(project, "dvc", "repro", "prepare")
+    assert "own0.png: damaged or truncated" in error
+    assert "notes.png: not a picture" in error
+    assert not list((project.root / "data/prepared").glob("*/index.json"))
+
+
+@pytest.mark.slow
+def test_a_picture_smaller_than_a_crop(project):
+    own_pictures(project, size=90)
+    error = fails_with(project, "dvc", "repro", "train")
+    assert "has 90 x 90 pixels, fewer than one training crop (96 x 96" in error
+    assert not list((project.root / "models").iterdir())
+
+
+@pytest.mark.slow
+def test_the_users_own_pictures_and_a_change_in_them(project):
+    own_pictures(project)
+    project.run("dvc", "repro", "prepare")
+    assert project.ran(project.run("dvc", "repro", "prepare")) == []
+    Image.fromarray(texture(200, 200, seed=9)).save(project.root / "data/own/own0.png")
+    assert project.ran(project.run("dvc", "repro", "prepare")) == ["fetch", "prepare"]
+
+
+def test_params_that_are_no_yaml(project):
+    (project.root / "params.yaml").write_text("model: [drnsr\n")
+    result = project.run("dvc", "repro", fails=True)
+    assert "params.yaml" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.slow
+def test_an_output_that_cannot_be_written(project):
+    project.choose(experiment="smoke")
+    project.run("dvc", "repro", "prepare")
+    # A file where the folder should be: refused for every user, root included.
+    (project.root / "models").write_text("in the way")
+    app = [
+        "--config-dir=.",
+        "--config-name=resolved",
+        "hydra.run.dir=.",
+        "hydra.output_subdir=null",
+    ]
+    error = fails_with(project, "python", "-m", "pipelines.train", *app, "logger.experiment=null")
+    assert "models" in error
+    assert not (project.root / "runs").exists()  # found before training, not after

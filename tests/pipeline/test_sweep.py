@@ -1,0 +1,75 @@
+"""Stages called by hand and Hydra multiruns, on data that the graph has prepared."""
+
+import shutil
+
+import pytest
+
+
+@pytest.fixture
+def prepared(finished, tmp_path):
+    """A project with prepared data and nothing else."""
+    root = tmp_path / "prepared"
+    shutil.copytree(finished.root, root)
+    shutil.rmtree(root / "models")
+    shutil.rmtree(root / "mlruns")
+    (root / "mlflow.db").unlink()
+    return type(finished)(root, finished.environment)
+
+
+@pytest.mark.slow
+def test_a_multirun_trains_and_evaluates_each_job_under_one_parent(prepared):
+    from mlflow import MlflowClient
+
+    metrics = (prepared.root / "metrics/benchmark.json").read_bytes()
+    prepared.run(
+        *("python", "-m", "pipelines.train", "-m", "model=drnsr,edsr_baseline", "seed=1,2"),
+        *("trainer.max_steps=2", "model.network.num_features=8", "model.network.num_blocks=1"),
+    )
+    jobs = sorted(prepared.root.glob("multirun/*/*/[0-9]"))
+    assert len(jobs) == 4
+    for job in jobs:
+        assert (job / "models/model.safetensors").is_file()
+        assert (job / "metrics/benchmark.json").is_file()
+    assert not (prepared.root / "models").exists()
+    assert (prepared.root / "metrics/benchmark.json").read_bytes() == metrics
+    client = MlflowClient(f"sqlite:///{prepared.root / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("drnsr")
+    runs = client.search_runs([experiment.experiment_id])
+    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    (parent,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert len({run.data.metrics["sample_test/model/psnr"] for run in children}) == 4
+
+
+@pytest.mark.slow
+def test_a_job_that_fails_does_not_take_the_others_down(prepared):
+    from mlflow import MlflowClient
+
+    result = prepared.run(
+        *("python", "-m", "pipelines.train", "-m", "loader.patch_size=400,16"),
+        *("experiment=smoke", "trainer.max_steps=2"),
+        fails=True,
+    )
+    assert "error: " in result.stderr
+    assert "loader.patch_size" in result.stderr
+    assert "Traceback" not in result.stderr
+    (done,) = prepared.root.glob("multirun/*/*/[0-9]/models/model.safetensors")
+    assert done.parts[-3] == "1"
+    client = MlflowClient(f"sqlite:///{prepared.root / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("drnsr").experiment_id])
+    statuses = sorted(run.info.status for run in runs)
+    assert statuses == ["FAILED", "FAILED", "FINISHED"]  # the job, the parent, the other job
+
+
+@pytest.mark.slow
+def test_without_tracking_mlflow_is_not_even_imported(prepared):
+    program = (
+        "import sys, runpy; sys.argv = ['train', 'logger=none', 'experiment=smoke',"
+        " 'trainer.max_steps=2'];"
+        "runpy.run_module('pipelines.train', run_name='__main__');"
+        "print('mlflow' in sys.modules)"
+    )
+    result = prepared.run("python", "-c", program)
+    assert result.stdout.splitlines()[-1] == "False"
+    assert not (prepared.root / "mlflow.db").exists()
