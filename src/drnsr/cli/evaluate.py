@@ -1,18 +1,17 @@
-"""The command `drnsr`."""
+"""Measure models, interpolation, or pictures that others made.
+
+Benchmarks are fetched when they are not there yet.
+"""
 
 import argparse
 import csv
 import json
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from drnsr.errors import UserError
-
-# Everything else is imported where it is used, so that `drnsr --help` answers at once.
 if TYPE_CHECKING:
     from drnsr.data.packing import Pack
     from drnsr.evaluation.benchmark import Method
@@ -21,59 +20,29 @@ if TYPE_CHECKING:
 _DATA = Path("data")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; a person's mistake is one line and exit code 1."""
-    parsed = _parser().parse_args(arguments)
-    try:
-        parsed.run(parsed)
-    except UserError as error:
-        sys.exit(f"error: {error}")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="drnsr", description="Super-resolution, measured.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    evaluate = commands.add_parser(
-        "evaluate",
-        help="measure models, interpolation, or pictures that others made",
-        description="Measure on benchmarks, which are fetched when they are not there yet.",
-    )
-    evaluate.set_defaults(run=_evaluate)
-    evaluate.add_argument(
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument(
         "methods",
         nargs="+",
         metavar="METHOD",
         help="a model file, an MLflow URI, bicubic, nearest, lanczos, or a folder with --images",
     )
-    evaluate.add_argument(
+    parser.add_argument(
         "--benchmark", default="sample_test", help="names in conf/benchmark, with commas between"
     )
-    evaluate.add_argument("--scale", type=int, default=2)
-    evaluate.add_argument("--protocol", default="paper_y", help="paper_y, classic_y, yround, rgb")
-    evaluate.add_argument(
+    parser.add_argument("--scale", type=int, default=2)
+    parser.add_argument("--protocol", default="paper_y", help="paper_y, classic_y, yround, rgb")
+    parser.add_argument(
         "--images", action="store_true", help="each METHOD is a folder of enlarged pictures"
     )
-    formats = evaluate.add_mutually_exclusive_group()
+    formats = parser.add_mutually_exclusive_group()
     formats.add_argument("--json", action="store_true", help="print JSON and nothing else")
     formats.add_argument("--csv", action="store_true", help="print CSV and nothing else")
-    return parser
 
 
-@dataclass(frozen=True)
-class _Score:
-    """One method on one picture."""
-
-    benchmark: str
-    image: str
-    method: str
-    psnr: float
-    ssim: float
-    pixels: int
-    scale: int
-    protocol: str
-
-
-def _evaluate(parsed: argparse.Namespace) -> None:
+def run(parsed: argparse.Namespace) -> None:
+    """Measure and print."""
     from drnsr.evaluation.protocol import get_protocol
 
     protocol = get_protocol(parsed.protocol)
@@ -89,6 +58,20 @@ def _evaluate(parsed: argparse.Namespace) -> None:
         print(json.dumps([asdict(score) for score in scores], indent=2))
     else:
         _print(scores, parsed.methods, protocol)
+
+
+@dataclass(frozen=True)
+class _Score:
+    """One method on one picture."""
+
+    benchmark: str
+    image: str
+    method: str
+    psnr: float
+    ssim: float
+    pixels: int
+    scale: int
+    protocol: str
 
 
 def _benchmarks(names: str, scale: int) -> dict[str, Path]:

@@ -1,0 +1,30 @@
+"""The command `drnsr`: one file a command."""
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Sequence
+
+from drnsr.cli import evaluate
+from drnsr.errors import UserError
+
+# Each has a docstring that is its help, `add_arguments` and `run`. It imports what it needs when it
+# runs and not before, so that `drnsr --help` answers at once.
+_COMMANDS = {
+    "evaluate": evaluate,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; a person's mistake is one line and exit code 1."""
+    parser = ArgumentParser(prog="drnsr", description="Super-resolution, measured.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, module in _COMMANDS.items():
+        first_line = (module.__doc__ or "").partition("\n")[0]
+        command = commands.add_parser(name, help=first_line, description=module.__doc__)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    parsed = parser.parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except UserError as error:
+        sys.exit(f"error: {error}")
