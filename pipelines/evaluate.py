@@ -10,9 +10,9 @@ from rich.progress import track
 from drnsr.atomic import write_text
 from drnsr.checkpoints.native import read_info
 from drnsr.evaluation.benchmark import Method, bicubic, measure
+from drnsr.evaluation.methods import network_method
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, row_of, summary, write_rows, write_summary
-from drnsr.inference.upscaler import Upscaler
 from pipelines.app import run_stage
 from pipelines.packs import open_benchmark
 from pipelines.paths import Outputs
@@ -33,28 +33,28 @@ def evaluate(config: DictConfig) -> None:
     on_gpu = config.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
     device = "cuda" if on_gpu else "cpu"
     network = load_model(outputs.model)
+    model = network_method(network, config.scale, "model", device)
     rows = [
         row
         for name in map(str, config.benchmark)
-        for row in _measure_benchmark(name, Upscaler(network, device), config, outputs)
+        for row in _measure_benchmark(name, model, config, outputs)
     ]
     content = summary(rows, scale=config.scale, protocol=get_protocol(config.protocol))
     write_summary(outputs.summary, content)
     write_rows(outputs.per_image, rows)
-    write_text(outputs.cost, json.dumps(asdict(measure_cost(network, device)), indent=2) + "\n")
+    cost = measure_cost(network, config.scale, device)
+    write_text(outputs.cost, json.dumps(asdict(cost), indent=2) + "\n")
     if config.logger.experiment is not None:
         _record(config, outputs, content)
 
 
-def _measure_benchmark(
-    name: str, upscaler: Upscaler, config: DictConfig, outputs: Outputs
-) -> list[Row]:
+def _measure_benchmark(name: str, model: Method, config: DictConfig, outputs: Outputs) -> list[Row]:
     from drnsr.reporting.pictures import write_comparison
 
     pack = open_benchmark(config, name)
     protocol = get_protocol(config.protocol)
     rows = []
-    methods = [bicubic(config.scale, protocol), Method("model", upscaler)]
+    methods = [bicubic(config.scale, protocol), model]
     measured_pictures = measure(pack, methods, scale=config.scale, protocol=protocol)
     for measured in track(measured_pictures, f"evaluating {name}", total=len(pack.images)):
         rows.append(row_of(name, measured))

@@ -210,16 +210,23 @@ def _select(config: DictConfig, name: str) -> Any:  # noqa: ANN401 (whatever sta
 
 
 def _check_network(config: DictConfig) -> None:
-    """Build the network without its weights: not every scale suits every family."""
+    """Build the network without its weights: not every scale and protocol suits every family."""
     import torch
 
     node = {str(key): value for key, value in config.model.network.items()}
     build = resolve_name(node.pop("_target_"))
     try:
         with torch.device("meta"):
-            build(**node)
+            network = build(**node)
+        network.check_scale(config.scale)
     except (ValueError, RuntimeError) as error:
         raise ConfigError(f"model.network: {one_line(error)}") from error
+    protocol = get_protocol(config.protocol)
+    if protocol.computed_on == "y" and network.descriptor.colour == "RGB":
+        raise ConfigError(
+            f"protocol: {protocol.name} makes LR of luma alone, and model {config.model.name} takes"
+            " RGB; measure it with paper_y"
+        )
 
 
 def one_line(error: Exception) -> str:

@@ -19,7 +19,7 @@ def test_a_saved_model_says_everything_needed_to_run_it(tmp_path):
     info = read_info(tmp_path / "model.safetensors")
     assert info.architecture == "EDSR"
     assert info.hyper_parameters["residual_scale"] == 0.1
-    assert (info.scale, info.colour, info.value_range) == (3, "RGB", (0.0, 1.0))
+    assert (info.scales, info.colour, info.value_range) == ((3,), "RGB", (0.0, 1.0))
     assert info.origin == ORIGIN
     picture = torch.rand(1, 3, 5, 5)
     assert torch.equal(load_model(tmp_path / "model.safetensors")(picture), network(picture))
@@ -65,13 +65,17 @@ def test_what_is_no_model_is_refused_in_one_line(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "new.safetensors", metadata=metadata)
     with pytest.raises(ModelFileError, match="'Transformer' is unknown"):
         load_model(tmp_path / "new.safetensors")
+    metadata = {"drnsr": json.dumps(_info("DRNSR") | {"mood": "good"})}
+    save_file({"a": torch.zeros(1)}, tmp_path / "odd.safetensors", metadata=metadata)
+    with pytest.raises(ModelFileError, match=r"odd\.safetensors: written by another version"):
+        load_model(tmp_path / "odd.safetensors")
 
 
 def _info(architecture):
     return {
         "architecture": architecture,
         "hyper_parameters": {},
-        "scale": 2,
+        "scales": [2],
         "colour": "RGB",
         "value_range": [0, 1],
         "origin": {"config": "", "data": "", "code": ""},

@@ -5,7 +5,7 @@ from drnsr.networks import DRNSR
 
 
 def test_operations_are_those_that_one_counts_by_hand():
-    cost = measure_cost(DRNSR(scale=2, num_features=8, num_blocks=1), "cpu")
+    cost = measure_cost(DRNSR(scale=2, num_features=8, num_blocks=1), 2, "cpu")
     # For each LR pixel: head 3 -> 8, a block and the body's end of 8 -> 8, tail 8 -> 12, all 3 x 3;
     # and the skip, four phases of 5 x 5 for each of three channels.
     for_each_lr_pixel = 9 * (3 * 8 + 3 * 8 * 8 + 8 * 12) + 3 * 4 * 25

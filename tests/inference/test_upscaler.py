@@ -3,6 +3,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from drnsr.checkpoints.native import Origin, save_model
+from drnsr.errors import UserError
 from drnsr.imaging.resize import upscale
 from drnsr.inference.upscaler import Upscaler
 from drnsr.networks import DRNSR
@@ -32,3 +33,5 @@ def test_from_a_file(tmp_path):
     upscaler = Upscaler.from_file(tmp_path / "model.safetensors")
     assert_array_equal(upscaler(image), Upscaler(network)(image))
     assert upscaler.scale == 2
+    with pytest.raises(UserError, match=r"model\.safetensors: DRNSR has no x3; it enlarges by x2"):
+        Upscaler.from_file(tmp_path / "model.safetensors", 3)

@@ -4,7 +4,7 @@ import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from drnsr.atomic import atomic_path
 from drnsr.errors import UserError
-from drnsr.networks import ARCHITECTURES, Network
+from drnsr.networks import ARCHITECTURES, HyperParameter, Network
 
 # One key for all: safetensors writes several in an order that changes from run to run.
 _KEY = "drnsr"
@@ -44,15 +44,15 @@ class ModelInfo:
     Attributes:
         architecture: a name in :data:`drnsr.networks.ARCHITECTURES`.
         hyper_parameters: the arguments that build it.
-        scale: how many times larger the output is.
+        scales: how many times larger the output can be.
         colour: the channels that go in and come out.
         value_range: of a pixel, in and out.
         origin: fingerprints of configuration, data and code.
     """
 
     architecture: str
-    hyper_parameters: dict[str, int | float]
-    scale: int
+    hyper_parameters: dict[str, HyperParameter]
+    scales: tuple[int, ...]
     colour: str
     value_range: tuple[float, float]
     origin: Origin
@@ -64,7 +64,7 @@ def save_model(path: Path, network: Network, origin: Origin) -> None:
     info = ModelInfo(
         architecture=type(network).__name__,
         hyper_parameters=network.hyper_parameters,
-        scale=descriptor.scale,
+        scales=descriptor.scales,
         colour=descriptor.colour,
         value_range=descriptor.value_range,
         origin=origin,
@@ -99,7 +99,10 @@ def read_info(path: Path) -> ModelInfo:
     if _KEY not in metadata:
         raise ModelFileError(f"{path}: a safetensors file, but not a model written by drnsr")
     content = json.loads(metadata[_KEY])
+    if set(content) != {field.name for field in fields(ModelInfo)}:
+        raise ModelFileError(f"{path}: written by another version of drnsr; train the model again")
     content["origin"] = Origin(**content["origin"])
+    content["scales"] = tuple(content["scales"])
     content["value_range"] = tuple(content["value_range"])
     return ModelInfo(**content)
 

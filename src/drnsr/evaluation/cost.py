@@ -29,11 +29,12 @@ class Cost:
     seconds_per_megapixel: float
 
 
-def measure_cost(network: Network, device: str) -> Cost:
-    """Count a network's parameters and operations, and time it on one picture."""
+def measure_cost(network: Network, scale: int, device: str) -> Cost:
+    """Count a network's parameters and operations at a scale, and time it on one picture."""
+    channels = network.descriptor.channels
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network.cpu()(torch.zeros(1, 3, _COUNTED_SIDE, _COUNTED_SIDE))
-    upscaler = Upscaler(network, device)
+        network.cpu().enlarge(torch.zeros(1, channels, _COUNTED_SIDE, _COUNTED_SIDE), scale)
+    upscaler = Upscaler(network, scale, device)
     picture = np.zeros((_SIDE, _SIDE, 3), np.uint8)
     seconds = []
     for _ in range(3):  # the first also warms up
@@ -46,10 +47,10 @@ def measure_cost(network: Network, device: str) -> Cost:
         multiply_adds_per_megapixel=counter.get_total_flops()
         / 2
         / 1e9
-        / _megapixels(_COUNTED_SIDE, network),
-        seconds_per_megapixel=min(seconds) / _megapixels(_SIDE, network),
+        / _megapixels(_COUNTED_SIDE * scale),
+        seconds_per_megapixel=min(seconds) / _megapixels(_SIDE * scale),
     )
 
 
-def _megapixels(side: int, network: Network) -> float:
-    return (side * network.scale) ** 2 / 1e6
+def _megapixels(side: int) -> float:
+    return side**2 / 1e6

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from drnsr.checkpoints.native import load_model
 from drnsr.data.packing import Pack
 from drnsr.errors import UserError
 from drnsr.evaluation.benchmark import Method, bicubic
@@ -14,7 +15,8 @@ from drnsr.evaluation.protocol import Protocol
 from drnsr.imaging.colour import gray_to_rgb
 from drnsr.imaging.files import SUFFIXES, read_image
 from drnsr.imaging.resize import Picture
-from drnsr.inference.upscaler import Upscaler
+from drnsr.inference.upscaler import ScaleError, Upscaler
+from drnsr.networks import Network
 
 CLASSICAL = ("bicubic", "nearest", "lanczos")
 
@@ -34,17 +36,27 @@ def classical_method(name: str, scale: int, protocol: Protocol) -> Method:
     return Method(name, enlarge[name], takes="any")
 
 
+def network_method(network: Network, scale: int, name: str, device: str = "cpu") -> Method:
+    """A network under a name for the tables; one on luma can be measured by any protocol.
+
+    Raises:
+        ScaleError: the network has no such scale.
+    """
+    takes: Literal["rgb", "any"] = "rgb" if network.descriptor.colour == "RGB" else "any"
+    return Method(name, Upscaler(network, scale, device), takes)
+
+
 def model_method(path: Path, scale: int, name: str) -> Method:
     """A model file of ours, under a name for the tables.
 
     Raises:
         ModelFileError: it is none.
-        MethodError: it enlarges by another scale.
+        MethodError: it has no such scale.
     """
-    upscaler = Upscaler.from_file(path)
-    if upscaler.scale != scale:
-        raise MethodError(f"{path}: this model enlarges by {upscaler.scale}, not by {scale}")
-    return Method(name, upscaler)
+    try:
+        return network_method(load_model(path), scale, name)
+    except ScaleError as error:
+        raise MethodError(f"{path}: {error}") from error
 
 
 def pictures_method(folder: Path, pack: Pack, protocol: Protocol) -> Method:

@@ -8,7 +8,7 @@ that an untrained network already is bicubic and training spends itself on the m
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drnsr.networks.base import Network
+from drnsr.networks.base import Descriptor, Network
 from drnsr.networks.layers import BicubicSkip, ResidualBlock, conv3x3
 
 
@@ -35,6 +35,11 @@ class DRNSR(Network):
         assert self.tail.bias is not None
         nn.init.zeros_(self.tail.bias)
         self.skip = BicubicSkip(scale)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """Head, two convolutions a block, the body's end and the tail look one pixel further."""
+        return Descriptor(scales=(self.scale,), receptive_field=2 * self.num_blocks + 3)
 
     def forward(self, lr: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, 3, scale*H, scale*W), both 0..1 and not clipped."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from drnsr.networks.base import Network
+from drnsr.networks.base import Descriptor, Network
 from drnsr.networks.layers import ResidualBlock, Upsampler, conv3x3
 
 # The mean colour of DIV2K's training images, on 0..1 (section 4 of the paper; its code's numbers).
@@ -48,6 +48,11 @@ class EDSR(Network):
         self.body_end = conv3x3(num_features, num_features)
         self.upsampler = Upsampler(num_features, scale)
         self.tail = conv3x3(num_features, 3)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """Head, two convolutions a block, the body's end, and two pixels for upsampler and tail."""
+        return Descriptor(scales=(self.scale,), receptive_field=2 * self.num_blocks + 4)
 
     def forward(self, lr: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, 3, scale*H, scale*W), both 0..1 and not clipped."""

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
+from drnsr.imaging.colour import luma_planes
 from drnsr.networks import Network
 
 Batch = tuple[Tensor, Tensor]
@@ -18,9 +19,11 @@ Batch = tuple[Tensor, Tensor]
 class PixelTraining(L.LightningModule):
     """Trains a network to turn LR into HR under a loss on their pixels.
 
-    Batches are pairs of uint8 (N, 3, h, w) and (N, 3, scale*h, scale*w). Callbacks find the
-    metrics ``train_loss``, of one step, and ``val_psnr``: RGB, in dB, rounded to uint8, the mean
-    over the validation crops. :class:`drnsr.training.curves.Curves` hands them to the loggers.
+    Batches are pairs of uint8 RGB (N, 3, h, w) and (N, 3, scale*h, scale*w); a network on luma sees
+    and is compared on their luma, not rounded. Each batch may have a scale of its own. Callbacks
+    find the metrics ``train_loss``, of one step, and ``val_psnr``: in dB, on RGB rounded to uint8
+    or on the luma, the mean over the validation crops.
+    :class:`drnsr.training.curves.Curves` hands them to the loggers.
 
     Args:
         network: what is trained.
@@ -41,24 +44,25 @@ class PixelTraining(L.LightningModule):
     ) -> None:
         super().__init__()
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
-        self.network = network.to(memory_format=self._layout)  # type: ignore[call-overload]
+        self.network: Network = network.to(memory_format=self._layout)  # type: ignore[call-overload]
         self._loss = loss
         self._optimizer = optimizer
         self._scheduler = scheduler
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """The loss of one batch."""
-        lr, hr = (self._to_unit_range(pixels) for pixels in batch)
-        loss: Tensor = self._loss(self.network(lr), hr)
+        lr, hr = (self._planes(pixels) for pixels in batch)
+        loss: Tensor = self._loss(self._enlarge(lr, hr), hr)
         self.log("train_loss", loss, logger=False)
         return loss
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Measure one validation crop."""
-        lr, hr = batch
-        sr = self.network(self._to_unit_range(lr))
-        pixels = sr.float().mul(255).round().clamp(0, 255)
-        psnr = peak_signal_noise_ratio(pixels, hr.float(), data_range=255.0)
+        lr, hr = (self._planes(pixels) for pixels in batch)
+        sr = self._enlarge(lr, hr).float()
+        if self.network.descriptor.colour == "RGB":
+            sr = sr.mul(255).round().clamp(0, 255) / 255
+        psnr = peak_signal_noise_ratio(sr, hr, data_range=1.0)
         self.log("val_psnr", psnr, logger=False, batch_size=1)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -70,5 +74,11 @@ class PixelTraining(L.LightningModule):
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
 
-    def _to_unit_range(self, pixels: Tensor) -> Tensor:
-        return (pixels.float() / 255).contiguous(memory_format=self._layout)
+    def _enlarge(self, lr: Tensor, hr: Tensor) -> Tensor:
+        return self.network.enlarge(lr, hr.shape[-1] // lr.shape[-1])
+
+    def _planes(self, pixels: Tensor) -> Tensor:
+        """What the network works on, 0..1."""
+        rgb = pixels.float() / 255
+        planes = rgb if self.network.descriptor.colour == "RGB" else luma_planes(rgb)
+        return planes.contiguous(memory_format=self._layout)
