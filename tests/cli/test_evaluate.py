@@ -32,12 +32,24 @@ def test_a_table_json_and_csv_of_the_same_numbers(somewhere, capsys):
     assert "paper_y" in table
 
 
+@pytest.mark.slow
+def test_a_protocol_of_ones_own(somewhere, capsys):
+    fields = "{name: mine, computed_on: y, lr: float, sr: float, resize_border: mirror}"
+    main(["evaluate", "bicubic", "--protocol", fields])
+    printed = capsys.readouterr().out.replace("\n", " ")
+    assert "protocol mine" in printed
+    assert "LR is MATLAB's bicubic on the BT.601 luma as float, mirrored at the border" in printed
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["gone.safetensors"], r"gone\.safetensors: there is no such file"),
         (["bicubic", "--benchmark", "set7"], "benchmark/set7"),
         (["bicubic", "--protocol", "paper_z"], "'paper_z' is unknown"),
+        (["bicubic", "--protocol", "{name: mine, lr"], "neither a name nor"),
+        (["bicubic", "--protocol", "{name: mine, lr: 16}"], "lr: 16 is none of uint8, float"),
+        (["bicubic", "--protocol", ""], "None is neither a name nor the fields"),
         (["gone", "--images"], "gone: there is no such folder"),
     ],
 )

@@ -108,6 +108,12 @@ def test_pillows_downscaler_is_another_and_close(tmp_path):
         ("paper_z", "'paper_z' is unknown"),
         ({"name": "own", "chanel": "y"}, "protocol.chanel: no such field"),
         ({"name": "own", "lr": "uint16"}, "protocol.lr: 'uint16' is none of uint8, float"),
+        (
+            {"name": "own", "border_pixels": "2"},
+            "protocol.border_pixels: '2' is not a whole number",
+        ),
+        ({"name": "own", "luma_rounded": 1}, "protocol.luma_rounded: 1 is not true or false"),
+        ({"name": "own", "border_pixels": -2}, "a border cannot be negative"),
         ({"name": "paper_y"}, "paper_y is taken"),
         ({"lr": "float"}, "needs a name"),
         ({"name": "own", "computed_on": "y", "measured_on": "rgb"}, "RGB cannot be measured"),

@@ -32,7 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--benchmark", default="sample_test", help="names in conf/benchmark, with commas between"
     )
     parser.add_argument("--scale", type=int, default=2)
-    parser.add_argument("--protocol", default="paper_y", help="paper_y, classic_y, yround, rgb")
+    parser.add_argument(
+        "--protocol",
+        default="paper_y",
+        help="paper_y, classic_y, yround, rgb, or fields: '{name: mine, border_pixels: 2}'",
+    )
     parser.add_argument(
         "--images", action="store_true", help="each METHOD is a folder of enlarged pictures"
     )
@@ -43,9 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Measure and print."""
-    from drnsr.evaluation.protocol import get_protocol
-
-    protocol = get_protocol(parsed.protocol)
+    protocol = _protocol(parsed.protocol)
     scores: list[_Score] = []
     for name, registry in _benchmarks(parsed.benchmark, parsed.scale).items():
         pack = _prepared(name, registry)
@@ -72,6 +74,20 @@ class _Score:
     pixels: int
     scale: int
     protocol: str
+
+
+def _protocol(text: str) -> "Protocol":
+    """A protocol, written as in params.yaml: a name, or fields in braces."""
+    from omegaconf import OmegaConf
+    from yaml import YAMLError
+
+    from drnsr.evaluation.protocol import ProtocolError, get_protocol
+
+    try:
+        choice = OmegaConf.from_dotlist([f"protocol={text}"]).protocol
+    except YAMLError as error:
+        raise ProtocolError(f"--protocol: {text!r} is neither a name nor {{key: value}}") from error
+    return get_protocol(choice)
 
 
 def _benchmarks(names: str, scale: int) -> dict[str, Path]:

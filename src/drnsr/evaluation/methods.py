@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from PIL import Image
 
 from drnsr.checkpoints.native import load_model
@@ -14,7 +13,7 @@ from drnsr.evaluation.benchmark import Method, bicubic
 from drnsr.evaluation.protocol import Protocol
 from drnsr.imaging.colour import gray_to_rgb
 from drnsr.imaging.files import SUFFIXES, read_image
-from drnsr.imaging.resize import Picture
+from drnsr.imaging.resize import Picture, pillow_resize
 from drnsr.inference.upscaler import ScaleError, Upscaler
 from drnsr.networks import Network
 
@@ -31,7 +30,9 @@ def classical_method(name: str, scale: int, protocol: Protocol) -> Method:
         return bicubic(scale, protocol)
     enlarge: dict[str, Callable[[Picture], Picture]] = {
         "nearest": lambda lr: lr.repeat(scale, axis=0).repeat(scale, axis=1),
-        "lanczos": lambda lr: _lanczos(lr, scale),
+        "lanczos": lambda lr: pillow_resize(
+            lr, lr.shape[0] * scale, lr.shape[1] * scale, Image.Resampling.LANCZOS
+        ),
     }
     return Method(name, enlarge[name], takes="any")
 
@@ -84,14 +85,3 @@ def pictures_method(folder: Path, pack: Pack, protocol: Protocol) -> Method:
         return gray_to_rgb(picture) if protocol.gray == "as_rgb" else picture
 
     return Method(folder.as_posix(), made, takes="rgb")
-
-
-def _lanczos(lr: Picture, scale: int) -> Picture:
-    size = (lr.shape[1] * scale, lr.shape[0] * scale)
-    mode: Literal["L", "F"] = "L" if lr.dtype == np.uint8 else "F"
-    planes = [
-        np.asarray(Image.fromarray(plane).convert(mode).resize(size, Image.Resampling.LANCZOS))
-        for plane in np.moveaxis(lr, 2, 0)
-    ]
-    stacked = np.stack(planes, axis=2)
-    return stacked if lr.dtype == np.uint8 else stacked.astype(np.float64)

@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args, get_type_hints
+from typing import Literal, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from drnsr.errors import UserError
 from drnsr.imaging.colour import gray_to_rgb, luma
-from drnsr.imaging.resize import Border, Picture, crop_to_multiple, downscale, pillow_downscale
+from drnsr.imaging.resize import Border, Picture, crop_to_multiple, downscale, pillow_resize
 
 Precision = Literal["uint8", "float"]
+
+_TYPES = {str: "a name", bool: "true or false", int: "a whole number"}
 
 
 class ProtocolError(UserError):
@@ -56,11 +59,13 @@ class Protocol:
     def __post_init__(self) -> None:
         """Refuse values and combinations without meaning."""
         for name, hint in get_type_hints(type(self)).items():
-            choices = get_args(hint)
-            if choices and getattr(self, name) not in choices:
-                raise ProtocolError(
-                    f"protocol.{name}: {getattr(self, name)!r} is none of {', '.join(choices)}"
-                )
+            value, choices = getattr(self, name), get_args(hint)
+            if choices and value not in choices:
+                raise ProtocolError(f"protocol.{name}: {value!r} is none of {', '.join(choices)}")
+            if not choices and type(value) is not hint:
+                raise ProtocolError(f"protocol.{name}: {value!r} is not {_TYPES[hint]}")
+        if self.border(1) < 0:
+            raise ProtocolError(f"protocol {self.name}: a border cannot be negative")
         if self.computed_on == "y" and self.measured_on == "rgb":
             raise ProtocolError(f"protocol {self.name}: RGB cannot be measured on luma alone")
 
@@ -106,7 +111,8 @@ class Protocol:
 
     def _downscale(self, picture: Picture, scale: int) -> Picture:
         if self.downscaler == "pillow":
-            return pillow_downscale(picture, scale)
+            height, width = picture.shape[0] // scale, picture.shape[1] // scale
+            return pillow_resize(picture, height, width, Image.Resampling.BICUBIC)
         return downscale(picture, scale, border=self.resize_border)
 
     def compared_planes(
@@ -156,8 +162,11 @@ PROTOCOLS = {
 }
 
 
-def get_protocol(choice: str | Mapping[str, Any]) -> Protocol:
+def get_protocol(choice: object) -> Protocol:
     """A protocol by its name, or the user's own by its fields.
+
+    Args:
+        choice: a name of :data:`PROTOCOLS`, or a mapping of the fields of :class:`Protocol`.
 
     Raises:
         ProtocolError: no such name, field or value.
@@ -166,6 +175,8 @@ def get_protocol(choice: str | Mapping[str, Any]) -> Protocol:
         if choice not in PROTOCOLS:
             raise ProtocolError(f"protocol: {choice!r} is unknown (known: {', '.join(PROTOCOLS)})")
         return PROTOCOLS[choice]
+    if not isinstance(choice, Mapping):
+        raise ProtocolError(f"protocol: {choice!r} is neither a name nor the fields of one's own")
     known = [field.name for field in fields(Protocol)]
     for key in choice:
         if key not in known:

@@ -74,20 +74,23 @@ def upscale(image: SomePicture, scale: int, *, border: Border = "replicate") -> 
     return _resize(image, height * scale, width * scale, border)
 
 
-def pillow_downscale(image: SomePicture, scale: int) -> SomePicture:
-    """Shrink an image by a whole number with Pillow's bicubic, which some papers made LR with.
+def pillow_resize(
+    image: SomePicture, height: int, width: int, kernel: Image.Resampling
+) -> SomePicture:
+    """Resize an image with Pillow, plane by plane, so that floating point stays what it is.
 
     Args:
-        image: (H, W, C), uint8 in 0..255 or floating point; H and W divide by ``scale``.
-        scale: how many times smaller.
+        image: (H, W, C), uint8 in 0..255 or floating point in any range.
+        height: the new one.
+        width: the new one.
+        kernel: such as BICUBIC, with which some papers made LR, or LANCZOS.
 
     Returns:
-        (H/scale, W/scale, C) of the same type.
+        (height, width, C) of the same type. Floating point is neither rounded nor clipped.
     """
-    size = (image.shape[1] // scale, image.shape[0] // scale)
     mode = "L" if image.dtype == np.uint8 else "F"
     planes = [
-        np.asarray(Image.fromarray(plane).convert(mode).resize(size, Image.Resampling.BICUBIC))
+        np.asarray(Image.fromarray(plane).convert(mode).resize((width, height), kernel))
         for plane in np.moveaxis(image, 2, 0)
     ]
     return cast(SomePicture, np.stack(planes, axis=2).astype(image.dtype))
