@@ -143,7 +143,7 @@ def test_a_large_file_has_a_bar_of_its_own(server, tmp_path, monkeypatch, capsys
     monkeypatch.setattr("drnsr.data.bars._LARGE", 0)
     server.script["/a.bin"] = [breaks_off(2 * BLOCK)]
     fetch(server, tmp_path)
-    assert "1/1 files, 655.4 kB" in capsys.readouterr().out  # no byte counted twice
+    assert "1/1 files, 655.4 kB" in capsys.readouterr().err  # no byte counted twice
 
 
 def test_a_later_run_goes_on_where_an_earlier_one_ended(server, tmp_path):

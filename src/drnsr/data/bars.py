@@ -4,6 +4,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
+from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.progress import TimeRemainingColumn as TimeLeft
@@ -33,7 +34,8 @@ class DownloadBars:
     def __init__(self, title: str, files: int) -> None:
         """Make the bars of a set of so many files."""
         self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), _Amount(), TimeLeft()
+            *(TextColumn("{task.description}"), BarColumn(), _Amount(), TimeLeft()),
+            console=Console(stderr=True),  # standard output is for results
         )
         self._set = self._progress.add_task(title, total=files, received=0)
         self._received = 0
