@@ -8,24 +8,12 @@ import pytest
 import torch
 
 from drnsr.data.module import CropData
-from drnsr.data.packing import pack_training_set
 from drnsr.networks import DRNSR, EDSR
 from drnsr.training.curves import Curves
 from drnsr.training.ema import EMA
 from drnsr.training.fit import fit, seed_everything
 from drnsr.training.module import PixelTraining
 from drnsr.training.schedules import warmup_cosine
-
-
-@pytest.fixture
-def pack(picture_folder, tmp_path):
-    return pack_training_set(
-        sorted(picture_folder.iterdir()),
-        tmp_path / "pack",
-        name="mine",
-        scales=[2],
-        validation_fraction=0.25,
-    )
 
 
 def train(pack, folder, *, architecture=DRNSR, steps=12, seed=0, workers=0, callbacks=()):

@@ -1,0 +1,145 @@
+"""Training against a discriminator: ESRGAN's second stage (Wang et al. 2018, section 3)."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import cast
+
+import torch.nn.functional as F
+from lightning.pytorch.core.optimizer import LightningOptimizer
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from drnsr.networks import Network
+from drnsr.training.module import Batch, PixelTraining
+from drnsr.training.perceptual import PerceptualLoss
+
+
+def relativistic_average_loss(upper: Tensor, lower: Tensor) -> Tensor:
+    """How far ``upper`` is from being judged more realistic than the average of ``lower``.
+
+    With real pictures as ``upper`` and made ones as ``lower`` it is the discriminator's loss, the
+    other way round the generator's (equations 1 and 2 of the paper). The equations add their two
+    expectations; the authors' code takes the mean of them, and the paper's weight 5e-3 is that
+    code's, so this does too.
+
+    Args:
+        upper: what the discriminator says, before a sigmoid, of those that should seem more real.
+        lower: the same of the others.
+
+    Returns:
+        A scalar; log 2 where the two cannot be told apart.
+    """
+    upper, lower = upper.float(), lower.float()
+    # softplus(-x) is -log sigmoid(x), and softplus(x) is -log(1 - sigmoid(x)), without overflow.
+    above = F.softplus(lower.mean() - upper).mean()
+    below = F.softplus(lower - upper.mean()).mean()
+    return (above + below) / 2
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """What each term counts in the generator's loss (the paper's equation 3: 1e-2, 1 and 5e-3)."""
+
+    pixel: float
+    perceptual: float
+    adversarial: float
+
+
+class GANTraining(PixelTraining):
+    """Trains a network, and a discriminator that tells its pictures from real ones.
+
+    A step is one step of each, and counts once: the network's first, then the discriminator's on
+    the same pictures. ``train_loss`` is the network's weighted loss; its unweighted terms are
+    ``train_pixel``, ``train_perceptual`` and ``train_adversarial``, and the discriminator's loss is
+    ``train_discriminator``.
+
+    Args:
+        network: the generator, which is what validation measures and a run keeps.
+        discriminator: of (N, 3, H, W) pictures of 0..1; one number for each, before a sigmoid.
+        loss: the pixel term, of (prediction, target), both 0..1.
+        perceptual: the perceptual term; None where its weight is 0.
+        weights: of the three terms.
+        optimizer: makes one from parameters; called for each of the two networks.
+        scheduler: makes one from an optimizer; called for each of the two.
+        channels_last: see :class:`PixelTraining`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        discriminator: nn.Module,
+        *,
+        loss: nn.Module,
+        perceptual: PerceptualLoss | None,
+        weights: LossWeights,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        scheduler: Callable[[Optimizer], LRScheduler],
+        channels_last: bool,
+    ) -> None:
+        super().__init__(
+            network,
+            loss=loss,
+            optimizer=optimizer,
+            scheduler=scheduler,
+            channels_last=channels_last,
+        )
+        self.automatic_optimization = False
+        self.discriminator = discriminator.to(memory_format=self._layout)  # type: ignore[call-overload]
+        self._perceptual = perceptual
+        self._weights = weights
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """An optimizer and its schedule for the network, then the same for the discriminator."""
+        trained = (self.network, self.discriminator)
+        optimizers = [self._optimizer(module.parameters()) for module in trained]
+        return optimizers, [self._scheduler(optimizer) for optimizer in optimizers]
+
+    def on_fit_start(self) -> None:
+        """Bring the perceptual loss, which is no part of this module, to its device."""
+        if self._perceptual is not None:
+            self._perceptual.to(self.device)
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """One step of the network and one of the discriminator; the network's loss."""
+        lr, hr = (self._planes(pixels) for pixels in batch)
+        of_network, of_discriminator = cast(list[LightningOptimizer], self.optimizers())
+        sr = self._enlarge(lr, hr)
+        self.toggle_optimizer(of_network)  # the discriminator gets no gradients meanwhile
+        loss = self._network_loss(sr, hr)
+        of_network.zero_grad()
+        self.manual_backward(loss)
+        of_network.step()
+        self.untoggle_optimizer(of_network)
+
+        of_discriminator.zero_grad()
+        self.manual_backward(self._discriminator_loss(sr.detach(), hr))
+        # Lightning counts a training step whenever one of its own optimizers takes one; this goes
+        # past the counter, but not past the precision's loss scaling.
+        self.trainer.strategy.optimizer_step(of_discriminator.optimizer, lambda: None)
+        for scheduler in cast(list[LRScheduler], self.lr_schedulers()):
+            scheduler.step()
+        return loss.detach()
+
+    def _network_loss(self, sr: Tensor, hr: Tensor) -> Tensor:
+        weights = self._weights
+        pixel = self._loss(sr, hr)
+        adversarial = relativistic_average_loss(self.discriminator(sr), self.discriminator(hr))
+        loss: Tensor = weights.pixel * pixel + weights.adversarial * adversarial
+        self._note("train_pixel", pixel)
+        self._note("train_adversarial", adversarial)
+        if self._perceptual is not None:
+            perceptual = self._perceptual(sr, hr)
+            loss = loss + weights.perceptual * perceptual
+            self._note("train_perceptual", perceptual)
+        self._note("train_loss", loss)
+        return loss
+
+    def _discriminator_loss(self, sr: Tensor, hr: Tensor) -> Tensor:
+        loss = relativistic_average_loss(self.discriminator(hr), self.discriminator(sr))
+        self._note("train_discriminator", loss)
+        return loss
+
+    def _note(self, name: str, value: Tensor) -> None:
+        self.log(name, value, logger=False)

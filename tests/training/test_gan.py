@@ -1,0 +1,270 @@
+"""Training against a discriminator: its losses by hand, its steps in plain torch, its resume."""
+
+import copy
+import csv
+import math
+
+import lightning as L
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning.pytorch.callbacks import ModelCheckpoint
+from numpy.testing import assert_allclose
+from torch import nn
+from torch.utils.data import DataLoader, Sampler, TensorDataset
+
+from drnsr.data.module import CropData
+from drnsr.networks import DRNSR
+from drnsr.training.curves import Curves
+from drnsr.training.ema import EMA
+from drnsr.training.fit import fit, seed_everything
+from drnsr.training.gan import GANTraining, LossWeights, relativistic_average_loss
+from drnsr.training.perceptual import PerceptualLoss
+
+WEIGHTS = LossWeights(pixel=0.3, perceptual=2.0, adversarial=0.7)
+LR, DECAY_AFTER = 3e-3, 2
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def test_the_relativistic_average_loss_by_hand():
+    real, fake = [3.0, 1.0, -0.5], [0.5, -2.0]
+    # Equations 1 and 2 of Wang et al. 2018, each halved as in the authors' code.
+    mean_real, mean_fake = 3.5 / 3, -0.75
+    real_seems_real = [sigmoid(value - mean_fake) for value in real]
+    fake_seems_real = [sigmoid(value - mean_real) for value in fake]
+    of_discriminator = (
+        -sum(math.log(p) for p in real_seems_real) / 3
+        - sum(math.log(1 - p) for p in fake_seems_real) / 2
+    )
+    of_generator = (
+        -sum(math.log(1 - p) for p in real_seems_real) / 3
+        - sum(math.log(p) for p in fake_seems_real) / 2
+    )
+    real, fake = torch.tensor(real), torch.tensor(fake)
+    assert relativistic_average_loss(real, fake).item() == pytest.approx(of_discriminator / 2)
+    assert relativistic_average_loss(fake, real).item() == pytest.approx(of_generator / 2)
+
+
+def test_a_discriminator_that_knows_nothing_has_a_loss_of_log_2_and_a_sure_one_is_finite():
+    same = torch.full((4, 1), 5.0)
+    assert relativistic_average_loss(same, same).item() == pytest.approx(math.log(2))
+    assert relativistic_average_loss(-1000 * same, same).item() == pytest.approx(5005, rel=1e-6)
+
+
+def tiny_discriminator():
+    return nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=2, bias=False),  # as is right before a norm
+        nn.BatchNorm2d(4),
+        nn.LeakyReLU(0.2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 1, bias=False),  # the losses know differences alone
+    )
+
+
+def networks():
+    torch.manual_seed(0)
+    network, discriminator = DRNSR(scale=2, num_features=4, num_blocks=1), tiny_discriminator()
+    nn.init.normal_(network.tail.weight, std=0.05)
+    return network, discriminator, nn.Conv2d(3, 5, 3)
+
+
+def make_module(network, discriminator, features, weights=WEIGHTS):
+    return GANTraining(
+        network,
+        discriminator,
+        loss=nn.L1Loss(),
+        perceptual=None if features is None else PerceptualLoss(features),
+        weights=weights,
+        optimizer=lambda parameters: torch.optim.Adam(parameters, lr=LR),
+        scheduler=lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, DECAY_AFTER, 0.5),
+        channels_last=True,
+    )
+
+
+def batches(steps, size=2):
+    random = torch.Generator().manual_seed(1)
+    lr = torch.randint(0, 256, (steps * size, 3, 6, 6), generator=random, dtype=torch.uint8)
+    hr = torch.randint(0, 256, (steps * size, 3, 12, 12), generator=random, dtype=torch.uint8)
+    return TensorDataset(lr, hr)
+
+
+def make_trainer(steps, *callbacks):
+    return L.Trainer(
+        accelerator="cpu",
+        max_steps=steps,
+        max_epochs=1,
+        callbacks=list(callbacks),
+        logger=False,
+        enable_checkpointing=any(isinstance(c, ModelCheckpoint) for c in callbacks),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def in_plain_torch(network, discriminator, features, data, steps):
+    """The same training without Lightning and without our losses."""
+    optimizers = [
+        torch.optim.Adam(module.parameters(), lr=LR) for module in (network, discriminator)
+    ]
+    log_likelihood = F.binary_cross_entropy_with_logits
+    for step in range(steps):
+        lr, hr = (pixels.float() / 255 for pixels in data[2 * step : 2 * step + 2])
+        sr = network(lr)
+        fake, real = discriminator(sr), discriminator(hr)
+        adversarial = log_likelihood(real - fake.mean(), torch.zeros(2, 1))
+        adversarial = adversarial + log_likelihood(fake - real.mean(), torch.ones(2, 1))
+        loss = 0.3 * (sr - hr).abs().mean() + 0.7 * adversarial / 2
+        loss = loss + 2.0 * (features(sr) - features(hr)).abs().mean()
+        rate = LR * 0.5 ** (step // DECAY_AFTER)
+        for optimizer in optimizers:
+            optimizer.param_groups[0]["lr"] = rate
+        gradients = torch.autograd.grad(loss, list(network.parameters()))
+        for parameter, gradient in zip(network.parameters(), gradients, strict=True):
+            parameter.grad = gradient
+        optimizers[0].step()
+        real, fake = discriminator(hr), discriminator(sr.detach())
+        loss = log_likelihood(real - fake.mean(), torch.ones(2, 1))
+        loss = loss + log_likelihood(fake - real.mean(), torch.zeros(2, 1))
+        optimizers[1].zero_grad()
+        (loss / 2).backward()
+        optimizers[1].step()
+
+
+def test_steps_are_those_of_plain_torch_and_count_once():
+    network, discriminator, features = networks()
+    plain = copy.deepcopy((network, discriminator, features))
+    before = copy.deepcopy((network, discriminator, features))
+    data, steps = batches(5), 5
+    trainer = make_trainer(steps)
+    module = make_module(network, discriminator, features)
+    trainer.fit(module, DataLoader(data, batch_size=2))
+    assert trainer.global_step == steps
+    in_plain_torch(*plain, data, steps)
+    for trained, wanted in zip((network, discriminator), plain, strict=False):
+        for name, value in wanted.state_dict().items():
+            assert_allclose(trained.state_dict()[name], value, atol=2e-6, err_msg=name)
+    for trained, old in zip((network, discriminator), before, strict=False):
+        assert not torch.equal(next(trained.parameters()), next(old.parameters()))
+    assert torch.equal(features.weight, before[2].weight)
+    assert all(math.isfinite(value) for value in trainer.callback_metrics.values())
+
+
+def test_the_discriminator_gives_the_network_no_gradients():
+    network, discriminator, _ = networks()
+    before = copy.deepcopy(network.state_dict()), copy.deepcopy(discriminator.state_dict())
+    only_adversarial_of_nothing = LossWeights(pixel=0.0, perceptual=0.0, adversarial=0.0)
+    module = make_module(network, discriminator, None, only_adversarial_of_nothing)
+    make_trainer(2).fit(module, DataLoader(batches(2), batch_size=2))
+    # Nothing asks the network to change, while the discriminator learns all the same.
+    assert all(torch.equal(network.state_dict()[name], before[0][name]) for name in before[0])
+    assert not torch.equal(discriminator[0].weight, before[1]["0.weight"])
+
+
+class Remaining(Sampler):
+    """Goes on after the samples that the run has had."""
+
+    def __init__(self, module, count, batch_size):
+        self.module, self.count, self.batch_size = module, count, batch_size
+
+    def __iter__(self):
+        progress = self.module.trainer.fit_loop.epoch_loop.batch_progress.total
+        yield from range(progress.processed * self.batch_size, self.count)
+
+    def __len__(self):
+        return self.count
+
+
+def run_and_save(folder, steps, resume_from=None):
+    seed_everything(0, threads=2)
+    module = make_module(*networks())
+    data = batches(steps)
+    loader = DataLoader(data, batch_size=2, sampler=Remaining(module, len(data), 2))
+    saving = ModelCheckpoint(
+        dirpath=folder, filename="{step}", every_n_train_steps=3, save_top_k=-1
+    )
+    make_trainer(steps, EMA(0.9), saving).fit(module, loader, ckpt_path=resume_from)
+
+
+def same(a, b):
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same, a, b))
+    return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+
+
+def test_resume_restores_both_networks_optimizers_schedules_and_the_average(tmp_path):
+    run_and_save(tmp_path / "straight", 6)
+    run_and_save(tmp_path / "resumed", 6, tmp_path / "straight" / "step=3.ckpt")
+    assert [path.name for path in (tmp_path / "resumed").iterdir()] == ["step=6.ckpt"]
+    straight, resumed, half = (
+        torch.load(tmp_path / name, weights_only=False)
+        for name in ("straight/step=6.ckpt", "resumed/step=6.ckpt", "straight/step=3.ckpt")
+    )
+    state = {
+        *("state_dict", "current_model_state", "averaging_state"),
+        *("optimizer_states", "lr_schedulers", "global_step"),
+    }
+    for key in state:
+        assert same(straight[key], resumed[key]), key
+        assert not same(straight[key], half[key]), key
+    names = straight["current_model_state"]
+    assert {name.split(".")[0] for name in names} == {"network", "discriminator"}
+    assert len(straight["optimizer_states"]) == len(straight["lr_schedulers"]) == 2
+    assert not same(straight["state_dict"], straight["current_model_state"])
+
+
+class Recorder(L.Callback):
+    """Notes the trained weights after each step."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_train_batch_end(self, trainer, pl_module, *_):
+        self.seen.append(pl_module.network.head.weight.detach().clone())
+
+
+def test_a_run_on_pictures_counts_as_a_run_without_a_discriminator_does(pack, tmp_path):
+    seed_everything(0, threads=2)
+    network, discriminator, features = networks()
+    data = CropData(
+        pack,
+        scale=2,
+        patch_size=12,
+        batch_size=4,
+        validation_crop=40,
+        workers=0,
+        max_steps=12,
+        seed=0,
+    )
+    curves, recorder = Curves(log_every=3), Recorder()
+    fit(
+        make_module(network, discriminator, features),
+        data,
+        checkpoints=tmp_path / "checkpoints",
+        loggers=[],
+        callbacks=[curves, recorder],
+        max_steps=12,
+        validate_every=5,
+        accelerator="cpu",
+        precision="32-true",
+        ema_decay=0.9,
+    )
+    curves.write(tmp_path)
+    with (tmp_path / "training_loss.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["3", "6", "9", "12"]
+    assert all(math.isfinite(float(row["loss"])) for row in rows)
+    with (tmp_path / "validation_psnr.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["5", "10"]
+    names = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert names == {"best.ckpt", "last.ckpt"}
+    assert len(recorder.seen) == 12
+    average = recorder.seen[0]
+    for n, new in enumerate(recorder.seen[1:], start=1):
+        average = average.lerp(new, 1 - min(0.9, (1 + n) / (10 + n)))
+    assert_allclose(network.head.weight.detach(), average, atol=1e-6)
