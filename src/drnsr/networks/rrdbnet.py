@@ -1,0 +1,128 @@
+"""RRDBNet, ESRGAN's generator (Wang et al. 2018, "ESRGAN: Enhanced Super-Resolution GAN")."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from drnsr.networks.base import Descriptor, Network
+from drnsr.networks.layers import conv3x3
+
+_SLOPE = 0.2  # of the leaky ReLU
+_RESIDUAL_SCALE = 0.2  # of each dense block, and again of each three of them (section 3.1)
+
+
+class RRDBNet(Network):
+    """Dense blocks, residual in residual, then nearest-neighbour doublings with convolutions.
+
+    Real-ESRGAN's networks for scales 2 and 1 begin with a pixel-unshuffle, so that the deep part
+    works on a smaller picture and still doubles twice (Wang et al. 2021, section 3.3).
+
+    Args:
+        scale: 1, 2, 4 or 8.
+        num_features: channels between the layers.
+        num_blocks: residual-in-residual blocks of three dense blocks each.
+        num_growth: what each convolution of a dense block adds.
+        unshuffle: how many times smaller the deep part works; None for 2 at scale 2, 4 at scale 1,
+            and 1 above. 1 at scale 2 is what the oldest ESRGAN files of that scale have.
+
+    Raises:
+        ValueError: ``scale`` times ``unshuffle`` is no power of two.
+    """
+
+    def __init__(
+        self,
+        *,
+        scale: int,
+        num_features: int = 64,
+        num_blocks: int = 23,
+        num_growth: int = 32,
+        unshuffle: int | None = None,
+    ) -> None:
+        super().__init__()
+        if unshuffle is None:
+            unshuffle = {1: 4, 2: 2}.get(scale, 1)
+        factor = scale * unshuffle
+        if factor < 1 or factor & (factor - 1):
+            raise ValueError(f"scale {scale}: RRDBNet enlarges by powers of two")
+        self.scale = scale
+        self.num_features = num_features
+        self.num_blocks = num_blocks
+        self.num_growth = num_growth
+        self.unshuffle = unshuffle
+        self.head = conv3x3(3 * unshuffle**2, num_features)
+        blocks = [ResidualInResidual(num_features, num_growth) for _ in range(num_blocks)]
+        self.body = nn.Sequential(*blocks)
+        self.body_end = conv3x3(num_features, num_features)
+        doublings = factor.bit_length() - 1
+        self.doublings = nn.ModuleList(
+            conv3x3(num_features, num_features) for _ in range(doublings)
+        )
+        self.last = conv3x3(num_features, num_features)
+        self.tail = conv3x3(num_features, 3)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """Head, five convolutions a dense block, the body's end, and two after the enlargement.
+
+        All of them look so many unshuffled pixels further.
+        """
+        return Descriptor(
+            scales=(self.scale,),
+            receptive_field=self.unshuffle * (1 + 15 * self.num_blocks + 1 + 2),
+            size_multiple=self.unshuffle,
+        )
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """(N, 3, H, W) to (N, 3, scale*H, scale*W), both 0..1 and not clipped.
+
+        H and W are multiples of ``unshuffle``.
+        """
+        shallow = self.head(F.pixel_unshuffle(lr, self.unshuffle))  # (N, F, H/u, W/u)
+        features = shallow + self.body_end(self.body(shallow))
+        for conv in self.doublings:
+            features = _leaky(conv(F.interpolate(features, scale_factor=2.0, mode="nearest")))
+        sr: Tensor = self.tail(_leaky(self.last(features)))  # (N, 3, scale*H, scale*W)
+        return sr.float()
+
+
+class ResidualInResidual(nn.Module):
+    """Three dense blocks, times 0.2, added to the input (figure 4)."""
+
+    def __init__(self, num_features: int, num_growth: int) -> None:
+        super().__init__()
+        blocks = [DenseBlock(num_features, num_growth) for _ in range(3)]
+        self.blocks = nn.Sequential(*blocks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, F, H, W) to the same."""
+        residual: Tensor = self.blocks(x)
+        return x + residual * _RESIDUAL_SCALE
+
+
+class DenseBlock(nn.Module):
+    """Five convolutions, each seeing all before it; the result times 0.2, added to the input."""
+
+    def __init__(self, num_features: int, num_growth: int) -> None:
+        super().__init__()
+        grown = [num_features + number * num_growth for number in range(5)]
+        widths = [num_growth] * 4 + [num_features]
+        self.convs = nn.ModuleList(map(conv3x3, grown, widths))
+        for conv in self.convs:
+            assert isinstance(conv, nn.Conv2d)
+            assert conv.bias is not None
+            # The smaller initialisation of section 3.1: a tenth of what He et al. 2015 take.
+            nn.init.kaiming_normal_(conv.weight)
+            conv.weight.data *= 0.1
+            nn.init.zeros_(conv.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, F, H, W) to the same."""
+        seen = x
+        for conv in self.convs[:-1]:
+            seen = torch.cat((seen, _leaky(conv(seen))), dim=1)
+        residual: Tensor = self.convs[-1](seen)
+        return x + residual * _RESIDUAL_SCALE
+
+
+def _leaky(x: Tensor) -> Tensor:
+    return F.leaky_relu(x, _SLOPE)
