@@ -30,6 +30,7 @@ TRAINING_PARAMS = (
     "loss",
     "optimizer",
     "scheduler",
+    "clipping",
     "loader",
     "trainer",
 )
@@ -68,6 +69,7 @@ def _train(
         loss=instantiate(config.loss),
         optimizer=instantiate(config.optimizer),
         scheduler=instantiate(config.scheduler),
+        clipping=instantiate(config.clipping),
         channels_last=trainer.channels_last,
     )
     data = CropData(

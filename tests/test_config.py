@@ -50,7 +50,10 @@ def test_every_experiment_composes(tmp_path, experiment):
     assert composed(tmp_path, f"experiment: {experiment}").trainer.max_steps > 0
 
 
-@pytest.mark.parametrize("group", ["model", "data", "benchmark"])
+@pytest.mark.parametrize(
+    "group",
+    ["model", "data", "benchmark", "loss", "optimizer", "scheduler", "clipping"],
+)
 def test_every_choice_of_every_group_composes(tmp_path, group):
     for path in (CONF / group).glob("*.yaml"):
         assert composed(tmp_path, f"{group}: {path.stem}")[group]
@@ -71,6 +74,11 @@ def test_every_choice_of_every_group_composes(tmp_path, group):
         ("set: {trainer: {max_steps: many}}", "trainer.max_steps"),
         ("set: {model: {network: {num_blocks: 1.5}}}", "model.network.num_blocks: 1.5 is not int"),
         ("set: {model: {network: {num_blokcs: 2}}}", "num_blokcs"),
+        ("clipping: adjustable\nset: {clipping: {max_norm: 1}}", "max_norm"),
+        (
+            "scheduler: multi_step\nset: {scheduler: {gamma: half}}",
+            "scheduler.gamma: .half. is not",
+        ),
         ("set: 5", "set: expected keys and values"),
         ("scale: 2\nset: {data: {scales: [2, 2]}}", "data.scales"),
         ("set: {protocol: paper_z}", "protocol: 'paper_z' is unknown .known: paper_y"),

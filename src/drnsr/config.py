@@ -1,5 +1,6 @@
 """The configuration: its shape, its composition from params.yaml and conf/, and its checks."""
 
+import collections.abc
 import inspect
 import re
 from collections.abc import Iterator
@@ -21,7 +22,10 @@ from drnsr.evaluation.protocol import get_protocol
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
 # The lines of params.yaml that choose a file of conf/.
-_GROUPS = ("experiment", "data", "benchmark", "model")
+_GROUPS = (
+    *("experiment", "data", "benchmark", "model"),
+    *("loss", "optimizer", "scheduler", "clipping"),
+)
 
 Node = dict[str, Any]
 """A node with a ``_target_``: the class or function there says which keys it takes."""
@@ -115,6 +119,7 @@ class Config:
     loss: Node = MISSING
     optimizer: Node = MISSING
     scheduler: Node = MISSING
+    clipping: Node | None = None
     loader: Loader = MISSING
     trainer: Trainer = MISSING
     logger: Logger = MISSING
@@ -292,7 +297,8 @@ def _check_target(name: str, node: Node) -> None:
         raise ConfigError(f"{name}._target_: cannot import {node['_target_']!r}") from error
     call = target.__init__ if inspect.isclass(target) else target
     known = inspect.signature(call).parameters
-    hints = get_type_hints(call)
+    # Some libraries import the names of their hints for type checkers alone.
+    hints = get_type_hints(call, localns=vars(collections.abc))
     for key, value in node.items():
         if key in ("_target_", "_partial_"):
             continue

@@ -1,6 +1,7 @@
 """A short training, twice, and what it leaves."""
 
 import csv
+from functools import partial
 
 import lightning as L
 import numpy as np
@@ -9,21 +10,38 @@ import torch
 
 from drnsr.data.module import CropData
 from drnsr.networks import DRNSR, EDSR
+from drnsr.training.clipping import clip_adjustably
 from drnsr.training.curves import Curves
-from drnsr.training.ema import EMA
 from drnsr.training.fit import fit, seed_everything
 from drnsr.training.module import PixelTraining
 from drnsr.training.schedules import warmup_cosine
 
 
-def train(pack, folder, *, architecture=DRNSR, steps=12, seed=0, workers=0, callbacks=()):
+def adam(parameters):
+    return torch.optim.Adam(parameters, lr=5e-3)
+
+
+def train(
+    pack,
+    folder,
+    *,
+    architecture=DRNSR,
+    steps=12,
+    seed=0,
+    workers=0,
+    optimizer=adam,
+    clipping=None,
+    ema_decay=0.9,
+    callbacks=(),
+):
     seed_everything(seed, threads=2)
     network = architecture(scale=2, num_features=8, num_blocks=1)
     module = PixelTraining(
         network,
         loss=torch.nn.L1Loss(),
-        optimizer=lambda parameters: torch.optim.Adam(parameters, lr=5e-3),
+        optimizer=optimizer,
         scheduler=lambda optimizer: warmup_cosine(optimizer, warmup_steps=2, total_steps=steps),
+        clipping=clipping,
         channels_last=True,
     )
     data = CropData(
@@ -47,7 +65,7 @@ def train(pack, folder, *, architecture=DRNSR, steps=12, seed=0, workers=0, call
         validate_every=5,
         accelerator="cpu",
         precision="32-true",
-        ema_decay=0.9,
+        ema_decay=ema_decay,
     )
     curves.write(folder)
     return network
@@ -115,6 +133,27 @@ def test_the_weights_that_are_kept_are_the_average_by_its_formula(pack, tmp_path
     assert np.abs(kept - recorder.seen[-1]).max() > 1e-5
 
 
-def test_without_averaging_the_last_weights_are_kept():
-    average = EMA(0.0)._kwargs["avg_fn"](torch.tensor(1.0), torch.tensor(3.0), 7)
-    assert average == 3.0
+def test_without_averaging_the_last_weights_are_kept(pack, tmp_path):
+    recorder = Recorder()
+    network = train(pack, tmp_path, ema_decay=0, callbacks=[recorder])
+    assert np.array_equal(network.head.weight.detach().double().numpy(), recorder.seen[-1])
+
+
+def test_clipping_limits_every_step(pack, tmp_path):
+    def farthest_step(clipping):
+        recorder = Recorder()
+        train(
+            pack,
+            tmp_path,
+            architecture=EDSR,
+            optimizer=lambda parameters: torch.optim.SGD(parameters, lr=0.01),
+            clipping=clipping,
+            ema_decay=0,
+            callbacks=[recorder],
+        )
+        return np.abs(np.diff(recorder.seen, axis=0)).max()
+
+    theta = 1e-5
+    assert farthest_step(None) > 2 * theta
+    clipped = farthest_step(partial(clip_adjustably, theta=theta))
+    assert clipped == pytest.approx(theta, rel=1e-3)  # the limit is met, and never passed

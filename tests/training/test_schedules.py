@@ -1,14 +1,25 @@
 import pytest
 import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 from drnsr.training.schedules import warmup_cosine
+from tests.conftest import PROJECT
 
 
 def rates(warmup_steps, total_steps):
+    def schedule(optimizer):
+        return warmup_cosine(optimizer, warmup_steps=warmup_steps, total_steps=total_steps)
+
+    return rates_of(schedule, total_steps)
+
+
+def rates_of(schedule, steps):
+    """The rate of each step, and the one after the last, from a rate of 1."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    scheduler = warmup_cosine(optimizer, warmup_steps=warmup_steps, total_steps=total_steps)
+    scheduler = schedule(optimizer)
     seen = []
-    for _ in range(total_steps):
+    for _ in range(steps):
         seen.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
         scheduler.step()
@@ -25,3 +36,29 @@ def test_a_line_up_and_half_a_cosine_down():
 
 def test_no_warmup_begins_at_the_top():
     assert rates(0, 10)[0] == pytest.approx(1.0)
+
+
+def of_conf(choice, **shorter):
+    """A schedule of conf/, so short that it can be walked through."""
+    node = OmegaConf.load(PROJECT / "conf" / "scheduler" / f"{choice}.yaml")
+    assert set(shorter) <= set(node)
+    return instantiate(OmegaConf.merge(node, shorter))
+
+
+def test_a_step_decay_halves_again_and_again():
+    seen = rates_of(of_conf("step", step_size=2), 6)
+    assert seen == pytest.approx([1, 1, 0.5, 0.5, 0.25, 0.25, 0.125])
+
+
+def test_a_multi_step_decay_halves_at_each_milestone():
+    seen = rates_of(of_conf("multi_step", milestones=[1, 2, 4]), 5)
+    assert seen == pytest.approx([1, 0.5, 0.25, 0.25, 0.125, 0.125])
+
+
+def test_cosines_start_again_from_the_top():
+    seen = rates_of(of_conf("cosine_restarts", T_0=4, eta_min=0.2), 8)
+    # Down along half a cosine to 0.2, whose middle is 0.6, in four steps, and up at once.
+    assert seen[0] == seen[4] == seen[8] == pytest.approx(1.0)
+    assert seen[2] == seen[6] == pytest.approx(0.6)
+    assert seen[1] == seen[5] == pytest.approx(0.6 + 0.4 * 2**-0.5)
+    assert seen[3] == seen[7] == pytest.approx(0.6 - 0.4 * 2**-0.5)

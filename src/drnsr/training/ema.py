@@ -12,7 +12,7 @@ class EMA(WeightAveraging):
     constants, and averaging would let rounding drift into them.
 
     Args:
-        decay: weight of the old average, 0 <= decay < 1.
+        decay: weight of the old average, 0 < decay < 1.
     """
 
     def __init__(self, decay: float) -> None:

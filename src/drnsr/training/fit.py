@@ -39,7 +39,7 @@ def fit(
     precision: str,
     ema_decay: float,
 ) -> None:
-    """Train ``module`` in place for ``max_steps`` steps; it ends up with the averaged weights.
+    """Train ``module`` in place for ``max_steps`` steps; it ends up with the weights to be kept.
 
     Args:
         module: see :class:`drnsr.training.module.PixelTraining`.
@@ -52,7 +52,7 @@ def fit(
         validate_every: steps between validations, each followed by a checkpoint.
         accelerator: Lightning's name of one, or "auto".
         precision: Lightning's name of one, such as "32-true" or "bf16-mixed".
-        ema_decay: of the weights' moving average.
+        ema_decay: of the weights' moving average; 0 keeps the weights themselves.
     """
     # Lightning's advice to use more loader workers does not hold for crops from mapped memory.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -68,6 +68,7 @@ def fit(
         enable_version_counter=False,
         save_on_train_epoch_end=False,
     )
+    averaging = [EMA(ema_decay)] if ema_decay > 0 else []
     trainer = L.Trainer(
         accelerator=accelerator,
         devices=1,
@@ -78,7 +79,7 @@ def fit(
         num_sanity_val_steps=0,
         deterministic=True,
         logger=loggers,
-        callbacks=[EMA(ema_decay), checkpoint, TrainingProgress(), *callbacks],
+        callbacks=[*averaging, checkpoint, TrainingProgress(), *callbacks],
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=checkpoints,

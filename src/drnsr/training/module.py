@@ -31,6 +31,7 @@ class PixelTraining(L.LightningModule):
         optimizer: makes one from the parameters.
         scheduler: makes one from the optimizer; it is stepped after every training step.
         channels_last: the memory layout in which CPUs and tensor cores convolve fastest.
+        clipping: clips the gradients of the optimizer's parameters before each step; None does not.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class PixelTraining(L.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler],
         channels_last: bool,
+        clipping: Callable[[Optimizer], None] | None = None,
     ) -> None:
         super().__init__()
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -48,6 +50,7 @@ class PixelTraining(L.LightningModule):
         self._loss = loss
         self._optimizer = optimizer
         self._scheduler = scheduler
+        self._clipping = clipping
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """The loss of one batch."""
@@ -73,6 +76,16 @@ class PixelTraining(L.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Called by Lightning between the gradients, unscaled, and the step."""
+        if self._clipping is not None:
+            self._clipping(optimizer)
 
     def _enlarge(self, lr: Tensor, hr: Tensor) -> Tensor:
         return self.network.enlarge(lr, hr.shape[-1] // lr.shape[-1])
