@@ -74,6 +74,19 @@ def test_every_choice_of_every_group_composes(tmp_path, group):
         ("set: {trainer: {max_steps: many}}", "trainer.max_steps"),
         ("set: {model: {network: {num_blocks: 1.5}}}", "model.network.num_blocks: 1.5 is not int"),
         ("set: {model: {network: {num_blokcs: 2}}}", "num_blokcs"),
+        (
+            "set: {data: {scales: [2]}, loader: {scales: [2, 3]}}",
+            "scale 3 is not among data.scales",
+        ),
+        ("set: {loader: {scales: []}}", "loader.scales: .. is not different whole numbers from 2"),
+        ("set: {loader: {scales: [2, 3]}}", "model.network: DRNSR has no x3; it enlarges by x2"),
+        ("set: {loader: {hr_patch_size: 41}}", "loader: give patch_size or hr_patch_size"),
+        ("set: {loader: {patch_size: null}}", "loader: give patch_size or hr_patch_size"),
+        ("set: {loader: {patch_size: 0}}", "loader.patch_size: 0 is not 1 or more"),
+        (
+            "set: {loader: {patch_size: null, hr_patch_size: 1}}",
+            "loader.hr_patch_size: 1 is not 2 or more",
+        ),
         ("clipping: adjustable\nset: {clipping: {max_norm: 1}}", "max_norm"),
         (
             "scheduler: multi_step\nset: {scheduler: {gamma: half}}",

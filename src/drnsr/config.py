@@ -70,7 +70,9 @@ class Model:
 class Loader:
     """How training samples are drawn."""
 
-    patch_size: int = MISSING
+    scales: list[int] = MISSING
+    patch_size: int | None = MISSING
+    hr_patch_size: int | None = None
     batch_size: int = MISSING
     validation_crop: int = MISSING
     workers: int = MISSING
@@ -176,7 +178,7 @@ def check(config: DictConfig) -> DictConfig:
 
 
 _WHOLE_NUMBERS_FROM_1 = (
-    *("loader.patch_size", "loader.batch_size", "loader.validation_crop"),
+    *("loader.batch_size", "loader.validation_crop"),
     *("trainer.max_steps", "trainer.validate_every", "trainer.log_every", "trainer.threads"),
 )
 _PRECISIONS = ("32-true", "64-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true")
@@ -185,15 +187,9 @@ _ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 def _check_values(config: DictConfig) -> None:
     """What types do not say."""
-    scales = list(config.data.scales)
-    if config.scale not in scales:
-        raise ConfigError(
-            f"scale {config.scale} is not among data.scales {scales};"
-            " add it there, for instance with -S '++set.data.scales=[2,3,4,8]'"
-        )
+    _check_scales(config)
+    _check_crops(config.loader)
     wrong = {name: "1 or more" for name in _WHOLE_NUMBERS_FROM_1 if _select(config, name) < 1}
-    if len(set(scales)) < len(scales) or min(scales) < 2:
-        wrong["data.scales"] = "different whole numbers from 2"
     if not 0 < config.data.validation_fraction < 1:
         wrong["data.validation_fraction"] = "between 0 and 1"
     if not 0 <= config.trainer.ema_decay < 1:
@@ -210,6 +206,32 @@ def _check_values(config: DictConfig) -> None:
         raise ConfigError(f"{name}: {_select(config, name)} is not {wanted}")
 
 
+def _check_scales(config: DictConfig) -> None:
+    """What is measured and what is trained must have been prepared."""
+    prepared = list(config.data.scales)
+    for name in ("data.scales", "loader.scales"):
+        scales = list(_select(config, name))
+        if not scales or len(set(scales)) < len(scales) or min(scales) < 2:
+            raise ConfigError(f"{name}: {scales} is not different whole numbers from 2")
+    for scale in (config.scale, *config.loader.scales):
+        if scale not in prepared:
+            raise ConfigError(
+                f"scale {scale} is not among data.scales {prepared};"
+                " add it there, for instance with -S '++set.data.scales=[2,3,4,8]'"
+            )
+
+
+def _check_crops(loader: DictConfig) -> None:
+    """The size of a training crop is said once, and leaves a pixel at every scale."""
+    sizes = {"patch_size": 1, "hr_patch_size": max(loader.scales)}
+    given = {name: smallest for name, smallest in sizes.items() if loader[name] is not None}
+    if len(given) != 1:
+        raise ConfigError("loader: give patch_size or hr_patch_size, and set the other to null")
+    for name, smallest in given.items():
+        if loader[name] < smallest:
+            raise ConfigError(f"loader.{name}: {loader[name]} is not {smallest} or more")
+
+
 def _select(config: DictConfig, name: str) -> Any:  # noqa: ANN401 (whatever stands there)
     return OmegaConf.select(config, name)
 
@@ -223,7 +245,8 @@ def _check_network(config: DictConfig) -> None:
     try:
         with torch.device("meta"):
             network = build(**node)
-        network.check_scale(config.scale)
+        for scale in (config.scale, *config.loader.scales):
+            network.check_scale(scale)
     except (ValueError, RuntimeError) as error:
         raise ConfigError(f"model.network: {one_line(error)}") from error
     protocol = get_protocol(config.protocol)

@@ -4,6 +4,7 @@ from numpy.testing import assert_array_equal
 from torch.utils.data import DataLoader
 
 from drnsr.data.crops import TrainingCrops, ValidationCrops
+from drnsr.data.module import CropData
 from drnsr.data.packing import DataError, pack_training_set
 from drnsr.imaging.resize import downscale
 
@@ -20,7 +21,7 @@ def pack(picture_folder, tmp_path):
 
 
 def crops(pack, **changes):
-    arguments = {"scale": 2, "patch_size": 16, "num_samples": 64, "seed": 5} | changes
+    arguments = {"patch_sizes": {2: 16}, "batch_size": 8, "num_samples": 64, "seed": 5} | changes
     return TrainingCrops(pack, **arguments)
 
 
@@ -57,7 +58,7 @@ def test_a_longer_run_begins_as_a_shorter_one(pack):
 @pytest.mark.parametrize("scale", [2, 3])
 def test_lr_is_hr_shrunk_whatever_the_symmetry(pack, scale):
     for k in range(16):
-        lr, hr = (t.permute(1, 2, 0).numpy() for t in crops(pack, scale=scale, patch_size=20)[k])
+        lr, hr = (t.permute(1, 2, 0).numpy() for t in crops(pack, patch_sizes={scale: 20})[k])
         assert (lr.shape, hr.shape) == ((20, 20, 3), (20 * scale, 20 * scale, 3))
         # The vertical pass comes first and is rounded: in a symmetry that swaps the axes, the
         # pair is exact on its side.
@@ -76,7 +77,7 @@ def test_all_eight_symmetries_occur(pack):
     originals = [pack.hr(n) for n, image in enumerate(pack.images) if image.split == "train"]
     found = set()
     for k in range(64):
-        hr = crops(pack, patch_size=16)[k][1].permute(1, 2, 0).numpy()
+        hr = crops(pack)[k][1].permute(1, 2, 0).numpy()
         for number in range(8):
             turned = np.rot90(hr if number < 4 else hr.transpose(1, 0, 2), number % 4)
             if any(_contains(original, turned) for original in originals):
@@ -107,9 +108,66 @@ def test_validation_crops_are_the_middle_of_withheld_pictures(pack):
 
 def test_a_picture_smaller_than_a_crop_is_named(pack):
     with pytest.raises(DataError, match=r"picture0\.png has 100 x 96 pixels, fewer than one"):
-        crops(pack, patch_size=49)
+        crops(pack, patch_sizes={2: 49})
 
 
 def test_a_scale_that_was_not_prepared_is_named(pack):
     with pytest.raises(DataError, match=r"holds the scales \[2, 3\], not 4"):
-        crops(pack, scale=4)
+        crops(pack, patch_sizes={4: 16})
+
+
+MIXED = {2: 20, 3: 14}
+
+
+def scales(dataset, batches, batch_size=8):
+    """The scale of each batch, after seeing that its samples share it."""
+    found = []
+    for batch in range(batches):
+        sizes = {
+            tuple(t.shape[1] for t in dataset[batch * batch_size + n]) for n in range(batch_size)
+        }
+        ((low, high),) = sizes
+        assert high % low == 0
+        assert low == MIXED[high // low]
+        found.append(high // low)
+    return found
+
+
+def test_a_batch_has_one_scale_and_all_occur_equally_often(pack):
+    found = scales(crops(pack, patch_sizes=MIXED, num_samples=10_000), 200)
+    # Within three standard deviations of a fair coin.
+    assert abs(found.count(2) - 100) < 3 * (200 * 0.25) ** 0.5
+    assert found[:100] != found[100:]
+
+
+def test_the_scale_of_a_batch_depends_on_nothing_but_seed_and_number(pack):
+    mixed = crops(pack, patch_sizes=MIXED, num_samples=10_000)
+    again = crops(pack, patch_sizes=MIXED, num_samples=400)
+    for k in (333, 8, 15):
+        for mine, theirs in zip(mixed[k], again[k], strict=True):
+            assert_array_equal(mine, theirs)
+    other = crops(pack, patch_sizes=MIXED, num_samples=400, seed=6)
+    assert scales(mixed, 20) != scales(other, 20)
+
+
+@pytest.mark.parametrize(
+    ("size", "sides"),
+    [
+        ({"patch_size": 12}, {2: 12, 3: 12}),
+        ({"patch_size": None, "hr_patch_size": 41}, {2: 20, 3: 14}),  # 40 and 42 in HR
+    ],
+)
+def test_the_size_of_a_crop_is_that_of_lr_or_of_hr(pack, size, sides):
+    data = CropData(
+        pack,
+        scale=2,
+        scales=[2, 3],
+        **size,
+        batch_size=4,
+        validation_crop=40,
+        workers=0,
+        max_steps=20,
+        seed=0,
+    )
+    seen = {hr.shape[3] // lr.shape[3]: lr.shape[3] for lr, hr in data.train_dataloader()}
+    assert seen == sides

@@ -47,6 +47,7 @@ def train(
     data = CropData(
         pack,
         scale=2,
+        scales=[2],
         patch_size=12,
         batch_size=4,
         validation_crop=40,

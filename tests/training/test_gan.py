@@ -234,6 +234,7 @@ def test_a_run_on_pictures_counts_as_a_run_without_a_discriminator_does(pack, tm
     data = CropData(
         pack,
         scale=2,
+        scales=[2],
         patch_size=12,
         batch_size=4,
         validation_crop=40,

@@ -1,6 +1,7 @@
 """Training samples: crops whose content depends on nothing but (seed, number)."""
 
 import os
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -20,12 +21,14 @@ class TrainingCrops(Dataset[Pair]):
     """Sample k is a pure function of (seed, k): which picture, which crop, which symmetry.
 
     So a run sees the same samples whatever the number of workers, and a training is one pass over
-    ``num_samples`` of them, in which nothing repeats.
+    ``num_samples`` of them, in which nothing repeats. Where several scales are trained, the samples
+    of a batch share one of them, drawn by (seed, number of the batch), all equally often.
 
     Args:
         pack: the prepared training set.
-        scale: one of ``pack.scales``.
-        patch_size: side of the LR crop in pixels; the HR crop is ``scale`` times as large.
+        patch_sizes: side of the LR crop in pixels for each scale that is trained, each of
+            ``pack.scales``; the HR crop is as many times as large.
+        batch_size: how many samples in turn make a batch.
         num_samples: how many samples the training consumes.
         seed: another seed, other samples.
 
@@ -34,12 +37,19 @@ class TrainingCrops(Dataset[Pair]):
     """
 
     def __init__(
-        self, pack: Pack, *, scale: int, patch_size: int, num_samples: int, seed: int
+        self,
+        pack: Pack,
+        *,
+        patch_sizes: Mapping[int, int],
+        batch_size: int,
+        num_samples: int,
+        seed: int,
     ) -> None:
-        _check(pack, scale, patch_size)
+        for scale, patch_size in patch_sizes.items():
+            _check(pack, scale, patch_size)
         self._pack = pack
-        self._scale = scale
-        self._patch_size = patch_size
+        self._patch_sizes = dict(patch_sizes)
+        self._batch_size = batch_size
         self._num_samples = num_samples
         self._seed = seed
         self._numbers = [n for n, image in enumerate(pack.images) if image.split == "train"]
@@ -56,16 +66,25 @@ class TrainingCrops(Dataset[Pair]):
         """Sample ``k``: LR (3, p, p) and HR (3, scale*p, scale*p), uint8."""
         if not 0 <= k < self._num_samples:
             raise IndexError(k)
-        random = np.random.Generator(np.random.Philox(key=self._seed, counter=k << 64))
+        scale = self._scale_of_batch(k // self._batch_size)
+        size = self._patch_sizes[scale]
+        random = self._random(k << 64)
         number = self._numbers[random.integers(len(self._numbers))]
-        lr = self._pack.lr(number, self._scale)
-        size = self._patch_size
+        lr = self._pack.lr(number, scale)
         top = int(random.integers(lr.shape[0] - size + 1))
         left = int(random.integers(lr.shape[1] - size + 1))
-        lr_crop, hr_crop = _crop_pair(self._pack, number, self._scale, top, left, size, size)
+        lr_crop, hr_crop = _crop_pair(self._pack, number, scale, top, left, size, size)
         self._augment.set_random_seed(int(random.integers(2**31)))
         augmented = self._augment(image=hr_crop, lr=lr_crop)
         return _to_tensor(augmented["lr"]), _to_tensor(augmented["image"])
+
+    def _scale_of_batch(self, batch: int) -> int:
+        # The samples' counters stay below the topmost of Philox's four words.
+        random = self._random((1 << 192) + (batch << 64))
+        return list(self._patch_sizes)[random.integers(len(self._patch_sizes))]
+
+    def _random(self, counter: int) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox(key=self._seed, counter=counter))
 
 
 class ValidationCrops(Dataset[Pair]):

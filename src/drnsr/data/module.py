@@ -1,5 +1,7 @@
 """The Lightning data module over a prepared training set."""
 
+from collections.abc import Sequence
+
 import lightning as L
 import torch
 from torch.utils.data import DataLoader
@@ -13,8 +15,11 @@ class CropData(L.LightningDataModule):
 
     Args:
         pack: the prepared training set.
-        scale: one of ``pack.scales``.
-        patch_size: side of the LR crop in pixels.
+        scale: of the validation crops; one of ``pack.scales``.
+        scales: that are trained, one a batch; each of ``pack.scales``.
+        patch_size: side of the LR crop in pixels, whichever the scale; None where that of HR is
+            given.
+        hr_patch_size: side of the HR crop, taken as the nearest multiple of the scale.
         batch_size: crops a step.
         validation_crop: largest side of a validation crop, in LR pixels.
         workers: loader processes; 0 draws the crops in the training process.
@@ -30,7 +35,9 @@ class CropData(L.LightningDataModule):
         pack: Pack,
         *,
         scale: int,
-        patch_size: int,
+        scales: Sequence[int],
+        patch_size: int | None,
+        hr_patch_size: int | None = None,
         batch_size: int,
         validation_crop: int,
         workers: int,
@@ -42,8 +49,8 @@ class CropData(L.LightningDataModule):
         self._workers = workers
         self._training = TrainingCrops(
             pack,
-            scale=scale,
-            patch_size=patch_size,
+            patch_sizes={each: _lr_side(each, patch_size, hr_patch_size) for each in scales},
+            batch_size=batch_size,
             num_samples=max_steps * batch_size,
             seed=seed,
         )
@@ -62,3 +69,11 @@ class CropData(L.LightningDataModule):
     def val_dataloader(self) -> DataLoader[Pair]:
         """One picture at a time, for they differ in size."""
         return DataLoader(self._validation, batch_size=1)
+
+
+def _lr_side(scale: int, patch_size: int | None, hr_patch_size: int | None) -> int:
+    """The side of an LR crop, from the one size of the two that is given."""
+    if hr_patch_size is None:
+        assert patch_size is not None
+        return patch_size
+    return round(hr_patch_size / scale)
