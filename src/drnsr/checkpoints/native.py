@@ -30,11 +30,13 @@ class Origin:
         config: fingerprint of the configuration that training depends on.
         data: fingerprint of the prepared training set.
         code: fingerprint of the training code.
+        made_from: in words, what a model that was not trained here was made from instead.
     """
 
-    config: str
-    data: str
-    code: str
+    config: str = ""
+    data: str = ""
+    code: str = ""
+    made_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class ModelInfo:
         scales: how many times larger the output can be.
         colour: the channels that go in and come out.
         value_range: of a pixel, in and out.
-        origin: fingerprints of configuration, data and code.
+        origin: what it came from.
     """
 
     architecture: str

@@ -4,13 +4,14 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from drnsr.cli import evaluate
+from drnsr.cli import evaluate, interpolate
 from drnsr.errors import UserError
 
 # Each has a docstring that is its help, `add_arguments` and `run`. It imports what it needs when it
 # runs and not before, so that `drnsr --help` answers at once.
 _COMMANDS = {
     "evaluate": evaluate,
+    "interpolate": interpolate,
 }
 
 

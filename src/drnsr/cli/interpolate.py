@@ -1,0 +1,32 @@
+"""Mix two models of one architecture into a third, weight by weight.
+
+Between a model trained on pixels (A) and one trained on from it against a discriminator (B), ALPHA
+trades fidelity for texture.
+"""
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument("first", type=Path, metavar="A", help="a model file")
+    parser.add_argument("second", type=Path, metavar="B", help="another one")
+    parser.add_argument("out", type=Path, metavar="OUT", help="the model file that is written")
+    parser.add_argument(
+        "--alpha", type=float, required=True, help="how much of B, from 0 (only A) to 1 (only B)"
+    )
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Write the model in between."""
+    from drnsr.checkpoints.interpolation import interpolate
+    from drnsr.checkpoints.native import Origin, load_model, save_model
+    from drnsr.hashing import file_sha256
+
+    files = (parsed.first, parsed.second)
+    between = interpolate(load_model(parsed.first), load_model(parsed.second), parsed.alpha)
+    first, second = (f"{file.name} (sha256 {file_sha256(file)})" for file in files)
+    mixed = f"interpolated between {first} and {second}, alpha {parsed.alpha:g}"
+    save_model(parsed.out, between, Origin(made_from=mixed))
+    print(f"{parsed.out}: {mixed}")

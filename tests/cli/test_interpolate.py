@@ -1,0 +1,38 @@
+"""`drnsr interpolate`, as a user calls it."""
+
+import pytest
+import torch
+
+from drnsr.checkpoints.native import Origin, load_model, read_info, save_model
+from drnsr.cli import main
+from drnsr.hashing import file_sha256
+from drnsr.networks import DRNSR
+
+
+@pytest.fixture
+def models(tmp_path):
+    for seed, name in enumerate("ab"):
+        torch.manual_seed(seed)
+        save_model(tmp_path / name, DRNSR(scale=2, num_features=4, num_blocks=1), Origin())
+    return tmp_path
+
+
+def call(models, *arguments):
+    main(["interpolate", str(models / "a"), str(models / "b"), *arguments])
+
+
+def test_the_result_is_in_between_and_says_what_it_was_made_from(models, capsys):
+    call(models, "--alpha", "0.8", str(models / "out.safetensors"))
+    a, b, out = (load_model(models / name).state_dict() for name in ("a", "b", "out.safetensors"))
+    assert torch.allclose(out["head.weight"], 0.2 * a["head.weight"] + 0.8 * b["head.weight"])
+    made_from = read_info(models / "out.safetensors").origin.made_from
+    for part in ("interpolated", file_sha256(models / "a"), file_sha256(models / "b"), "alpha 0.8"):
+        assert part in made_from
+    assert made_from in capsys.readouterr().out
+
+
+def test_different_models_are_one_line_and_nothing_is_written(models):
+    save_model(models / "b", DRNSR(scale=2, num_features=5, num_blocks=1), Origin())
+    with pytest.raises(SystemExit, match="two different networks: num_features 4 and 5"):
+        call(models, str(models / "out"), "--alpha=0.5")
+    assert not (models / "out").exists()
