@@ -1,13 +1,30 @@
 """The networks, one family a file. They know nothing of the rest of the package."""
 
 from drnsr.networks.base import Descriptor, HyperParameter, Network
+from drnsr.networks.dbpn import DBPN, RecurrentDBPN
+from drnsr.networks.discriminator import VGGDiscriminator
 from drnsr.networks.drnsr import DRNSR
 from drnsr.networks.edsr import EDSR
+from drnsr.networks.mdsr import MDSR
 from drnsr.networks.rrdbnet import RRDBNet
+from drnsr.networks.vdsr import VDSR
 
 # The names that a saved model may ask for.
 ARCHITECTURES: dict[str, type[Network]] = {
-    network.__name__: network for network in (DRNSR, EDSR, RRDBNet)
+    network.__name__: network for network in (DBPN, DRNSR, EDSR, MDSR, RRDBNet, RecurrentDBPN, VDSR)
 }
 
-__all__ = ["ARCHITECTURES", "DRNSR", "EDSR", "Descriptor", "HyperParameter", "Network"]
+__all__ = [
+    "ARCHITECTURES",
+    "DBPN",
+    "DRNSR",
+    "EDSR",
+    "MDSR",
+    "VDSR",
+    "Descriptor",
+    "HyperParameter",
+    "Network",
+    "RRDBNet",
+    "RecurrentDBPN",
+    "VGGDiscriminator",
+]

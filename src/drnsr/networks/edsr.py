@@ -4,10 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from drnsr.networks.base import Descriptor, Network
-from drnsr.networks.layers import ResidualBlock, Upsampler, conv3x3
-
-# The mean colour of DIV2K's training images, on 0..1 (section 4 of the paper; its code's numbers).
-_DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
+from drnsr.networks.layers import DIV2K_MEAN, ResidualBlock, Upsampler, conv3x3
 
 
 class EDSR(Network):
@@ -41,7 +38,7 @@ class EDSR(Network):
         self.num_blocks = num_blocks
         self.residual_scale = residual_scale
         self.img_range = img_range
-        self.register_buffer("mean", torch.tensor(_DIV2K_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(DIV2K_MEAN).view(1, 3, 1, 1), persistent=False)
         self.head = conv3x3(3, num_features)
         blocks = [ResidualBlock(num_features, residual_scale) for _ in range(num_blocks)]
         self.body = nn.Sequential(*blocks)

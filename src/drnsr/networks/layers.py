@@ -1,8 +1,17 @@
 """The layers that the families share."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+# The mean colour of DIV2K's training images, on 0..1 (Lim et al. 2017, section 4; the numbers of
+# its authors' code).
+DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
+
+# What lies beyond the border of a picture: its last pixels again, or the picture mirrored.
+Border = Literal["replicate", "mirror"]
 
 
 def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
@@ -13,10 +22,12 @@ def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
 class ResidualBlock(nn.Module):
     """conv, ReLU, conv, times ``residual_scale``, added to the input; no batch norm (Lim 2017)."""
 
-    def __init__(self, num_features: int, residual_scale: float = 1.0) -> None:
+    def __init__(
+        self, num_features: int, residual_scale: float = 1.0, kernel_size: int = 3
+    ) -> None:
         super().__init__()
-        self.conv1 = conv3x3(num_features, num_features)
-        self.conv2 = conv3x3(num_features, num_features)
+        self.conv1 = nn.Conv2d(num_features, num_features, kernel_size, padding=kernel_size // 2)
+        self.conv2 = nn.Conv2d(num_features, num_features, kernel_size, padding=kernel_size // 2)
         self.residual_scale = residual_scale
 
     def forward(self, x: Tensor) -> Tensor:
@@ -45,36 +56,53 @@ class Upsampler(nn.Sequential):
 class BicubicSkip(nn.Module):
     """Bicubic enlargement as a fixed convolution, one filter for each of the scale^2 phases.
 
-    It computes what MATLAB's ``imresize`` does on floating point (kernel a = -0.5, border
-    replicated). A convolution exports everywhere, which torch's antialiased interpolation does not,
-    and it stays in fp32 under mixed precision: the residual is small beside the picture, and
-    bf16 would round the picture itself to 8 bits.
+    It computes what MATLAB's ``imresize`` does on floating point. A convolution exports everywhere,
+    which torch's antialiased interpolation does not, and it stays in fp32 under mixed precision:
+    the residual is small beside the picture, and bf16 would round the picture itself to 8 bits.
+
+    Args:
+        scale: 2 or more.
+        border: what it sees beyond the picture.
+        a: of the cubic kernel; MATLAB's is -0.5.
     """
 
     weight: Tensor
 
-    def __init__(self, scale: int) -> None:
+    def __init__(self, scale: int, *, border: Border = "replicate", a: float = -0.5) -> None:
         super().__init__()
         self.scale = scale
+        self.border = border
         # Not persistent: the filters follow from the scale and belong in no checkpoint.
-        self.register_buffer("weight", _phase_filters(scale), persistent=False)
+        self.register_buffer("weight", _phase_filters(scale, a), persistent=False)
 
     def forward(self, lr: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, scale*H, scale*W), fp32."""
         with torch.autocast(lr.device.type, enabled=False):
             n, c, h, w = lr.shape
-            planes = F.pad(lr.float().reshape(n * c, 1, h, w), (2, 2, 2, 2), mode="replicate")
+            planes = lr.float().reshape(n * c, 1, h, w)
+            if self.border == "replicate":
+                planes = F.pad(planes, (2, 2, 2, 2), mode="replicate")
+            else:
+                planes = _mirrored(_mirrored(planes, 2), 3)
             phases = F.conv2d(planes, self.weight.float())  # (N*C, scale^2, H, W)
             return F.pixel_shuffle(phases, self.scale).reshape(n, c, h * self.scale, w * self.scale)
 
 
-def _phase_filters(scale: int) -> Tensor:
+def _mirrored(planes: Tensor, dim: int) -> Tensor:
+    """Two more pixels at both ends: the last two in reverse, as MATLAB's "symmetric" has it."""
+    size = planes.shape[dim]
+    # Mirrored again and again, a line of n pixels repeats itself after 2n.
+    position = torch.arange(-2, size + 2, device=planes.device) % (2 * size)
+    return planes.index_select(dim, torch.minimum(position, 2 * size - 1 - position))
+
+
+def _phase_filters(scale: int, a: float) -> Tensor:
     """The (scale^2, 1, 5, 5) filters, phases in the order that pixel shuffle wants."""
     # Output pixel p of an input pixel stands (p + 0.5) / scale - 0.5 input pixels from its centre.
     centres = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
     distance = (torch.arange(-2, 3, dtype=torch.float64) - centres[:, None]).abs()
-    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
-    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
+    near = (a + 2) * distance**3 - (a + 3) * distance**2 + 1
+    far = a * (distance**3 - 5 * distance**2 + 8 * distance - 4)
     taps = torch.where(distance <= 1, near, torch.where(distance < 2, far, torch.zeros(())))
     filters = torch.einsum("ay,bx->abyx", taps, taps)
     return filters.reshape(scale * scale, 1, 5, 5).float()

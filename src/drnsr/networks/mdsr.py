@@ -1,0 +1,74 @@
+"""MDSR (Lim et al. 2017, section 3.3): EDSR's body shared by several scales."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from drnsr.networks.base import Descriptor, Network
+from drnsr.networks.layers import DIV2K_MEAN, ResidualBlock, Upsampler, conv3x3
+
+
+class MDSR(Network):
+    """One body of residual blocks; each scale has its own way in and its own upsampler.
+
+    Args:
+        scales: those that it serves, each 2, 3, 4 or 8.
+        num_features: channels between the layers.
+        num_blocks: residual blocks of the body; 80 is MDSR, 16 MDSR-baseline.
+        img_range: inside, pixels are 0..img_range; 255 in the published weights.
+
+    Raises:
+        ValueError: a scale is neither 3 nor a power of two; or later, when it is run at a scale
+            that it does not serve.
+    """
+
+    multi_scale: ClassVar[bool] = True
+    mean: Tensor
+
+    def __init__(
+        self,
+        *,
+        scales: Sequence[int],
+        num_features: int = 64,
+        num_blocks: int = 80,
+        img_range: float = 255.0,
+    ) -> None:
+        super().__init__()
+        self.scales = list(scales)
+        self.num_features = num_features
+        self.num_blocks = num_blocks
+        self.img_range = img_range
+        self.register_buffer("mean", torch.tensor(DIV2K_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.head = conv3x3(3, num_features)
+        # Two blocks of 5 x 5 bring pictures of different scales together (section 3.3).
+        self.pre = nn.ModuleDict(
+            {
+                str(scale): nn.Sequential(
+                    *[ResidualBlock(num_features, kernel_size=5) for _ in range(2)]
+                )
+                for scale in self.scales
+            }
+        )
+        self.body = nn.Sequential(*[ResidualBlock(num_features) for _ in range(num_blocks)])
+        self.body_end = conv3x3(num_features, num_features)
+        self.upsampler = nn.ModuleDict(
+            {str(scale): Upsampler(num_features, scale) for scale in self.scales}
+        )
+        self.tail = conv3x3(num_features, 3)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """Head, four convolutions of 5 x 5, body and its end, and two for upsampler and tail."""
+        return Descriptor(
+            scales=tuple(self.scales), receptive_field=1 + 8 + 2 * self.num_blocks + 1 + 2
+        )
+
+    def forward(self, lr: Tensor, scale: int) -> Tensor:
+        """(N, 3, H, W) to (N, 3, scale*H, scale*W), both 0..1 and not clipped."""
+        shallow = self.head((lr - self.mean) * self.img_range)  # (N, F, H, W)
+        shallow = self.pre[str(scale)](shallow)
+        deep = shallow + self.body_end(self.body(shallow))
+        centred: Tensor = self.tail(self.upsampler[str(scale)](deep))  # (N, 3, scale*H, scale*W)
+        return centred.float() / self.img_range + self.mean

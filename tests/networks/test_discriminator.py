@@ -1,0 +1,45 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from numpy.testing import assert_allclose
+
+from drnsr.networks import VGGDiscriminator
+from tests.networks.oracles import count
+
+
+def test_it_has_the_published_number_of_parameters():
+    with torch.device("meta"):
+        assert count(VGGDiscriminator()) == 14_499_401  # BasicSR's code, for 128 x 128
+
+
+def test_it_is_the_papers_layers():
+    torch.manual_seed(0)
+    judge = VGGDiscriminator(input_size=64, num_features=2).eval()
+    x = pictures = torch.rand(3, 3, 64, 64)
+    # Five stages of a 3 x 3 and a halving 4 x 4; an untouched norm only divides by sqrt(1 + eps).
+    convs = [layer for layer in judge.features if isinstance(layer, torch.nn.Conv2d)]
+    assert [tuple(conv.weight.shape[2:]) for conv in convs] == [(3, 3), (4, 4)] * 5
+    assert [conv.out_channels for conv in convs] == [2, 2, 4, 4, 8, 8, 16, 16, 16, 16]
+    for number, conv in enumerate(convs):
+        x = F.conv2d(x, conv.weight, conv.bias, stride=number % 2 + 1, padding=1)
+        x = F.leaky_relu(x / (1 + 1e-5) ** 0.5 if number else x, 0.2)
+    assert x.shape == (3, 16, 2, 2)
+    x = F.leaky_relu(F.linear(x.flatten(1), judge.linear1.weight, judge.linear1.bias), 0.2)
+    expected = F.linear(x, judge.linear2.weight, judge.linear2.bias)
+    with torch.no_grad():
+        assert_allclose(judge(pictures), expected, atol=1e-6)
+
+
+def test_another_size_is_refused():
+    with pytest.raises(ValueError, match="input_size: 100 is no multiple of 32"):
+        VGGDiscriminator(input_size=100)
+    with pytest.raises(ValueError, match="judges 32 x 32 pixels, not 48 x 64"):
+        VGGDiscriminator(input_size=32, num_features=2)(torch.rand(1, 3, 64, 48))
+
+
+def test_gradients_reach_the_picture_and_every_parameter():
+    judge = VGGDiscriminator(input_size=32, num_features=2)
+    pictures = torch.rand(2, 3, 32, 32, requires_grad=True)
+    judge(pictures).sum().backward()
+    assert pictures.grad.abs().sum() > 0
+    assert all(parameter.grad is not None for parameter in judge.parameters())
