@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from drnsr.data.leaks import find_leaks
-from drnsr.data.packing import Pack, pack_benchmark
+from drnsr.data.packing import Pack
+from drnsr.data.preparation import pack_benchmark
 from drnsr.imaging.files import read_image, write_png
 
 STRANGERS = 201

@@ -10,7 +10,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from drnsr.data.download import FetchError
-from drnsr.data.registry import copy_pictures, fetch_registry
+from drnsr.data.registry import copy_pairs, copy_pictures, fetch_registry
 from drnsr.tracking.store import project_root
 from pipelines.app import run_stage
 from pipelines.paths import BENCHMARKS, RAW, TRAINING_SET
@@ -18,19 +18,36 @@ from pipelines.paths import BENCHMARKS, RAW, TRAINING_SET
 
 def fetch(config: DictConfig) -> None:
     """Fetch every file that the configuration names; each is checked by its hash."""
-    downloads = project_root() / "data" / "downloads"
     shutil.rmtree(RAW, ignore_errors=True)  # what another choice has left
-    mirror = os.environ.get("DRNSR_MIRROR") or None
+    training = RAW / TRAINING_SET
     for registry in map(Path, config.data.registries):
-        raw = RAW / TRAINING_SET / registry.stem
-        fetch_registry(registry, downloads, raw, mirror=mirror)
+        _fetch(registry, training / registry.stem, config)
     if config.data.folder is not None:
-        copy_pictures(Path(config.data.folder), RAW / TRAINING_SET / config.data.name)
+        if config.data.pairs:
+            copy_pairs(Path(config.data.folder), training)
+        else:
+            copy_pictures(Path(config.data.folder), training / config.data.name)
     elif not config.data.registries:
         raise FetchError("folder: name the folder of your own pictures")
     for name, benchmark in config.benchmark.items():
         raw = RAW / BENCHMARKS / str(name)
-        fetch_registry(Path(benchmark.registry), downloads, raw, mirror=mirror)
+        if benchmark.registry is not None:
+            _fetch(Path(benchmark.registry), raw, config)
+        elif benchmark.folder is not None:
+            copy_pictures(Path(benchmark.folder), raw)
+        else:
+            raise FetchError("benchmark_folder: name the folder of your own test pictures")
+
+
+def _fetch(registry: Path, folder: Path, config: DictConfig) -> None:
+    fetch_registry(
+        registry,
+        project_root() / "data" / "downloads",
+        folder,
+        mirror=os.environ.get("DRNSR_MIRROR") or None,
+        connections=config.fetch.connections,
+        max_unpacked=config.fetch.max_unpacked,
+    )
 
 
 if __name__ == "__main__":

@@ -23,8 +23,14 @@ def open_benchmark(config: DictConfig, name: str) -> Pack:
     Raises:
         DataError: there is none, or another one.
     """
-    wanted = Path(config.benchmark[name].registry).stem
+    wanted = benchmark_pack_name(config, name)
     return _open(PREPARED / BENCHMARKS / name, wanted, f"scale: {config.scale}")
+
+
+def benchmark_pack_name(config: DictConfig, name: str) -> str:
+    """What the pack of a benchmark is called: as its registry, which the scale may choose."""
+    registry = config.benchmark[name].registry
+    return name if registry is None else Path(registry).stem
 
 
 def _open(folder: Path, wanted: str, choice: str) -> Pack:

@@ -1,59 +1,72 @@
 """Stage `prepare`: data/raw into packs of raw pixels in data/prepared."""
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.progress import track
 
 from drnsr.data.leaks import LeakError, find_leaks
-from drnsr.data.packing import DataError, Pack, pack_benchmark, pack_training_set
+from drnsr.data.packing import DataError, Pack
+from drnsr.data.preparation import Checks, LowResolution, pack_benchmark, pack_training_set, shrunk
 from pipelines.app import run_stage
+from pipelines.packs import benchmark_pack_name
 from pipelines.paths import BENCHMARKS, PREPARED, RAW, TRAINING_SET
 
 
 def prepare(config: DictConfig) -> None:
     """Decode, check, shrink and pack every picture; refuse to train on what is measured on."""
-    folder = PREPARED / TRAINING_SET
-    training = pack_training_set(
-        _without(_pictures(RAW / TRAINING_SET), list(config.data.exclude)),
-        folder,
-        name=config.data.name,
-        scales=list(config.data.scales),
-        validation_fraction=config.data.validation_fraction,
-        progress=lambda pictures: _track(pictures, config.data.name),
-    )
+    training = _prepare_training_set(config)
     benchmarks = [_prepare_benchmark(str(name), config) for name in config.benchmark]
     if leaks := find_leaks(training, benchmarks, progress=track):
         training.discard()
         raise LeakError(leaks)
 
 
+def _prepare_training_set(config: DictConfig) -> Pack:
+    raw, limits = RAW / TRAINING_SET, config.prepare
+    pictures = _without(_pictures(raw / "hr" if config.data.pairs else raw), config)
+    return pack_training_set(
+        pictures,
+        PREPARED / TRAINING_SET,
+        name=config.data.name,
+        scales=list(config.data.scales),
+        validation_fraction=config.data.validation_fraction,
+        low_resolution=_given(pictures, config) if config.data.pairs else shrunk,
+        checks=Checks(limits.bad_images, limits.max_pixels, limits.min_side),
+        progress=track,
+    )
+
+
+def _given(pictures: list[Path], config: DictConfig) -> LowResolution:
+    from drnsr.data.pairs import GivenPairs
+
+    low = {scale: _pictures(RAW / TRAINING_SET / f"lr_x{scale}") for scale in config.data.scales}
+    limits = config.prepare
+    return GivenPairs(pictures, low, max_pixels=limits.max_pixels, max_shift=limits.max_shift)
+
+
 def _prepare_benchmark(name: str, config: DictConfig) -> Pack:
     return pack_benchmark(
         _pictures(RAW / BENCHMARKS / name),
         PREPARED / BENCHMARKS / name,
-        name=Path(config.benchmark[name].registry).stem,
-        progress=lambda pictures: _track(pictures, name),
+        name=benchmark_pack_name(config, name),
+        max_pixels=config.prepare.max_pixels,
+        progress=track,
     )
 
 
-def _without(pictures: list[Path], excluded: list[str]) -> list[Path]:
+def _without(pictures: list[Path], config: DictConfig) -> list[Path]:
     names = {picture.name for picture in pictures}
-    for name in excluded:
+    for name in config.data.exclude:
         if name not in names:
             raise DataError(f"data.exclude: there is no picture called {name}")
-    return [picture for picture in pictures if picture.name not in excluded]
+    return [picture for picture in pictures if picture.name not in config.data.exclude]
 
 
 def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise DataError(f"{folder}: nothing was fetched; run `dvc repro fetch` first")
     return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _track(pictures: Iterable[Path], name: str) -> Iterator[Path]:
-    yield from track(pictures, description=f"preparing {name}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drnsr.data.packing import Pack
+from drnsr.data.preparation import pack_training_set
+
 # Nothing that a test imports may reach for the network.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -37,6 +40,18 @@ def picture_folder(tmp_path: Path) -> Path:
         pixels = texture(96 + 2 * number, 100, 1 if number == 3 else 3, seed=number)
         Image.fromarray(pixels.squeeze()).save(folder / f"picture{number}.png")
     return folder
+
+
+@pytest.fixture
+def pack(picture_folder: Path, tmp_path: Path) -> Pack:
+    """Those pictures, prepared for the scales 2 and 3; one is withheld for validation."""
+    return pack_training_set(
+        sorted(picture_folder.iterdir()),
+        tmp_path / "pack",
+        name="mine",
+        scales=[2, 3],
+        validation_fraction=0.25,
+    )
 
 
 @pytest.fixture

@@ -36,12 +36,31 @@ class ConfigError(UserError):
 
 
 @dataclass
+class Fetch:
+    """How files are brought here."""
+
+    connections: int = MISSING
+    max_unpacked: int = MISSING
+
+
+@dataclass
+class Prepare:
+    """What pictures must be to be used, and what becomes of the others."""
+
+    bad_images: str = MISSING
+    max_pixels: int = MISSING
+    min_side: int = MISSING
+    max_shift: float = MISSING
+
+
+@dataclass
 class Data:
-    """A data set to train on: registries of files, or the user's folder."""
+    """A data set to train on: registries of files, or the user's folder (of pairs, perhaps)."""
 
     name: str = MISSING
     registries: list[str] = MISSING
     folder: str | None = None
+    pairs: bool = False
     exclude: list[str] = MISSING
     scales: list[int] = MISSING
     validation_fraction: float = MISSING
@@ -50,9 +69,10 @@ class Data:
 
 @dataclass
 class Benchmark:
-    """A data set to measure on, and its name in the published tables."""
+    """A data set to measure on (a registry, or the user's folder), and its published name."""
 
-    registry: str = MISSING
+    registry: str | None = None
+    folder: str | None = None
     published: str | None = None
     licences: dict[str, str] = MISSING
 
@@ -114,6 +134,9 @@ class Config:
     seed: int = MISSING
     scale: int = MISSING
     folder: str | None = None
+    benchmark_folder: str | None = None
+    fetch: Fetch = MISSING
+    prepare: Prepare = MISSING
     protocol: Any = MISSING  # a name, or the fields of one's own
     data: Data = MISSING
     benchmark: dict[str, Benchmark] = MISSING
@@ -178,10 +201,12 @@ def check(config: DictConfig) -> DictConfig:
 
 
 _WHOLE_NUMBERS_FROM_1 = (
+    *("fetch.connections", "fetch.max_unpacked", "prepare.max_pixels", "prepare.min_side"),
     *("loader.batch_size", "loader.validation_crop"),
     *("trainer.max_steps", "trainer.validate_every", "trainer.log_every", "trainer.threads"),
 )
 _PRECISIONS = ("32-true", "64-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true")
+_BAD_IMAGES = ("fail", "skip")
 _ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 
@@ -190,6 +215,10 @@ def _check_values(config: DictConfig) -> None:
     _check_scales(config)
     _check_crops(config.loader)
     wrong = {name: "1 or more" for name in _WHOLE_NUMBERS_FROM_1 if _select(config, name) < 1}
+    if config.prepare.bad_images not in _BAD_IMAGES:
+        wrong["prepare.bad_images"] = f"one of {', '.join(_BAD_IMAGES)}"
+    if config.prepare.max_shift <= 0:
+        wrong["prepare.max_shift"] = "more than 0"
     if not 0 < config.data.validation_fraction < 1:
         wrong["data.validation_fraction"] = "between 0 and 1"
     if not 0 <= config.trainer.ema_decay < 1:
@@ -273,7 +302,7 @@ def _read_params(params_file: Path) -> dict[str, Any]:
         raise ConfigError(f"{params_file}: not readable as YAML: {one_line(error)}") from error
     if not isinstance(params, dict):
         raise ConfigError(f"{params_file}: expected keys and values")
-    known = {*_GROUPS, "scale", "seed", "folder", "set"}
+    known = {*_GROUPS, "scale", "seed", "folder", "benchmark_folder", "set"}
     for key in params:
         if key not in known:
             raise ConfigError(

@@ -5,19 +5,8 @@ from torch.utils.data import DataLoader
 
 from drnsr.data.crops import TrainingCrops, ValidationCrops
 from drnsr.data.module import CropData
-from drnsr.data.packing import DataError, pack_training_set
+from drnsr.data.packing import DataError
 from drnsr.imaging.resize import downscale
-
-
-@pytest.fixture
-def pack(picture_folder, tmp_path):
-    return pack_training_set(
-        sorted(picture_folder.iterdir()),
-        tmp_path / "pack",
-        name="mine",
-        scales=[2, 3],
-        validation_fraction=0.25,
-    )
 
 
 def crops(pack, **changes):

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from drnsr.data.leaks import Leak, LeakError, find_leaks
-from drnsr.data.packing import pack_benchmark
+from drnsr.data.preparation import pack_benchmark
 from drnsr.data.registry import fetch_registry
 from drnsr.imaging.files import read_image
 from tests.conftest import PROJECT, benchmark_files

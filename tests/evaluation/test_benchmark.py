@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from drnsr.data.packing import DataError, pack_benchmark
+from drnsr.data.packing import DataError
+from drnsr.data.preparation import pack_benchmark
 from drnsr.evaluation.benchmark import Method, bicubic, measure
 from drnsr.evaluation.protocol import ProtocolError, get_protocol
 from drnsr.evaluation.results import mean_row, read_rows, row_of, summary, write_rows

@@ -4,7 +4,8 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from drnsr.checkpoints.native import Origin, save_model
-from drnsr.data.packing import DataError, pack_benchmark
+from drnsr.data.packing import DataError
+from drnsr.data.preparation import pack_benchmark
 from drnsr.evaluation.benchmark import measure
 from drnsr.evaluation.methods import (
     MethodError,

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from drnsr.data.packing import pack_benchmark
+from drnsr.data.preparation import pack_benchmark
 from drnsr.evaluation.benchmark import bicubic, mean_score, measure
 from drnsr.evaluation.protocol import PROTOCOLS, Protocol, ProtocolError, get_protocol
 from drnsr.imaging.resize import downscale

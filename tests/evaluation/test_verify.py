@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from drnsr.data.packing import pack_benchmark
+from drnsr.data.preparation import pack_benchmark
 from drnsr.evaluation.benchmark import Score
 from drnsr.evaluation.published import find_published, published_rows
 from drnsr.evaluation.verify import Comparison, VerifyError, check_ruler, compare_bicubic

@@ -1,8 +1,13 @@
 """What people get wrong: one clear line each, and nothing half-written."""
 
+import json
+
 import pytest
+from numpy.testing import assert_array_equal
 from PIL import Image
 
+from drnsr.data.packing import Pack
+from drnsr.imaging.files import read_image
 from tests.conftest import texture
 
 
@@ -73,6 +78,50 @@ def test_the_users_own_pictures_and_a_change_in_them(project):
     assert project.ran(project.run("dvc", "repro", "prepare")) == []
     Image.fromarray(texture(200, 200, seed=9)).save(project.root / "data/own/own0.png")
     assert project.ran(project.run("dvc", "repro", "prepare")) == ["fetch", "prepare"]
+
+
+def own_pairs(project, *, count=3):
+    for folder in ("hr", "lr_x2"):
+        (project.root / "data/own" / folder).mkdir()
+    for number in range(count):
+        picture = Image.fromarray(texture(200, 200, seed=number))
+        picture.save(project.root / f"data/own/hr/{number}.png")
+        picture.reduce(2).save(project.root / f"data/own/lr_x2/{number}x2.png")
+    project.choose(experiment="smoke", data="pairs")
+
+
+@pytest.mark.slow
+def test_the_users_own_pairs_a_change_in_them_and_a_wrong_partner(project):
+    own_pairs(project)
+    project.run("dvc", "repro", "prepare")
+    low = Pack.open(project.root / "data/prepared/train").lr(0, 2)
+    assert_array_equal(low, read_image(project.root / "data/own/lr_x2/0x2.png"))
+    assert project.ran(project.run("dvc", "repro", "prepare")) == []
+    wrong = Image.fromarray(texture(100, 100, seed=9))
+    wrong.save(project.root / "data/own/lr_x2/0x2.png")
+    error = fails_with(project, "dvc", "repro", "prepare")
+    assert "lr_x2/0x2.png is no pair with 0.png: another picture" in error
+    project.choose(set={"prepare": {"bad_images": "skip"}})
+    printed = project.run("dvc", "repro", "prepare").stdout
+    assert "left out: data/raw/train/hr/0.png: lr_x2/0x2.png is no pair" in printed
+
+
+@pytest.mark.slow
+def test_a_benchmark_of_the_users_own_that_was_trained_on(project):
+    own_pictures(project)
+    project.choose(benchmark="folder")
+    error = fails_with(project, "dvc", "repro", "prepare")
+    assert "data/own_test: no pictures in this folder" in error
+    (project.root / "data/own_test/mine.png").write_bytes(
+        (project.root / "data/own/own1.png").read_bytes()
+    )
+    error = fails_with(project, "dvc", "repro", "prepare")
+    assert "own1.png is mine.png of folder" in error
+    Image.fromarray(texture(150, 150, seed=9)).save(project.root / "data/own_test/mine.png")
+    result = project.run("dvc", "repro", "verify")
+    assert "folder: nothing is published for it" in result.stdout
+    summary = json.loads((project.root / "metrics/benchmark.json").read_text())
+    assert summary["folder"]["bicubic"]["psnr"] > 10
 
 
 def test_params_that_are_no_yaml(project):

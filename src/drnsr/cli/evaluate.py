@@ -111,7 +111,8 @@ def _benchmarks(names: str, scale: int) -> dict[str, Path]:
 
 def _prepared(name: str, registry: Path) -> "Pack":
     """The pack of a benchmark; fetched and made when it is not there yet."""
-    from drnsr.data.packing import Pack, pack_benchmark
+    from drnsr.data.packing import Pack
+    from drnsr.data.preparation import pack_benchmark
     from drnsr.data.registry import fetch_registry
 
     folder = _DATA / "evaluate" / registry.stem

@@ -16,17 +16,18 @@ The third step decides. Points alone do not tell a copy from another picture of 
 wings of two monarch butterflies have dozens in common.
 """
 
-import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from drnsr.data.packing import DataError, Pack
+from drnsr.data.parallel import Progress, map_in_order, unseen
 
 # Copies have a correlation of 0.89 and more, other pictures 0.43 at most (benchmarks/README.md).
 _LEAK = 0.65
@@ -46,16 +47,6 @@ _PATIENCE = 3
 _LARGEST_SCALE = 8.0
 _LARGEST_STRETCH = 2.5
 _SMALLEST_OVERLAP = 1000  # pixels
-
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
-
-
-class Progress(Protocol):
-    """Shows how far the work is; ``rich.progress.track`` is one."""
-
-    def __call__(self, sequence: Sequence[_Item], description: str, /) -> Iterable[_Item]:
-        """Hand on the items of ``sequence`` in their order."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +88,7 @@ class LeakError(DataError):
 
 
 def find_leaks(
-    training: Pack, benchmarks: Sequence[Pack], *, progress: Progress = lambda items, _: items
+    training: Pack, benchmarks: Sequence[Pack], *, progress: Progress = unseen
 ) -> list[Leak]:
     """Find every training picture (validation ones included) that is a copy of a benchmark picture.
 
@@ -115,41 +106,38 @@ def find_leaks(
         The leaks in the order of the benchmarks and their pictures. The same packs give the same
         leaks, whatever the number of cores.
     """
-    index = _Index(
-        _in_threads(
-            lambda number: _describe(training.hr(number)),
-            range(len(training.images)),
-            lambda items: progress(items, "describing the training pictures"),
+    with _one_thread_each():
+        described = map_in_order(_describe, map(training.hr, range(len(training.images))))
+        index = _Index(
+            list(progress(described, "describing the training pictures", len(training.images)))
         )
-    )
-
-    def search(place: tuple[Pack, int]) -> list[Leak]:
-        pack, number = place
+        places = [(pack, number) for pack in benchmarks for number in range(len(pack.images))]
+        found = map_in_order(lambda place: _search(*place, training, index), places)
         return [
-            Leak(training.images[n].name, pack.name, pack.images[number].name, *evidence)
-            for n, evidence in sorted(_copies(_describe(pack.hr(number)), index).items())
+            leak
+            for leaks in progress(found, "looking for the benchmark pictures", len(places))
+            for leak in leaks
         ]
 
-    found = _in_threads(
-        search,
-        [(pack, number) for pack in benchmarks for number in range(len(pack.images))],
-        lambda items: progress(items, "looking for the benchmark pictures"),
-    )
-    return [leak for leaks in found for leak in leaks]
 
-
-def _in_threads(
-    function: Callable[[_Item], _Result],
-    items: Iterable[_Item],
-    progress: Callable[[Sequence[Future[_Result]]], Iterable[Future[_Result]]],
-) -> list[_Result]:
-    """Apply ``function`` to every item. Threads serve, as OpenCV and numpy release the GIL."""
-    pool = ThreadPoolExecutor(os.cpu_count())
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Keep libraries from starting threads of their own, which cost more than the pictures do."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
     try:
-        futures = [pool.submit(function, item) for item in items]
-        return [future.result() for future in progress(futures)]
+        with threadpool_limits(1, user_api="blas"):
+            yield
     finally:
-        pool.shutdown(cancel_futures=True)
+        cv2.setNumThreads(before)
+
+
+def _search(pack: Pack, number: int, training: Pack, index: "_Index") -> list[Leak]:
+    """The leaks of one benchmark picture."""
+    return [
+        Leak(training.images[n].name, pack.name, pack.images[number].name, *evidence)
+        for n, evidence in sorted(_copies(_describe(pack.hr(number)), index).items())
+    ]
 
 
 @dataclass(frozen=True)

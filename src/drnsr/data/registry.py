@@ -210,3 +210,19 @@ def copy_pictures(source: Path, folder: Path) -> None:
     for picture in pictures:
         # Folders within folders become part of the name: the prepared set is flat.
         shutil.copyfile(picture, folder / "__".join(picture.relative_to(source).parts))
+
+
+def copy_pairs(source: Path, folder: Path) -> None:
+    """Bring a user's ``hr`` and every ``lr_x2`` and the like into folders of the same names.
+
+    Raises:
+        FetchError: there is no ``hr`` or no ``lr_x...``, or one of them has no pictures.
+    """
+    low = sorted(path for path in source.glob("lr_x*") if path.is_dir())
+    if not low:
+        raise FetchError(
+            f"{source}: pairs are the pictures of {source / 'hr'} with those of"
+            f" {source / 'lr_x2'} (for scale 2), and there is no folder lr_x..."
+        )
+    for part in (source / "hr", *low):
+        copy_pictures(part, folder / part.name)

@@ -6,7 +6,7 @@ the kernel has a = -0.5 and is stretched by the scale when shrinking; the vertic
 on uint8 each pass is rounded and clipped; the border is replicated.
 """
 
-from typing import Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import torch
@@ -97,13 +97,21 @@ def pillow_resize(
 
 
 def _resize(image: SomePicture, height: int, width: int, border: Border) -> SomePicture:
-    pixels = image.astype(np.float64)  # MATLAB computes in double precision, and so do we
+    # One channel after the other: the intermediate results are many times the size of the picture.
+    channels = np.split(image, image.shape[2], axis=2)
+    resized = [_resize_channel(channel, height, width, border) for channel in channels]
+    return cast(SomePicture, np.concatenate(resized, axis=2))
+
+
+def _resize_channel(channel: NDArray[Any], height: int, width: int, border: Border) -> NDArray[Any]:
+    """Resize (H, W, 1)."""
+    pixels = channel.astype(np.float64)  # MATLAB computes in double precision, and so do we
     for axis, size in ((0, height), (1, width)):
         pixels = _resize_axis(pixels, axis, size, border)
-        if image.dtype == np.uint8:
+        if channel.dtype == np.uint8:
             # MATLAB rounds halves up; numpy and torch would round them to even.
             pixels = np.clip(np.floor(pixels + 0.5), 0, 255)
-    return np.ascontiguousarray(pixels.astype(image.dtype))
+    return pixels.astype(channel.dtype)
 
 
 def _resize_axis(

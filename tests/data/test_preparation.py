@@ -1,23 +1,38 @@
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from drnsr.data.packing import DataError, Pack, pack_benchmark, pack_training_set
+from drnsr.data import preparation
+from drnsr.data.packing import DataError, Pack
+from drnsr.data.preparation import Checks, pack_benchmark, pack_training_set
 from drnsr.imaging.colour import gray_to_rgb
 from drnsr.imaging.files import read_image
 from drnsr.imaging.resize import crop_to_multiple, downscale
+from tests.conftest import PROJECT, texture
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(PROJECT / "src")}
 
 
-def pack(pictures, folder, fraction=0.25):
+def pack(pictures, folder, fraction=0.25, **more):
     return pack_training_set(
         sorted(pictures.iterdir()),
         folder,
         name="mine",
         scales=[2, 3],
         validation_fraction=fraction,
+        **more,
     )
+
+
+def content(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_what_is_packed_comes_out_again(picture_folder, tmp_path):
@@ -30,6 +45,30 @@ def test_what_is_packed_comes_out_again(picture_folder, tmp_path):
         for scale in (2, 3):
             cropped = crop_to_multiple(original, scale)
             assert_array_equal(opened.lr(number, scale), downscale(cropped, scale))
+
+
+def test_the_number_of_workers_changes_no_byte(tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number in range(12):  # the first ones take the longest
+        pixels = texture(40 + 300 // (number + 1), 60, seed=number)
+        Image.fromarray(pixels).save(pictures / f"{number:02}.png")
+    pack(pictures, tmp_path / "one", workers=1)
+    pack(pictures, tmp_path / "many", workers=5)
+    assert content(tmp_path / "many") == content(tmp_path / "one")
+
+
+def test_each_picture_is_decoded_once(picture_folder, tmp_path, monkeypatch):
+    decoded = []
+    original = preparation.read_image
+
+    def count(path, **limits):
+        decoded.append(path.name)
+        return original(path, **limits)
+
+    monkeypatch.setattr(preparation, "read_image", count)
+    pack(picture_folder, tmp_path / "pack")
+    assert sorted(decoded) == [f"picture{number}.png" for number in range(4)]
 
 
 def test_the_split_follows_the_content_and_not_the_order(picture_folder, tmp_path):
@@ -72,9 +111,49 @@ def test_every_bad_picture_is_named_and_no_pack_is_left(picture_folder, tmp_path
         Pack.open(tmp_path / "pack")
 
 
+def spoil(folder):
+    """Make one picture each no picture, too small, too large; the fourth is as it was."""
+    (folder / "picture0.png").write_bytes(b"text")
+    Image.fromarray(texture(31, 90)).save(folder / "picture1.png")
+    Image.fromarray(texture(300, 300)).save(folder / "picture2.png")
+
+
+CHECKS = {"max_pixels": 50_000, "min_side": 32}
+
+
+def test_all_that_is_asked_of_a_picture_is_told(picture_folder, tmp_path):
+    spoil(picture_folder)
+    with pytest.raises(DataError, match="3 of 4 pictures cannot be used") as caught:
+        pack(picture_folder, tmp_path / "pack", checks=Checks("fail", **CHECKS))
+    message = str(caught.value)
+    assert "picture0.png: not a picture" in message
+    assert "picture1.png: 90 x 31 pixels, and no side may be below 32" in message
+    assert "picture2.png: 300 x 300 pixels, more than the limit of 50000" in message
+
+
+def test_bad_pictures_can_be_left_out_and_are_named(picture_folder, tmp_path, caplog):
+    spoil(picture_folder)
+    Image.fromarray(texture(100, 100, seed=7)).save(picture_folder / "good.png")
+    packed = pack(picture_folder, tmp_path / "pack", checks=Checks("skip", **CHECKS))
+    assert [image.name for image in packed.images] == ["good.png", "picture3.png"]
+    assert_array_equal(packed.hr(0), read_image(picture_folder / "good.png"))
+    left_out = json.loads((tmp_path / "pack/index.json").read_text())["left_out"]
+    assert list(left_out) == ["picture0.png", "picture1.png", "picture2.png"]
+    for name, reason in left_out.items():
+        assert f"left out: {picture_folder / name}: {reason}" in caplog.messages
+
+
+def test_what_is_left_out_can_leave_too_little(picture_folder, tmp_path):
+    spoil(picture_folder)
+    with pytest.raises(DataError, match="mine has 1 picture that can be used; at least two"):
+        pack(picture_folder, tmp_path / "pack", checks=Checks("skip", **CHECKS))
+    with pytest.raises(DataError, match="no prepared data here"):
+        Pack.open(tmp_path / "pack")
+
+
 def test_the_same_picture_twice_is_named(picture_folder, tmp_path):
     shutil.copy(picture_folder / "picture0.png", picture_folder / "twin.png")
-    with pytest.raises(DataError, match=r"twin\.png is the same picture as picture0\.png"):
+    with pytest.raises(DataError, match=r"twin\.png: the same picture as picture0\.png"):
         pack(picture_folder, tmp_path / "pack")
 
 
@@ -92,6 +171,36 @@ def test_one_picture_is_too_few(picture_folder, tmp_path):
         (picture_folder / f"picture{number}.png").unlink()
     with pytest.raises(DataError, match="mine has 1 picture; at least two are needed"):
         pack(picture_folder, tmp_path / "pack")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from drnsr.data.preparation import pack_training_set
+
+def die_midway(items, description, total):
+    for number, item in enumerate(items):
+        if number == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield item
+
+pictures, folder = map(Path, sys.argv[1:])
+settings = {"name": "mine", "scales": [2, 3], "validation_fraction": 0.25}
+pack_training_set(sorted(pictures.iterdir()), folder, **settings, progress=die_midway)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_what_a_killed_run_leaves_is_no_pack_and_does_not_hinder_the_next(picture_folder, tmp_path):
+    pack(picture_folder, tmp_path / "undisturbed")
+    pack(picture_folder, tmp_path / "killed")  # an older one, which must not be taken for the new
+    command = [sys.executable, "-c", KILLED, picture_folder, tmp_path / "killed"]
+    assert subprocess.run(command, env=ENVIRONMENT).returncode == -signal.SIGKILL
+    assert (tmp_path / "killed" / "hr.u8").exists()
+    with pytest.raises(DataError, match="no prepared data here"):
+        Pack.open(tmp_path / "killed")
+    pack(picture_folder, tmp_path / "killed")
+    assert content(tmp_path / "killed") == content(tmp_path / "undisturbed")
 
 
 @pytest.fixture
