@@ -10,15 +10,22 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from drnsr.data.download import FetchError
-from drnsr.data.registry import copy_pairs, copy_pictures, fetch_registry
+from drnsr.data.registry import copy_pairs, copy_pictures, fetch_file, fetch_registry
 from drnsr.tracking.store import project_root
 from pipelines.app import run_stage
+from pipelines.features import (
+    OTHER_FEATURES,
+    check_features_file,
+    features_file,
+    features_registry,
+)
 from pipelines.paths import BENCHMARKS, RAW, TRAINING_SET
 
 
 def fetch(config: DictConfig) -> None:
     """Fetch every file that the configuration names; each is checked by its hash."""
     shutil.rmtree(RAW, ignore_errors=True)  # what another choice has left
+    _fetch_features(config)  # first: after gigabytes of pictures is late to hear of it
     training = RAW / TRAINING_SET
     for registry in map(Path, config.data.registries):
         _fetch(registry, training / registry.stem, config)
@@ -39,15 +46,30 @@ def fetch(config: DictConfig) -> None:
             raise FetchError("benchmark_folder: name the folder of your own test pictures")
 
 
+def _fetch_features(config: DictConfig) -> None:
+    """The weights of the perceptual loss, of a training that has one."""
+    registry, file = features_registry(config), features_file(config)
+    if registry is not None and file is not None:
+        try:
+            fetch_file(registry, file, mirror=_mirror())
+        except FetchError as error:
+            raise FetchError(f"{error}. {OTHER_FEATURES}") from error
+    check_features_file(config)
+
+
 def _fetch(registry: Path, folder: Path, config: DictConfig) -> None:
     fetch_registry(
         registry,
         project_root() / "data" / "downloads",
         folder,
-        mirror=os.environ.get("DRNSR_MIRROR") or None,
+        mirror=_mirror(),
         connections=config.fetch.connections,
         max_unpacked=config.fetch.max_unpacked,
     )
+
+
+def _mirror() -> str | None:
+    return os.environ.get("DRNSR_MIRROR") or None
 
 
 if __name__ == "__main__":

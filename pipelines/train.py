@@ -12,15 +12,21 @@ from drnsr.atomic import check_writable, write_text
 from drnsr.checkpoints.fingerprint import code_fingerprint, fingerprint
 from drnsr.checkpoints.native import Origin, save_model
 from drnsr.data.packing import Pack
+from drnsr.hashing import file_sha256
 from drnsr.tracking.store import project_root
 from pipelines.app import run_stage
 from pipelines.evaluate import evaluate
+from pipelines.features import check_features_file, features_file
 from pipelines.packs import open_training_set
 from pipelines.paths import Outputs
 from pipelines.tracked import tracked_training
 
 if TYPE_CHECKING:
+    from lightning import LightningModule
     from lightning.pytorch.loggers import Logger
+
+    from drnsr.networks import Network
+    from drnsr.training.perceptual import PerceptualLoss
 
 # What a model is the result of, beside data and code. dvc.yaml gives the stage the same parameters.
 TRAINING_PARAMS = (
@@ -28,6 +34,7 @@ TRAINING_PARAMS = (
     "scale",
     "model.network",
     "loss",
+    "gan",
     "optimizer",
     "scheduler",
     "clipping",
@@ -38,6 +45,7 @@ TRAINING_PARAMS = (
 
 def train(config: DictConfig) -> None:
     """Train, save the model and its curves, and, in a run by hand, evaluate it."""
+    check_features_file(config)
     pack = open_training_set(config)
     outputs = Outputs.of(config)
     for folder in (outputs.model.parent, outputs.training_cost.parent, outputs.curves):
@@ -59,19 +67,11 @@ def _train(
     from drnsr.data.module import CropData
     from drnsr.training.curves import Curves
     from drnsr.training.fit import fit, seed_everything
-    from drnsr.training.module import PixelTraining
 
     trainer = config.trainer
     seed_everything(config.seed, threads=trainer.threads)
     network = instantiate(config.model.network)
-    module = PixelTraining(
-        network,
-        loss=instantiate(config.loss),
-        optimizer=instantiate(config.optimizer),
-        scheduler=instantiate(config.scheduler),
-        clipping=instantiate(config.clipping),
-        channels_last=trainer.channels_last,
-    )
+    module = _training_module(config, network)
     data = CropData(
         pack, scale=config.scale, max_steps=trainer.max_steps, seed=config.seed, **config.loader
     )
@@ -97,6 +97,41 @@ def _train(
     write_text(outputs.training_cost, json.dumps(cost, indent=2) + "\n")
 
 
+def _training_module(config: DictConfig, network: "Network") -> "LightningModule":
+    """What `loss` and `gan` make of a training: on pixels, or against a discriminator as well."""
+    from drnsr.training.gan import GANTraining, LossWeights
+    from drnsr.training.module import PixelTraining
+
+    common = {
+        "loss": instantiate(config.loss),
+        "optimizer": instantiate(config.optimizer),
+        "scheduler": instantiate(config.scheduler),
+        "clipping": instantiate(config.clipping),
+        "channels_last": config.trainer.channels_last,
+    }
+    if config.gan is None:
+        return PixelTraining(network, **common)
+    return GANTraining(
+        network,
+        instantiate(config.gan.discriminator),
+        perceptual=_perceptual_loss(config),
+        weights=LossWeights(**config.gan.weights),
+        **common,
+    )
+
+
+def _perceptual_loss(config: DictConfig) -> "PerceptualLoss | None":
+    from drnsr.training.perceptual import PerceptualLoss, load_features
+
+    if config.gan.weights.perceptual == 0:
+        return None
+    features = instantiate(config.gan.features.network)
+    file = features_file(config)
+    if file is not None:
+        load_features(features, file)
+    return PerceptualLoss(features)
+
+
 def checkpoint_folder(origin: Origin) -> Path:
     """Where a run's checkpoints are kept: outside DVC's outputs, which it removes before a run."""
     name = fingerprint([origin.config, origin.data, origin.code])[:16]
@@ -105,7 +140,10 @@ def checkpoint_folder(origin: Origin) -> Path:
 
 def _training_params(config: DictConfig) -> dict[str, Any]:
     chosen = {name: OmegaConf.select(config, name) for name in TRAINING_PARAMS}
-    return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(chosen)))
+    params = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(chosen)))
+    if file := features_file(config):
+        params["gan"]["features"]["weights"] = file_sha256(file)  # whatever the file is called
+    return params
 
 
 if __name__ == "__main__":

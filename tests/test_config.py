@@ -16,6 +16,11 @@ def composed(tmp_path, params="", conf=CONF):
     return compose_graph(tmp_path / "params.yaml", conf)
 
 
+def crops(side, more="seed: 0"):
+    """The line of params.yaml that cuts crops of ``side`` HR pixels, as a discriminator needs."""
+    return f"set: {{loader: {{patch_size: null, hr_patch_size: {side}}}, {more}}}"
+
+
 def test_the_projects_own_choices_compose():
     assert compose_graph(PROJECT / "params.yaml").run.output == "."
 
@@ -59,6 +64,12 @@ def test_every_choice_of_every_group_composes(tmp_path, group):
         assert composed(tmp_path, f"{group}: {path.stem}")[group]
 
 
+def test_a_discriminator_judges_the_crops_that_are_trained(tmp_path):
+    config = composed(tmp_path, f"gan: esrgan\nscale: 4\n{crops(64)}")
+    assert config.gan.discriminator.input_size == 64
+    assert config.gan.features.weights == "conf/registry/vgg19.txt"
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
@@ -94,6 +105,17 @@ def test_every_choice_of_every_group_composes(tmp_path, group):
         ),
         ("set: 5", "set: expected keys and values"),
         ("scale: 2\nset: {data: {scales: [2, 2]}}", "data.scales"),
+        ("gan: esrgan", "gan.discriminator.input_size: None is not int"),  # with other crops
+        (f"gan: esrgan\n{crops(100)}", "gan.discriminator: input_size: 100 is no multiple of 32"),
+        (
+            f"gan: esrgan\n{crops(64, 'gan: {discriminator: {input_size: 128}}')}",
+            "gan.discriminator: the discriminator judges 128 x 128 pixels, not 64 x 64",
+        ),
+        (
+            f"gan: esrgan\n{crops(64, 'gan: {weights: {adversarial: -1}}')}",
+            "gan.weights.adversarial: -1.0 is not 0 or more",
+        ),
+        (f"gan: esrgan\nmodel: vdsr\n{crops(64)}", "gan: needs a network on RGB"),
         ("set: {protocol: paper_z}", "protocol: 'paper_z' is unknown .known: paper_y"),
         ("set: {trainer: {max_steps: 0}}", "trainer.max_steps: 0 is not 1 or more"),
         ("set: {trainer: {precision: half}}", "trainer.precision: half is not one of"),

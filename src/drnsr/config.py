@@ -24,7 +24,7 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 # The lines of params.yaml that choose a file of conf/.
 _GROUPS = (
     *("experiment", "data", "benchmark", "model"),
-    *("loss", "optimizer", "scheduler", "clipping"),
+    *("loss", "gan", "optimizer", "scheduler", "clipping"),
 )
 
 Node = dict[str, Any]
@@ -87,6 +87,35 @@ class Model:
 
 
 @dataclass
+class LossWeights:
+    """What each term counts in the loss of a network that trains against a discriminator."""
+
+    pixel: float = MISSING
+    perceptual: float = MISSING
+    adversarial: float = MISSING
+
+
+@dataclass
+class Features:
+    """What a perceptual loss compares: a network, and its weights.
+
+    These are a registry's or the user's file, or null, random.
+    """
+
+    network: Node = MISSING
+    weights: str | None = MISSING
+
+
+@dataclass
+class GAN:
+    """A discriminator to train against."""
+
+    discriminator: Node = MISSING
+    weights: LossWeights = MISSING
+    features: Features = MISSING
+
+
+@dataclass
 class Loader:
     """How training samples are drawn."""
 
@@ -142,6 +171,7 @@ class Config:
     benchmark: dict[str, Benchmark] = MISSING
     model: Model = MISSING
     loss: Node = MISSING
+    gan: GAN | None = None
     optimizer: Node = MISSING
     scheduler: Node = MISSING
     clipping: Node | None = None
@@ -227,7 +257,10 @@ def _check_values(config: DictConfig) -> None:
         wrong["trainer.precision"] = f"one of {', '.join(_PRECISIONS)}"
     if config.trainer.accelerator not in _ACCELERATORS:
         wrong["trainer.accelerator"] = f"one of {', '.join(_ACCELERATORS)}"
-    for name in ("seed", "loader.workers"):
+    not_negative = ["seed", "loader.workers"]
+    if config.gan is not None:
+        not_negative += [f"gan.weights.{term}" for term in config.gan.weights]
+    for name in not_negative:
         if _select(config, name) < 0:
             wrong[name] = "0 or more"
     get_protocol(config.protocol)  # which says what is wrong with it
@@ -267,23 +300,48 @@ def _select(config: DictConfig, name: str) -> Any:  # noqa: ANN401 (whatever sta
 
 def _check_network(config: DictConfig) -> None:
     """Build the network without its weights: not every scale and protocol suits every family."""
-    import torch
-
-    node = {str(key): value for key, value in config.model.network.items()}
-    build = resolve_name(node.pop("_target_"))
     try:
-        with torch.device("meta"):
-            network = build(**node)
+        network = _without_weights(config.model.network)
         for scale in (config.scale, *config.loader.scales):
             network.check_scale(scale)
     except (ValueError, RuntimeError) as error:
         raise ConfigError(f"model.network: {one_line(error)}") from error
     protocol = get_protocol(config.protocol)
-    if protocol.computed_on == "y" and network.descriptor.colour == "RGB":
+    colour = network.descriptor.colour
+    if protocol.computed_on == "y" and colour == "RGB":
         raise ConfigError(
             f"protocol: {protocol.name} makes LR of luma alone, and model {config.model.name} takes"
             " RGB; measure it with paper_y"
         )
+    if config.gan is not None:
+        if colour != "RGB":
+            raise ConfigError(
+                f"gan: needs a network on RGB, and {config.model.name} is on {colour}"
+            )
+        _check_discriminator(config)
+
+
+def _check_discriminator(config: DictConfig) -> None:
+    """Show it crops of the size that it is to judge: some judge one size alone."""
+    import torch
+
+    loader = config.loader
+    lr_sides = {s: loader.patch_size or round(loader.hr_patch_size / s) for s in loader.scales}
+    try:
+        discriminator = _without_weights(config.gan.discriminator)
+        for scale, side in lr_sides.items():
+            discriminator(torch.empty(2, 3, scale * side, scale * side, device="meta"))
+    except (ValueError, RuntimeError) as error:
+        raise ConfigError(f"gan.discriminator: {one_line(error)}") from error
+
+
+def _without_weights(node: DictConfig) -> Any:  # noqa: ANN401 (what its target builds)
+    import torch
+
+    arguments = {str(key): value for key, value in node.items()}
+    build = resolve_name(arguments.pop("_target_"))
+    with torch.device("meta"):
+        return build(**arguments)
 
 
 def one_line(error: Exception) -> str:

@@ -9,7 +9,13 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from drnsr.data.archive import ArchiveError
-from drnsr.data.registry import FetchError, copy_pictures, fetch_registry, read_registry
+from drnsr.data.registry import (
+    FetchError,
+    copy_pictures,
+    fetch_file,
+    fetch_registry,
+    read_registry,
+)
 from drnsr.imaging.files import read_image
 from drnsr.imaging.resize import crop_to_multiple
 from tests.conftest import PROJECT, benchmark_files
@@ -242,3 +248,25 @@ def test_no_test_picture_is_trained_on():
 def test_the_registries_of_the_project_are_well_formed(registry):
     entries = read_registry(registry)
     assert len({entry.name for entry in entries}) == len(entries) > 0
+
+
+def test_a_single_file_is_brought_where_it_is_wanted_once(server, tmp_path):
+    registry = registry_of(tmp_path, entry(server, "weights.pth", b"W" * 1000))
+    for _ in range(2):
+        fetch_file(registry, tmp_path / "there" / "mine.pth")
+    assert (tmp_path / "there" / "mine.pth").read_bytes() == b"W" * 1000
+    assert len(server.requests) == 1
+
+
+def test_a_single_file_that_is_another_one_is_not_kept(server, tmp_path):
+    registry = registry_of(tmp_path, entry(server, "weights.pth", b"right"))
+    server.files["/weights.pth"] = b"wrong"
+    with pytest.raises(FetchError, match=r"weights.pth: not the expected file"):
+        fetch_file(registry, tmp_path / "there" / "mine.pth")
+    assert [path.name for path in (tmp_path / "there").iterdir()] == [".mine.pth.lock"]
+
+
+def test_a_registry_of_several_files_is_not_a_single_one(server, tmp_path):
+    registry = registry_of(tmp_path, entry(server, "a", b"a"), entry(server, "b", b"b"))
+    with pytest.raises(FetchError, match=r"some.txt: expected one file"):
+        fetch_file(registry, tmp_path / "a")

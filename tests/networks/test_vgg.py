@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from numpy.testing import assert_allclose
 
-from drnsr.networks.vgg import VGG19Features
+from drnsr.networks import VGG19Features
 
 # Where the convolutions stand in the published weights (torchvision's vgg19, `features.N`), and the
 # channels that they give.
@@ -30,6 +30,10 @@ def test_it_takes_the_published_weights_by_name_and_shape():
 def test_it_is_the_papers_network_up_to_the_last_convolution():
     torch.manual_seed(0)
     network = VGG19Features()
+    with torch.no_grad():
+        assert 0.1 < network(torch.rand(1, 3, 32, 32)).std() < 10  # of random weights, of use too
+        for number in PUBLISHED:
+            network.features[number].bias.normal_()
     picture = torch.rand(2, 3, 35, 32)
     mean = torch.tensor([0.485, 0.456, 0.406]).reshape(3, 1, 1)
     deviation = torch.tensor([0.229, 0.224, 0.225]).reshape(3, 1, 1)

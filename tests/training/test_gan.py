@@ -72,7 +72,7 @@ def networks():
     return network, discriminator, nn.Conv2d(3, 5, 3)
 
 
-def make_module(network, discriminator, features, weights=WEIGHTS):
+def make_module(network, discriminator, features, weights=WEIGHTS, clipping=None):
     return GANTraining(
         network,
         discriminator,
@@ -81,6 +81,7 @@ def make_module(network, discriminator, features, weights=WEIGHTS):
         weights=weights,
         optimizer=lambda parameters: torch.optim.Adam(parameters, lr=LR),
         scheduler=lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, DECAY_AFTER, 0.5),
+        clipping=clipping,
         channels_last=True,
     )
 
@@ -162,6 +163,26 @@ def test_the_discriminator_gives_the_network_no_gradients():
     # Nothing asks the network to change, while the discriminator learns all the same.
     assert all(torch.equal(network.state_dict()[name], before[0][name]) for name in before[0])
     assert not torch.equal(discriminator[0].weight, before[1]["0.weight"])
+
+
+def test_the_gradients_of_both_are_clipped_before_their_steps():
+    network, discriminator, features = networks()
+    before = copy.deepcopy((network, discriminator))
+    clipped = []
+
+    def no_gradients(optimizer):
+        parameters = optimizer.param_groups[0]["params"]
+        clipped.append(parameters[0].shape)
+        assert any(parameter.grad.abs().sum() > 0 for parameter in parameters)
+        for parameter in parameters:
+            parameter.grad.zero_()
+
+    module = make_module(network, discriminator, features, clipping=no_gradients)
+    make_trainer(2).fit(module, DataLoader(batches(2), batch_size=2))
+    assert clipped == 2 * [network.head.weight.shape, discriminator[0].weight.shape]
+    for trained, old in zip((network, discriminator), before, strict=True):
+        for parameter, unchanged in zip(trained.parameters(), old.parameters(), strict=True):
+            assert torch.equal(parameter, unchanged)
 
 
 class Remaining(Sampler):

@@ -1,10 +1,13 @@
 """The perceptual loss on features one can work out, and which networks give it features."""
 
+import os
+
 import pytest
 import torch
 from torch import nn
 
-from drnsr.training.perceptual import PerceptualLoss
+from drnsr.checkpoints.native import ModelFileError
+from drnsr.training.perceptual import PerceptualLoss, load_features
 
 
 class Doubled(nn.Module):
@@ -33,3 +36,49 @@ def test_gradients_reach_the_prediction_alone():
     assert prediction.grad.abs().sum() > 0
     assert target.grad is None
     assert features.weight.grad is None
+
+
+@pytest.mark.parametrize("zipped", [True, False])  # VGG19's published file is of the older kind
+def test_weights_are_taken_by_name_and_the_rest_of_the_file_is_left(tmp_path, zipped):
+    published = nn.Conv2d(3, 4, 3)
+    tensors = {**published.state_dict(), "classifier.0.weight": torch.zeros(5)}
+    file = tmp_path / "features.pth"
+    torch.save(tensors, file, _use_new_zipfile_serialization=zipped)
+    features = nn.Conv2d(3, 4, 3)
+    load_features(features, file)
+    assert torch.equal(features.weight, published.weight)
+    assert torch.equal(features.bias, published.bias)
+
+
+class Touch:
+    """Unpickling it runs a command."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "there is no such file"),
+        (b"", "not a file of tensors by name"),
+        (b"not weights", "not a file of tensors by name"),
+        ([1, 2], "not a file of tensors by name"),
+        ({"weight": torch.zeros(4, 3, 3, 3)}, "has no 'bias' for Conv2d"),
+        ({"weight": torch.zeros(4, 3, 5, 5), "bias": torch.zeros(4)}, "size mismatch for weight"),
+        ("code", "not a file of tensors by name"),
+    ],
+)
+def test_a_file_that_is_not_for_the_network_is_one_clear_line(tmp_path, content, message):
+    file, touched = tmp_path / "features.pth", tmp_path / "touched"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is not None:
+        torch.save(Touch(touched) if content == "code" else content, file)
+    with pytest.raises(ModelFileError, match=f"features.pth: .*{message}") as caught:
+        load_features(nn.Conv2d(3, 4, 3), file)
+    assert "\n" not in str(caught.value)
+    assert not touched.exists()  # nothing in it was run

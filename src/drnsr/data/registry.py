@@ -140,6 +140,23 @@ def fetch_registry(
         _fill(folder, _pictures(entries, kept, max_unpacked))
 
 
+def fetch_file(
+    registry: Path, path: Path, *, mirror: str | None = None, patience: Patience | None = None
+) -> None:
+    """Bring the only file of a registry to ``path``, unless it is there already.
+
+    Raises:
+        FetchError: it cannot be had, or is not the one that the registry means.
+    """
+    entries = read_registry(registry)
+    if len(entries) != 1 or entries[0].by_hand:
+        raise FetchError(f"{registry}: expected one file that can be fetched")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = RemoteFile(entries[0].url, entries[0].sha256, path)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        download_files([file], f"fetching {registry.stem}", mirror=mirror, patience=patience)
+
+
 def _check_files_by_hand(entries: Sequence[RegistryEntry], kept: Path) -> None:
     missing = [entry for entry in entries if not (kept / entry.name).is_file()]
     if missing:

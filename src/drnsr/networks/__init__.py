@@ -8,6 +8,7 @@ from drnsr.networks.edsr import EDSR
 from drnsr.networks.mdsr import MDSR
 from drnsr.networks.rrdbnet import RRDBNet
 from drnsr.networks.vdsr import VDSR
+from drnsr.networks.vgg import VGG19Features
 
 # The names that a saved model may ask for.
 ARCHITECTURES: dict[str, type[Network]] = {
@@ -26,5 +27,6 @@ __all__ = [
     "Network",
     "RRDBNet",
     "RecurrentDBPN",
+    "VGG19Features",
     "VGGDiscriminator",
 ]

@@ -57,12 +57,14 @@ class GANTraining(PixelTraining):
 
     Args:
         network: the generator, which is what validation measures and a run keeps.
-        discriminator: of (N, 3, H, W) pictures of 0..1; one number for each, before a sigmoid.
+        discriminator: of (N, 3, H, W) pictures of 0..1; a number for each, or for each part of
+            each, before a sigmoid.
         loss: the pixel term, of (prediction, target), both 0..1.
         perceptual: the perceptual term; None where its weight is 0.
         weights: of the three terms.
         optimizer: makes one from parameters; called for each of the two networks.
         scheduler: makes one from an optimizer; called for each of the two.
+        clipping: of the gradients of an optimizer's parameters; called for each of the two.
         channels_last: see :class:`PixelTraining`.
     """
 
@@ -76,6 +78,7 @@ class GANTraining(PixelTraining):
         weights: LossWeights,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler],
+        clipping: Callable[[Optimizer], None] | None = None,
         channels_last: bool,
     ) -> None:
         super().__init__(
@@ -83,6 +86,7 @@ class GANTraining(PixelTraining):
             loss=loss,
             optimizer=optimizer,
             scheduler=scheduler,
+            clipping=clipping,
             channels_last=channels_last,
         )
         self.automatic_optimization = False
@@ -121,6 +125,10 @@ class GANTraining(PixelTraining):
         for scheduler in cast(list[LRScheduler], self.lr_schedulers()):
             scheduler.step()
         return loss.detach()
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Clip: where steps are taken by hand, Lightning leaves it to the module."""
+        self.configure_gradient_clipping(optimizer)
 
     def _network_loss(self, sr: Tensor, hr: Tensor) -> Tensor:
         weights = self._weights
