@@ -30,7 +30,7 @@ _SMALL = {
     "num_recurrences": 2,
     "num_shallow_features": 6,
     "num_growth": 4,
-    "reduction": 4,
+    "reduction": 1,  # a single unit inside the attention could be one that its ReLU shuts
 }
 
 
@@ -137,7 +137,8 @@ def reach(network, scale, side):
     """How far away the LR pixels lie on which the pixels of the middle depend."""
     block = network.descriptor.size_multiple  # in which not every pixel need see as far
     start = side // block // 2 * block
-    lr = torch.ones(1, network.descriptor.channels, side, side, requires_grad=True)
+    # Lighter than any mean colour that is taken off, and not by so much that a sigmoid saturates.
+    lr = torch.full((1, network.descriptor.channels, side, side), 0.5, requires_grad=True)
     middle = slice(start * scale, (start + block) * scale)
     network.enlarge(lr, scale)[:, :, middle, middle].sum().backward()
     seen = torch.cat(torch.where((lr.grad != 0).any(dim=1)[0]))  # rows and columns

@@ -6,13 +6,15 @@ from drnsr.networks.discriminator import VGGDiscriminator
 from drnsr.networks.drnsr import DRNSR
 from drnsr.networks.edsr import EDSR
 from drnsr.networks.mdsr import MDSR
+from drnsr.networks.rcan import RCAN
 from drnsr.networks.rrdbnet import RRDBNet
 from drnsr.networks.vdsr import VDSR
 from drnsr.networks.vgg import VGG19Features
 
 # The names that a saved model may ask for.
 ARCHITECTURES: dict[str, type[Network]] = {
-    network.__name__: network for network in (DBPN, DRNSR, EDSR, MDSR, RRDBNet, RecurrentDBPN, VDSR)
+    network.__name__: network
+    for network in (DBPN, DRNSR, EDSR, MDSR, RCAN, RRDBNet, RecurrentDBPN, VDSR)
 }
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "DRNSR",
     "EDSR",
     "MDSR",
+    "RCAN",
     "VDSR",
     "Descriptor",
     "HyperParameter",

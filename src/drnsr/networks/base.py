@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
-HyperParameter = int | float | bool | str | list[int]
+HyperParameter = int | float | bool | str | list[int] | list[float]
 
 
 @dataclass(frozen=True)

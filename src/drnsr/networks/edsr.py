@@ -1,5 +1,7 @@
 """EDSR (Lim et al. 2017, "Enhanced Deep Residual Networks for Single Image Super-Resolution")."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +18,7 @@ class EDSR(Network):
         num_blocks: residual blocks.
         residual_scale: what each block's residual is multiplied by; 0.1 keeps the wide one stable.
         img_range: inside, pixels are 0..img_range; 255 in the published weights.
+        rgb_mean: the colour, on 0..1, that is taken off the input and put back on the output.
 
     Raises:
         ValueError: ``scale`` is neither 3 nor a power of two.
@@ -31,6 +34,7 @@ class EDSR(Network):
         num_blocks: int = 16,
         residual_scale: float = 1.0,
         img_range: float = 255.0,
+        rgb_mean: Sequence[float] = DIV2K_MEAN,
     ) -> None:
         super().__init__()
         self.scale = scale
@@ -38,7 +42,8 @@ class EDSR(Network):
         self.num_blocks = num_blocks
         self.residual_scale = residual_scale
         self.img_range = img_range
-        self.register_buffer("mean", torch.tensor(DIV2K_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.rgb_mean = list(rgb_mean)
+        self.register_buffer("mean", torch.tensor(self.rgb_mean).view(1, 3, 1, 1), persistent=False)
         self.head = conv3x3(3, num_features)
         blocks = [ResidualBlock(num_features, residual_scale) for _ in range(num_blocks)]
         self.body = nn.Sequential(*blocks)

@@ -18,6 +18,7 @@ class MDSR(Network):
         num_features: channels between the layers.
         num_blocks: residual blocks of the body; 80 is MDSR, 16 MDSR-baseline.
         img_range: inside, pixels are 0..img_range; 255 in the published weights.
+        rgb_mean: the colour, on 0..1, that is taken off the input and put back on the output.
 
     Raises:
         ValueError: a scale is neither 3 nor a power of two; or later, when it is run at a scale
@@ -34,13 +35,15 @@ class MDSR(Network):
         num_features: int = 64,
         num_blocks: int = 80,
         img_range: float = 255.0,
+        rgb_mean: Sequence[float] = DIV2K_MEAN,
     ) -> None:
         super().__init__()
         self.scales = list(scales)
         self.num_features = num_features
         self.num_blocks = num_blocks
         self.img_range = img_range
-        self.register_buffer("mean", torch.tensor(DIV2K_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.rgb_mean = list(rgb_mean)
+        self.register_buffer("mean", torch.tensor(self.rgb_mean).view(1, 3, 1, 1), persistent=False)
         self.head = conv3x3(3, num_features)
         # Two blocks of 5 x 5 bring pictures of different scales together (section 3.3).
         self.pre = nn.ModuleDict(

@@ -1,0 +1,112 @@
+"""RCAN (Zhang et al. 2018, "... Using Very Deep Residual Channel Attention Networks")."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from drnsr.networks.base import Descriptor, Network
+from drnsr.networks.layers import DIV2K_MEAN, Upsampler, conv3x3
+
+
+class RCAN(Network):
+    """Residual groups of channel-attention blocks: residual in residual (sections 3.1 to 3.3).
+
+    Args:
+        scale: 2, 3, 4 or 8.
+        num_features: channels between the layers.
+        num_groups: residual groups.
+        num_blocks: channel-attention blocks in each group.
+        reduction: how many times fewer channels the attention has inside.
+        img_range: inside, pixels are 0..img_range; 255 in the published weights.
+        rgb_mean: the colour, on 0..1, that is taken off the input and put back on the output.
+
+    Raises:
+        ValueError: ``scale`` is neither 3 nor a power of two, or ``reduction`` leaves no channel.
+    """
+
+    mean: Tensor
+
+    def __init__(
+        self,
+        *,
+        scale: int,
+        num_features: int = 64,
+        num_groups: int = 10,
+        num_blocks: int = 20,
+        reduction: int = 16,
+        img_range: float = 255.0,
+        rgb_mean: Sequence[float] = DIV2K_MEAN,
+    ) -> None:
+        super().__init__()
+        if num_features < reduction:
+            raise ValueError(f"reduction {reduction} leaves none of {num_features} channels")
+        self.scale = scale
+        self.num_features = num_features
+        self.num_groups = num_groups
+        self.num_blocks = num_blocks
+        self.reduction = reduction
+        self.img_range = img_range
+        self.rgb_mean = list(rgb_mean)
+        self.register_buffer("mean", torch.tensor(self.rgb_mean).view(1, 3, 1, 1), persistent=False)
+        self.head = conv3x3(3, num_features)
+        groups = [ResidualGroup(num_features, num_blocks, reduction) for _ in range(num_groups)]
+        self.body = nn.Sequential(*groups)
+        self.body_end = conv3x3(num_features, num_features)
+        self.upsampler = Upsampler(num_features, scale)
+        self.tail = conv3x3(num_features, 3)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """The attention looks at the whole picture, so that no tile gives what the whole gives.
+
+        fp16 is left out: nobody has shown that features of 0..255 stay within its range.
+        """
+        return Descriptor(
+            scales=(self.scale,),
+            receptive_field="global",
+            precisions=("fp32", "bf16"),
+            tiling_exact=False,
+        )
+
+    def forward(self, lr: Tensor) -> Tensor:
+        """(N, 3, H, W) to (N, 3, scale*H, scale*W), both 0..1 and not clipped."""
+        shallow = self.head((lr - self.mean) * self.img_range)  # (N, F, H, W)
+        deep = shallow + self.body_end(self.body(shallow))
+        centred: Tensor = self.tail(self.upsampler(deep))  # (N, 3, scale*H, scale*W)
+        return centred.float() / self.img_range + self.mean
+
+
+class ResidualGroup(nn.Module):
+    """Channel-attention blocks and a convolution under a short skip (equation 4)."""
+
+    def __init__(self, num_features: int, num_blocks: int, reduction: int) -> None:
+        super().__init__()
+        blocks = [ChannelAttentionBlock(num_features, reduction) for _ in range(num_blocks)]
+        self.blocks = nn.Sequential(*blocks)
+        self.end = conv3x3(num_features, num_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, F, H, W) to the same."""
+        residual: Tensor = self.end(self.blocks(x))
+        return x + residual
+
+
+class ChannelAttentionBlock(nn.Module):
+    """conv, ReLU, conv, each channel weighted by attention, added to the input (equation 11)."""
+
+    def __init__(self, num_features: int, reduction: int) -> None:
+        super().__init__()
+        self.conv1 = conv3x3(num_features, num_features)
+        self.conv2 = conv3x3(num_features, num_features)
+        # Equation 10, after a mean over the whole picture: fewer channels, and back.
+        self.squeeze = nn.Conv2d(num_features, num_features // reduction, kernel_size=1)
+        self.excite = nn.Conv2d(num_features // reduction, num_features, kernel_size=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, F, H, W) to the same."""
+        residual: Tensor = self.conv2(F.relu(self.conv1(x)))
+        mean = residual.mean(dim=(2, 3), keepdim=True)  # (N, F, 1, 1)
+        weight = torch.sigmoid(self.excite(F.relu(self.squeeze(mean))))
+        return x + residual * weight
