@@ -42,6 +42,11 @@ def test_choices_groups_and_single_values(tmp_path):
     assert config.scheduler.total_steps == 7  # interpolations follow single values
 
 
+def test_a_network_on_luma_may_be_measured_on_luma_alone(tmp_path):
+    config = composed(tmp_path, "model: vdsr\nscale: 3\nset: {protocol: classic_y}")
+    assert config.protocol == "classic_y"
+
+
 def test_nothing_of_this_machine_is_in_it(tmp_path):
     from omegaconf import OmegaConf
 
@@ -123,6 +128,15 @@ def test_a_discriminator_judges_the_crops_that_are_trained(tmp_path):
         (
             "model: edsr\nscale: 6\nset: {data: {scales: [6]}}",
             "model.network: scale 6 is neither 3 nor a power of two",
+        ),
+        ("model: dbpn\nscale: 3", "model.network: dbpn has no x3; it has x2, x4 and x8"),
+        (
+            "model: vdsr\nscale: 8\nset: {data: {scales: [8]}}",
+            "model.network: VDSR has no x8; it enlarges by x2 or x3 or x4",
+        ),
+        (
+            "set: {protocol: classic_y}",
+            "protocol: classic_y makes LR of luma alone, and model drnsr takes RGB",
         ),
         ("[1, 2]", "params.yaml: expected keys and values"),
         ("a: [1", "params.yaml: not readable as YAML"),

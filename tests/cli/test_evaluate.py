@@ -5,7 +5,9 @@ import json
 
 import pytest
 
+from drnsr.checkpoints.native import Origin, save_model
 from drnsr.cli import main
+from drnsr.networks import VDSR
 
 
 @pytest.fixture
@@ -32,6 +34,20 @@ def test_json_csv_and_a_table_of_the_same_numbers(somewhere, capsys):
     assert f"{sum(bicubic) / 5:.3f}" in table
     assert "5 pictures are too few to prove a difference" in table
     assert "LR is MATLAB's bicubic on RGB as float, mirrored at the border" in table
+
+
+@pytest.mark.slow
+def test_a_network_on_luma_at_one_of_its_scales(somewhere, capsys):
+    network = VDSR(scales=[2, 3], num_features=4, num_layers=3)
+    save_model(somewhere / "vdsr.safetensors", network, Origin("", "", ""))
+    arguments = ["evaluate", "vdsr.safetensors", "--benchmark", "sample_test", "--json"]
+    main([*arguments, "--scale", "3", "--protocol", "classic_y"])
+    rows = json.loads(capsys.readouterr().out)
+    assert {(row["method"], row["scale"], row["protocol"]) for row in rows} == {
+        ("vdsr.safetensors", 3, "classic_y")
+    }
+    with pytest.raises(SystemExit, match="VDSR has no x4; it enlarges by x2 or x3"):
+        main([*arguments, "--scale", "4"])
 
 
 @pytest.mark.parametrize(

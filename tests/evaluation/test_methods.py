@@ -15,7 +15,7 @@ from drnsr.evaluation.methods import (
 )
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.imaging.files import write_png
-from drnsr.networks import DRNSR
+from drnsr.networks import DRNSR, VDSR
 from tests.conftest import texture
 
 PROTOCOL = get_protocol("paper_y")
@@ -37,6 +37,21 @@ def test_a_model_of_another_scale_is_refused(tmp_path):
     save_model(tmp_path / "x3.safetensors", DRNSR(scale=3), Origin("", "", ""))
     with pytest.raises(MethodError, match=r"x3\.safetensors: DRNSR has no x2; it enlarges by x3"):
         model_method(tmp_path / "x3.safetensors", 2, "x3")
+
+
+def test_a_network_on_luma_is_measured_by_any_protocol_at_each_of_its_scales(pack, tmp_path):
+    network = VDSR(scales=[2, 3], num_features=4, num_layers=3)
+    for parameter in network.parameters():
+        parameter.data.zero_()  # what is left is the bicubic enlargement
+    save_model(tmp_path / "vdsr.safetensors", network, Origin("", "", ""))
+    for scale, name in ((2, "classic_y"), (3, "paper_y")):
+        protocol = get_protocol(name)
+        methods = [model_method(tmp_path / "vdsr.safetensors", scale, "vdsr")]
+        methods.append(classical_method("bicubic", scale, protocol))
+        for measured in measure(pack, methods, scale=scale, protocol=protocol):
+            scores = [result.score for result in measured.results.values()]
+            # On uint8 MATLAB's bicubic is rounded between its passes, and a network's is not.
+            assert abs(scores[0].psnr - scores[1].psnr) < (0.001 if name == "classic_y" else 0.1)
 
 
 @pytest.fixture

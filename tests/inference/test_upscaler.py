@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from skimage.color import rgb2ycbcr
 
 from drnsr.checkpoints.native import Origin, save_model
 from drnsr.errors import UserError
 from drnsr.imaging.resize import upscale
 from drnsr.inference.upscaler import Upscaler
-from drnsr.networks import DRNSR
+from drnsr.networks import DRNSR, VDSR
 from tests.conftest import texture
 
 
@@ -35,3 +37,37 @@ def test_from_a_file(tmp_path):
     assert upscaler.scale == 2
     with pytest.raises(UserError, match=r"model\.safetensors: DRNSR has no x3; it enlarges by x2"):
         Upscaler.from_file(tmp_path / "model.safetensors", 3)
+
+
+@pytest.fixture
+def on_luma():
+    torch.manual_seed(0)
+    return VDSR(scales=[2, 3], num_features=4, num_layers=3)
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_a_network_on_luma_enlarges_luma_and_bicubic_the_chroma(on_luma, scale):
+    image = texture(9, 14).astype(np.float64)
+    enlarged = rgb2ycbcr(Upscaler(on_luma, scale)(image) / 255)
+    luma, chroma = np.split(rgb2ycbcr(image / 255), [1], axis=2)
+    assert_allclose(enlarged[:, :, 1:], upscale(chroma, scale), atol=1e-9)
+    lr = torch.from_numpy(luma[None, :, :, 0] / 255).float()[None]
+    with torch.no_grad():
+        expected = on_luma(lr, scale)[0, 0] * 255
+    assert_allclose(enlarged[:, :, 0], expected, atol=1e-3)
+    assert np.abs(enlarged[:, :, :1] - upscale(luma, scale)).max() > 1  # the network did something
+
+
+def test_a_gray_picture_is_the_luma_of_a_network_on_luma(on_luma):
+    image = texture(9, 14, 1).astype(np.float64)
+    lr = torch.from_numpy(image / 255).float().permute(2, 0, 1)[None]
+    with torch.no_grad():
+        expected = on_luma(lr, 3)[0].permute(1, 2, 0) * 255
+    assert_allclose(Upscaler(on_luma, 3)(image), expected, atol=1e-3)
+
+
+def test_of_several_scales_one_must_be_said(on_luma):
+    with pytest.raises(UserError, match="say by which scale to enlarge: x2 or x3"):
+        Upscaler(on_luma)
+    with pytest.raises(UserError, match="VDSR has no x4; it enlarges by x2 or x3"):
+        Upscaler(on_luma, 4)

@@ -15,7 +15,7 @@ from PIL import Image
 from drnsr.checkpoints.native import Origin, save_model
 from drnsr.imaging.files import decode_image, encode_png
 from drnsr.inference.upscaler import Upscaler
-from drnsr.networks import DRNSR
+from drnsr.networks import DRNSR, VDSR
 from drnsr.tracking.runs import (
     copy_evaluation,
     find_runs,
@@ -124,6 +124,20 @@ def test_a_logged_model_takes_encoded_pictures_and_gives_png(store, model):
         for answer, wanted in zip(answers, expected, strict=True):
             assert answer.startswith(b"\x89PNG")
             assert_array_equal(np.asarray(Image.open(io.BytesIO(answer))), wanted)
+
+
+def test_a_logged_model_of_several_scales_takes_the_scale_as_a_parameter(store, tmp_path):
+    import mlflow
+
+    network = VDSR(scales=[2, 3], num_features=4, num_layers=3)
+    save_model(tmp_path / "vdsr.safetensors", network, Origin("", "", ""))
+    run_id = begin(store)
+    log_model(store, run_id, tmp_path / "vdsr.safetensors", encode_png(texture(8, 9)))
+    loaded = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
+    pictures = pd.DataFrame({"image": [encode_png(texture(8, 9))]})
+    for params, size in ((None, (18, 16)), ({"scale": 3}, (27, 24))):
+        answer = loaded.predict(pictures, params=params)["image"][0]
+        assert Image.open(io.BytesIO(answer)).size == size
 
 
 def test_a_run_is_found_by_the_model_and_its_evaluation_serves_its_twins(store, model, tmp_path):

@@ -92,7 +92,7 @@ class Network(nn.Module, ABC):
         self.check_scale(scale)
         height, width = lr.shape[2:]
         multiple = self.descriptor.size_multiple
-        if height % multiple or width % multiple:
+        if multiple > 1:
             lr = F.pad(lr, (0, -width % multiple, 0, -height % multiple), mode="replicate")
         output: Tensor = self(lr, scale) if self.multi_scale else self(lr)
         return output[:, :, : height * scale, : width * scale]

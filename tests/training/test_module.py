@@ -1,0 +1,60 @@
+"""What a step of training compares, worked out by hand."""
+
+import numpy as np
+import pytest
+import torch
+from skimage.color import rgb2ycbcr
+from skimage.metrics import peak_signal_noise_ratio
+
+from drnsr.imaging.resize import upscale
+from drnsr.networks import DRNSR, VDSR
+from drnsr.training.module import PixelTraining
+from tests.conftest import texture
+
+
+class Logged(PixelTraining):
+    """Keeps what it would log."""
+
+    def log(self, name, value, **_):
+        setattr(self, name, float(value.detach()))
+
+
+def training(network):
+    return Logged(
+        network,
+        loss=torch.nn.L1Loss(),
+        optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1e-4),
+        scheduler=lambda optimizer: torch.optim.lr_scheduler.ConstantLR(optimizer),
+        channels_last=True,
+    )
+
+
+def batch(scale):
+    lr, hr = texture(8, 9), texture(8 * scale, 9 * scale, seed=1)
+    return lr, hr, tuple(torch.from_numpy(picture).permute(2, 0, 1)[None] for picture in (lr, hr))
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_a_network_on_luma_is_compared_on_luma_at_each_batchs_scale(scale):
+    network = VDSR(scales=[2, 3], num_features=4, num_layers=3)
+    for parameter in network.parameters():
+        parameter.data.zero_()  # what is left is the bicubic enlargement
+    module = training(network)
+    lr, hr, tensors = batch(scale)
+    sr, luma = upscale(rgb2ycbcr(lr)[:, :, :1], scale), rgb2ycbcr(hr)[:, :, :1]
+    expected = np.abs(sr - luma).mean() / 255
+    assert module.training_step(tensors, 0).item() == pytest.approx(expected, abs=1e-6)
+    module.validation_step(tensors, 0)
+    psnr = peak_signal_noise_ratio(luma, sr, data_range=255)
+    assert module.val_psnr == pytest.approx(psnr, abs=1e-4)
+
+
+def test_a_network_on_rgb_is_validated_on_rounded_rgb():
+    module = training(DRNSR(scale=2, num_features=4, num_blocks=1))  # untrained: bicubic
+    lr, hr, tensors = batch(2)
+    exact = upscale(lr.astype(np.float64), 2)
+    expected = np.abs(exact - hr).mean() / 255
+    assert module.training_step(tensors, 0).item() == pytest.approx(expected, abs=1e-6)
+    module.validation_step(tensors, 0)
+    psnr = peak_signal_noise_ratio(hr, exact.round().clip(0, 255).astype(np.uint8))
+    assert module.val_psnr == pytest.approx(psnr, abs=1e-3)
