@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from drnsr.config import CONF, check, one_line
-from drnsr.errors import UserError
+from drnsr.errors import SignalError, UserError
 
 log = logging.getLogger("drnsr")
 
@@ -33,6 +33,8 @@ def run_stage(stage: Stage) -> None:
             # Hydra notes a failure, runs the other jobs, and raises the first one at the end.
             try:
                 stage(check(config))
+            except SignalError as error:
+                sys.exit(f"error: {error}")  # which ends the sweep too
             except UserError as error:
                 log.error("job %s: %s", HydraConfig.get().job.num, error)
                 raise
@@ -49,7 +51,8 @@ def tell_errors(program: Callable[[], None]) -> None:
     except (HydraException, OmegaConfBaseException) as error:
         sys.exit(f"error: {one_line(error)}")
     except UserError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     except OSError as error:
         if error.filename is None:
             raise  # not about a file

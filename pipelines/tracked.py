@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from drnsr.checkpoints.native import Origin
 from drnsr.data.packing import Pack
+from drnsr.errors import SignalError
 from drnsr.imaging.files import encode_png
 from pipelines.paths import PREPARED, TRAINING_SET
 
@@ -23,8 +24,7 @@ def tracked_training(config: DictConfig, origin: Origin, model: Path) -> "Iterat
     if config.logger.experiment is None:
         yield []
         return
-    from lightning.pytorch.loggers import MLFlowLogger
-
+    from drnsr.tracking.logger import CurveLogger
     from drnsr.tracking.runs import copy_evaluation, find_runs
     from drnsr.tracking.store import open_store, tracking_errors, tracking_uri
 
@@ -34,25 +34,27 @@ def tracked_training(config: DictConfig, origin: Origin, model: Path) -> "Iterat
     name, uri = config.logger.experiment, tracking_uri()
     try:
         with tracking_errors():
-            # Lightning's logger closes the run itself when training ends, well or badly.
-            yield [MLFlowLogger(name, tracking_uri=uri, run_id=run_id)]
+            yield [CurveLogger(name, uri, run_id)]
             log_trained_model(client, run_id, model)
             if not config.run.evaluate_after_training:
                 copy_evaluation(client, find_runs(client, model), run_id)
-    except BaseException:
+            client.set_terminated(run_id)
+    except BaseException as error:
         with suppress(Exception):  # the error that is told is the first one
-            client.set_terminated(run_id, "FAILED")
+            client.set_terminated(run_id, "KILLED" if isinstance(error, SignalError) else "FAILED")
         raise
 
 
 def begin_run(client: "MlflowClient", config: DictConfig, origin: Origin) -> str:
-    """Begin the MLflow run of a model with everything that is known before training."""
-    from drnsr.tracking.runs import start_run
+    """Begin the MLflow run of a model with all that is known before training, or go on with it."""
+    from drnsr.tracking.runs import go_on_with_run, start_run
     from drnsr.tracking.store import experiment_id
 
     plain = cast(dict[str, Any], OmegaConf.to_container(config))
     experiment = experiment_id(client, config.logger.experiment)
-    return start_run(client, experiment, plain, {"train": origin.data})
+    training = origin.fingerprint
+    begun = go_on_with_run(client, experiment, training)
+    return begun or start_run(client, experiment, plain, {"train": origin.data}, training)
 
 
 def log_trained_model(client: "MlflowClient", run_id: str, model: Path) -> None:

@@ -1,7 +1,6 @@
 """Stage `train`: a network from conf/model, trained on data/prepared/train, into models/."""
 
 import json
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -55,7 +54,12 @@ def train(config: DictConfig) -> None:
         data=pack.fingerprint,
         code=code_fingerprint(),
     )
-    with tracked_training(config, origin, outputs.model) as loggers:
+    from drnsr.training.checkpoints import sole_process
+
+    with (
+        sole_process(run_folder(origin)),
+        tracked_training(config, origin, outputs.model) as loggers,
+    ):
         _train(config, pack, origin, outputs, loggers)
     if config.run.evaluate_after_training:
         evaluate(config)
@@ -65,8 +69,10 @@ def _train(
     config: DictConfig, pack: Pack, origin: Origin, outputs: Outputs, loggers: "list[Logger]"
 ) -> None:
     from drnsr.data.module import CropData
+    from drnsr.training.checkpoints import Checkpoints
     from drnsr.training.curves import Curves
     from drnsr.training.fit import fit, seed_everything
+    from drnsr.training.progress import TrainingProgress
 
     trainer = config.trainer
     seed_everything(config.seed, threads=trainer.threads)
@@ -76,11 +82,15 @@ def _train(
         pack, scale=config.scale, max_steps=trainer.max_steps, seed=config.seed, **config.loader
     )
     curves = Curves(log_every=trainer.log_every)
-    start = time.perf_counter()
+    progress = TrainingProgress()
+    checkpoints = Checkpoints(
+        run_folder(origin), fingerprint=origin.fingerprint, **config.checkpoints
+    )
     fit(
         module,
         data,
-        checkpoints=checkpoint_folder(origin),
+        checkpoints=checkpoints,
+        progress=progress,
         loggers=loggers,
         callbacks=[curves],
         max_steps=trainer.max_steps,
@@ -89,11 +99,10 @@ def _train(
         precision=trainer.precision,
         ema_decay=trainer.ema_decay,
     )
-    seconds = time.perf_counter() - start
     save_model(outputs.model, network, origin)
     curves.write(outputs.curves)
     samples = trainer.max_steps * config.loader.batch_size
-    cost = {"seconds": seconds, "samples_per_second": samples / seconds}
+    cost = {"seconds": progress.seconds, "samples_per_second": samples / progress.seconds}
     write_text(outputs.training_cost, json.dumps(cost, indent=2) + "\n")
 
 
@@ -132,10 +141,9 @@ def _perceptual_loss(config: DictConfig) -> "PerceptualLoss | None":
     return PerceptualLoss(features)
 
 
-def checkpoint_folder(origin: Origin) -> Path:
-    """Where a run's checkpoints are kept: outside DVC's outputs, which it removes before a run."""
-    name = fingerprint([origin.config, origin.data, origin.code])[:16]
-    return project_root() / "runs" / name / "checkpoints"
+def run_folder(origin: Origin) -> Path:
+    """Where a run's states are kept: outside DVC's outputs, which it removes before a run."""
+    return project_root() / "runs" / origin.fingerprint[:16]
 
 
 def _training_params(config: DictConfig) -> dict[str, Any]:

@@ -142,6 +142,14 @@ class Trainer:
 
 
 @dataclass
+class Checkpoints:
+    """How often the state of a run is written, and how many of them are kept."""
+
+    seconds: float = MISSING
+    keep: int = MISSING
+
+
+@dataclass
 class Logger:
     """Where a run is tracked: an MLflow experiment, or nowhere."""
 
@@ -177,6 +185,7 @@ class Config:
     clipping: Node | None = None
     loader: Loader = MISSING
     trainer: Trainer = MISSING
+    checkpoints: Checkpoints = MISSING
     logger: Logger = MISSING
     run: Run = MISSING
 
@@ -234,6 +243,7 @@ _WHOLE_NUMBERS_FROM_1 = (
     *("fetch.connections", "fetch.max_unpacked", "prepare.max_pixels", "prepare.min_side"),
     *("loader.batch_size", "loader.validation_crop"),
     *("trainer.max_steps", "trainer.validate_every", "trainer.log_every", "trainer.threads"),
+    "checkpoints.keep",
 )
 _PRECISIONS = ("32-true", "64-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true")
 _BAD_IMAGES = ("fail", "skip")
@@ -257,7 +267,7 @@ def _check_values(config: DictConfig) -> None:
         wrong["trainer.precision"] = f"one of {', '.join(_PRECISIONS)}"
     if config.trainer.accelerator not in _ACCELERATORS:
         wrong["trainer.accelerator"] = f"one of {', '.join(_ACCELERATORS)}"
-    not_negative = ["seed", "loader.workers"]
+    not_negative = ["seed", "loader.workers", "checkpoints.seconds"]
     if config.gan is not None:
         not_negative += [f"gan.weights.{term}" for term in config.gan.weights]
     for name in not_negative:

@@ -58,7 +58,7 @@ def model(tmp_path):
 
 
 def begin(store):
-    return start_run(store, experiment_id(store, "test"), CONFIG, {"train": "f" * 64})
+    return start_run(store, experiment_id(store, "test"), CONFIG, {"train": "f" * 64}, "a training")
 
 
 def test_the_store_is_a_file_in_the_project_unless_the_environment_says_otherwise(

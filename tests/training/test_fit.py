@@ -8,68 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from drnsr.data.module import CropData
 from drnsr.networks import DRNSR, EDSR
 from drnsr.training.clipping import clip_adjustably
-from drnsr.training.curves import Curves
-from drnsr.training.fit import fit, seed_everything
-from drnsr.training.module import PixelTraining
-from drnsr.training.schedules import warmup_cosine
-
-
-def adam(parameters):
-    return torch.optim.Adam(parameters, lr=5e-3)
-
-
-def train(
-    pack,
-    folder,
-    *,
-    architecture=DRNSR,
-    steps=12,
-    seed=0,
-    workers=0,
-    optimizer=adam,
-    clipping=None,
-    ema_decay=0.9,
-    callbacks=(),
-):
-    seed_everything(seed, threads=2)
-    network = architecture(scale=2, num_features=8, num_blocks=1)
-    module = PixelTraining(
-        network,
-        loss=torch.nn.L1Loss(),
-        optimizer=optimizer,
-        scheduler=lambda optimizer: warmup_cosine(optimizer, warmup_steps=2, total_steps=steps),
-        clipping=clipping,
-        channels_last=True,
-    )
-    data = CropData(
-        pack,
-        scale=2,
-        scales=[2],
-        patch_size=12,
-        batch_size=4,
-        validation_crop=40,
-        workers=workers,
-        max_steps=steps,
-        seed=seed,
-    )
-    curves = Curves(log_every=3)
-    fit(
-        module,
-        data,
-        checkpoints=folder / "checkpoints",
-        loggers=[],
-        callbacks=[curves, *callbacks],
-        max_steps=steps,
-        validate_every=5,
-        accelerator="cpu",
-        precision="32-true",
-        ema_decay=ema_decay,
-    )
-    curves.write(folder)
-    return network
+from tests.training.runs import train
 
 
 def weights(network):
@@ -87,14 +28,12 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(pack, tmp_path, 
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_curves_and_checkpoints(pack, tmp_path):
+def test_curves(pack, tmp_path):
     train(pack, tmp_path)
     with (tmp_path / "training_loss.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["3", "6", "9", "12"]
     with (tmp_path / "validation_psnr.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["5", "10"]
-    names = {path.name for path in (tmp_path / "checkpoints").iterdir()}
-    assert names == {"best.ckpt", "last.ckpt"}
 
 
 def test_training_beats_where_it_began(pack, tmp_path):

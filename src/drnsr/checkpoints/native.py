@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from drnsr.atomic import atomic_path
+from drnsr.checkpoints.fingerprint import fingerprint
 from drnsr.errors import UserError
 from drnsr.networks import ARCHITECTURES, HyperParameter, Network
 
@@ -37,6 +38,11 @@ class Origin:
     data: str = ""
     code: str = ""
     made_from: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that a training is the result of."""
+        return fingerprint([self.config, self.data, self.code])
 
 
 @dataclass(frozen=True)

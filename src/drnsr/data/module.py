@@ -1,10 +1,12 @@
 """The Lightning data module over a prepared training set."""
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
 
 import lightning as L
 import torch
-from torch.utils.data import DataLoader
+from lightning.pytorch.loops.progress import _ProcessedTracker
+from torch.utils.data import DataLoader, Sampler
 
 from drnsr.data.crops import Pair, TrainingCrops, ValidationCrops
 from drnsr.data.packing import Pack
@@ -61,7 +63,9 @@ class CropData(L.LightningDataModule):
         return DataLoader(
             self._training,
             batch_size=self._batch_size,
+            sampler=_Unseen(self, self._batch_size, len(self._training)),
             num_workers=self._workers,
+            worker_init_fn=_leave_signals_to_the_run,
             persistent_workers=self._workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
@@ -77,3 +81,31 @@ def _lr_side(scale: int, patch_size: int | None, hr_patch_size: int | None) -> i
         assert patch_size is not None
         return patch_size
     return round(hr_patch_size / scale)
+
+
+def _leave_signals_to_the_run(_: int) -> None:
+    """Ctrl-C reaches every process; the run finishes its step first, and needs its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class _Unseen(Sampler[int]):
+    """The numbers of the samples that the run has not been trained on, in their order.
+
+    A run that goes on from a state begins in the middle. Lightning counts its steps on, but begins
+    the loader anew.
+    """
+
+    def __init__(self, data: CropData, batch_size: int, num_samples: int) -> None:
+        self._data = data
+        self._batch_size = batch_size
+        self._num_samples = num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        trainer = self._data.trainer
+        assert trainer is not None
+        progress = trainer.fit_loop.epoch_loop.batch_progress.total
+        assert isinstance(progress, _ProcessedTracker)
+        return iter(range(progress.processed * self._batch_size, self._num_samples))
+
+    def __len__(self) -> int:
+        return self._num_samples

@@ -23,6 +23,7 @@ log = logging.getLogger("drnsr")
 MODEL_TAG = "drnsr.model_sha256"
 DATA_TAG = "drnsr.data."
 PROTOCOL_TAG = "drnsr.protocol."
+TRAINING_TAG = "drnsr.training"
 SAME_MODEL_TAG = "drnsr.same_model_as"
 EVALUATION_FOLDER = "evaluation"
 
@@ -32,6 +33,7 @@ def start_run(
     experiment_id: str,
     config: Mapping[str, Any],
     data: Mapping[str, str],
+    training: str,
 ) -> str:
     """Begin a run with its parameters, configuration, commit and data hashes; return its id.
 
@@ -40,6 +42,7 @@ def start_run(
         experiment_id: see :func:`drnsr.tracking.store.experiment_id`.
         config: the composed configuration.
         data: hashes of the data by name.
+        training: the fingerprint of all that the training is the result of.
     """
     from mlflow.entities import Param
     from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID
@@ -47,6 +50,7 @@ def start_run(
     commit = current_commit()
     tags = {MLFLOW_GIT_COMMIT: commit.sha, "drnsr.dirty": str(bool(commit.patch)).lower()}
     tags |= {f"{DATA_TAG}{name}": value for name, value in data.items()}
+    tags[TRAINING_TAG] = training
     if parent := os.environ.get(PARENT_RUN_VARIABLE):
         tags[MLFLOW_PARENT_RUN_ID] = parent
     name = f"{config['model']['name']}-x{config['scale']}-{config['data']['name']}"
@@ -59,6 +63,32 @@ def start_run(
     client.log_text(run_id, _environment(), "environment.txt")
     if commit.patch:
         client.log_text(run_id, commit.patch, "uncommitted.patch")
+    return run_id
+
+
+def go_on_with_run(client: "MlflowClient", experiment_id: str, training: str) -> str | None:
+    """The newest run of this very training that was begun and not finished, running again.
+
+    The caller has seen to it that no other process is at it.
+
+    Args:
+        client: see :func:`drnsr.tracking.store.open_store`.
+        experiment_id: see :func:`drnsr.tracking.store.experiment_id`.
+        training: see :func:`start_run`.
+
+    Returns:
+        Its id; None where there is no such run.
+    """
+    found = client.search_runs(
+        [experiment_id],
+        filter_string=f"tags.`{TRAINING_TAG}` = '{training}' and attributes.status != 'FINISHED'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
+    if not found:
+        return None
+    run_id = str(found[0].info.run_id)
+    client.update_run(run_id, status="RUNNING")
     return run_id
 
 

@@ -51,6 +51,15 @@ class Curves(L.Callback):
         self._psnr.append((trainer.global_step, psnr))
         self._log(trainer, {"val_psnr": psnr})
 
+    def state_dict(self) -> dict[str, Any]:
+        """What this callback must know to go on."""
+        return {"window": self._window, "loss": self._loss, "psnr": self._psnr}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._window = state_dict["window"]
+        self._loss, self._psnr = state_dict["loss"], state_dict["psnr"]
+
     @staticmethod
     def _log(trainer: L.Trainer, point: dict[str, float]) -> None:
         for logger in trainer.loggers:

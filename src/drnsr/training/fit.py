@@ -2,15 +2,15 @@
 
 import logging
 import warnings
-from pathlib import Path
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
-from drnsr.atomic import naming_file
+from drnsr.training.checkpoints import Checkpoints
 from drnsr.training.ema import EMA
+from drnsr.training.interruption import Interruption
 from drnsr.training.progress import TrainingProgress
 
 
@@ -30,7 +30,8 @@ def fit(
     module: L.LightningModule,
     data: L.LightningDataModule,
     *,
-    checkpoints: Path,
+    checkpoints: Checkpoints,
+    progress: TrainingProgress,
     loggers: list[Logger],
     callbacks: list[Callback],
     max_steps: int,
@@ -44,30 +45,24 @@ def fit(
     Args:
         module: see :class:`drnsr.training.module.PixelTraining`.
         data: ``max_steps`` training batches, and the validation crops.
-        checkpoints: folder for the checkpoint of the last validation (``last.ckpt``) and the best
-            by ``val_psnr`` (``best.ckpt``).
+        checkpoints: writes the run's states; the run goes on from the newest there is.
+        progress: shows how far it is.
         loggers: Lightning's; may be empty.
-        callbacks: besides those for averaging, checkpoints and progress.
+        callbacks: besides those for averaging, checkpoints, signals and progress.
         max_steps: optimizer steps.
-        validate_every: steps between validations, each followed by a checkpoint.
+        validate_every: steps between validations.
         accelerator: Lightning's name of one, or "auto".
         precision: Lightning's name of one, such as "32-true" or "bf16-mixed".
         ema_decay: of the weights' moving average; 0 keeps the weights themselves.
+
+    Raises:
+        SignalError: SIGTERM or Ctrl-C came; the state was written.
     """
     # Lightning's advice to use more loader workers does not hold for crops from mapped memory.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # their own code
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
-    checkpoint = ModelCheckpoint(
-        dirpath=checkpoints,
-        filename="best",
-        monitor="val_psnr",
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
-        save_on_train_epoch_end=False,
-    )
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")  # it is
     averaging = [EMA(ema_decay)] if ema_decay > 0 else []
     trainer = L.Trainer(
         accelerator=accelerator,
@@ -79,10 +74,16 @@ def fit(
         num_sanity_val_steps=0,
         deterministic=True,
         logger=loggers,
-        callbacks=[*averaging, checkpoint, TrainingProgress(), *callbacks],
+        callbacks=[
+            *averaging,
+            checkpoints,
+            Interruption(checkpoints),
+            progress,
+            *callbacks,
+        ],
+        enable_checkpointing=False,  # Lightning's own, beside ours
         enable_progress_bar=False,
         enable_model_summary=False,
-        default_root_dir=checkpoints,
+        default_root_dir=checkpoints.folder,  # where a requeued job on SLURM looks
     )
-    with naming_file(checkpoints):  # a full disk is met there
-        trainer.fit(module, datamodule=data)
+    trainer.fit(module, datamodule=data, ckpt_path=checkpoints.newest(), weights_only=True)

@@ -30,6 +30,7 @@ class TrainingProgress(L.Callback):
         self._task = self._bar.add_task("training", total=None, figures="")
         self._samples = 0
         self._start = 0.0
+        self._seconds_before = 0.0  # of the processes that the run was ended in
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Show the bar."""
@@ -64,6 +65,19 @@ class TrainingProgress(L.Callback):
     ) -> None:
         """Give the terminal back before the error is printed."""
         self._bar.stop()
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has been training, in all the processes that it took."""
+        return self._seconds_before + time.monotonic() - self._start
+
+    def state_dict(self) -> dict[str, Any]:
+        """What this callback must know to go on."""
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._seconds_before = state_dict["seconds"]
 
     def _figures(self, trainer: L.Trainer) -> str:
         metrics = trainer.callback_metrics
