@@ -41,7 +41,7 @@ _VOTE_DECAY = 0.05
 _NEIGHBOURS = 4
 # The search ends after so many candidates that are no copies. Of all copies that the third step
 # recognized in the experiments, none was other than first.
-_PATIENCE = 3
+_PATIENCE = 2
 
 # An affine map beyond these is a chance agreement of a few points.
 _LARGEST_SCALE = 8.0
