@@ -10,6 +10,7 @@ from lightning.pytorch.loggers import Logger
 
 from drnsr.training.checkpoints import Checkpoints
 from drnsr.training.ema import EMA
+from drnsr.training.finite import FiniteLoss
 from drnsr.training.interruption import Interruption
 from drnsr.training.progress import TrainingProgress
 
@@ -56,6 +57,7 @@ def fit(
         ema_decay: of the weights' moving average; 0 keeps the weights themselves.
 
     Raises:
+        LossError: a loss is infinite or no number.
         SignalError: SIGTERM or Ctrl-C came; the state was written.
     """
     # Lightning's advice to use more loader workers does not hold for crops from mapped memory.
@@ -78,6 +80,7 @@ def fit(
             *averaging,
             checkpoints,
             Interruption(checkpoints),
+            FiniteLoss(),
             progress,
             *callbacks,
         ],
