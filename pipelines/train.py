@@ -1,6 +1,7 @@
 """Stage `train`: a network from conf/model, trained on data/prepared/train, into models/."""
 
 import json
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from drnsr.atomic import check_writable, write_text
 from drnsr.checkpoints.fingerprint import code_fingerprint, fingerprint
-from drnsr.checkpoints.native import Origin, save_model
+from drnsr.checkpoints.native import Origin, load_model, save_model
+from drnsr.checkpoints.warm_start import warm_start
 from drnsr.data.packing import Pack
 from drnsr.hashing import file_sha256
 from drnsr.tracking.store import project_root
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from drnsr.networks import Network
     from drnsr.training.perceptual import PerceptualLoss
+
+log = logging.getLogger("drnsr")
 
 # What a model is the result of, beside data and code. dvc.yaml gives the stage the same parameters.
 TRAINING_PARAMS = (
@@ -77,6 +81,8 @@ def _train(
     trainer = config.trainer
     seed_everything(config.seed, threads=trainer.threads)
     network = instantiate(config.model.network)
+    if config.init_from is not None:
+        log.info(warm_start(network, load_model(Path(config.init_from)), config.init_from))
     module = _training_module(config, network)
     data = CropData(
         pack, scale=config.scale, max_steps=trainer.max_steps, seed=config.seed, **config.loader
@@ -151,6 +157,8 @@ def _training_params(config: DictConfig) -> dict[str, Any]:
     params = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(chosen)))
     if file := features_file(config):
         params["gan"]["features"]["weights"] = file_sha256(file)  # whatever the file is called
+    if config.init_from is not None:
+        params["init_from"] = file_sha256(Path(config.init_from))
     return params
 
 

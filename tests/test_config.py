@@ -22,7 +22,9 @@ def crops(side, more="seed: 0"):
 
 
 def test_the_projects_own_choices_compose():
-    assert compose_graph(PROJECT / "params.yaml").run.output == "."
+    config = compose_graph(PROJECT / "params.yaml")
+    assert config.run.output == "."
+    assert config.init_from is None  # conf/from_scratch
 
 
 def test_the_default_is_the_founding_papers_network(tmp_path):
@@ -103,6 +105,9 @@ def test_a_discriminator_judges_the_crops_that_are_trained(tmp_path):
             "set: {loader: {patch_size: null, hr_patch_size: 1}}",
             "loader.hr_patch_size: 1 is not 2 or more",
         ),
+        ("init_from: nowhere.pt", "init_from: there is no file nowhere.pt"),
+        ("set: {init_from: a.pt}", "set: init_from stands at the top"),
+        ("set: {folder: pictures}", "set: folder stands at the top"),
         ("clipping: adjustable\nset: {clipping: {max_norm: 1}}", "max_norm"),
         (
             "scheduler: multi_step\nset: {scheduler: {gamma: half}}",

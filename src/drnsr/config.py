@@ -27,6 +27,12 @@ _GROUPS = (
     *("loss", "gan", "optimizer", "scheduler", "clipping"),
 )
 
+# On what these name, stages depend; DVC reads them in params.yaml itself, at the top.
+_PATHS = ("folder", "benchmark_folder", "init_from")
+
+# The file that `init_from` names for random weights: what DVC depends on must exist.
+_FROM_SCRATCH = "conf/from_scratch"
+
 Node = dict[str, Any]
 """A node with a ``_target_``: the class or function there says which keys it takes."""
 
@@ -174,6 +180,7 @@ class Config:
     benchmark_folder: str | None = None
     fetch: Fetch = MISSING
     prepare: Prepare = MISSING
+    init_from: str | None = None
     protocol: Any = MISSING  # a name, or the fields of one's own
     data: Data = MISSING
     benchmark: dict[str, Benchmark] = MISSING
@@ -210,6 +217,8 @@ def compose_graph(params_file: Path, conf: Path = CONF) -> DictConfig:
     groups = [f"{key}={value}" for key, value in chosen.items() if key in _GROUPS]
     # Values are merged, not overridden: a folder's name may hold what Hydra's grammar reads.
     values = {key: value for key, value in chosen.items() if key not in _GROUPS}
+    if values.get("init_from") == _FROM_SCRATCH:
+        values["init_from"] = None
     try:
         with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
             composed = compose("config", overrides=["run=graph", *groups])
@@ -370,7 +379,7 @@ def _read_params(params_file: Path) -> dict[str, Any]:
         raise ConfigError(f"{params_file}: not readable as YAML: {one_line(error)}") from error
     if not isinstance(params, dict):
         raise ConfigError(f"{params_file}: expected keys and values")
-    known = {*_GROUPS, "scale", "seed", "folder", "benchmark_folder", "set"}
+    known = {*_GROUPS, *_PATHS, "scale", "seed", "set"}
     for key in params:
         if key not in known:
             raise ConfigError(
@@ -379,6 +388,14 @@ def _read_params(params_file: Path) -> dict[str, Any]:
             )
     if not isinstance(params.get("set") or {}, dict):
         raise ConfigError(f"{params_file}: set: expected keys and values, such as optimizer: ...")
+    for key in _PATHS:
+        if key in (params.get("set") or {}):
+            raise ConfigError(
+                f"{params_file}: set: {key} stands at the top, where DVC sees what it names"
+            )
+    start = params.get("init_from")
+    if start is not None and not (params_file.parent / start).is_file():
+        raise ConfigError(f"{params_file}: init_from: there is no file {start}")
     return cast(dict[str, Any], params)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drnsr.checkpoints.native import load_model, read_info
+from drnsr.checkpoints.native import load_model, read_info, save_model
 
 STAGES = ["config", "fetch", "prepare", "train", "evaluate", "verify", "report"]
 
@@ -143,6 +143,23 @@ def test_only_what_can_change_is_run_again(another):
     conf.write_text(conf.read_text().replace("batch_size: 16", "batch_size: 8"))
     after_conf = another.ran(another.run("dvc", "repro"))
     assert after_conf == ["config", "train", "evaluate", "verify", "report"]
+
+
+@pytest.mark.slow
+def test_training_starts_from_a_file_and_a_changed_one_is_noticed(another):
+    shutil.copy(another.root / "models/model.safetensors", another.root / "start.safetensors")
+    another.choose(init_from="start.safetensors", scale=3)
+    result = another.run("dvc", "repro")
+    told = "init_from: start.safetensors (DRNSR of scale 2 instead of 3): all layers taken but tail"
+    assert told in result.stdout
+    first = read_info(another.root / "models/model.safetensors").origin
+    assert another.ran(another.run("dvc", "repro")) == []
+    network = load_model(another.root / "start.safetensors")
+    network.head.weight.data *= 0.9
+    save_model(another.root / "start.safetensors", network, first)
+    stages = another.ran(another.run("dvc", "repro"))
+    assert stages == ["train", "evaluate", "verify", "report"]
+    assert read_info(another.root / "models/model.safetensors").origin.config != first.config
 
 
 @pytest.mark.slow
