@@ -23,7 +23,7 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 
 # The lines of params.yaml that choose a file of conf/.
 _GROUPS = (
-    *("experiment", "data", "benchmark", "model"),
+    *("experiment", "debug", "data", "benchmark", "model"),
     *("loss", "gan", "optimizer", "scheduler", "clipping"),
 )
 
@@ -403,18 +403,25 @@ def _refuse_contradictions(experiment: Path, chosen: dict[str, Any]) -> None:
     """A choice that the experiment makes too must be the same."""
     if not experiment.is_file():
         return  # Hydra will say so, and list the experiments there are
-    content = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(experiment)) or {})
-    decided = {key: content[key] for key in ("scale", "seed") if key in content}
-    for entry in content.get("defaults", []):
-        if isinstance(entry, dict):
-            for group, choice in entry.items():
-                decided[group.removeprefix("override").strip().lstrip("/")] = choice
-    for key, choice in decided.items():
+    for key, choice in _decided(experiment).items():
         if chosen.get(key, choice) != choice:
             raise ConfigError(
                 f"params.yaml: {key}: {chosen[key]} contradicts experiment {experiment.stem},"
                 f" which has {key}: {choice}; set one of them to null"
             )
+
+
+def _decided(experiment: Path) -> dict[str, Any]:
+    """The groups, scale and seed that an experiment chooses, or one that it is based on."""
+    content = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.load(experiment)) or {})
+    decided: dict[str, Any] = {}
+    for entry in content.get("defaults", []):
+        if isinstance(entry, str):
+            decided |= _decided(experiment.with_name(f"{entry}.yaml"))
+        else:
+            for group, choice in entry.items():
+                decided[group.removeprefix("override").strip().lstrip("/")] = choice
+    return decided | {key: content[key] for key in ("scale", "seed") if key in content}
 
 
 def _targets(node: object, name: str) -> Iterator[tuple[str, Node]]:

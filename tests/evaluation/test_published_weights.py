@@ -5,7 +5,7 @@ from statistics import fmean
 import pytest
 import torch
 
-from drnsr.data.packing import pack_benchmark
+from drnsr.data.preparation import pack_benchmark
 from drnsr.evaluation.benchmark import measure
 from drnsr.evaluation.methods import network_method
 from drnsr.evaluation.protocol import Protocol

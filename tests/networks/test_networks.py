@@ -16,22 +16,9 @@ from drnsr.checkpoints.native import Origin, load_model, read_info, save_model
 from drnsr.inference.upscaler import Upscaler
 from drnsr.training.ema import EMA
 from drnsr.training.module import PixelTraining
-from tests.conftest import PROJECT, texture
+from tests.conftest import PROJECT, SMALL, texture
 
 CONF = {path.stem: path for path in sorted((PROJECT / "conf" / "model").glob("*.yaml"))}
-
-# Narrow and short, so that it is quick; what a network has of these is made so small.
-_SMALL = {
-    "num_features": 4,
-    "num_blocks": 2,
-    "num_groups": 2,
-    "num_layers": 4,
-    "num_stages": 3,
-    "num_recurrences": 2,
-    "num_shallow_features": 6,
-    "num_growth": 4,
-    "reduction": 1,  # a single unit inside the attention could be one that its ReLU shuts
-}
 
 
 def build(model: str, scale: int = 2):
@@ -40,7 +27,7 @@ def build(model: str, scale: int = 2):
     node = OmegaConf.to_container(config, resolve=True)["network"]
     network_class = resolve_name(node.pop("_target_"))
     torch.manual_seed(0)
-    return network_class(**node | {key: _SMALL[key] for key in node if key in _SMALL})
+    return network_class(**node | {key: SMALL[key] for key in node if key in SMALL})
 
 
 def serves(model: str, scale: int) -> bool:

@@ -1,0 +1,85 @@
+"""Every experiment of conf/experiment: that it composes, is the published network, and trains."""
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+
+from drnsr.checkpoints.native import read_info
+from drnsr.config import CONF, check
+from drnsr.data.preparation import pack_training_set
+from drnsr.imaging.files import write_png
+from pipelines.train import train
+from tests.conftest import SMALL, texture
+
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+
+# Of the papers' own code; VDSR's with biases.
+PUBLISHED = {
+    "edsr_baseline_x2": 1_369_859,
+    "edsr_baseline_x3": 1_554_499,
+    "edsr_baseline_x4": 1_517_571,
+    "edsr_x2": 40_729_603,
+    "edsr_x3": 43_680_003,
+    "edsr_x4": 43_089_923,
+    "rcan_x2": 15_444_643,
+    "rcan_x3": 15_629_283,
+    "rcan_x4": 15_592_355,
+    "rcan_x8": 15_740_067,
+    "dbpn_x2": 5_953_526,
+    "dbpn_x4": 10_426_358,
+    "dbpn_x8": 23_205_878,
+    "rrdb_psnr_x4": 16_697_987,
+    "esrgan_x4": 16_697_987,
+    "vdsr": 665_921,
+}
+
+
+def composed(*overrides):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return check(compose("config", overrides=["run=graph", "logger=none", *overrides]))
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_it_composes_to_the_published_network(experiment):
+    config = composed(f"experiment={experiment}")
+    if experiment in PUBLISHED:
+        with torch.device("meta"):
+            network = instantiate(config.model.network)
+        assert sum(tensor.numel() for tensor in network.parameters()) == PUBLISHED[experiment]
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A project's folder with a small prepared set, at every scale that an experiment has."""
+    root = tmp_path_factory.mktemp("project")
+    pictures = []
+    for number in range(3):
+        pictures.append(root / f"pictures/{number}.png")
+        write_png(pictures[-1], texture(96, 104, seed=number))
+    pack_training_set(
+        pictures,
+        root / "data/prepared/train",
+        name="sample",
+        scales=[2, 3, 4, 8],
+        validation_fraction=0.1,
+    )
+    return root
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_it_trains_for_a_few_steps(experiment, prepared, monkeypatch):
+    monkeypatch.chdir(prepared)
+    config = composed(f"experiment={experiment}", "debug=fast")
+    config.model.network.update(
+        {name: SMALL[name] for name in config.model.network if name in SMALL}
+    )
+    if config.gan is not None:
+        config.gan.discriminator.num_features = 4
+        config.gan.features.weights = None  # no download
+    train(config)
+    info = read_info(prepared / "models/model.safetensors")
+    assert info.architecture == config.model.network._target_.rpartition(".")[2]
+    steps = (prepared / "metrics/curves/training_loss.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[0] for line in steps] == ["1", "2"]
