@@ -66,10 +66,12 @@ def _picture(row: Row, config: DictConfig, outputs: Outputs) -> Picture:
 def _cost(outputs: Outputs) -> dict[str, str]:
     network = json.loads(outputs.cost.read_text(encoding="utf-8"))
     training = json.loads(outputs.training_cost.read_text(encoding="utf-8"))
+    peak = network["peak_memory_mib"]
     return {
         "parameters": f"{network['parameters']:,}",
         "multiply-adds per output megapixel": f"{network['multiply_adds_per_megapixel']:.1f} G",
         "seconds per output megapixel": f"{network['seconds_per_megapixel']:.2f}",
+        "peak memory": "not known on this system" if peak is None else f"{peak:.0f} MiB",
         "training": f"{training['seconds']:.0f} s,"
         f" {training['samples_per_second']:.0f} samples per second",
     }

@@ -36,6 +36,31 @@ def test_json_csv_and_a_table_of_the_same_numbers(somewhere, capsys):
     assert "LR is MATLAB's bicubic on RGB as float, mirrored at the border" in table
 
 
+def test_ones_own_pictures_as_they_are_now_and_what_a_model_costs(
+    somewhere, picture_folder, capsys
+):
+    network = VDSR(scales=[2], num_features=4, num_layers=3)
+    save_model(somewhere / "vdsr.safetensors", network, Origin("", "", ""))
+    arguments = ["evaluate", "bicubic", "vdsr.safetensors", "--benchmark", "folder"]
+    arguments += ["--folder", str(picture_folder)]
+    main([*arguments, "--json"])
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["image"] for row in rows} == {path.name for path in picture_folder.iterdir()}
+    assert {row["parameters"] for row in rows if row["method"] == "bicubic"} == {None}
+    assert {row["parameters"] for row in rows if row["method"] != "bicubic"} == {
+        9 * (4 + 16 + 4) + 4 + 4 + 1
+    }
+    gone = sorted(picture_folder.iterdir())[0]
+    gone.unlink()
+    main([*arguments, "--csv"])
+    cells = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert {cell["image"] for cell in cells} == {path.name for path in picture_folder.iterdir()}
+    main(arguments)
+    table = capsys.readouterr().out
+    assert "225" in table
+    assert "MiB" in table
+
+
 @pytest.mark.slow
 def test_a_network_on_luma_at_one_of_its_scales(somewhere, capsys):
     network = VDSR(scales=[2, 3], num_features=4, num_layers=3)
@@ -59,6 +84,9 @@ def test_a_network_on_luma_at_one_of_its_scales(somewhere, capsys):
         (["bicubic", "--protocol", "{name: mine, lr"], "neither a name nor"),
         (["bicubic", "--protocol", "{name: mine, lr: 16}"], "lr: 16 is none of uint8, float"),
         (["bicubic", "--protocol", ""], "None is neither a name nor the fields"),
+        (["bicubic", "--benchmark", "folder"], "--benchmark folder and --folder PATH go together"),
+        (["bicubic", "--folder", "here"], "--benchmark folder and --folder PATH go together"),
+        (["bicubic", "--benchmark", "folder", "--folder", "here"], "here: there is no such folder"),
         (["gone", "--images"], "gone: there is no such folder"),
     ],
 )

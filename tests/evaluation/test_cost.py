@@ -12,3 +12,10 @@ def test_operations_are_those_that_one_counts_by_hand():
     assert cost.multiply_adds_per_megapixel == pytest.approx(for_each_lr_pixel / 4 * 1e6 / 1e9)
     assert cost.parameters == 9 * (3 * 8 + 3 * 8 * 8 + 8 * 12) + 8 + 3 * 8 + 12
     assert cost.seconds_per_megapixel > 0
+
+
+def test_peak_memory_holds_at_least_the_widest_layer():
+    network = DRNSR(scale=2, num_features=512, num_blocks=1)
+    narrow = measure_cost(DRNSR(scale=2, num_features=8, num_blocks=1), 2, "cpu").peak_memory_mib
+    wide = measure_cost(network, 2, "cpu").peak_memory_mib
+    assert wide - narrow > 256 * 256 * 512 * 4 / 2**20

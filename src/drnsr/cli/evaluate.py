@@ -6,18 +6,18 @@ Benchmarks are fetched when they are not there yet.
 import argparse
 import csv
 import json
-import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from drnsr.data.packing import Pack
     from drnsr.evaluation.benchmark import Method
+    from drnsr.evaluation.cost import Cost
     from drnsr.evaluation.protocol import Protocol
-
-_DATA = Path("data")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--benchmark", default="sample_test", help="names in conf/benchmark, with commas between"
+    )
+    parser.add_argument(
+        "--folder", type=Path, help="your own test pictures, for the benchmark `folder`"
     )
     parser.add_argument("--scale", type=int, default=2)
     parser.add_argument(
@@ -47,19 +50,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Measure and print."""
+    from drnsr.cli.benchmarks import open_benchmarks
+
     protocol = _protocol(parsed.protocol)
     scores: list[_Score] = []
-    for name, registry in _benchmarks(parsed.benchmark, parsed.scale).items():
-        pack = _prepared(name, registry)
-        scores += _measure(name, pack, parsed, protocol)
-    if parsed.csv:
-        writer = csv.DictWriter(sys.stdout, list(asdict(scores[0])), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(score) for score in scores)
-    elif parsed.json:
-        print(json.dumps([asdict(score) for score in scores], indent=2))
+    for pack in open_benchmarks(parsed.benchmark, parsed.scale, parsed.folder):
+        scores += _measure(pack, parsed, protocol)
+    costs = _costs(parsed)
+    if parsed.csv or parsed.json:
+        rows = [asdict(score) | _cost_fields(costs.get(score.method)) for score in scores]
+        if parsed.json:
+            print(json.dumps(rows, indent=2))
+        else:
+            writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
     else:
-        _print(scores, parsed.methods, protocol)
+        _print(scores, costs, parsed.methods, protocol)
 
 
 @dataclass(frozen=True)
@@ -88,40 +95,6 @@ def _protocol(text: str) -> "Protocol":
     except YAMLError as error:
         raise ProtocolError(f"--protocol: {text!r} is neither a name nor {{key: value}}") from error
     return get_protocol(choice)
-
-
-def _benchmarks(names: str, scale: int) -> dict[str, Path]:
-    """The registries of benchmarks by name, as conf/benchmark has them."""
-    from hydra import compose, initialize_config_dir
-    from hydra.errors import HydraException
-
-    from drnsr.config import CONF, ConfigError, one_line
-
-    registries = {}
-    for name in names.split(","):
-        try:
-            with initialize_config_dir(str(CONF), version_base="1.3"):
-                config = compose("config", overrides=[f"benchmark={name}", f"scale={scale}"])
-        except HydraException as error:
-            raise ConfigError(one_line(error)) from error
-        for benchmark, content in config.benchmark.items():
-            registries[str(benchmark)] = CONF.parent / content.registry
-    return registries
-
-
-def _prepared(name: str, registry: Path) -> "Pack":
-    """The pack of a benchmark; fetched and made when it is not there yet."""
-    from drnsr.data.packing import Pack
-    from drnsr.data.preparation import pack_benchmark
-    from drnsr.data.registry import fetch_registry
-
-    folder = _DATA / "evaluate" / registry.stem
-    if not (folder / "pack" / "index.json").is_file():
-        mirror = os.environ.get("DRNSR_MIRROR") or None
-        fetch_registry(registry, _DATA / "downloads", folder / "raw", mirror=mirror)
-        pictures = sorted((folder / "raw").iterdir())
-        pack_benchmark(pictures, folder / "pack", name=name)
-    return Pack.open(folder / "pack")
 
 
 def _methods(pack: "Pack", parsed: argparse.Namespace, protocol: "Protocol") -> "list[Method]":
@@ -159,9 +132,7 @@ def _model_file(name: str) -> Path:
     return files[0]
 
 
-def _measure(
-    name: str, pack: "Pack", parsed: argparse.Namespace, protocol: "Protocol"
-) -> list[_Score]:
+def _measure(pack: "Pack", parsed: argparse.Namespace, protocol: "Protocol") -> list[_Score]:
     from rich.console import Console
     from rich.progress import track
 
@@ -169,12 +140,18 @@ def _measure(
 
     methods = _methods(pack, parsed, protocol)
     measured = measure(pack, methods, scale=parsed.scale, protocol=protocol)
-    shown = track(
-        measured, f"measuring {name}", total=len(pack.images), console=Console(stderr=True)
-    )
+    console = Console(stderr=True)
+    shown = track(measured, f"measuring {pack.name}", total=len(pack.images), console=console)
     return [
         _Score(
-            *(name, picture.name, method, result.score.psnr, result.score.ssim, picture.pixels),
+            *(
+                pack.name,
+                picture.name,
+                method,
+                result.score.psnr,
+                result.score.ssim,
+                picture.pixels,
+            ),
             *(parsed.scale, protocol.name),
         )
         for picture in shown
@@ -182,8 +159,41 @@ def _measure(
     ]
 
 
-def _print(scores: list[_Score], names: list[str], protocol: "Protocol") -> None:
+def _costs(parsed: argparse.Namespace) -> "dict[str, Cost]":
+    """What each model costs; classical interpolation and finished pictures have no such columns."""
+    from drnsr.checkpoints.native import load_model
+    from drnsr.evaluation.cost import measure_cost
+    from drnsr.evaluation.methods import CLASSICAL
+
+    models = [] if parsed.images else [name for name in parsed.methods if name not in CLASSICAL]
+    return {
+        name: measure_cost(load_model(_model_file(name)), parsed.scale, "cpu") for name in models
+    }
+
+
+def _cost_fields(cost: "Cost | None") -> dict[str, float | None]:
+    from drnsr.evaluation.cost import Cost
+
+    return {field.name: getattr(cost, field.name, None) for field in fields(Cost)}
+
+
+def _print(
+    scores: list[_Score], costs: "dict[str, Cost]", names: list[str], protocol: "Protocol"
+) -> None:
     from rich.console import Console
+
+    console = Console()
+    console.print(_score_table(scores, names, protocol))
+    if costs:
+        console.print(_cost_table(costs))
+    for benchmark in dict.fromkeys(score.benchmark for score in scores):
+        for name in names[1:]:
+            line = _compared(_of(scores, benchmark, names[0]), _of(scores, benchmark, name))
+            console.print(line, highlight=False)
+    console.print(f"{protocol.name}: {protocol.description}", highlight=False)
+
+
+def _score_table(scores: list[_Score], names: list[str], protocol: "Protocol") -> "Table":
     from rich.table import Table
 
     benchmarks = list(dict.fromkeys(score.benchmark for score in scores))
@@ -194,13 +204,26 @@ def _print(scores: list[_Score], names: list[str], protocol: "Protocol") -> None
     for name in names:
         cells = (_mean(_of(scores, benchmark, name), protocol) for benchmark in benchmarks)
         table.add_row(name, *cells)
-    console = Console()
-    console.print(table)
-    for benchmark in benchmarks:
-        for name in names[1:]:
-            line = _compared(_of(scores, benchmark, names[0]), _of(scores, benchmark, name))
-            console.print(line, highlight=False)
-    console.print(f"{protocol.name}: {protocol.description}", highlight=False)
+    return table
+
+
+def _cost_table(costs: "dict[str, Cost]") -> "Table":
+    from rich.table import Table
+
+    table = Table(title="What it costs: operations and time for a megapixel of output, on this CPU")
+    table.add_column("model", overflow="fold")
+    for heading in ("parameters", "multiply-adds", "seconds", "peak memory"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, cost in costs.items():
+        peak = cost.peak_memory_mib
+        table.add_row(
+            name,
+            f"{cost.parameters:,}",
+            f"{cost.multiply_adds_per_megapixel:,.1f} G",
+            f"{cost.seconds_per_megapixel:.2f}",
+            f"{peak:,.0f} MiB" if peak is not None else "not known here",
+        )
+    return table
 
 
 def _of(scores: list[_Score], benchmark: str, method: str) -> list[_Score]:

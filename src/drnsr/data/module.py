@@ -92,7 +92,7 @@ class _Unseen(Sampler[int]):
     """The numbers of the samples that the run has not been trained on, in their order.
 
     A run that goes on from a state begins in the middle. Lightning counts its steps on, but begins
-    the loader anew.
+    the loader anew. Without a trainer all samples are unseen.
     """
 
     def __init__(self, data: CropData, batch_size: int, num_samples: int) -> None:
@@ -101,11 +101,14 @@ class _Unseen(Sampler[int]):
         self._num_samples = num_samples
 
     def __iter__(self) -> Iterator[int]:
-        trainer = self._data.trainer
-        assert trainer is not None
-        progress = trainer.fit_loop.epoch_loop.batch_progress.total
+        return iter(range(self._batches_seen() * self._batch_size, self._num_samples))
+
+    def _batches_seen(self) -> int:
+        if self._data.trainer is None:
+            return 0
+        progress = self._data.trainer.fit_loop.epoch_loop.batch_progress.total
         assert isinstance(progress, _ProcessedTracker)
-        return iter(range(progress.processed * self._batch_size, self._num_samples))
+        return progress.processed
 
     def __len__(self) -> int:
         return self._num_samples

@@ -1,7 +1,11 @@
 """What a network costs beside what it gains."""
 
+import re
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,46 +14,80 @@ from torch.utils.flop_counter import FlopCounterMode
 from drnsr.inference.upscaler import Upscaler
 from drnsr.networks import Network
 
-_SIDE = 256  # of the timed picture, in LR pixels
+_SIDE = 256  # of the enlarged picture, in LR pixels
 _COUNTED_SIDE = 16  # of the counted one: operations are in proportion to pixels
+_RUNS, _SECONDS = 3, 10.0  # the fastest of so many, unless they take longer
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The price of a network.
+    """The price of a network. Time and memory are this machine's, and never compared by tests.
 
     Attributes:
         parameters: trained numbers.
         multiply_adds_per_megapixel: of output, in billions.
-        seconds_per_megapixel: of output, on this machine at this moment; never compared.
+        seconds_per_megapixel: of output.
+        peak_memory_mib: of a fresh process that enlarges one picture of 256 x 256 LR pixels, with
+            the interpreter and torch; on a GPU, of its tensors. None where the system (not Linux)
+            does not say.
     """
 
     parameters: int
     multiply_adds_per_megapixel: float
     seconds_per_megapixel: float
+    peak_memory_mib: float | None
 
 
 def measure_cost(network: Network, scale: int, device: str) -> Cost:
-    """Count a network's parameters and operations at a scale, and time it on one picture."""
-    channels = network.descriptor.channels
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network.cpu().enlarge(torch.zeros(1, channels, _COUNTED_SIDE, _COUNTED_SIDE), scale)
-    upscaler = Upscaler(network, scale, device)
-    picture = np.zeros((_SIDE, _SIDE, 3), np.uint8)
-    seconds = []
-    for _ in range(3):  # the first also warms up
-        start = time.perf_counter()
-        upscaler(picture)
-        seconds.append(time.perf_counter() - start)
+    """Count a network's parameters and operations at a scale, time it, and weigh it."""
     return Cost(
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        # torch counts a multiply-add as two operations.
-        multiply_adds_per_megapixel=counter.get_total_flops()
-        / 2
-        / 1e9
-        / _megapixels(_COUNTED_SIDE * scale),
-        seconds_per_megapixel=min(seconds) / _megapixels(_SIDE * scale),
+        multiply_adds_per_megapixel=_multiply_adds(network, scale),
+        seconds_per_megapixel=_seconds(network, scale, device),
+        peak_memory_mib=_peak_memory(network, scale, device),
     )
+
+
+def _multiply_adds(network: Network, scale: int) -> float:
+    lr = torch.zeros(1, network.descriptor.channels, _COUNTED_SIDE, _COUNTED_SIDE)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network.cpu().enlarge(lr, scale)
+    # torch counts a multiply-add as two operations.
+    operations: int = counter.get_total_flops()
+    return operations / 2 / 1e9 / _megapixels(_COUNTED_SIDE * scale)
+
+
+def _seconds(network: Network, scale: int, device: str) -> float:
+    upscaler = Upscaler(network, scale, device)
+    seconds: list[float] = []
+    while len(seconds) < _RUNS and sum(seconds) < _SECONDS:  # the first also warms up
+        start = time.perf_counter()
+        upscaler(_picture())
+        seconds.append(time.perf_counter() - start)
+    return min(seconds) / _megapixels(_SIDE * scale)
+
+
+def _peak_memory(network: Network, scale: int, device: str) -> float | None:
+    """In a process of its own: the peak of this one may be of anything before."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        call = process.submit(_peak_of_one, network.cpu(), scale, device, torch.get_num_threads())
+        return call.result()
+
+
+def _peak_of_one(network: Network, scale: int, device: str, threads: int) -> float | None:
+    torch.set_num_threads(threads)
+    Upscaler(network, scale, device)(_picture())
+    if device != "cpu":
+        return torch.cuda.max_memory_allocated() / 2**20
+    status = Path("/proc/self/status")
+    if not status.is_file():
+        return None
+    peak = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="ascii"))
+    return int(peak[1]) / 1024 if peak else None
+
+
+def _picture() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.zeros((_SIDE, _SIDE, 3), np.uint8)
 
 
 def _megapixels(side: int) -> float:
