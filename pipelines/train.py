@@ -10,7 +10,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from drnsr.atomic import check_writable, write_text
 from drnsr.checkpoints.fingerprint import code_fingerprint, fingerprint
-from drnsr.checkpoints.native import Origin, load_model, save_model
+from drnsr.checkpoints.loading import load_network
+from drnsr.checkpoints.native import Origin, save_model
 from drnsr.checkpoints.warm_start import warm_start
 from drnsr.data.packing import Pack
 from drnsr.hashing import file_sha256
@@ -82,7 +83,7 @@ def _train(
     seed_everything(config.seed, threads=trainer.threads)
     network = instantiate(config.model.network)
     if config.init_from is not None:
-        log.info(warm_start(network, load_model(Path(config.init_from)), config.init_from))
+        log.info(warm_start(network, load_network(Path(config.init_from)), config.init_from))
     module = _training_module(config, network)
     data = CropData(
         pack, scale=config.scale, max_steps=trainer.max_steps, seed=config.seed, **config.loader

@@ -3,13 +3,12 @@
 from statistics import fmean
 
 import pytest
-import torch
 
+from drnsr.checkpoints.loading import load_network
 from drnsr.data.preparation import pack_benchmark
 from drnsr.evaluation.benchmark import measure
 from drnsr.evaluation.methods import network_method
 from drnsr.evaluation.protocol import Protocol
-from drnsr.networks import VDSR
 from tests.conftest import MIRROR, benchmark_files
 
 VDSR_WEIGHTS = MIRROR.parent / "reference" / "weights" / "vdsr_pytorch-vdsr_state_dict.pth"
@@ -17,15 +16,10 @@ VDSR_WEIGHTS = MIRROR.parent / "reference" / "weights" / "vdsr_pytorch-vdsr_stat
 
 @pytest.fixture
 def vdsr():
-    """The network of pytorch-vdsr, whose convolutions have no biases."""
+    """The network of pytorch-vdsr, by the bridge."""
     if not VDSR_WEIGHTS.is_file():
         pytest.skip("the weights of pytorch-vdsr are not here")
-    weights = torch.load(VDSR_WEIGHTS, weights_only=True)
-    middle = {f"layers.{n + 1}.weight": f"residual_layer.{n}.conv.weight" for n in range(18)}
-    names = {"layers.0.weight": "input.weight", **middle, "layers.19.weight": "output.weight"}
-    network = VDSR(scales=[2, 3, 4], bias=False, border="mirror")
-    network.load_state_dict({ours: weights[theirs] for ours, theirs in names.items()})
-    return network
+    return load_network(VDSR_WEIGHTS)
 
 
 # Its README says 37.65, 33.77 and 31.45; the third digits are of a run of its own code, which also

@@ -91,6 +91,31 @@ def _as_os_error(path: Path) -> Iterator[None]:
         raise OSError(errno.EIO, f"cannot be written ({error})", str(path)) from error
 
 
+def is_native(path: Path) -> bool:
+    """Whether a file is a model of ours, and not another program's.
+
+    Raises:
+        ModelFileError: it is a damaged safetensors file.
+    """
+    return path.is_file() and is_safetensors(path) and _KEY in _metadata(path)
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file is of this format, by its name or because the header's brace stands there."""
+    if path.suffix == ".safetensors":
+        return True
+    with path.open("rb") as file:
+        return file.read(9)[8:] == b"{"
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise ModelFileError(f"{path}: not a readable safetensors file ({error})") from error
+
+
 def read_info(path: Path) -> ModelInfo:
     """Read a model file's metadata alone.
 
@@ -99,11 +124,7 @@ def read_info(path: Path) -> ModelInfo:
     """
     if not path.is_file():
         raise ModelFileError(f"{path}: there is no such file")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (OSError, SafetensorError) as error:
-        raise ModelFileError(f"{path}: not a readable safetensors file ({error})") from error
+    metadata = _metadata(path)
     if _KEY not in metadata:
         raise ModelFileError(f"{path}: a safetensors file, but not a model written by drnsr")
     content = json.loads(metadata[_KEY])

@@ -1,16 +1,19 @@
 """The command `drnsr`: one file a command."""
 
+import logging
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from drnsr.cli import evaluate, interpolate
+from drnsr.cli import convert, evaluate, info, interpolate
 from drnsr.errors import UserError
 
 # Each has a docstring that is its help, `add_arguments` and `run`. It imports what it needs when it
 # runs and not before, so that `drnsr --help` answers at once.
 _COMMANDS = {
+    "convert": convert,
     "evaluate": evaluate,
+    "info": info,
     "interpolate": interpolate,
 }
 
@@ -25,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     parsed = parser.parse_args(arguments)
+    logging.basicConfig(format="%(message)s")  # on standard error
+    logging.getLogger("drnsr").setLevel(logging.INFO)
     try:
         parsed.run(parsed)
     except UserError as error:

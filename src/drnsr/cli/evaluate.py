@@ -161,13 +161,13 @@ def _measure(pack: "Pack", parsed: argparse.Namespace, protocol: "Protocol") -> 
 
 def _costs(parsed: argparse.Namespace) -> "dict[str, Cost]":
     """What each model costs; classical interpolation and finished pictures have no such columns."""
-    from drnsr.checkpoints.native import load_model
+    from drnsr.checkpoints.loading import load_network
     from drnsr.evaluation.cost import measure_cost
     from drnsr.evaluation.methods import CLASSICAL
 
     models = [] if parsed.images else [name for name in parsed.methods if name not in CLASSICAL]
     return {
-        name: measure_cost(load_model(_model_file(name)), parsed.scale, "cpu") for name in models
+        name: measure_cost(load_network(_model_file(name)), parsed.scale, "cpu") for name in models
     }
 
 

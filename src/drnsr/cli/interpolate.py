@@ -21,11 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace) -> None:
     """Write the model in between."""
     from drnsr.checkpoints.interpolation import interpolate
-    from drnsr.checkpoints.native import Origin, load_model, save_model
+    from drnsr.checkpoints.loading import load_network
+    from drnsr.checkpoints.native import Origin, save_model
     from drnsr.hashing import file_sha256
 
     files = (parsed.first, parsed.second)
-    between = interpolate(load_model(parsed.first), load_model(parsed.second), parsed.alpha)
+    between = interpolate(load_network(parsed.first), load_network(parsed.second), parsed.alpha)
     first, second = (f"{file.name} (sha256 {file_sha256(file)})" for file in files)
     mixed = f"interpolated between {first} and {second}, alpha {parsed.alpha:g}"
     save_model(parsed.out, between, Origin(made_from=mixed))

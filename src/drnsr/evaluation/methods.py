@@ -6,7 +6,7 @@ from typing import Literal
 
 from PIL import Image
 
-from drnsr.checkpoints.native import load_model
+from drnsr.checkpoints.loading import load_network
 from drnsr.data.packing import Pack
 from drnsr.errors import UserError
 from drnsr.evaluation.benchmark import Method, bicubic
@@ -48,14 +48,14 @@ def network_method(network: Network, scale: int, name: str, device: str = "cpu")
 
 
 def model_method(path: Path, scale: int, name: str) -> Method:
-    """A model file of ours, under a name for the tables.
+    """A file of weights, ours or foreign, under a name for the tables.
 
     Raises:
-        ModelFileError: it is none.
+        ModelFileError: it is none, or cannot be read.
         MethodError: it has no such scale.
     """
     try:
-        return network_method(load_model(path), scale, name)
+        return network_method(load_network(path), scale, name)
     except ScaleError as error:
         raise MethodError(f"{path}: {error}") from error
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from drnsr.checkpoints.native import load_model
+from drnsr.checkpoints.loading import load_network
 from drnsr.errors import UserError
 from drnsr.imaging.colour import gray_to_rgb, rgb_to_ycbcr, ycbcr_to_rgb
 from drnsr.imaging.resize import Picture, SomePicture, upscale
@@ -40,14 +40,14 @@ class Upscaler:
 
     @classmethod
     def from_file(cls, path: str | Path, scale: int | None = None) -> "Upscaler":
-        """Load a model file.
+        """Load a file of weights, ours or another program's.
 
         Raises:
-            ModelFileError: see :func:`drnsr.checkpoints.native.load_model`.
+            ModelFileError: see :func:`drnsr.checkpoints.loading.load_network`.
             UserError: see the class.
         """
         try:
-            return cls(load_model(Path(path)), scale)
+            return cls(load_network(Path(path)), scale)
         except ScaleError as error:
             raise ScaleError(f"{path}: {error}") from error
 

@@ -1,0 +1,148 @@
+"""What a layout is: the names that another program gives the weights of a network."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from drnsr.networks import HyperParameter, Network
+from drnsr.networks.layers import DIV2K_MEAN
+
+
+class LayoutError(ValueError):
+    """Weights that are not as their layout has them; the message says which, but of no file."""
+
+
+class Weights(dict[str, Tensor]):
+    """Tensors by the names of their file."""
+
+    def __missing__(self, name: str) -> Tensor:
+        raise LayoutError(f"there is no tensor {name!r}")
+
+    def convolution(self, name: str) -> tuple[int, int, int, int]:
+        """The shape of a convolution's weight: out, in, height, width.
+
+        Raises:
+            LayoutError: there is none, or it is no convolution's.
+        """
+        weight = self[f"{name}.weight"]
+        if weight.dim() != 4:
+            raise LayoutError(f"{name}.weight has the shape {tuple(weight.shape)}, of no image")
+        out_channels, in_channels, height, width = weight.shape
+        return out_channels, in_channels, height, width
+
+    def count(self, pattern: str) -> int:
+        """How many there are by the largest number at ``pattern``'s group, which counts from 0."""
+        matches = (re.fullmatch(pattern, name) for name in self)
+        return max((int(match[1]) + 1 for match in matches if match), default=0)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a layout makes of the weights of a file.
+
+    Attributes:
+        network: the class of it.
+        hyper_parameters: all of them.
+        assumed: names of those that the file does not say.
+        modules: for each module of ours that has parameters, the file's name for it.
+        weights: all that must be there, and nothing else.
+    """
+
+    network: type[Network]
+    hyper_parameters: dict[str, HyperParameter]
+    assumed: tuple[str, ...]
+    modules: dict[str, str]
+    weights: Weights
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One family of networks as one program saves it.
+
+    Attributes:
+        name: of the program.
+        marks: names that are there in this layout, and not all of them in another.
+        read: find out what the network is; raises :class:`LayoutError`.
+    """
+
+    name: str
+    marks: tuple[str, ...]
+    read: Callable[[Weights], Reading]
+
+
+def upsampler(weights: Weights, theirs: str, ours: str) -> tuple[int, dict[str, str]]:
+    """The scale of an upsampler (convolutions with a pixel shuffle after each), and its modules."""
+    scale, modules, number = 1, {}, 0
+    while f"{theirs}.{number}.weight" in weights:
+        out_channels, in_channels, _, _ = weights.convolution(f"{theirs}.{number}")
+        scale *= math.isqrt(out_channels // in_channels)
+        modules[f"{ours}.{number}"] = f"{theirs}.{number}"
+        number += 2
+    if not modules:
+        raise LayoutError(f"there is no tensor '{theirs}.0.weight'")
+    return scale, modules
+
+
+def residual_blocks(
+    ours: str, theirs: str, numbers: Iterable[int], inside: tuple[str, str]
+) -> dict[str, str]:
+    """The two convolutions of each residual block; ``inside`` is what they are called there."""
+    return {
+        f"{ours}.{number}.conv{1 + place}": f"{theirs}.{number}.{inside[place]}"
+        for number in numbers
+        for place in (0, 1)
+    }
+
+
+@dataclass(frozen=True)
+class MeanShift:
+    """What the layers `sub_mean` and `add_mean` come to in our networks."""
+
+    weights: Weights
+    hyper_parameters: Mapping[str, HyperParameter]
+    assumed: tuple[str, ...]
+
+
+def without_mean_shift(weights: Weights, *, head: str, tail: str) -> MeanShift:
+    """Fold the convolutions of 1 x 1 that shift the mean colour into a number and their neighbours.
+
+    The layers were meant to be constant, but in RCAN's files they were trained (see the README of
+    its weights), and are any linear map of the colours. Ours take off a colour and nothing else.
+    Nothing is lost: a convolution after a linear map of the colours is another convolution, and so
+    is one before it; what is taken off is the only thing that zero padding lets nobody move.
+
+    Args:
+        weights: of the file; those of the mean shift may be missing.
+        head: the convolution after `sub_mean`.
+        tail: the one before `add_mean`.
+    """
+    img_range, rgb_mean = 255.0, list(DIV2K_MEAN)
+    if "sub_mean.weight" not in weights:
+        values: dict[str, HyperParameter] = {"img_range": img_range, "rgb_mean": rgb_mean}
+        return MeanShift(weights, values, tuple(values))
+    maps = {}
+    for name in ("sub_mean", "add_mean"):
+        if weights.convolution(name) != (3, 3, 1, 1):
+            raise LayoutError(f"{name}.weight is no 1 x 1 convolution of three colours")
+        maps[name] = weights[f"{name}.weight"].double()[:, :, 0, 0], weights[f"{name}.bias"]
+    (before, taken), (after, added) = maps["sub_mean"], maps["add_mean"]
+    taken, added = taken.double(), added.double()
+    offset = torch.linalg.solve(before, taken)  # before @ (x + offset) = before @ x + taken
+    if taken.abs().max() <= 1:
+        img_range = 1.0
+    mean = -offset / img_range
+    if not torch.allclose(mean, torch.tensor(rgb_mean, dtype=mean.dtype), rtol=0, atol=1e-6):
+        rgb_mean = mean.tolist()
+    folded = Weights({k: v for k, v in weights.items() if k.split(".")[0] not in maps})
+    folded[f"{head}.weight"] = torch.einsum(
+        "ochw,cd->odhw", weights[f"{head}.weight"].double(), before
+    )
+    folded[f"{tail}.weight"] = torch.einsum(
+        "oc,cdhw->odhw", after, weights[f"{tail}.weight"].double()
+    )
+    folded[f"{tail}.bias"] = after @ weights[f"{tail}.bias"].double() + added + offset
+    return MeanShift(folded, {"img_range": img_range, "rgb_mean": rgb_mean}, ())

@@ -1,0 +1,202 @@
+"""The bridge by numbers: a network of another program and what we make of its file agree."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from drnsr.checkpoints.loading import load_foreign, load_network
+from drnsr.checkpoints.native import ModelFileError
+from drnsr.imaging.resize import upscale
+from tests.checkpoints import foreign_networks as theirs
+from tests.conftest import MIRROR
+
+
+@pytest.fixture
+def lr():
+    return torch.rand(1, 3, 12, 16, generator=torch.Generator().manual_seed(1))
+
+
+def build(network, *arguments, **options):
+    """One of theirs; with a seed, and larger biases than torch's, so that none is forgotten."""
+    torch.manual_seed(0)
+    built = network(*arguments, **options).eval()
+    for name, parameter in built.named_parameters():
+        if name.endswith("bias") and "mean" not in name:
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    return built
+
+
+RRDB = theirs.RRDBNetForeign
+
+CASES = {
+    "EDSR-PyTorch EDSR x2": (theirs.EDSRPyTorch, (2, 8, 2), {}, None),
+    "EDSR-PyTorch EDSR x3": (theirs.EDSRPyTorch, (3, 8, 2), {}, None),
+    "EDSR-PyTorch EDSR x4 of 256": (theirs.EDSRPyTorch, (4, 256, 1, 0.1), {}, None),
+    "torchSR EDSR x4": (theirs.EDSRPyTorch, (4, 8, 2), {"img_range": 1.0}, None),
+    "RCAN x2, its mean shift trained": (
+        *(theirs.RCANOfficial, (2, 16, 2, 2, 4), {"trained": True}, None),
+    ),
+    "torchSR RCAN x4": (theirs.RCANOfficial, (4, 16, 2, 2, 4), {"img_range": 1.0}, None),
+    "BasicSR EDSR x2": (theirs.BasicSREDSR, (2, 8, 2), {}, None),
+    "BasicSR EDSR x8, in params": (theirs.BasicSREDSR, (8, 8, 2), {}, "params"),
+    "BasicSR RCAN x3": (theirs.BasicSRRCAN, (3, 16, 2, 3, 4), {}, "params_ema"),
+    "BasicSR RRDBNet x4": (RRDB, (RRDB.BASICSR, 8, 2, 4), {}, "params"),
+    "Real-ESRGAN RRDBNet x2": (RRDB, (RRDB.BASICSR, 8, 2, 4, 2), {}, "params_ema"),
+    "Real-ESRGAN RRDBNet x1": (RRDB, (RRDB.BASICSR, 8, 2, 4, 4), {}, "params_ema"),
+    "ESRGAN": (RRDB, (RRDB.ESRGAN, 8, 2, 4), {}, None),
+    "oldest ESRGAN x4": (theirs.OldestESRGAN, (8, 2, 4, 2), {}, None),
+    "oldest ESRGAN x2": (theirs.OldestESRGAN, (8, 2, 4, 1), {}, None),
+    "DBPN x2": (theirs.DBPNOfficial, (2, 4, 8, 3), {}, None),
+    "DBPN x4": (theirs.DBPNOfficial, (4, 4, 8, 4), {}, None),
+    "DBPN x8": (theirs.DBPNOfficial, (8, 4, 8, 2), {}, None),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_the_same_picture_comes_out(case, prefix, lr, tmp_path):
+    network, arguments, options, wrapper = CASES[case]
+    their = build(network, *arguments, **options)
+    state = {prefix + name: value for name, value in their.state_dict().items()}
+    torch.save({wrapper: state} if wrapper else state, tmp_path / "weights.pth")
+    ours = load_network(tmp_path / "weights.pth")
+    with torch.inference_mode():
+        expected = their(lr)
+        assert expected.std() > 0.01  # something is there to be compared
+        torch.testing.assert_close(ours(lr), expected, atol=1e-5, rtol=0)
+
+
+def test_mdsr_at_each_scale(lr, tmp_path):
+    their = build(theirs.MDSRPyTorch, [2, 3, 4], 8, 2)
+    torch.save(their.state_dict(), tmp_path / "mdsr.pt")
+    ours = load_network(tmp_path / "mdsr.pt")
+    with torch.inference_mode():
+        for index, scale in enumerate((2, 3, 4)):
+            torch.testing.assert_close(ours(lr, scale), their(lr, index), atol=1e-5, rtol=0)
+
+
+def test_the_recurrent_dbpn_but_for_the_border_of_its_skip(lr, tmp_path):
+    their = build(theirs.DBPNOfficial, 4, 4, 8, 3, recurrences=2)
+    torch.save(their.state_dict(), tmp_path / "dbpn.pth")
+    ours = load_network(tmp_path / "dbpn.pth")
+    inner = (..., slice(8, -8), slice(8, -8))  # two LR pixels
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(lr)[inner], their(lr)[inner], atol=1e-5, rtol=0)
+
+
+def test_torchsr_vdsr(lr, tmp_path):
+    their = build(theirs.TorchSRVDSR, 8, 4)
+    torch.save(their.state_dict(), tmp_path / "vdsr.pt")
+    ours = load_network(tmp_path / "vdsr.pt")
+    with torch.inference_mode():
+        for scale in (2, 3, 4):
+            expected = their.enlarge(lr, scale)
+            torch.testing.assert_close(ours(lr, scale), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("whole", [True, False])
+def test_pytorch_vdsr_pickled_whole_or_by_names(bias, whole, lr, tmp_path):
+    their = build(theirs.PytorchVDSR, 8, 4, bias)
+    content = {"epoch": 50, "model": their} if whole else their.state_dict()
+    torch.save(content, tmp_path / "vdsr.pth")
+    ours = load_network(tmp_path / "vdsr.pth")
+    luma = lr[:, :1]
+    for scale in (2, 3):
+        # Its pictures were enlarged by a MATLAB that mirrors the border.
+        enlarged = upscale(luma[0, 0, :, :, None].double().numpy(), scale, border="mirror")
+        with torch.inference_mode():
+            expected = their(torch.from_numpy(enlarged[None, None, :, :, 0].astype(np.float32)))
+            torch.testing.assert_close(ours(luma, scale), expected, atol=1e-5, rtol=0)
+
+
+def test_safetensors_and_a_lightning_checkpoint(lr, tmp_path):
+    their = build(theirs.BasicSREDSR, 2, 8, 2)
+    save_file(their.state_dict(), tmp_path / "edsr.safetensors")
+    wrapped = {f"network.{name}": value for name, value in their.state_dict().items()}
+    torch.save({"epoch": 1, "state_dict": wrapped, "loops": {}}, tmp_path / "edsr.ckpt")
+    for name in ("edsr.safetensors", "edsr.ckpt"):
+        ours = load_network(tmp_path / name)
+        torch.testing.assert_close(ours(lr), their(lr), atol=1e-5, rtol=0)
+
+
+def test_what_the_file_does_not_say_is_told_and_can_be_given(lr, tmp_path):
+    their = build(theirs.EDSRPyTorch, 2, 8, 2, 0.5)
+    torch.save(their.state_dict(), tmp_path / "edsr.pt")
+    foreign = load_foreign(tmp_path / "edsr.pt")
+    assert foreign.description == (
+        "EDSR x2, weights of EDSR-PyTorch; the file does not say, and taken is what was published:"
+        " residual_scale: 1.0"
+    )
+    given = load_foreign(tmp_path / "edsr.pt", {"residual_scale": 0.5})
+    assert given.assumed == {}
+    torch.testing.assert_close(given.network(lr), their(lr), atol=1e-5, rtol=0)
+    with pytest.raises(ModelFileError, match=r"num_blocks is not to be given here; .* residual_sc"):
+        load_foreign(tmp_path / "edsr.pt", {"num_blocks": 3})
+    with pytest.raises(ModelFileError, match=r"residual_scale: 'big' is not of the kind of 1\.0"):
+        load_foreign(tmp_path / "edsr.pt", {"residual_scale": "big"})
+
+
+def _without(name):
+    return lambda state: {key: value for key, value in state.items() if key != name}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_without("body.1.body.2.bias"), r"needs tensors that are not there: body\.1\.body\.2\.b"),
+        (_without("tail.1.weight"), r"there is no tensor 'tail\.1\.weight'"),
+        (lambda s: s | {"gate": torch.ones(1)}, "EDSR has no place for some tensors: gate"),
+        (
+            lambda s: s | {"body.1.body.0.weight": torch.ones(8, 8, 5, 5)},
+            r"body\.1\.body\.0\.weight has the shape \(8, 8, 5, 5\), and EDSR here \(8, 8, 3, 3\)",
+        ),
+        (
+            lambda s: s | {"head.0.weight": torch.ones(8)},
+            r"head\.0\.weight has the shape \(8,\), of no image",
+        ),
+        (lambda s: {"stem": torch.ones(1)}, "layout is unknown: 1 tensors, the first is 'stem'"),
+        (lambda s: {"epoch": 3}, "holds no weights under a known name, but epoch"),
+        (lambda s: [1, 2], "holds no weights, but something of type list"),
+        (lambda s: {}, "holds no weights under a known name, but nothing"),
+    ],
+)
+def test_what_is_wrong_is_named_in_one_line(change, message, tmp_path):
+    state = build(theirs.EDSRPyTorch, 2, 8, 2).state_dict()
+    torch.save(change(dict(state)), tmp_path / "edsr.pt")
+    with pytest.raises(ModelFileError, match=message) as caught:
+        load_network(tmp_path / "edsr.pt")
+    assert str(caught.value).startswith(f"{tmp_path / 'edsr.pt'}: ")
+    assert "\n" not in str(caught.value)
+
+
+LAYOUTS = MIRROR.parent / "reference" / "state_dict_layouts.json"
+
+PUBLISHED = {
+    "EDSR-PyTorch/EDSR-baseline x2": (theirs.EDSRPyTorch, (2, 64, 16)),
+    "EDSR-PyTorch/EDSR-baseline x8": (theirs.EDSRPyTorch, (8, 64, 16)),
+    "EDSR-PyTorch/MDSR-baseline x2+3+4 (16 blocks)": (theirs.MDSRPyTorch, ([2, 3, 4], 64, 16)),
+    "RCAN official x4": (theirs.RCANOfficial, (4, 64, 10, 20, 16)),
+    "BasicSR/EDSR_M x3": (theirs.BasicSREDSR, (3, 64, 16)),
+    "BasicSR/RCAN x4": (theirs.BasicSRRCAN, (4, 64, 10, 20, 16)),
+    "BasicSR/RRDBNet x2": (RRDB, (RRDB.BASICSR, 64, 23, 32, 2)),
+    "ESRGAN new layout RRDBNet x4": (RRDB, (RRDB.ESRGAN, 64, 23, 32)),
+    'DBPN official "DBPN" (D-DBPN,T=7) x4': (theirs.DBPNOfficial, (4, 64, 256, 7)),
+    'DBPN official "DBPN-RES-MR64-3" x4': (theirs.DBPNOfficial, (4, 64, 256, 7, 3)),
+    "torchSR/VDSR": (theirs.TorchSRVDSR, (64, 20)),
+    "pytorch-vdsr Net (no bias)": (theirs.PytorchVDSR, (64, 20, False)),
+}
+
+
+@pytest.mark.skipif(not LAYOUTS.is_file(), reason="the published layouts are not here")
+@pytest.mark.parametrize("published", PUBLISHED)
+def test_foreign_networks_here_have_the_names_and_shapes_of_the_programs(published):
+    network, arguments = PUBLISHED[published]
+    shapes = {name: list(value.shape) for name, value in network(*arguments).state_dict().items()}
+    layout = json.loads(LAYOUTS.read_text())[published]
+    assert len(shapes) == layout["n_keys"]
+    for _, shape, _, first, last in layout["keys"]:
+        assert shapes[first] == shapes[last] == shape
