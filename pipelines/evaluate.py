@@ -73,7 +73,7 @@ def _record(config: DictConfig, outputs: Outputs, content: dict[str, dict[str, o
         if run_id is None:
             log.info("this MLflow does not know the model (it was trained elsewhere): making a run")
             run_id = begin_run(client, config, read_info(outputs.model).origin)
-            log_trained_model(client, run_id, outputs.model)
+            log_trained_model(client, run_id, config)
         files = [outputs.summary, outputs.per_image, outputs.pictures]
         log_evaluation(client, run_id, content, files)
         for name in map(str, config.benchmark):

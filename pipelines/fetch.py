@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 
 from drnsr.data.download import FetchError
 from drnsr.data.registry import copy_pairs, copy_pictures, fetch_file, fetch_registry
+from drnsr.data.single import write_parts
 from drnsr.tracking.store import project_root
 from pipelines.app import run_stage
 from pipelines.features import (
@@ -19,14 +20,17 @@ from pipelines.features import (
     features_file,
     features_registry,
 )
-from pipelines.paths import BENCHMARKS, RAW, TRAINING_SET
+from pipelines.paths import BENCHMARKS, TRAINING_SET, raw
 
 
 def fetch(config: DictConfig) -> None:
     """Fetch every file that the configuration names; each is checked by its hash."""
-    shutil.rmtree(RAW, ignore_errors=True)  # what another choice has left
+    shutil.rmtree(raw(config), ignore_errors=True)  # what another choice has left
     _fetch_features(config)  # first: after gigabytes of pictures is late to hear of it
-    training = RAW / TRAINING_SET
+    if config.data.single is not None:
+        _part(config)
+        return
+    training = raw(config) / TRAINING_SET
     for registry in map(Path, config.data.registries):
         _fetch(registry, training / registry.stem, config)
     if config.data.folder is not None:
@@ -37,11 +41,13 @@ def fetch(config: DictConfig) -> None:
     elif not config.data.registries:
         raise FetchError("folder: name the folder of your own pictures")
     for name, benchmark in config.benchmark.items():
-        raw = RAW / BENCHMARKS / str(name)
+        folder = raw(config) / BENCHMARKS / str(name)
         if benchmark.registry is not None:
-            _fetch(Path(benchmark.registry), raw, config)
+            _fetch(Path(benchmark.registry), folder, config)
         elif benchmark.folder is not None:
-            copy_pictures(Path(benchmark.folder), raw)
+            copy_pictures(Path(benchmark.folder), folder)
+        elif name == "single":
+            raise FetchError("benchmark: single is withheld of one picture; choose data: single")
         else:
             raise FetchError("benchmark_folder: name the folder of your own test pictures")
 
@@ -55,6 +61,22 @@ def _fetch_features(config: DictConfig) -> None:
         except FetchError as error:
             raise FetchError(f"{error}. {OTHER_FEATURES}") from error
     check_features_file(config)
+
+
+def _part(config: DictConfig) -> None:
+    """One picture into what is trained on and what is withheld."""
+    single = config.data.single
+    if single.image is None:
+        raise FetchError("image: name the picture to train on, such as image=docs/small.png")
+    if list(config.benchmark) != ["single"]:
+        raise FetchError("benchmark: with data: single it can only be what is withheld, single")
+    write_parts(
+        Path(single.image),
+        raw(config) / TRAINING_SET,
+        raw(config) / BENCHMARKS / "single",
+        mode=single.mode,
+        scale=single.scale,
+    )
 
 
 def _fetch(registry: Path, folder: Path, config: DictConfig) -> None:

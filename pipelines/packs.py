@@ -5,7 +5,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from drnsr.data.packing import DataError, Pack
-from pipelines.paths import BENCHMARKS, PREPARED, TRAINING_SET
+from pipelines.paths import BENCHMARKS, TRAINING_SET, prepared
 
 
 def open_training_set(config: DictConfig) -> Pack:
@@ -14,7 +14,7 @@ def open_training_set(config: DictConfig) -> Pack:
     Raises:
         DataError: there is none, or another one.
     """
-    return _open(PREPARED / TRAINING_SET, config.data.name, f"data: {config.data.name}")
+    return _open(prepared(config) / TRAINING_SET, config.data.name, f"data: {config.data.name}")
 
 
 def open_benchmark(config: DictConfig, name: str) -> Pack:
@@ -24,7 +24,7 @@ def open_benchmark(config: DictConfig, name: str) -> Pack:
         DataError: there is none, or another one.
     """
     wanted = benchmark_pack_name(config, name)
-    return _open(PREPARED / BENCHMARKS / name, wanted, f"scale: {config.scale}")
+    return _open(prepared(config) / BENCHMARKS / name, wanted, f"scale: {config.scale}")
 
 
 def benchmark_pack_name(config: DictConfig, name: str) -> str:

@@ -5,11 +5,18 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-# Shared by all runs of this folder, whoever makes them.
-RAW = Path("data/raw")
-PREPARED = Path("data/prepared")
 TRAINING_SET = "train"
 BENCHMARKS = "benchmarks"
+
+
+def raw(config: DictConfig) -> Path:
+    """Folder of the fetched files."""
+    return Path(config.run.data) / "raw"
+
+
+def prepared(config: DictConfig) -> Path:
+    """Folder of the packs."""
+    return Path(config.run.data) / "prepared"
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Stage `prepare`: data/raw into packs of raw pixels in data/prepared."""
 
+import logging
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -8,29 +9,39 @@ from rich.progress import track
 from drnsr.data.leaks import LeakError, find_leaks
 from drnsr.data.packing import DataError, Pack
 from drnsr.data.preparation import Checks, LowResolution, pack_benchmark, pack_training_set, shrunk
+from drnsr.data.single import VALIDATION
 from pipelines.app import run_stage
 from pipelines.packs import benchmark_pack_name
-from pipelines.paths import BENCHMARKS, PREPARED, RAW, TRAINING_SET
+from pipelines.paths import BENCHMARKS, TRAINING_SET, prepared, raw
+
+log = logging.getLogger("drnsr")
 
 
 def prepare(config: DictConfig) -> None:
     """Decode, check, shrink and pack every picture; refuse to train on what is measured on."""
     training = _prepare_training_set(config)
     benchmarks = [_prepare_benchmark(str(name), config) for name in config.benchmark]
-    if leaks := find_leaks(training, benchmarks, progress=track):
+    if config.data.single is not None:
+        log.info(
+            "no leak audit: one picture is trained on and measured on by design, and what is"
+            " withheld of it (mode %s) was cut off before",
+            config.data.single.mode,
+        )
+    elif leaks := find_leaks(training, benchmarks, progress=track):
         training.discard()
         raise LeakError(leaks)
 
 
 def _prepare_training_set(config: DictConfig) -> Pack:
-    raw, limits = RAW / TRAINING_SET, config.prepare
-    pictures = _without(_pictures(raw / "hr" if config.data.pairs else raw), config)
+    folder, limits = raw(config) / TRAINING_SET, config.prepare
+    pictures = _without(_pictures(folder / "hr" if config.data.pairs else folder), config)
     return pack_training_set(
         pictures,
-        PREPARED / TRAINING_SET,
+        prepared(config) / TRAINING_SET,
         name=config.data.name,
         scales=list(config.data.scales),
         validation_fraction=config.data.validation_fraction,
+        validation=VALIDATION if config.data.single is not None else None,
         low_resolution=_given(pictures, config) if config.data.pairs else shrunk,
         checks=Checks(limits.bad_images, limits.max_pixels, limits.min_side),
         progress=track,
@@ -40,15 +51,16 @@ def _prepare_training_set(config: DictConfig) -> Pack:
 def _given(pictures: list[Path], config: DictConfig) -> LowResolution:
     from drnsr.data.pairs import GivenPairs
 
-    low = {scale: _pictures(RAW / TRAINING_SET / f"lr_x{scale}") for scale in config.data.scales}
+    folder = raw(config) / TRAINING_SET
+    low = {scale: _pictures(folder / f"lr_x{scale}") for scale in config.data.scales}
     limits = config.prepare
     return GivenPairs(pictures, low, max_pixels=limits.max_pixels, max_shift=limits.max_shift)
 
 
 def _prepare_benchmark(name: str, config: DictConfig) -> Pack:
     return pack_benchmark(
-        _pictures(RAW / BENCHMARKS / name),
-        PREPARED / BENCHMARKS / name,
+        _pictures(raw(config) / BENCHMARKS / name),
+        prepared(config) / BENCHMARKS / name,
         name=benchmark_pack_name(config, name),
         max_pixels=config.prepare.max_pixels,
         progress=track,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from drnsr.checkpoints.native import Origin
-from drnsr.data.packing import Pack
 from drnsr.errors import SignalError
 from drnsr.imaging.files import encode_png
-from pipelines.paths import PREPARED, TRAINING_SET
+from pipelines.packs import open_training_set
+from pipelines.paths import Outputs
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -35,7 +35,7 @@ def tracked_training(config: DictConfig, origin: Origin, model: Path) -> "Iterat
     try:
         with tracking_errors():
             yield [CurveLogger(name, uri, run_id)]
-            log_trained_model(client, run_id, model)
+            log_trained_model(client, run_id, config)
             if not config.run.evaluate_after_training:
                 copy_evaluation(client, find_runs(client, model), run_id)
             client.set_terminated(run_id)
@@ -57,10 +57,10 @@ def begin_run(client: "MlflowClient", config: DictConfig, origin: Origin) -> str
     return begun or start_run(client, experiment, plain, {"train": origin.data}, training)
 
 
-def log_trained_model(client: "MlflowClient", run_id: str, model: Path) -> None:
-    """Log a model file, with a prepared picture as the example of what it takes."""
+def log_trained_model(client: "MlflowClient", run_id: str, config: DictConfig) -> None:
+    """Log the model, with a prepared picture as the example of what it takes."""
     from drnsr.tracking.runs import log_model
 
-    pack = Pack.open(PREPARED / TRAINING_SET)
+    pack = open_training_set(config)
     example = encode_png(pack.lr(0, pack.scales[-1])[:32, :48])
-    log_model(client, run_id, model, example)
+    log_model(client, run_id, Outputs.of(config).model, example)

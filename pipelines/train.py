@@ -19,8 +19,10 @@ from drnsr.tracking.store import project_root
 from pipelines.app import run_stage
 from pipelines.evaluate import evaluate
 from pipelines.features import check_features_file, features_file
+from pipelines.fetch import fetch
 from pipelines.packs import open_training_set
 from pipelines.paths import Outputs
+from pipelines.prepare import prepare
 from pipelines.tracked import tracked_training
 
 if TYPE_CHECKING:
@@ -48,7 +50,10 @@ TRAINING_PARAMS = (
 
 
 def train(config: DictConfig) -> None:
-    """Train, save the model and its curves, and, in a run by hand, evaluate it."""
+    """Train, save the model and its curves; by hand, maybe prepare before and evaluate after."""
+    if config.run.prepare_before_training:
+        fetch(config)
+        prepare(config)
     check_features_file(config)
     pack = open_training_set(config)
     outputs = Outputs.of(config)

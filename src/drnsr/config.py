@@ -28,7 +28,7 @@ _GROUPS = (
 )
 
 # On what these name, stages depend; DVC reads them in params.yaml itself, at the top.
-_PATHS = ("folder", "benchmark_folder", "init_from")
+_PATHS = ("folder", "benchmark_folder", "image", "init_from")
 
 # The file that `init_from` names for random weights: what DVC depends on must exist.
 _FROM_SCRATCH = "conf/from_scratch"
@@ -60,13 +60,26 @@ class Prepare:
 
 
 @dataclass
+class Single:
+    """One picture, a part of which is trained on and another measured on."""
+
+    image: str | None = MISSING
+    mode: str = MISSING
+    scale: int = MISSING
+
+
+@dataclass
 class Data:
-    """A data set to train on: registries of files, or the user's folder (of pairs, perhaps)."""
+    """A data set to train on.
+
+    Registries of files, the user's folder (of pairs, perhaps), or a part of one picture.
+    """
 
     name: str = MISSING
     registries: list[str] = MISSING
     folder: str | None = None
     pairs: bool = False
+    single: Single | None = None
     exclude: list[str] = MISSING
     scales: list[int] = MISSING
     validation_fraction: float = MISSING
@@ -75,7 +88,10 @@ class Data:
 
 @dataclass
 class Benchmark:
-    """A data set to measure on (a registry, or the user's folder), and its published name."""
+    """A data set to measure on, and its published name.
+
+    A registry, the user's folder, or neither: what the data set `single` withholds.
+    """
 
     registry: str | None = None
     folder: str | None = None
@@ -164,9 +180,11 @@ class Logger:
 
 @dataclass
 class Run:
-    """Where outputs go, and whether training is followed by evaluation."""
+    """Where data and outputs stand, and what a training does before and after."""
 
     output: str = MISSING
+    data: str = MISSING
+    prepare_before_training: bool = MISSING
     evaluate_after_training: bool = MISSING
 
 
@@ -178,6 +196,8 @@ class Config:
     scale: int = MISSING
     folder: str | None = None
     benchmark_folder: str | None = None
+    image: str | None = None
+    mode: str = MISSING
     fetch: Fetch = MISSING
     prepare: Prepare = MISSING
     init_from: str | None = None
@@ -379,7 +399,7 @@ def _read_params(params_file: Path) -> dict[str, Any]:
         raise ConfigError(f"{params_file}: not readable as YAML: {one_line(error)}") from error
     if not isinstance(params, dict):
         raise ConfigError(f"{params_file}: expected keys and values")
-    known = {*_GROUPS, *_PATHS, "scale", "seed", "set"}
+    known = {*_GROUPS, *_PATHS, "mode", "scale", "seed", "set"}
     for key in params:
         if key not in known:
             raise ConfigError(

@@ -26,11 +26,12 @@ def imported(stage):
     """All modules of ours that a stage imports, at once or later."""
     graph = grimp.build_graph("drnsr", "pipelines")
     # Tracking records what is made, and the configuration is checked and not changed. By hand, a
-    # training is followed by an evaluation.
+    # training may prepare its data and is followed by an evaluation.
     for name in [m for m in graph.modules if m.startswith(("drnsr.tracking", "drnsr.config"))]:
         graph.remove_module(name)
     if stage == "train":
-        graph.remove_module("pipelines.evaluate")
+        for name in ("fetch", "prepare", "evaluate"):
+            graph.remove_module(f"pipelines.{name}")
     return graph.find_upstream_modules(f"pipelines.{stage}") - NO_INPUT
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from drnsr.data.packing import DataError, Pack
+from drnsr.data.packing import DataError, Pack, Split
 
 # albumentations asks a server for its newest version on import unless told not to.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -33,7 +33,7 @@ class TrainingCrops(Dataset[Pair]):
         seed: another seed, other samples.
 
     Raises:
-        DataError: the pack has no such scale, or a picture is smaller than a crop.
+        DataError: the pack has no such scale, or a training picture is smaller than a crop.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class TrainingCrops(Dataset[Pair]):
         seed: int,
     ) -> None:
         for scale, patch_size in patch_sizes.items():
-            _check(pack, scale, patch_size)
+            _check(pack, "train", scale, patch_size)
         self._pack = pack
         self._patch_sizes = dict(patch_sizes)
         self._batch_size = batch_size
@@ -100,7 +100,7 @@ class ValidationCrops(Dataset[Pair]):
     """
 
     def __init__(self, pack: Pack, *, scale: int, crop_size: int) -> None:
-        _check(pack, scale, patch_size=1)
+        _check(pack, "validation", scale, patch_size=1)
         self._pack = pack
         self._scale = scale
         self._crop_size = crop_size
@@ -119,14 +119,14 @@ class ValidationCrops(Dataset[Pair]):
         return _to_tensor(lr), _to_tensor(hr)
 
 
-def _check(pack: Pack, scale: int, patch_size: int) -> None:
+def _check(pack: Pack, split: Split, scale: int, patch_size: int) -> None:
     if scale not in pack.scales:
         raise DataError(
             f"{pack.folder} holds the scales {pack.scales}, not {scale}; add it to data.scales"
             " and run `dvc repro prepare`"
         )
     for image in pack.images:
-        if min(image.shape(scale)[:2]) < patch_size:
+        if image.split == split and min(image.shape(scale)[:2]) < patch_size:
             side = patch_size * scale
             raise DataError(
                 f"{image.name} has {image.width} x {image.height} pixels, fewer than one training"

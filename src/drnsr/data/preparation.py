@@ -58,6 +58,7 @@ def pack_training_set(
     name: str,
     scales: Sequence[int],
     validation_fraction: float,
+    validation: str | None = None,
     low_resolution: LowResolution = shrunk,
     checks: Checks | None = None,
     workers: int | None = None,
@@ -66,7 +67,7 @@ def pack_training_set(
     """Pack pictures as RGB, with their low-resolution versions, split in training and validation.
 
     The validation pictures are those with the smallest content hashes: a choice at random that
-    depends on nothing but the pictures.
+    depends on nothing but the pictures. Or it is the one picture that ``validation`` names.
 
     Args:
         pictures: their files, in the order of the pack.
@@ -74,6 +75,7 @@ def pack_training_set(
         name: of the data set.
         scales: of the low-resolution versions.
         validation_fraction: of the pictures, rounded up; one is always left to train on.
+        validation: name of the picture to validate with, if it is not to be chosen at random.
         low_resolution: where the low-resolution versions come from.
         checks: what the pictures must be; those of ``Checks()`` by default.
         workers: threads; by default as many as there are cores, 8 at most.
@@ -96,10 +98,11 @@ def pack_training_set(
     images, bad = _write_pixels(pictures, prepare, writing)
     _check_number(name, len(images), " that can be used")
     number = min(ceil(validation_fraction * len(images)), len(images) - 1)
-    validation = set(sorted(image.sha256 for image in images)[:number])
+    chosen = set(sorted(image.sha256 for image in images)[:number])
+    if validation is not None:
+        chosen = {image.sha256 for image in images if image.name == validation}
     split = [
-        replace(image, split="validation") if image.sha256 in validation else image
-        for image in images
+        replace(image, split="validation") if image.sha256 in chosen else image for image in images
     ]
     return _write_index(folder, name, list(scales), split, bad)
 
