@@ -141,3 +141,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.choose(experiment="smoke")
     project.run("dvc", "repro")
     return project
+
+
+@pytest.fixture
+def another(finished: Project, tmp_path: Path) -> Project:
+    """A copy of the finished project, to be changed at will."""
+    shutil.copytree(finished.root, tmp_path / "another")
+    return Project(tmp_path / "another", finished.environment)

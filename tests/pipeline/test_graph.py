@@ -3,7 +3,6 @@
 import csv
 import json
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -118,13 +117,6 @@ def test_a_second_clean_clone_gives_the_same_bytes(finished, project):
     project.choose(experiment="smoke")
     assert project.ran(project.run("dvc", "repro")) == STAGES
     assert digests(project) == digests(finished)
-
-
-@pytest.fixture
-def another(finished, tmp_path):
-    """A copy of the finished project, to be changed at will."""
-    shutil.copytree(finished.root, tmp_path / "another")
-    return type(finished)(tmp_path / "another", finished.environment)
 
 
 @pytest.mark.slow
