@@ -91,6 +91,9 @@ def written(ran):
             + b"ub"
             + call_system
         ),
+        "a name with control characters": (
+            b"\x80\x04" + _text("os\n\x1b[2J") + _text("system") + b"\x93" + call_system
+        ),
         "a class's attribute": (
             _global("collections", "OrderedDict")
             + b"}("
@@ -110,8 +113,9 @@ def test_a_pickle_written_byte_by_byte_is_refused(attack, ran, tmp_path):
         archive.writestr("archive/data.pkl", written(ran)[attack])
         archive.writestr("archive/version", "3\n")
         archive.writestr("archive/byteorder", "little")
-    with pytest.raises(ModelFileError, match=r"weights\.pt: "):
+    with pytest.raises(ModelFileError, match=r"weights\.pt: ") as caught:
         load_network(file)
+    assert str(caught.value).isprintable()
     assert not ran.exists()
 
 
@@ -129,6 +133,21 @@ def test_what_is_no_file_of_weights_is_named_in_one_line(name, content, message,
     with pytest.raises(ModelFileError, match=message) as caught:
         load_network(tmp_path / name)
     assert "\n" not in str(caught.value)
+
+
+def test_a_dictionary_within_itself_is_no_endless_way(tmp_path):
+    content = {}
+    content["model"] = content
+    torch.save(content, tmp_path / "weights.pth")
+    with pytest.raises(ModelFileError, match=r"weights\.pth: what it holds is within itself"):
+        load_network(tmp_path / "weights.pth")
+
+
+def test_a_program_of_torch_is_not_run(tmp_path):
+    torch.jit.script(torch.nn.Conv2d(1, 1, 3)).save(str(tmp_path / "net.pt"))
+    with pytest.raises(ModelFileError, match=r"net\.pt: not a readable .* TorchScript") as caught:
+        load_network(tmp_path / "net.pt")
+    assert len(str(caught.value)) < 300  # not torch's advice on how to run it nevertheless
 
 
 def test_a_file_that_is_cut_off_is_named(tmp_path):

@@ -1,6 +1,9 @@
 """The bridge by numbers: a network of another program and what we make of its file agree."""
 
 import json
+import sys
+from collections import OrderedDict
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -98,11 +101,14 @@ def test_torchsr_vdsr(lr, tmp_path):
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("whole", [True, False])
-def test_pytorch_vdsr_pickled_whole_or_by_names(bias, whole, lr, tmp_path):
+@pytest.mark.parametrize(
+    ("whole", "old_format"), [(True, True), (True, False), (False, True), (False, False)]
+)
+def test_pytorch_vdsr_pickled_whole_or_by_names(bias, whole, old_format, lr, tmp_path):
     their = build(theirs.PytorchVDSR, 8, 4, bias)
     content = {"epoch": 50, "model": their} if whole else their.state_dict()
-    torch.save(content, tmp_path / "vdsr.pth")
+    file = tmp_path / "vdsr.pth"
+    torch.save(content, file, _use_new_zipfile_serialization=not old_format)
     ours = load_network(tmp_path / "vdsr.pth")
     luma = lr[:, :1]
     for scale in (2, 3):
@@ -123,6 +129,37 @@ def test_safetensors_and_a_lightning_checkpoint(lr, tmp_path):
         torch.testing.assert_close(ours(lr), their(lr), atol=1e-5, rtol=0)
 
 
+def test_a_whole_module_as_the_first_torch_pickled_it(lr, tmp_path, monkeypatch):
+    """Parameters were calls with a state then, and each module had a backend that is gone."""
+
+    class Parameter:
+        def __init__(self, data):
+            self.reduced = torch.nn.Parameter, (data,), (True, False, OrderedDict())
+
+        def __reduce__(self):
+            return self.reduced
+
+    class Backend:
+        def __reduce__(self):
+            return gone._get_thnn_function_backend, ()
+
+    gone = ModuleType("torch.nn.backends.thnn")
+    exec("def _get_thnn_function_backend(): pass", vars(gone))
+    monkeypatch.setitem(sys.modules, "torch.nn.backends", ModuleType("torch.nn.backends"))
+    monkeypatch.setitem(sys.modules, gone.__name__, gone)
+    their = build(theirs.PytorchVDSR, 8, 4, True)
+    expected = {name: value.clone() for name, value in their.state_dict().items()}
+    for module in their.modules():
+        module._backend = Backend()
+        old = {name: Parameter(p.data) for name, p in module._parameters.items()}
+        module.__dict__["_parameters"] = OrderedDict(old)
+    torch.save(their, tmp_path / "vdsr.pth", _use_new_zipfile_serialization=False)
+    monkeypatch.undo()
+    ours = load_network(tmp_path / "vdsr.pth")
+    assert torch.equal(ours.layers[0].weight, expected["input.weight"])
+    assert torch.equal(ours.layers[2].bias, expected["residual_layer.1.conv.bias"])
+
+
 def test_what_the_file_does_not_say_is_told_and_can_be_given(lr, tmp_path):
     their = build(theirs.EDSRPyTorch, 2, 8, 2, 0.5)
     torch.save(their.state_dict(), tmp_path / "edsr.pt")
@@ -140,6 +177,28 @@ def test_what_the_file_does_not_say_is_told_and_can_be_given(lr, tmp_path):
         load_foreign(tmp_path / "edsr.pt", {"residual_scale": "big"})
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"border": "reflect"}, r"no VDSR can be built so: border 'reflect' is none of replicate"),
+        ({"scales": []}, "no VDSR can be built so: scales: VDSR serves at least one"),
+        ({"scales": [0]}, "no VDSR can be built so: scale 0: bicubic enlargement is by 2 or more"),
+    ],
+)
+def test_values_that_no_network_has_are_refused(given, message, tmp_path):
+    torch.save(build(theirs.PytorchVDSR, 8, 4, True).state_dict(), tmp_path / "vdsr.pth")
+    with pytest.raises(ModelFileError, match=message):
+        load_foreign(tmp_path / "vdsr.pth", given)
+
+
+def test_what_else_a_training_program_saved_is_left_aside(lr, tmp_path):
+    their = build(theirs.EDSRPyTorch, 2, 8, 2)
+    content = {"lr": torch.tensor(0.1), "model": None, "state_dict": their.state_dict()}
+    torch.save(content, tmp_path / "edsr.pt")
+    ours = load_network(tmp_path / "edsr.pt")
+    torch.testing.assert_close(ours(lr), their(lr), atol=1e-5, rtol=0)
+
+
 def _without(name):
     return lambda state: {key: value for key, value in state.items() if key != name}
 
@@ -147,9 +206,10 @@ def _without(name):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_without("body.1.body.2.bias"), r"needs tensors that are not there: body\.1\.body\.2\.b"),
+        (_without("body.1.body.2.bias"), r"needs tensors that are not there: 'body\.1\.body\.2\.b"),
         (_without("tail.1.weight"), r"there is no tensor 'tail\.1\.weight'"),
-        (lambda s: s | {"gate": torch.ones(1)}, "EDSR has no place for some tensors: gate"),
+        (lambda s: s | {"gate": torch.ones(1)}, "EDSR has no place for some tensors: 'gate'"),
+        (lambda s: s | {"a\n\x1b[2J": torch.ones(1)}, r"tensors: 'a\\n\\x1b\[2J'"),
         (
             lambda s: s | {"body.1.body.0.weight": torch.ones(8, 8, 5, 5)},
             r"body\.1\.body\.0\.weight has the shape \(8, 8, 5, 5\), and EDSR here \(8, 8, 3, 3\)",
@@ -158,8 +218,29 @@ def _without(name):
             lambda s: s | {"head.0.weight": torch.ones(8)},
             r"head\.0\.weight has the shape \(8,\), of no image",
         ),
+        (
+            lambda s: s | {"tail.0.0.weight": torch.ones(0, 8, 3, 3)},
+            r"tail\.0\.0\.weight has the shape \(0, 8, 3, 3\), of no image",
+        ),
+        (
+            lambda s: s | {"tail.0.0.weight": torch.ones(128, 8, 3, 3)},
+            r"there is nothing that could be EDSR's upsampler\.2",  # x4 in one stage
+        ),
+        (
+            lambda s: s | {"body.99999999.body.0.weight": torch.ones(8, 8, 3, 3)},
+            r"body\.99999999\.body\.0\.weight has a larger number than there are tensors",
+        ),
+        (
+            lambda s: s | {"tail.1.weight": torch.ones(4, 8, 3, 3)},
+            r"tail\.1 and add_mean do not fit",
+        ),
+        (lambda s: s | {"sub_mean.weight": torch.zeros(3, 3, 1, 1)}, "sub_mean, .* is singular"),
+        (
+            lambda s: {name: value.to(torch.int8) for name, value in s.items()},
+            r"head\.0\.bias is of torch\.int8, and weights are floating point",
+        ),
         (lambda s: {"stem": torch.ones(1)}, "layout is unknown: 1 tensors, the first is 'stem'"),
-        (lambda s: {"epoch": 3}, "holds no weights under a known name, but epoch"),
+        (lambda s: {"epoch": 3}, "holds no weights under a known name, but 'epoch'"),
         (lambda s: [1, 2], "holds no weights, but something of type list"),
         (lambda s: {}, "holds no weights under a known name, but nothing"),
     ],

@@ -25,7 +25,7 @@ def edsr(tmp_path, monkeypatch):
 
 def test_a_checkpoint_becomes_a_model_file(edsr, capsys):
     main(["convert", edsr, "edsr.safetensors", "--set", "residual_scale=0.5"])
-    assert "edsr.safetensors: EDSR x2, weights of EDSR-PyTorch" in capsys.readouterr().out
+    assert "edsr.safetensors: EDSR x2, weights of EDSR-PyTorch" in capsys.readouterr().err
     network = load_model(Path("edsr.safetensors"))
     assert isinstance(network, EDSR)
     assert network.residual_scale == 0.5
@@ -47,15 +47,26 @@ def test_info_of_theirs_and_ours(edsr, capsys):
     assert parameters in ours
 
 
-def test_a_foreign_file_is_measured_and_applied_directly(edsr, picture_folder, capsys):
+def test_a_foreign_file_is_measured_mixed_and_applied_directly(edsr, picture_folder, capsys):
     arguments = ["evaluate", edsr, "--benchmark", "folder", "--folder", str(picture_folder)]
     main([*arguments, "--json"])
     assert {row["method"] for row in json.loads(capsys.readouterr().out)} == {edsr}
+    main(["interpolate", edsr, edsr, "mixed.safetensors", "--alpha=0.5"])
+    assert isinstance(load_model(Path("mixed.safetensors")), EDSR)
     main(["convert", edsr, "edsr.safetensors"])
     picture = texture(9, 10)
     np.testing.assert_array_equal(
         Upscaler.from_file(edsr)(picture), Upscaler.from_file("edsr.safetensors")(picture)
     )
+
+
+def test_what_was_assumed_is_told_once(edsr, caplog):
+    file = Path(edsr).rename("loaded_twice.pt")
+    with caplog.at_level("INFO", logger="drnsr"):
+        Upscaler.from_file(file)
+        Upscaler.from_file(file)
+    (told,) = caplog.messages
+    assert told.startswith("loaded_twice.pt: EDSR x2, weights of EDSR-PyTorch; the file does not")
 
 
 @pytest.mark.parametrize(

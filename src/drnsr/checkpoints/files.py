@@ -39,7 +39,7 @@ def read_file(path: Path) -> object:
         ) from refusal
     # A damaged pickle can fail in any way.
     except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]
         raise ModelFileError(f"{path}: not a readable PyTorch file ({reason})") from error
 
 
@@ -67,12 +67,12 @@ def find_tensors(content: object) -> dict[str, Tensor]:
         return dict(_of_module(content, ""))
     if not isinstance(content, Mapping):
         raise LayoutError(f"it holds no weights, but something of type {type(content).__name__}")
+    for wrapper in _WRAPPERS:
+        if isinstance(content.get(wrapper), Mapping | restricted.StandIn):
+            return find_tensors(content[wrapper])
     if any(isinstance(value, Tensor) for value in content.values()):
         return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    for wrapper in _WRAPPERS:
-        if wrapper in content:
-            return find_tensors(content[wrapper])
-    names = ", ".join(map(str, content)) or "nothing"
+    names = ", ".join(map(ascii, content)) or "nothing"
     raise LayoutError(f"it holds no weights under a known name, but {names}")
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from drnsr.checkpoints.files import find_tensors, read_file
@@ -25,8 +26,14 @@ def load_network(path: Path) -> Network:
     if is_native(path):
         return load_model(path)
     foreign = load_foreign(path)
-    log.info("%s: %s", path, foreign.description)
+    _tell_once(f"{path}: {foreign.description}")
     return foreign.network
+
+
+@cache
+def _tell_once(line: str) -> None:
+    """A program may load one file for each of several purposes."""
+    log.info(line)
 
 
 def load_foreign(path: Path, given: Mapping[str, HyperParameter] | None = None) -> Foreign:
@@ -43,3 +50,5 @@ def load_foreign(path: Path, given: Mapping[str, HyperParameter] | None = None) 
         return read_foreign(find_tensors(read_file(path)), given or {})
     except LayoutError as error:
         raise ModelFileError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise ModelFileError(f"{path}: what it holds is within itself") from error

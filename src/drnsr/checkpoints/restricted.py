@@ -25,14 +25,15 @@ class _Frozen(type):
     """The type of classes whose attributes cannot be set."""
 
     def __setattr__(cls, name: str, value: object) -> None:
-        raise RefusedError(f"it wants to change {cls.__name__}.{name}")
+        raise RefusedError(f"it wants to change {name!a} of {cls.__name__!a}")
 
 
 class _NeverCalled(_Frozen):
     """The type of classes that stand in for others."""
 
     def __call__(cls, *_: object, **__: object) -> Any:  # noqa: ANN401 (it never returns)
-        raise RefusedError(f"it wants to call {cls.__name__}")
+        # The name is whatever a file says: nothing in it may reach a terminal as it is.
+        raise RefusedError(f"it wants to call {cls.__name__!a}")
 
 
 class StandIn(metaclass=_NeverCalled):

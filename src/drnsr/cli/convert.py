@@ -6,6 +6,7 @@ of the published model, unless it is given.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def run(parsed: argparse.Namespace) -> None:
     source = f"{parsed.source.name} (sha256 {file_sha256(parsed.source)})"
     made_from = f"converted from {source}, {foreign.description}"
     save_model(parsed.out, foreign.network, Origin(made_from=made_from))
-    print(f"{parsed.out}: {foreign.description}")
+    print(f"{parsed.out}: {foreign.description}", file=sys.stderr)
 
 
 def _value(text: str) -> "tuple[str, HyperParameter]":

@@ -1,6 +1,6 @@
 """The layers that the families share."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -64,12 +64,19 @@ class BicubicSkip(nn.Module):
         scale: 2 or more.
         border: what it sees beyond the picture.
         a: of the cubic kernel; MATLAB's is -0.5.
+
+    Raises:
+        ValueError: there is no such border, or ``scale`` is below 2.
     """
 
     weight: Tensor
 
     def __init__(self, scale: int, *, border: Border = "replicate", a: float = -0.5) -> None:
         super().__init__()
+        if scale < 2:
+            raise ValueError(f"scale {scale}: bicubic enlargement is by 2 or more")
+        if border not in get_args(Border):
+            raise ValueError(f"border {border!r} is none of {', '.join(get_args(Border))}")
         self.scale = scale
         self.border = border
         # Not persistent: the filters follow from the scale and belong in no checkpoint.

@@ -34,7 +34,8 @@ class VDSR(Network):
         cubic_a: of the bicubic kernel: -0.5 is MATLAB's, -0.75 torch's and OpenCV's.
 
     Raises:
-        ValueError: later, when it is run at a scale that it does not serve.
+        ValueError: there is no scale, one below 2, or no such border; or later, when it is run at a
+            scale that it does not serve.
     """
 
     multi_scale: ClassVar[bool] = True
@@ -52,6 +53,8 @@ class VDSR(Network):
         cubic_a: float = -0.5,
     ) -> None:
         super().__init__()
+        if not scales:
+            raise ValueError("scales: VDSR serves at least one")
         self.scales = list(scales)
         self.colour = colour
         self.num_features = num_features

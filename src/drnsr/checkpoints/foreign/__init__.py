@@ -122,19 +122,22 @@ def _fill(network: Network, reading: Reading) -> None:
     if superfluous := sorted(set(reading.weights) - set(theirs.values())):
         raise LayoutError(f"{kind} has no place for some tensors: {_some(superfluous)}")
     for name, value in ours.items():
-        shape = reading.weights[theirs[name]].shape
-        if shape != value.shape:
-            raise LayoutError(
-                f"{theirs[name]} has the shape {tuple(shape)}, and {kind} here {tuple(value.shape)}"
-            )
+        given = reading.weights[theirs[name]]
+        if given.shape != value.shape:
+            shapes = f"{tuple(given.shape)}, and {kind} here {tuple(value.shape)}"
+            raise LayoutError(f"{theirs[name]} has the shape {shapes}")
+        if not given.is_floating_point():
+            raise LayoutError(f"{theirs[name]} is of {given.dtype}, and weights are floating point")
     network.load_state_dict({name: reading.weights[theirs[name]] for name in ours})
 
 
 def _their_name(name: str, reading: Reading) -> str:
     module, _, parameter = name.rpartition(".")
+    if module not in reading.modules:
+        raise LayoutError(f"there is nothing that could be {reading.network.__name__}'s {module}")
     return f"{reading.modules[module]}.{parameter}"
 
 
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+    return ", ".join(map(ascii, names[:3])) + more

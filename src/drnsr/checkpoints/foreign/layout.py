@@ -29,15 +29,22 @@ class Weights(dict[str, Tensor]):
             LayoutError: there is none, or it is no convolution's.
         """
         weight = self[f"{name}.weight"]
-        if weight.dim() != 4:
+        if weight.dim() != 4 or 0 in weight.shape:
             raise LayoutError(f"{name}.weight has the shape {tuple(weight.shape)}, of no image")
         out_channels, in_channels, height, width = weight.shape
         return out_channels, in_channels, height, width
 
     def count(self, pattern: str) -> int:
-        """How many there are by the largest number at ``pattern``'s group, which counts from 0."""
-        matches = (re.fullmatch(pattern, name) for name in self)
-        return max((int(match[1]) + 1 for match in matches if match), default=0)
+        """How many there are by the largest number at ``pattern``'s group, which counts from 0.
+
+        Raises:
+            LayoutError: there cannot be so many.
+        """
+        matches = [match for name in self if (match := re.fullmatch(pattern, name))]
+        for match in matches:
+            if int(match[1]) >= len(self):
+                raise LayoutError(f"{match[0]} has a larger number than there are tensors")
+        return max((int(match[1]) + 1 for match in matches), default=0)
 
 
 @dataclass(frozen=True)
@@ -119,11 +126,22 @@ def without_mean_shift(weights: Weights, *, head: str, tail: str) -> MeanShift:
         weights: of the file; those of the mean shift may be missing.
         head: the convolution after `sub_mean`.
         tail: the one before `add_mean`.
+
+    Raises:
+        LayoutError: one of the four is missing or of another shape, or `sub_mean` loses a colour.
     """
-    img_range, rgb_mean = 255.0, list(DIV2K_MEAN)
     if "sub_mean.weight" not in weights:
-        values: dict[str, HyperParameter] = {"img_range": img_range, "rgb_mean": rgb_mean}
+        values: dict[str, HyperParameter] = {"img_range": 255.0, "rgb_mean": list(DIV2K_MEAN)}
         return MeanShift(weights, values, tuple(values))
+    try:
+        return _folded(weights, head, tail)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise LayoutError(f"sub_mean, {head}, {tail} and add_mean do not fit: {reason}") from error
+
+
+def _folded(weights: Weights, head: str, tail: str) -> MeanShift:
+    img_range, rgb_mean = 255.0, list(DIV2K_MEAN)
     maps = {}
     for name in ("sub_mean", "add_mean"):
         if weights.convolution(name) != (3, 3, 1, 1):

@@ -1,17 +1,19 @@
 """pytorch-vdsr (J. Shi): VDSR on luma, with biases or without; often pickled as a whole module."""
 
-from drnsr.checkpoints.foreign.layout import Layout, Reading, Weights
+from drnsr.checkpoints.foreign.layout import Layout, LayoutError, Reading, Weights
 from drnsr.networks import VDSR
 
 
 def _read(weights: Weights) -> Reading:
     num_features, planes, _, _ = weights.convolution("input")
+    if planes != 1:
+        raise LayoutError(f"input.weight takes {planes} planes, and this program's VDSR luma alone")
     num_hidden = weights.count(r"residual_layer\.(\d+)\.conv\.weight")
     return Reading(
         network=VDSR,
         hyper_parameters={
             "scales": [2, 3, 4],
-            "colour": "Y" if planes == 1 else "RGB",
+            "colour": "Y",
             "num_features": num_features,
             "num_layers": num_hidden + 2,
             "bias": "input.bias" in weights,
