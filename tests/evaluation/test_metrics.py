@@ -1,10 +1,10 @@
-"""PSNR and SSIM against another library and by hand."""
+"""PSNR, SSIM and VIF against another library and by hand."""
 
 import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from drnsr.evaluation.metrics import psnr, ssim
+from drnsr.evaluation.metrics import psnr, ssim, vif
 from drnsr.imaging.colour import luma
 from tests.conftest import texture
 
@@ -33,3 +33,11 @@ def test_ssim_is_skimages_with_wangs_settings():
         win_size=11,
     )
     assert ssim(*PAIR) == pytest.approx(expected, abs=1e-6)
+
+
+def test_vif_is_sewars():
+    # The numbers are those of vifp(PAIR[1], PAIR[0]) and the other way round, by sewar 0.4.10.
+    assert vif(*PAIR) == pytest.approx(1.0360772178983282, abs=1e-6)
+    assert vif(*reversed(PAIR)) == pytest.approx(0.9651790259509548, abs=1e-6)
+    assert vif(PLANE, PLANE) == pytest.approx(1.0, abs=1e-9)
+    assert vif(PLANE[:40], PLANE[:40]) is None

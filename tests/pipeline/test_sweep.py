@@ -73,3 +73,20 @@ def test_without_tracking_mlflow_is_not_even_imported(prepared):
     result = prepared.run("python", "-c", program)
     assert result.stdout.splitlines()[-1] == "False"
     assert not (prepared.root / "mlflow.db").exists()
+
+
+@pytest.mark.slow
+def test_the_second_stage_of_esrgan_trains_without_any_download(prepared):
+    small = {"num_features": 8, "num_blocks": 1, "num_growth": 4}
+    prepared.run(
+        *("python", "-m", "pipelines.train", "experiment=esrgan_x4", "hydra.run.dir=run"),
+        *("data=sample", "benchmark=sample_test", "gan.features.weights=null", "logger=none"),
+        *(f"model.network.{name}={value}" for name, value in small.items()),
+        *("gan.discriminator.num_features=4", "loader.hr_patch_size=32", "loader.batch_size=2"),
+        *("trainer.max_steps=4", "trainer.validate_every=2", "trainer.log_every=2"),
+    )
+    made = prepared.root / "run"
+    assert (made / "models/model.safetensors").is_file()
+    assert (made / "metrics/benchmark.json").is_file()
+    steps = (made / "metrics/curves/training_loss.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[0] for line in steps] == ["2", "4"]  # not once for each optimizer

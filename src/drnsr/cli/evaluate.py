@@ -9,6 +9,7 @@ import json
 import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class _Score:
     method: str
     psnr: float
     ssim: float
+    vif: float | None
     pixels: int
     scale: int
     protocol: str
@@ -144,15 +146,15 @@ def _measure(pack: "Pack", parsed: argparse.Namespace, protocol: "Protocol") -> 
     shown = track(measured, f"measuring {pack.name}", total=len(pack.images), console=console)
     return [
         _Score(
-            *(
-                pack.name,
-                picture.name,
-                method,
-                result.score.psnr,
-                result.score.ssim,
-                picture.pixels,
-            ),
-            *(parsed.scale, protocol.name),
+            benchmark=pack.name,
+            image=picture.name,
+            method=method,
+            psnr=result.score.psnr,
+            ssim=result.score.ssim,
+            vif=result.vif(),
+            pixels=picture.pixels,
+            scale=parsed.scale,
+            protocol=protocol.name,
         )
         for picture in shown
         for method, result in picture.results.items()
@@ -197,7 +199,9 @@ def _score_table(scores: list[_Score], names: list[str], protocol: "Protocol") -
     from rich.table import Table
 
     benchmarks = list(dict.fromkeys(score.benchmark for score in scores))
-    table = Table(title=f"PSNR in dB / SSIM at scale {scores[0].scale}, protocol {protocol.name}")
+    table = Table(
+        title=f"PSNR in dB / SSIM / VIF at scale {scores[0].scale}, protocol {protocol.name}"
+    )
     table.add_column("method", overflow="fold")
     for benchmark in benchmarks:
         table.add_column(benchmark, justify="right", no_wrap=True)
@@ -235,7 +239,9 @@ def _mean(scores: list[_Score], protocol: "Protocol") -> str:
 
     pairs = [Score(score.psnr, score.ssim) for score in scores]
     mean = mean_score(pairs, [score.pixels for score in scores], protocol)
-    return f"{mean.psnr:.3f} / {mean.ssim:.4f}"
+    perceptual = [score.vif for score in scores if score.vif is not None]
+    vif = f"{fmean(perceptual):.3f}" if perceptual else "-"
+    return f"{mean.psnr:.3f} / {mean.ssim:.4f} / {vif}"
 
 
 def _compared(first: list[_Score], second: list[_Score]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drnsr.data.packing import DataError, Pack, PackedImage
-from drnsr.evaluation.metrics import psnr, ssim
+from drnsr.evaluation.metrics import psnr, ssim, vif
 from drnsr.evaluation.protocol import Protocol, ProtocolError
 from drnsr.imaging.resize import Picture, upscale
 
@@ -59,10 +59,16 @@ class Result:
     Attributes:
         picture: (H, W, C) uint8, to be looked at; the score may come from more than 8 bits.
         score: by the protocol.
+        compared: the picture's planes and the original's that the protocol compares, (H, W, C).
     """
 
     picture: NDArray[np.uint8]
     score: Score
+    compared: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+    def vif(self) -> float | None:
+        """The perceptual number of :func:`drnsr.evaluation.metrics.vif`, made when asked for."""
+        return vif(*self.compared)
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,7 @@ def _result(
             f" of the scale, has {_size(hr)}"
         )
     compared = protocol.compared_planes(enlarged, hr, scale)
-    return Result(_shown(enlarged), Score(psnr(*compared), ssim(*compared)))
+    return Result(_shown(enlarged), Score(psnr(*compared), ssim(*compared)), compared)
 
 
 def _size(picture: Picture) -> str:

@@ -1,4 +1,4 @@
-"""PSNR and SSIM by torchmetrics, with the settings that make them MATLAB's."""
+"""PSNR, SSIM and VIF by torchmetrics, the first two with the settings that make them MATLAB's."""
 
 import numpy as np
 import torch
@@ -6,10 +6,13 @@ from numpy.typing import NDArray
 from torchmetrics.functional.image import (
     peak_signal_noise_ratio,
     structural_similarity_index_measure,
+    visual_information_fidelity,
 )
 
 # Half of SSIM's 11 x 11 window: MATLAB averages only where the whole window fits.
 _WINDOW_MARGIN = 5
+
+_VIF_SMALLEST_SIDE = 41
 
 
 def psnr(image: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
@@ -42,6 +45,20 @@ def ssim(image: NDArray[np.float64], reference: NDArray[np.float64]) -> float:
     )
     inside = slice(_WINDOW_MARGIN, -_WINDOW_MARGIN)
     return float(full[0, :, inside, inside].mean())
+
+
+def vif(image: NDArray[np.float64], reference: NDArray[np.float64]) -> float | None:
+    """Visual information fidelity (Sheikh and Bovik 2006, in the pixel domain), of 0..255.
+
+    How much of what a person could see in the reference can be seen in the picture: 1 if they are
+    equal, more if the picture has more contrast.
+
+    Returns:
+        The mean over the channels; None below 41 x 41 pixels, where its windows do not fit.
+    """
+    if min(image.shape[:2]) < _VIF_SMALLEST_SIDE:
+        return None
+    return float(visual_information_fidelity(_to_batch(image), _to_batch(reference)))
 
 
 def _to_batch(picture: NDArray[np.float64]) -> torch.Tensor:
