@@ -1,4 +1,5 @@
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -40,6 +41,13 @@ def test_equal_models_are_equal_to_the_byte_in_another_process(tmp_path):
     for file in files:
         subprocess.run([sys.executable, "-c", _SAVE, str(file)], check=True)
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_whoever_may_read_new_files_may_read_a_model(tmp_path):
+    save_model(tmp_path / "model", DRNSR(scale=2, num_features=4, num_blocks=1), ORIGIN)
+    (tmp_path / "any").touch()
+    assert (tmp_path / "model").stat().st_mode == (tmp_path / "any").stat().st_mode
 
 
 def test_the_header_holds_json_that_other_programs_can_read(tmp_path):

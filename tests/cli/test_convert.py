@@ -75,6 +75,7 @@ def test_what_was_assumed_is_told_once(edsr, caplog):
         (["edsr.pt", "edsr.pth"], r"edsr\.pth: call it \.safetensors"),
         (["edsr.pt", "out.safetensors", "--set", "residual_scale"], "is not KEY=VALUE"),
         (["edsr.pt", "out.safetensors", "--set", "scale=3"], "scale is not to be given here"),
+        (["edsr.pt", "edsr.pt/out.safetensors"], r"error: .*edsr\.pt.*: File exists"),
         (["gone.pt", "out.safetensors"], r"gone\.pt: there is no such file"),
     ],
 )

@@ -5,11 +5,12 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
 
-from drnsr.checkpoints.native import read_info
+from drnsr.checkpoints.native import load_model, read_info
 from drnsr.config import CONF, check
 from drnsr.data.preparation import pack_training_set
 from drnsr.imaging.files import write_png
 from pipelines.train import train
+from tests.checkpoints.foreign_networks import EDSRPyTorch
 from tests.conftest import SMALL, texture
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -83,3 +84,20 @@ def test_it_trains_for_a_few_steps(experiment, prepared, monkeypatch):
     assert info.architecture == config.model.network._target_.rpartition(".")[2]
     steps = (prepared / "metrics/curves/training_loss.csv").read_text().splitlines()[1:]
     assert [line.split(",")[0] for line in steps] == ["1", "2"]
+
+
+@pytest.mark.slow
+def test_another_programs_weights_are_a_start(prepared, monkeypatch, caplog):
+    monkeypatch.chdir(prepared)
+    source = EDSRPyTorch(2, SMALL["num_features"], SMALL["num_blocks"]).state_dict()
+    torch.save(source, "x2.pt")
+    # No step goes anywhere.
+    overrides = ("debug=fast", "init_from=x2.pt", "optimizer.lr=0")
+    config = composed("experiment=edsr_baseline_x3", *overrides)
+    config.model.network.update({name: SMALL[name] for name in ("num_features", "num_blocks")})
+    with caplog.at_level("INFO", logger="drnsr"):
+        train(config)
+    assert "all layers taken but upsampler.0, which start anew" in caplog.text
+    trained = load_model(prepared / "models/model.safetensors").state_dict()
+    assert torch.equal(trained["body.1.conv2.weight"], source["body.1.body.2.weight"])
+    torch.testing.assert_close(trained["head.weight"], source["head.0.weight"])

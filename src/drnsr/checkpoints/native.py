@@ -1,14 +1,11 @@
 """Our own model files: safetensors, with metadata that says how to build and run the network."""
 
-import errno
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from drnsr.atomic import atomic_path
 from drnsr.checkpoints.fingerprint import fingerprint
@@ -67,7 +64,11 @@ class ModelInfo:
 
 
 def save_model(path: Path, network: Network, origin: Origin) -> None:
-    """Write a network's weights and metadata; equal inputs give equal bytes."""
+    """Write a network's weights and metadata; equal inputs give equal bytes.
+
+    Raises:
+        OSError: the file cannot be written; it names it.
+    """
     descriptor = network.descriptor
     info = ModelInfo(
         architecture=type(network).__name__,
@@ -78,17 +79,10 @@ def save_model(path: Path, network: Network, origin: Origin) -> None:
         origin=origin,
     )
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-    with atomic_path(path) as partial, _as_os_error(path):
-        save_file(tensors, partial, metadata={_KEY: json.dumps(asdict(info), sort_keys=True)})
-
-
-@contextmanager
-def _as_os_error(path: Path) -> Iterator[None]:
-    """Safetensors has an error of its own for a full disk."""
-    try:
-        yield
-    except SafetensorError as error:
-        raise OSError(errno.EIO, f"cannot be written ({error})", str(path)) from error
+    # What safetensors writes itself, only its owner may read, and a full disk has no OSError.
+    content = save(tensors, metadata={_KEY: json.dumps(asdict(info), sort_keys=True)})
+    with atomic_path(path) as partial:
+        partial.write_bytes(content)
 
 
 def is_native(path: Path) -> bool:

@@ -34,3 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parsed.run(parsed)
     except UserError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.filename is None:
+            raise  # not about a file
+        sys.exit(f"error: {error.filename}: {error.strerror}")

@@ -27,14 +27,13 @@ def _of(file: Path) -> dict[str, object]:
 
     if not is_native(file):
         foreign = load_foreign(file)
-        assumed = ", ".join(foreign.assumed) or "nothing"
-        return {
-            "layout": foreign.layout,
-            **_of_network(foreign.network),
-            "not in the file": f"{assumed} (as published; `drnsr convert --set` gives others)",
-        }
+        known = {"layout": foreign.layout, **_of_network(foreign.network)}
+        if foreign.assumed:
+            names = ", ".join(foreign.assumed)
+            known["not in the file"] = f"{names} (as published; `drnsr convert --set` gives others)"
+        return known
     origin = read_info(file).origin
-    known = {
+    made = {
         "made from": origin.made_from,
         "configuration": origin.config,
         "training data": origin.data,
@@ -43,7 +42,7 @@ def _of(file: Path) -> dict[str, object]:
     return {
         "layout": "drnsr",
         **_of_network(load_model(file)),
-        **{name: value for name, value in known.items() if value},
+        **{name: value for name, value in made.items() if value},
     }
 
 
