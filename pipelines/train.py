@@ -98,7 +98,7 @@ def _train(
     checkpoints = Checkpoints(
         run_folder(origin), fingerprint=origin.fingerprint, **config.checkpoints
     )
-    fit(
+    skipped = fit(
         module,
         data,
         checkpoints=checkpoints,
@@ -110,11 +110,16 @@ def _train(
         accelerator=trainer.accelerator,
         precision=trainer.precision,
         ema_decay=trainer.ema_decay,
+        bad_losses=trainer.bad_losses,
     )
     save_model(outputs.model, network, origin)
     curves.write(outputs.curves)
     samples = trainer.max_steps * config.loader.batch_size
-    cost = {"seconds": progress.seconds, "samples_per_second": samples / progress.seconds}
+    cost = {
+        "seconds": progress.seconds,
+        "samples_per_second": samples / progress.seconds,
+        "skipped_losses": skipped,
+    }
     write_text(outputs.training_cost, json.dumps(cost, indent=2) + "\n")
 
 

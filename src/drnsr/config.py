@@ -160,6 +160,7 @@ class Trainer:
     precision: str = MISSING
     channels_last: bool = MISSING
     threads: int = MISSING
+    bad_losses: str = MISSING
     ema_decay: float = MISSING
 
 
@@ -275,7 +276,7 @@ _WHOLE_NUMBERS_FROM_1 = (
     "checkpoints.keep",
 )
 _PRECISIONS = ("32-true", "64-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true")
-_BAD_IMAGES = ("fail", "skip")
+_FAIL_OR_SKIP = ("fail", "skip")
 _ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 
@@ -284,8 +285,9 @@ def _check_values(config: DictConfig) -> None:
     _check_scales(config)
     _check_crops(config.loader)
     wrong = {name: "1 or more" for name in _WHOLE_NUMBERS_FROM_1 if _select(config, name) < 1}
-    if config.prepare.bad_images not in _BAD_IMAGES:
-        wrong["prepare.bad_images"] = f"one of {', '.join(_BAD_IMAGES)}"
+    for name in ("prepare.bad_images", "trainer.bad_losses"):
+        if _select(config, name) not in _FAIL_OR_SKIP:
+            wrong[name] = f"one of {', '.join(_FAIL_OR_SKIP)}"
     if config.prepare.max_shift <= 0:
         wrong["prepare.max_shift"] = "more than 0"
     if not 0 < config.data.validation_fraction < 1:

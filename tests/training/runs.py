@@ -55,6 +55,7 @@ def train(
     callbacks=(),
     seconds_between_states=1e9,
     fingerprint="of this run",
+    bad_losses="fail",
 ) -> Network:
     """Train in ``folder``, going on where an earlier call was ended; write the curves there."""
     seed_everything(seed, threads=2)
@@ -92,6 +93,7 @@ def train(
         accelerator="cpu",
         precision="32-true",
         ema_decay=ema_decay,
+        bad_losses=bad_losses,
     )
     curves.write(folder)
     return module.network

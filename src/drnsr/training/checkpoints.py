@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from drnsr.atomic import atomic_path, naming_file
 from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
+from drnsr.training.finite import are_finite
 
 log = logging.getLogger("drnsr")
 
@@ -86,11 +87,13 @@ class Checkpoints(L.Callback):
     def write(self, trainer: L.Trainer) -> None:
         """Write the state as it is now, and remove those that are too many.
 
+        None is written of weights that are infinite or no numbers: nothing good comes of them.
+
         Raises:
             OSError: the disk is full; the states before are as they were.
         """
-        if trainer.global_step == self._written:
-            return
+        if trainer.global_step == self._written or not are_finite(trainer.lightning_module):
+            return  # the next loss will tell why
         self._written = trainer.global_step
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = self.folder / "partial.ckpt"

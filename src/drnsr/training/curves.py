@@ -39,7 +39,8 @@ class Curves(L.Callback):
         """Note the loss and the rate."""
         self._window.append(trainer.callback_metrics["train_loss"].detach())
         if trainer.global_step % self._log_every == 0:
-            loss = float(torch.stack(self._window).mean())
+            losses = torch.stack(self._window)
+            loss = float(losses[losses.isfinite()].mean())  # skipped steps have none
             rate = float(trainer.optimizers[0].param_groups[0]["lr"])
             self._window.clear()
             self._loss.append((trainer.global_step, loss, rate))

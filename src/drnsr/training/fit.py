@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import Logger
 
 from drnsr.training.checkpoints import Checkpoints
 from drnsr.training.ema import EMA
-from drnsr.training.finite import FiniteLoss
+from drnsr.training.finite import BadLosses, FiniteLoss
 from drnsr.training.interruption import Interruption
 from drnsr.training.progress import TrainingProgress
 
@@ -40,7 +40,8 @@ def fit(
     accelerator: str,
     precision: str,
     ema_decay: float,
-) -> None:
+    bad_losses: BadLosses,
+) -> int:
     """Train ``module`` in place for ``max_steps`` steps; it ends up with the weights to be kept.
 
     Args:
@@ -55,9 +56,13 @@ def fit(
         accelerator: Lightning's name of one, or "auto".
         precision: Lightning's name of one, such as "32-true" or "bf16-mixed".
         ema_decay: of the weights' moving average; 0 keeps the weights themselves.
+        bad_losses: what becomes of a step whose loss is infinite or no number.
+
+    Returns:
+        How many bad losses were skipped.
 
     Raises:
-        LossError: a loss is infinite or no number.
+        LossError: a loss is infinite or no number, and not skipped.
         SignalError: SIGTERM or Ctrl-C came; the state was written.
     """
     # Lightning's advice to use more loader workers does not hold for crops from mapped memory.
@@ -65,6 +70,7 @@ def fit(
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # their own code
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")  # it is
+    finite = FiniteLoss(bad_losses)
     averaging = [EMA(ema_decay)] if ema_decay > 0 else []
     trainer = L.Trainer(
         accelerator=accelerator,
@@ -80,7 +86,7 @@ def fit(
             *averaging,
             checkpoints,
             Interruption(checkpoints),
-            FiniteLoss(),
+            finite,
             progress,
             *callbacks,
         ],
@@ -90,3 +96,4 @@ def fit(
         default_root_dir=checkpoints.folder,  # where a requeued job on SLURM looks
     )
     trainer.fit(module, datamodule=data, ckpt_path=checkpoints.newest(), weights_only=True)
+    return finite.skipped
