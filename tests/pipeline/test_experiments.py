@@ -1,5 +1,7 @@
 """Every experiment of conf/experiment: that it composes, is the published network, and trains."""
 
+import shutil
+
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
@@ -68,22 +70,47 @@ def prepared(tmp_path_factory):
     return root
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_it_trains_for_a_few_steps(experiment, prepared, monkeypatch):
-    monkeypatch.chdir(prepared)
-    config = composed(f"experiment={experiment}", "debug=fast")
+def shrunk(config):
+    """Quick to train, and with nothing to download."""
     config.model.network.update(
         {name: SMALL[name] for name in config.model.network if name in SMALL}
     )
     if config.gan is not None:
         config.gan.discriminator.num_features = 4
-        config.gan.features.weights = None  # no download
+        config.gan.features.weights = None
+    return config
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_it_trains_for_a_few_steps(experiment, prepared, monkeypatch):
+    monkeypatch.chdir(prepared)
+    config = shrunk(composed(f"experiment={experiment}", "debug=fast"))
     train(config)
     info = read_info(prepared / "models/model.safetensors")
     assert info.architecture == config.model.network._target_.rpartition(".")[2]
     steps = (prepared / "metrics/curves/training_loss.csv").read_text().splitlines()[1:]
     assert [line.split(",")[0] for line in steps] == ["1", "2"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [*sorted(p.stem for p in (CONF / "model").glob("*.yaml")), "gan"])
+def test_the_same_training_gives_the_same_bytes(model, prepared, monkeypatch):
+    monkeypatch.chdir(prepared)
+    chosen = "experiment=esrgan_x4" if model == "gan" else f"model={model}"
+    made = []
+    for _ in range(2):
+        train(shrunk(composed(chosen, "debug=fast", "trainer.max_steps=4", "checkpoints.keep=1")))
+        made.append({path: (prepared / path).read_bytes() for path in COMPARED})
+        shutil.rmtree(prepared / "runs")  # or it would go on from the first one's states
+    assert made[0] == made[1]
+
+
+COMPARED = (
+    "models/model.safetensors",
+    "metrics/curves/training_loss.csv",
+    "metrics/curves/validation_psnr.csv",
+)
 
 
 @pytest.mark.slow
