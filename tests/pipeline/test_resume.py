@@ -1,0 +1,64 @@
+"""A training that is killed under the graph goes on to the same bytes."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+SLOW_ENOUGH_TO_KILL = {
+    "trainer": {"max_steps": 80, "validate_every": 20, "log_every": 10},
+    "checkpoints": {"seconds": 0},
+}
+
+
+def trainings_in(root):
+    """The processes of the stage `train` that run in ``root`` or below it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if b"pipelines.train" in words and (process / "cwd").resolve().is_relative_to(root):
+                found.append(int(process.name))
+        except OSError:
+            continue  # it has ended meanwhile
+    return found
+
+
+def kill_after_some_steps(project):
+    deadline = time.monotonic() + 120
+    while not list(project.root.glob("runs/*/step-*.ckpt")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    (training,) = trainings_in(project.root)
+    os.kill(training, signal.SIGKILL)
+
+
+def outputs_of_training(project):
+    lock = yaml.safe_load((project.root / "dvc.lock").read_text())
+    outs = lock["stages"]["train"]["outs"]
+    return {out["path"]: out["md5"] for out in outs if "training_cost" not in out["path"]}
+
+
+@pytest.mark.slow
+def test_killed_in_the_queue_and_queued_again(another):
+    another.choose(set=SLOW_ENOUGH_TO_KILL)
+    another.run("git", "add", "-A")
+    another.run("git", "commit", "-qm", "to be queued")
+    for name in ("killed", "again"):
+        another.run("dvc", "exp", "run", "--queue", "--name", name)
+        # The worker would hold on to the pipes of our command, and this wait for its end.
+        another.run("sh", "-c", "dvc queue start > start.log 2>&1")
+        if name == "killed":
+            kill_after_some_steps(another)
+        another.wait_for_the_queue()
+    assert "going on after step" in another.run("dvc", "queue", "logs", "again").stdout
+    another.run("dvc", "exp", "apply", "again")
+    again = outputs_of_training(another)
+    another.run("rm", "-rf", "runs")
+    another.run("dvc", "repro", "--force", "train")
+    whole = outputs_of_training(another)
+    assert "models/model.safetensors" in whole
+    assert again == whole
