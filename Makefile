@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro mirror test test-slow lint format ui clean
+.PHONY: help install repro mirror test test-slow lint format ui gc clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -47,6 +47,9 @@ ui: install ## serve the MLflow UI on http://127.0.0.1:5000 (PORT=... for anothe
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 		mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+
+gc: install ## remove the states of trainings that are over, after a look (UNFINISHED=1: of all)
+	python -m pipelines.gc $(if $(UNFINISHED),--unfinished) $(if $(YES),--yes)
 
 clean: ## remove what the graph made; the environment, downloads and MLflow's runs stay
 	rm -rf data/raw data/prepared models pictures reports runs multirun outputs dvc_plots \

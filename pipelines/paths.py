@@ -7,6 +7,7 @@ from omegaconf import DictConfig
 
 TRAINING_SET = "train"
 BENCHMARKS = "benchmarks"
+RUNS = "runs"
 
 
 def raw(config: DictConfig) -> Path:

@@ -21,7 +21,7 @@ from pipelines.evaluate import evaluate
 from pipelines.features import check_features_file, features_file
 from pipelines.fetch import fetch
 from pipelines.packs import open_training_set
-from pipelines.paths import Outputs
+from pipelines.paths import RUNS, Outputs
 from pipelines.prepare import prepare
 from pipelines.tracked import tracked_training
 
@@ -79,7 +79,7 @@ def _train(
     config: DictConfig, pack: Pack, origin: Origin, outputs: Outputs, loggers: "list[Logger]"
 ) -> None:
     from drnsr.data.module import CropData
-    from drnsr.training.checkpoints import Checkpoints
+    from drnsr.training.checkpoints import Checkpoints, mark_finished
     from drnsr.training.curves import Curves
     from drnsr.training.fit import fit, seed_everything
     from drnsr.training.progress import TrainingProgress
@@ -121,6 +121,7 @@ def _train(
         "skipped_losses": skipped,
     }
     write_text(outputs.training_cost, json.dumps(cost, indent=2) + "\n")
+    mark_finished(checkpoints.folder)
 
 
 def _training_module(config: DictConfig, network: "Network") -> "LightningModule":
@@ -160,7 +161,7 @@ def _perceptual_loss(config: DictConfig) -> "PerceptualLoss | None":
 
 def run_folder(origin: Origin) -> Path:
     """Where a run's states are kept: outside DVC's outputs, which it removes before a run."""
-    return project_root() / "runs" / origin.fingerprint[:16]
+    return project_root() / RUNS / origin.fingerprint[:16]
 
 
 def _training_params(config: DictConfig) -> dict[str, Any]:

@@ -21,6 +21,9 @@ log = logging.getLogger("drnsr")
 
 BEST_FILE = "best.ckpt"
 
+# Stands in a run's folder once its result is written: the states are needed no more.
+_FINISHED = "finished"
+
 # The name carries the hash of the content: one rename makes a file both complete and checkable.
 _NAME = re.compile(r"step-(?P<step>\d+)-(?P<sha256>[0-9a-f]{16})\.ckpt")
 _FINGERPRINT = "drnsr_fingerprint"
@@ -151,6 +154,21 @@ def sole_process(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def mark_finished(folder: Path) -> None:
+    """Note that the result of a run is written, so that its states may be removed."""
+    (folder / _FINISHED).touch()
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the result of the run in this folder is written."""
+    return (folder / _FINISHED).exists()
+
+
+def newest_step(folder: Path) -> int:
+    """The step from which the run in this folder can go on; 0 for its start."""
+    return max(map(_step_of, _states(folder)), default=0)
 
 
 def _states(folder: Path) -> list[Path]:

@@ -1,0 +1,49 @@
+"""What `make gc` removes, and what it leaves."""
+
+import pytest
+
+from drnsr.training.checkpoints import mark_finished, sole_process
+from pipelines.gc import collect
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    for name in ("over", "ended", "busy"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "step-00000120-0123456789abcdef.ckpt").write_bytes(b"x" * 5000)
+    mark_finished(tmp_path / "runs/over")
+    mark_finished(tmp_path / "runs/busy")  # an earlier time
+    with sole_process(tmp_path / "runs/busy"):
+        yield tmp_path / "runs"
+
+
+def left(runs):
+    return sorted(path.name for path in runs.iterdir())
+
+
+def test_nothing_is_removed_before_a_person_agrees(runs, capsys):
+    collect(unfinished=False, yes=False)
+    shown = capsys.readouterr().out
+    assert left(runs) == ["busy", "ended", "over"]
+    assert "ended after step 120" in shown
+    assert "nothing was removed" in shown
+
+
+def test_only_what_is_over_goes(runs):
+    collect(unfinished=False, yes=True)
+    assert left(runs) == ["busy", "ended"]
+    collect(unfinished=False, yes=True)
+    assert left(runs) == ["busy", "ended"]
+
+
+def test_what_could_be_gone_on_with_goes_when_told(runs):
+    collect(unfinished=True, yes=True)
+    assert left(runs) == ["busy"]
+
+
+@pytest.mark.slow
+def test_a_finished_graph_needs_no_states(another):
+    another.run("python", "-m", "pipelines.gc", "--yes")
+    assert list((another.root / "runs").iterdir()) == []
+    assert another.ran(another.run("dvc", "repro")) == []
