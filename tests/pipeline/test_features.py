@@ -37,8 +37,15 @@ def project(tmp_path, picture_folder, monkeypatch):
 def configuration(weights="features.txt", perceptual=1.0):
     return OmegaConf.create(
         {
-            "data": {"name": "folder", "registries": [], "folder": "pictures", "pairs": False},
+            "data": {
+                "name": "folder",
+                "registries": [],
+                "folder": "pictures",
+                "pairs": False,
+                "single": None,
+            },
             "benchmark": {},
+            "run": {"data": "data", "output": ".", "prepare_before_training": False},
             "gan": {
                 "weights": {"pixel": 1.0, "perceptual": perceptual, "adversarial": 1.0},
                 "features": {"network": {}, "weights": weights},
