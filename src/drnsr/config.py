@@ -261,6 +261,7 @@ def check(config: DictConfig) -> DictConfig:
         plain = OmegaConf.to_container(shaped, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(one_line(error)) from error
+    _check_nodes(cast(dict[str, Any], plain))
     for name, node in _targets(plain, ""):
         _check_target(name, node)
     checked = cast(DictConfig, OmegaConf.create(plain))
@@ -314,7 +315,8 @@ def _check_scales(config: DictConfig) -> None:
     prepared = list(config.data.scales)
     for name in ("data.scales", "loader.scales"):
         scales = list(_select(config, name))
-        if not scales or len(set(scales)) < len(scales) or min(scales) < 2:
+        numbers = all(isinstance(scale, int) for scale in scales)
+        if not numbers or not scales or len(set(scales)) < len(scales) or min(scales) < 2:
             raise ConfigError(f"{name}: {scales} is not different whole numbers from 2")
     for scale in (config.scale, *config.loader.scales):
         if scale not in prepared:
@@ -341,12 +343,12 @@ def _select(config: DictConfig, name: str) -> Any:  # noqa: ANN401 (whatever sta
 
 def _check_network(config: DictConfig) -> None:
     """Build the network without its weights: not every scale and protocol suits every family."""
-    try:
-        network = _without_weights(config.model.network)
-        for scale in (config.scale, *config.loader.scales):
+    network = _without_weights("model.network", config.model.network)
+    for scale in (config.scale, *config.loader.scales):
+        try:
             network.check_scale(scale)
-    except (ValueError, RuntimeError) as error:
-        raise ConfigError(f"model.network: {one_line(error)}") from error
+        except ValueError as error:
+            raise ConfigError(f"model.network: {one_line(error)}") from error
     protocol = get_protocol(config.protocol)
     colour = network.descriptor.colour
     if protocol.computed_on == "y" and colour == "RGB":
@@ -368,21 +370,29 @@ def _check_discriminator(config: DictConfig) -> None:
 
     loader = config.loader
     lr_sides = {s: loader.patch_size or round(loader.hr_patch_size / s) for s in loader.scales}
-    try:
-        discriminator = _without_weights(config.gan.discriminator)
-        for scale, side in lr_sides.items():
+    discriminator = _without_weights("gan.discriminator", config.gan.discriminator)
+    for scale, side in lr_sides.items():
+        try:
             discriminator(torch.empty(2, 3, scale * side, scale * side, device="meta"))
-    except (ValueError, RuntimeError) as error:
-        raise ConfigError(f"gan.discriminator: {one_line(error)}") from error
+        except (ValueError, RuntimeError) as error:
+            raise ConfigError(f"gan.discriminator: {one_line(error)}") from error
 
 
-def _without_weights(node: DictConfig) -> Any:  # noqa: ANN401 (what its target builds)
+def _without_weights(name: str, node: DictConfig) -> Any:  # noqa: ANN401 (what its target builds)
     import torch
+
+    from drnsr.networks import LARGEST_HYPER_PARAMETER
 
     arguments = {str(key): value for key, value in node.items()}
     build = resolve_name(arguments.pop("_target_"))
-    with torch.device("meta"):
-        return build(**arguments)
+    for key, value in arguments.items():
+        if isinstance(value, int) and value > LARGEST_HYPER_PARAMETER:
+            raise ConfigError(f"{name}.{key}: {value} is more than {LARGEST_HYPER_PARAMETER}")
+    try:
+        with torch.device("meta"):
+            return build(**arguments)
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        raise ConfigError(f"{name}: {one_line(error)}") from error
 
 
 def one_line(error: Exception) -> str:
@@ -390,8 +400,8 @@ def one_line(error: Exception) -> str:
     text = str(error)
     key = getattr(error, "full_key", None)
     text = re.split(r"\n\s*(?:Config search path|full_key:|object_type=|reference_type=)", text)[0]
-    text = re.sub(r"\s*\n\s*", " ", text).strip()
-    return f"{key}: {text}" if key and key not in text else text
+    told = f"{key}: {text}" if key and key not in text else text
+    return " ".join(told.split())
 
 
 def _read_params(params_file: Path) -> dict[str, Any]:
@@ -410,6 +420,9 @@ def _read_params(params_file: Path) -> dict[str, Any]:
             )
     if not isinstance(params.get("set") or {}, dict):
         raise ConfigError(f"{params_file}: set: expected keys and values, such as optimizer: ...")
+    for key in (*_GROUPS, *_PATHS):
+        if not isinstance(params.get(key), str | None):
+            raise ConfigError(f"{params_file}: {key}: {params[key]!r} is not a name")
     for key in _PATHS:
         if key in (params.get("set") or {}):
             raise ConfigError(
@@ -446,6 +459,18 @@ def _decided(experiment: Path) -> dict[str, Any]:
     return decided | {key: content[key] for key in ("scale", "seed") if key in content}
 
 
+def _check_nodes(config: dict[str, Any]) -> None:
+    """What is built from the configuration says what it is."""
+    nodes = {name: config[name] for name in ("loss", "optimizer", "scheduler", "clipping")}
+    nodes["model.network"] = config["model"]["network"]
+    if config["gan"] is not None:
+        nodes["gan.discriminator"] = config["gan"]["discriminator"]
+        nodes["gan.features.network"] = config["gan"]["features"]["network"]
+    for name, node in nodes.items():
+        if node is not None and not isinstance(node.get("_target_"), str):
+            raise ConfigError(f"{name}: expected _target_, the class or function that it is")
+
+
 def _targets(node: object, name: str) -> Iterator[tuple[str, Node]]:
     """Every node with a ``_target_``, with its full key."""
     if isinstance(node, dict):
@@ -461,6 +486,8 @@ def _check_target(name: str, node: Node) -> None:
         target = resolve_name(node["_target_"])
     except Exception as error:  # whatever importing the module raises
         raise ConfigError(f"{name}._target_: cannot import {node['_target_']!r}") from error
+    if not callable(target):
+        raise ConfigError(f"{name}._target_: {node['_target_']} is no class or function")
     call = target.__init__ if inspect.isclass(target) else target
     known = inspect.signature(call).parameters
     # Some libraries import the names of their hints for type checkers alone.

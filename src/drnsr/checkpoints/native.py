@@ -1,19 +1,26 @@
 """Our own model files: safetensors, with metadata that says how to build and run the network."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import Tensor
 
 from drnsr.atomic import atomic_path
 from drnsr.checkpoints.fingerprint import fingerprint
 from drnsr.errors import UserError
-from drnsr.networks import ARCHITECTURES, HyperParameter, Network
+from drnsr.networks import ARCHITECTURES, LARGEST_HYPER_PARAMETER, HyperParameter, Network
 
 # One key for all: safetensors writes several in an order that changes from run to run.
 _KEY = "drnsr"
+
+# How often a part of a network is repeated in its depth.
+_DEPTHS = ("num_groups", "num_blocks", "num_layers", "num_stages")
 
 
 class ModelFileError(UserError):
@@ -121,13 +128,28 @@ def read_info(path: Path) -> ModelInfo:
     metadata = _metadata(path)
     if _KEY not in metadata:
         raise ModelFileError(f"{path}: a safetensors file, but not a model written by drnsr")
-    content = json.loads(metadata[_KEY])
-    if set(content) != {field.name for field in fields(ModelInfo)}:
-        raise ModelFileError(f"{path}: written by another version of drnsr; train the model again")
-    content["origin"] = Origin(**content["origin"])
-    content["scales"] = tuple(content["scales"])
-    content["value_range"] = tuple(content["value_range"])
-    return ModelInfo(**content)
+    try:
+        return _parse(metadata[_KEY])
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        raise ModelFileError(
+            f"{path}: written by another version of drnsr, or damaged; train the model again"
+        ) from error
+
+
+def _parse(text: str) -> ModelInfo:
+    """Raises LookupError, TypeError or ValueError for what :func:`save_model` does not write."""
+    content = json.loads(text)
+    info = ModelInfo(
+        **content
+        | {
+            "origin": Origin(**content["origin"]),
+            "scales": tuple(map(int, content["scales"])),
+            "value_range": tuple(map(float, content["value_range"])),
+        }
+    )
+    if not isinstance(info.architecture, str) or not isinstance(info.hyper_parameters, dict):
+        raise TypeError(text)
+    return info
 
 
 def load_model(path: Path) -> Network:
@@ -140,8 +162,36 @@ def load_model(path: Path) -> Network:
     info = read_info(path)
     if info.architecture not in ARCHITECTURES:
         raise ModelFileError(f"{path}: architecture {info.architecture!r} is unknown here")
-    network = ARCHITECTURES[info.architecture](**info.hyper_parameters)
+    build = ARCHITECTURES[info.architecture]
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    try:
+        _check_size(info, len(tensors))
+        with torch.device("meta"):  # takes no memory, whatever the file says
+            expected = build(**info.hyper_parameters).state_dict()
+        if _shapes(expected) != _shapes(tensors):
+            raise ValueError("its weights are not those of its hyper-parameters")
+        network = build(**info.hyper_parameters)
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ModelFileError(f"{path}: not a {info.architecture} of drnsr: {reason}") from error
     network.load_state_dict(tensors)
     return network.eval()
+
+
+def _check_size(info: ModelInfo, tensors: int) -> None:
+    """Building takes time for each block, even without memory: a network has tensors in each.
+
+    Raises:
+        ValueError: a file of this many tensors holds no such network.
+    """
+    numbers = {
+        name: value for name, value in info.hyper_parameters.items() if isinstance(value, int)
+    }
+    blocks = prod(value for name, value in numbers.items() if name in _DEPTHS)
+    if blocks > tensors or max(numbers.values(), default=0) > LARGEST_HYPER_PARAMETER:
+        raise ValueError("its weights are not those of its hyper-parameters")
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}

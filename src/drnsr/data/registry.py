@@ -60,12 +60,16 @@ def read_registry(path: Path) -> list[RegistryEntry]:
     """Read a registry file.
 
     Raises:
-        FetchError: the file is missing, or a line is not ``name sha256 url``.
+        FetchError: the file is missing or no text, or a line is not ``name sha256 url``.
     """
     if not path.is_file():
         raise FetchError(f"{path}: there is no such registry file")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise FetchError(f"{path}: not a text in UTF-8 ({error.reason})") from error
     entries = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):
             continue
         fields = line.split()
@@ -81,7 +85,10 @@ def _is_well_formed(fields: list[str]) -> bool:
     if len(fields) != 3:
         return False
     name, sha256, url = fields
-    parsed = urlparse(url)
+    try:
+        parsed = urlparse(url)
+    except ValueError:  # a bracket that is not closed, for instance
+        return False
     by_hand = parsed.scheme == "manual"
     return (
         _stays_inside(name)

@@ -1,6 +1,6 @@
 """The networks, one family a file. They know nothing of the rest of the package."""
 
-from drnsr.networks.base import Descriptor, HyperParameter, Network
+from drnsr.networks.base import LARGEST_HYPER_PARAMETER, Descriptor, HyperParameter, Network
 from drnsr.networks.dbpn import DBPN, RecurrentDBPN
 from drnsr.networks.discriminator import VGGDiscriminator
 from drnsr.networks.drnsr import DRNSR
@@ -22,6 +22,7 @@ __all__ = [
     "DBPN",
     "DRNSR",
     "EDSR",
+    "LARGEST_HYPER_PARAMETER",
     "MDSR",
     "RCAN",
     "VDSR",

@@ -12,6 +12,9 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 HyperParameter = int | float | bool | str | list[int] | list[float]
 
+LARGEST_HYPER_PARAMETER = 4096
+"""No network of the literature is as wide or as deep; what is takes forever to build."""
+
 
 @dataclass(frozen=True)
 class Descriptor:
