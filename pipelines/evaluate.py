@@ -1,14 +1,12 @@
 """Stage `evaluate`: the model and bicubic on every benchmark, as numbers and as pictures."""
 
 import json
-import logging
 from dataclasses import asdict
 
 from omegaconf import DictConfig
 from rich.progress import track
 
 from drnsr.atomic import write_text
-from drnsr.checkpoints.native import read_info
 from drnsr.evaluation.benchmark import Method, bicubic, measure
 from drnsr.evaluation.methods import network_method
 from drnsr.evaluation.protocol import get_protocol
@@ -16,9 +14,7 @@ from drnsr.evaluation.results import Row, row_of, summary, write_rows, write_sum
 from pipelines.app import run_stage
 from pipelines.packs import open_benchmark
 from pipelines.paths import Outputs
-from pipelines.tracked import begin_run, log_trained_model
-
-log = logging.getLogger("drnsr")
+from pipelines.tracked import add_model, tracked_model
 
 
 def evaluate(config: DictConfig) -> None:
@@ -64,21 +60,13 @@ def _measure_benchmark(name: str, model: Method, config: DictConfig, outputs: Ou
 
 def _record(config: DictConfig, outputs: Outputs, content: dict[str, dict[str, object]]) -> None:
     """Add the evaluation to the MLflow run that made this model, or to one made for it."""
-    from drnsr.tracking.runs import DATA_TAG, find_runs, log_evaluation
-    from drnsr.tracking.store import open_store, tracking_errors
+    from drnsr.tracking.runs import record_evaluation
 
-    client = open_store()
-    with tracking_errors():
-        run_id = next(iter(find_runs(client, outputs.model)), None)
-        if run_id is None:
-            log.info("this MLflow does not know the model (it was trained elsewhere): making a run")
-            run_id = begin_run(client, config, read_info(outputs.model).origin)
-            log_trained_model(client, run_id, config)
-        files = [outputs.summary, outputs.per_image, outputs.pictures]
-        log_evaluation(client, run_id, content, files)
-        for name in map(str, config.benchmark):
-            tag = f"{DATA_TAG}{name}"
-            client.set_tag(run_id, tag, open_benchmark(config, name).fingerprint)
+    data = {name: open_benchmark(config, name).fingerprint for name in map(str, config.benchmark)}
+    files = [outputs.summary, outputs.per_image, outputs.pictures]
+    with tracked_model(config) as journal:
+        add_model(journal, config)
+        record_evaluation(journal, content, data, files)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from drnsr.tracking.journal import RUNS, journals_of
 from drnsr.tracking.store import project_root
 from drnsr.training.checkpoints import BusyError, is_finished, newest_step, sole_process
 from pipelines.app import tell_errors
-from pipelines.paths import RUNS
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,12 @@ def _look(path: Path, unfinished: bool) -> RunFolder:
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     try:
         with sole_process(path):
-            if is_finished(path):
-                return RunFolder(path, size, "over", removable=True)
-            training = f"ended after step {newest_step(path)}"
-            return RunFolder(path, size, training, removable=unfinished)
+            over = is_finished(path)
+            training = "over" if over else f"ended after step {newest_step(path)}"
+            if any(journal.waiting for journal in journals_of(path)):
+                told = f"{training}, and MLflow misses something: `drnsr sync`"
+                return RunFolder(path, size, told, removable=False)
+            return RunFolder(path, size, training, removable=over or unfinished)
     except BusyError:
         return RunFolder(path, size, "going on", removable=False)
 

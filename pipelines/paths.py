@@ -7,7 +7,6 @@ from omegaconf import DictConfig
 
 TRAINING_SET = "train"
 BENCHMARKS = "benchmarks"
-RUNS = "runs"
 
 
 def raw(config: DictConfig) -> Path:

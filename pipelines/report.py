@@ -15,6 +15,7 @@ from drnsr.tracking.git import current_commit
 from pipelines.app import run_stage
 from pipelines.packs import open_benchmark
 from pipelines.paths import Outputs
+from pipelines.tracked import mlflow_run, tracked_model
 
 
 def report(config: DictConfig) -> None:
@@ -23,7 +24,6 @@ def report(config: DictConfig) -> None:
     from drnsr.training.curves import LOSS_FILE, PSNR_FILE
 
     outputs = Outputs.of(config)
-    run_id = _find_run(config, outputs)
     rows = read_rows(outputs.per_image)
     page = render_report(
         rows,
@@ -34,25 +34,13 @@ def report(config: DictConfig) -> None:
         curves=curves_svg(outputs.curves / LOSS_FILE, outputs.curves / PSNR_FILE),
         pictures=[_picture(row, config, outputs) for row in rows],
         cost=_cost(outputs),
-        lineage=_lineage(config, outputs, run_id),
+        lineage=_lineage(config, outputs),
         config=cast(dict[str, Any], OmegaConf.to_container(config)),
     )
     write_text(outputs.report, page)
-    if run_id is not None:
-        from drnsr.tracking.store import open_store, tracking_errors
-
-        with tracking_errors():
-            open_store().log_artifact(run_id, str(outputs.report), "report")
-
-
-def _find_run(config: DictConfig, outputs: Outputs) -> str | None:
-    if config.logger.experiment is None:
-        return None
-    from drnsr.tracking.runs import find_runs
-    from drnsr.tracking.store import open_store, tracking_errors
-
-    with tracking_errors():
-        return next(iter(find_runs(open_store(), outputs.model)), None)
+    if config.logger.experiment is not None:
+        with tracked_model(config) as journal:
+            journal.add("artifact", kept=journal.keep(outputs.report), to="report")
 
 
 def _picture(row: Row, config: DictConfig, outputs: Outputs) -> Picture:
@@ -77,12 +65,12 @@ def _cost(outputs: Outputs) -> dict[str, str]:
     }
 
 
-def _lineage(config: DictConfig, outputs: Outputs, run_id: str | None) -> dict[str, str]:
+def _lineage(config: DictConfig, outputs: Outputs) -> dict[str, str]:
     commit = current_commit()
     origin = read_info(outputs.model).origin
     return {
         "git commit": commit.sha + (" and uncommitted changes" if commit.patch else ""),
-        "MLflow run": run_id or "not tracked",
+        "MLflow run": mlflow_run(config) or "not tracked, or not yet",
         "model (sha256)": file_sha256(outputs.model),
         "training data (sha256)": origin.data,
         **{

@@ -1,5 +1,7 @@
 """The MLflow run around a training; without tracking, nothing of MLflow is imported."""
 
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -7,60 +9,99 @@ from typing import TYPE_CHECKING, Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from drnsr.checkpoints.native import Origin
+from drnsr.checkpoints.native import Origin, read_info
 from drnsr.errors import SignalError
+from drnsr.hashing import file_sha256
 from drnsr.imaging.files import encode_png
+from drnsr.tracking.journal import RUNS, Destination, Journal, newest_journal
+from drnsr.tracking.store import project_root
 from pipelines.packs import open_training_set
 from pipelines.paths import Outputs
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
-    from mlflow import MlflowClient
+
+
+def run_folder(origin: Origin) -> Path:
+    """Where a run's states are kept: outside DVC's outputs, which it removes before a run."""
+    return project_root() / RUNS / origin.fingerprint[:16]
 
 
 @contextmanager
 def tracked_training(config: DictConfig, origin: Origin, model: Path) -> "Iterator[list[Logger]]":
-    """Begin a run, yield the loggers that write its curves, and log the model that was made."""
+    """Begin a run, yield the loggers that write its curves, and record the model that was made."""
     if config.logger.experiment is None:
         yield []
         return
+    from drnsr.tracking.delivery import delivering
     from drnsr.tracking.logger import CurveLogger
-    from drnsr.tracking.runs import copy_evaluation, find_runs
-    from drnsr.tracking.store import open_store, tracking_errors, tracking_uri
 
-    client = open_store()
-    with tracking_errors():
-        run_id = begin_run(client, config, origin)
-    name, uri = config.logger.experiment, tracking_uri()
-    try:
-        with tracking_errors():
-            yield [CurveLogger(name, uri, run_id)]
-            log_trained_model(client, run_id, config)
+    journal = _begin_or_go_on(config, origin)
+    with delivering(journal):
+        try:
+            yield [CurveLogger(journal)]
+            add_model(journal, config)
             if not config.run.evaluate_after_training:
-                copy_evaluation(client, find_runs(client, model), run_id)
-            client.set_terminated(run_id)
-    except BaseException as error:
-        with suppress(Exception):  # the error that is told is the first one
-            client.set_terminated(run_id, "KILLED" if isinstance(error, SignalError) else "FAILED")
-        raise
+                # When a training gives the same bits again, DVC does not evaluate again.
+                journal.add("evaluation of the same model", model_sha256=file_sha256(model))
+            _add_status(journal, "FINISHED")
+        except BaseException as error:
+            with suppress(OSError):  # the error that is told is the first one
+                _add_status(journal, "KILLED" if isinstance(error, SignalError) else "FAILED")
+            raise
 
 
-def begin_run(client: "MlflowClient", config: DictConfig, origin: Origin) -> str:
-    """Begin the MLflow run of a model with all that is known before training, or go on with it."""
-    from drnsr.tracking.runs import go_on_with_run, start_run
-    from drnsr.tracking.store import experiment_id
+@contextmanager
+def tracked_model(config: DictConfig) -> Iterator[Journal]:
+    """Yield the journal of the run that made the model, or one for a model from elsewhere."""
+    from drnsr.tracking.delivery import delivering
+
+    model = Outputs.of(config).model
+    origin = read_info(model).origin
+    folder, destination = run_folder(origin), _destination(config)
+    journal = newest_journal(folder, destination)
+    if journal is None:
+        journal = Journal.begin(folder, destination, _description(config, origin, model))
+        _add_status(journal, "FINISHED")
+    with delivering(journal):
+        yield journal
+
+
+def mlflow_run(config: DictConfig) -> str | None:
+    """The id of the MLflow run that made the model; None where there is none, or not yet."""
+    if config.logger.experiment is None:
+        return None
+    origin = read_info(Outputs.of(config).model).origin
+    journal = newest_journal(run_folder(origin), _destination(config))
+    return None if journal is None else journal.delivered.run_id
+
+
+def _begin_or_go_on(config: DictConfig, origin: Origin) -> Journal:
+    folder, destination = run_folder(origin), _destination(config)
+    journal = newest_journal(folder, destination)
+    if journal is None or journal.finished:
+        return Journal.begin(folder, destination, _description(config, origin))
+    _add_status(journal, "RUNNING")
+    return journal
+
+
+def _destination(config: DictConfig) -> Destination:
+    return Destination(os.environ.get("MLFLOW_TRACKING_URI") or None, config.logger.experiment)
+
+
+def _description(config: DictConfig, origin: Origin, model: Path | None = None) -> dict[str, Any]:
+    from drnsr.tracking.runs import describe_run
 
     plain = cast(dict[str, Any], OmegaConf.to_container(config))
-    experiment = experiment_id(client, config.logger.experiment)
-    training = origin.fingerprint
-    begun = go_on_with_run(client, experiment, training)
-    return begun or start_run(client, experiment, plain, {"train": origin.data}, training)
+    return describe_run(plain, {"train": origin.data}, origin.fingerprint, model)
 
 
-def log_trained_model(client: "MlflowClient", run_id: str, config: DictConfig) -> None:
-    """Log the model, with a prepared picture as the example of what it takes."""
-    from drnsr.tracking.runs import log_model
-
+def add_model(journal: Journal, config: DictConfig) -> None:
+    """Add the model, unless the run has it, with a prepared picture as an example of its input."""
     pack = open_training_set(config)
     example = encode_png(pack.lr(0, pack.scales[-1])[:32, :48])
-    log_model(client, run_id, Outputs.of(config).model, example)
+    journal.add("model", kept=journal.keep(Outputs.of(config).model), example=example.hex())
+
+
+def _add_status(journal: Journal, status: str) -> None:
+    journal.add("status", status=status, time=time.time_ns() // 1_000_000)

@@ -15,15 +15,14 @@ from drnsr.checkpoints.native import Origin, save_model
 from drnsr.checkpoints.warm_start import warm_start
 from drnsr.data.packing import Pack
 from drnsr.hashing import file_sha256
-from drnsr.tracking.store import project_root
 from pipelines.app import run_stage
 from pipelines.evaluate import evaluate
 from pipelines.features import check_features_file, features_file
 from pipelines.fetch import fetch
 from pipelines.packs import open_training_set
-from pipelines.paths import RUNS, Outputs
+from pipelines.paths import Outputs
 from pipelines.prepare import prepare
-from pipelines.tracked import tracked_training
+from pipelines.tracked import run_folder, tracked_training
 
 if TYPE_CHECKING:
     from lightning import LightningModule
@@ -157,11 +156,6 @@ def _perceptual_loss(config: DictConfig) -> "PerceptualLoss | None":
     if file is not None:
         load_features(features, file)
     return PerceptualLoss(features)
-
-
-def run_folder(origin: Origin) -> Path:
-    """Where a run's states are kept: outside DVC's outputs, which it removes before a run."""
-    return project_root() / RUNS / origin.fingerprint[:16]
 
 
 def _training_params(config: DictConfig) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 
 from drnsr.checkpoints.native import load_model, read_info, save_model
+from drnsr.hashing import file_sha256
+from tests.pipeline.conftest import Project
 
 STAGES = ["config", "fetch", "prepare", "train", "evaluate", "verify", "report"]
 
@@ -170,13 +172,52 @@ def test_a_training_that_gives_the_same_model_again_gets_its_numbers(another):
     assert newest.data.tags["drnsr.same_model_as"] == oldest.info.run_id
 
 
+def only_run(project):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
+    (run,) = client.search_runs([client.get_experiment_by_name("drnsr").experiment_id])
+    return run
+
+
 @pytest.mark.slow
-def test_a_model_from_elsewhere_gets_a_run_and_a_word(another):
+def test_a_model_from_elsewhere_gets_a_run(another):
+    for store in another.root.glob("mlflow.*"):
+        store.unlink()
+    shutil.rmtree(another.root / "runs")
+    another.run("dvc", "repro", "--force", "--single-item", "evaluate")
+    run = only_run(another)
+    assert run.info.status == "FINISHED"
+    assert "sample_test/model/psnr" in run.data.metrics
+    assert run.data.tags["drnsr.model_sha256"] == file_sha256(
+        another.root / "models/model.safetensors"
+    )
+
+
+@pytest.mark.slow
+def test_a_run_that_was_lost_is_told_again(another):
+    before = only_run(another)
     for store in another.root.glob("mlflow.*"):
         store.unlink()
     result = another.run("dvc", "repro", "--force", "--single-item", "evaluate")
-    assert "this MLflow does not know the model" in result.stdout
-    assert (another.root / "mlflow.db").exists()
+    assert "this MLflow does not know the run: telling it from the start" in result.stdout
+    after = only_run(another)
+    assert after.data.metrics == before.data.metrics
+    assert after.data.tags["drnsr.model_sha256"] == before.data.tags["drnsr.model_sha256"]
+
+
+@pytest.mark.slow
+def test_a_server_that_is_away_stops_no_stage(another):
+    port_of_no_one = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    away = Project(another.root, another.environment | port_of_no_one)
+    result = away.run("dvc", "repro", "--force", "train", "evaluate", "report")
+    assert "the run goes on" in result.stdout
+    assert "`drnsr sync` delivers it" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+    told = away.run("drnsr", "sync", fails=True).stderr
+    assert told.startswith("error: MLflow at http://127.0.0.1:9: "), told
+    assert told.count("\n") == 1
+    assert "MLflow misses something" in away.run("python", "-m", "pipelines.gc", "--yes").stdout
 
 
 @pytest.mark.slow

@@ -13,16 +13,20 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from drnsr.checkpoints.native import Origin, save_model
+from drnsr.hashing import file_sha256
 from drnsr.imaging.files import decode_image, encode_png
 from drnsr.inference.upscaler import Upscaler
 from drnsr.networks import DRNSR, VDSR
+from drnsr.tracking.delivery import deliver
+from drnsr.tracking.journal import Destination, Journal
 from drnsr.tracking.runs import (
+    begin_run,
     copy_evaluation,
+    describe_run,
     find_runs,
     flatten,
-    log_evaluation,
     log_model,
-    start_run,
+    record_evaluation,
 )
 from drnsr.tracking.store import experiment_id, open_store, tracking_uri
 from tests.conftest import texture
@@ -57,8 +61,12 @@ def model(tmp_path):
     return tmp_path / "m.safetensors"
 
 
+def description(model=None):
+    return describe_run(CONFIG, {"train": "f" * 64}, "a training", model)
+
+
 def begin(store):
-    return start_run(store, experiment_id(store, "test"), CONFIG, {"train": "f" * 64}, "a training")
+    return begin_run(store, experiment_id(store, "test"), description())
 
 
 def test_the_store_is_a_file_in_the_project_unless_the_environment_says_otherwise(
@@ -141,24 +149,31 @@ def test_a_logged_model_of_several_scales_takes_the_scale_as_a_parameter(store, 
 
 
 def test_a_run_is_found_by_the_model_and_its_evaluation_serves_its_twins(store, model, tmp_path):
+    sha256 = file_sha256(model)
     first = begin(store)
-    assert find_runs(store, model) == []
+    assert find_runs(store, sha256) == []
     log_model(store, first, model, encode_png(texture(8, 8)))
-    assert find_runs(store, model) == [first]
+    assert find_runs(store, sha256) == [first]
+
+    # Who evaluates a model whose run is known adds to that run.
     (tmp_path / "benchmark.json").write_text(json.dumps(SUMMARY))
-    log_evaluation(store, first, SUMMARY, [tmp_path / "benchmark.json"])
+    destination = Destination(tracking_uri(), "test")
+    journal = Journal.begin(tmp_path / "run", destination, description(model))
+    record_evaluation(journal, SUMMARY, {"set5": "e" * 64}, [tmp_path / "benchmark.json"])
+    deliver(journal)
+    assert journal.delivered.run_id == first
+    assert journal.waiting == 0
 
     twin = begin(store)
     log_model(store, twin, model, encode_png(texture(8, 8)))
-    assert find_runs(store, model) == [twin, first]
-    copy_evaluation(store, find_runs(store, model), twin)
+    assert find_runs(store, sha256) == [twin, first]
+    copy_evaluation(store, find_runs(store, sha256), twin)
     metrics = store.get_run(twin).data.metrics
     assert metrics["set5/model/psnr"] == 37.0
     assert len(metrics) == 6
-    assert store.get_run(twin).data.tags["drnsr.same_model_as"] == first
-    assert store.get_run(twin).data.tags["drnsr.protocol.set5"] == "paper_y"
+    tags = store.get_run(twin).data.tags
+    assert tags["drnsr.same_model_as"] == first
+    assert tags["drnsr.protocol.set5"] == "paper_y"
+    assert tags["drnsr.data.set5"] == "e" * 64
     copied = {file.path for file in store.list_artifacts(twin, "evaluation")}
     assert copied == {"evaluation/benchmark.json"}
-
-    save_model(model, DRNSR(scale=2, num_blocks=2), Origin("a", "b", "c"))
-    assert find_runs(store, model) == []

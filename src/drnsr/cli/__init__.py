@@ -5,7 +5,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from drnsr.cli import convert, evaluate, info, interpolate
+from drnsr.cli import convert, evaluate, info, interpolate, sync
 from drnsr.errors import UserError
 
 # Each has a docstring that is its help, `add_arguments` and `run`. It imports what it needs when it
@@ -15,6 +15,7 @@ _COMMANDS = {
     "evaluate": evaluate,
     "info": info,
     "interpolate": interpolate,
+    "sync": sync,
 }
 
 

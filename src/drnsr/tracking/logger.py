@@ -1,41 +1,60 @@
-"""The curves of a training in MLflow, where a run may be gone on with."""
+"""The curves of a training on their way to MLflow, where a run may be gone on with."""
 
-from collections.abc import Mapping
+import time
+from argparse import Namespace
+from typing import Any
 
-from lightning.pytorch.loggers import MLFlowLogger
-from mlflow import MlflowClient
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.loggers.logger import Logger
+
+from drnsr.tracking.journal import Journal
 
 
-class CurveLogger(MLFlowLogger):
-    """Lightning's logger for a run that exists already, and may hold a part of the curves.
+class CurveLogger(Logger):
+    """Lightning's logger into a journal, which may hold a part of the curves.
 
     A run that is killed has written points since its last state; when it goes on from there, they
-    come again. What the run already has is not written twice.
+    come again. What the journal already has is not written twice.
 
     Args:
-        experiment: its name.
-        uri: of the tracking store.
-        run_id: of the run.
+        journal: of the run.
     """
 
-    def __init__(self, experiment: str, uri: str, run_id: str) -> None:
-        super().__init__(experiment, tracking_uri=uri, run_id=run_id)
-        self._last_step = _last_steps(MlflowClient(uri), run_id)
+    def __init__(self, journal: Journal) -> None:
+        super().__init__()
+        self._journal = journal
+        self._last_step: dict[str, int] = {}
+        for _, entry in journal.entries():
+            if entry["do"] == "metrics":
+                self._last_step |= {name: step for name, _, _, step in entry["points"]}
 
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+    @property
+    def name(self) -> str:
+        """Of the experiment."""
+        return self._journal.destination.experiment
+
+    @property
+    def version(self) -> str:
+        """Of the run, as far as Lightning must know."""
+        return self._journal.folder.name
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Write those that are new."""
         assert step is not None
-        new = {
-            name: value for name, value in metrics.items() if step > self._last_step.get(name, -1)
-        }
-        if new:
-            super().log_metrics(new, step)
+        now = time.time_ns() // 1_000_000
+        points = [
+            (name, float(value), now, step)
+            for name, value in metrics.items()
+            if step > self._last_step.get(name, -1)
+        ]
+        if points:
+            self._journal.add("metrics", points=points)
 
-    def finalize(self, status: str = "success") -> None:
-        """Leave the run open: it ends when the model is logged, too."""
-
-
-def _last_steps(client: MlflowClient, run_id: str) -> dict[str, int]:
-    names = client.get_run(run_id).data.metrics
-    histories = {name: client.get_metric_history(run_id, name) for name in names}
-    return {name: max(point.step for point in points) for name, points in histories.items()}
+    def log_hyperparams(
+        self,
+        params: dict[str, Any] | Namespace,
+        *args: Any,  # noqa: ANN401 (Lightning's own signature)
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
+        """The configuration is known already."""

@@ -5,6 +5,7 @@ import logging
 import os
 import tempfile
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from drnsr.hashing import file_sha256
 from drnsr.tracking.git import current_commit
+from drnsr.tracking.journal import Journal
 from drnsr.tracking.sweep import PARENT_RUN_VARIABLE
 
 if TYPE_CHECKING:
@@ -24,71 +26,72 @@ MODEL_TAG = "drnsr.model_sha256"
 DATA_TAG = "drnsr.data."
 PROTOCOL_TAG = "drnsr.protocol."
 TRAINING_TAG = "drnsr.training"
+JOURNAL_TAG = "drnsr.journal"
 SAME_MODEL_TAG = "drnsr.same_model_as"
 EVALUATION_FOLDER = "evaluation"
 
+# MLflow's own names; to import them here would import MLflow.
+_COMMIT_TAG = "mlflow.source.git.commit"
+_PARENT_TAG = "mlflow.parentRunId"
 
-def start_run(
-    client: "MlflowClient",
-    experiment_id: str,
-    config: Mapping[str, Any],
-    data: Mapping[str, str],
-    training: str,
-) -> str:
-    """Begin a run with its parameters, configuration, commit and data hashes; return its id.
+
+def describe_run(
+    config: Mapping[str, Any], data: Mapping[str, str], training: str, model: Path | None = None
+) -> dict[str, Any]:
+    """What is known of a run before it begins, as JSON can say it: see :func:`begin_run`.
 
     Args:
-        client: see :func:`drnsr.tracking.store.open_store`.
-        experiment_id: see :func:`drnsr.tracking.store.experiment_id`.
         config: the composed configuration.
         data: hashes of the data by name.
         training: the fingerprint of all that the training is the result of.
+        model: what came out, where the training is over, and was maybe told of by someone else.
     """
-    from mlflow.entities import Param
-    from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID
-
     commit = current_commit()
-    tags = {MLFLOW_GIT_COMMIT: commit.sha, "drnsr.dirty": str(bool(commit.patch)).lower()}
+    tags = {_COMMIT_TAG: commit.sha, "drnsr.dirty": str(bool(commit.patch)).lower()}
     tags |= {f"{DATA_TAG}{name}": value for name, value in data.items()}
-    tags[TRAINING_TAG] = training
+    tags |= {TRAINING_TAG: training, JOURNAL_TAG: uuid.uuid4().hex}
     if parent := os.environ.get(PARENT_RUN_VARIABLE):
-        tags[MLFLOW_PARENT_RUN_ID] = parent
+        tags[_PARENT_TAG] = parent
     name = f"{config['model']['name']}-x{config['scale']}-{config['data']['name']}"
-    run = client.create_run(experiment_id, run_name=f"{name}-seed{config['seed']}", tags=tags)
-    run_id = str(run.info.run_id)
-    params = [Param(key, value) for key, value in flatten(config).items()]
-    for start in range(0, len(params), 100):  # MLflow takes a hundred at a time
-        client.log_batch(run_id, params=params[start : start + 100])
-    client.log_dict(run_id, dict(config), "config.yaml")
-    client.log_text(run_id, _environment(), "environment.txt")
+    texts = {"environment.txt": _environment()}
     if commit.patch:
-        client.log_text(run_id, commit.patch, "uncommitted.patch")
-    return run_id
+        texts["uncommitted.patch"] = commit.patch
+    return {
+        "name": f"{name}-seed{config['seed']}",
+        "start_time": time.time_ns() // 1_000_000,
+        "tags": tags,
+        "config": config,
+        "texts": texts,
+        "model_sha256": None if model is None else file_sha256(model),
+    }
 
 
-def go_on_with_run(client: "MlflowClient", experiment_id: str, training: str) -> str | None:
-    """The newest run of this very training that was begun and not finished, running again.
-
-    The caller has seen to it that no other process is at it.
+def begin_run(client: "MlflowClient", experiment_id: str, run: Mapping[str, Any]) -> str:
+    """Make a run, or find the one that an interrupted call has begun to make; return its id.
 
     Args:
         client: see :func:`drnsr.tracking.store.open_store`.
         experiment_id: see :func:`drnsr.tracking.store.experiment_id`.
-        training: see :func:`start_run`.
-
-    Returns:
-        Its id; None where there is no such run.
+        run: its description.
     """
-    found = client.search_runs(
-        [experiment_id],
-        filter_string=f"tags.`{TRAINING_TAG}` = '{training}' and attributes.status != 'FINISHED'",
-        order_by=["attributes.start_time DESC"],
-        max_results=1,
+    from mlflow.entities import Param
+
+    if run["model_sha256"] and (known := find_runs(client, run["model_sha256"])):
+        return known[0]
+    begun = client.search_runs(
+        [experiment_id], f"tags.`{JOURNAL_TAG}` = '{run['tags'][JOURNAL_TAG]}'"
     )
-    if not found:
-        return None
-    run_id = str(found[0].info.run_id)
-    client.update_run(run_id, status="RUNNING")
+    if begun:
+        run_id = str(begun[0].info.run_id)
+    else:
+        created = client.create_run(experiment_id, run["start_time"], run["tags"], run["name"])
+        run_id = str(created.info.run_id)
+    params = [Param(key, value) for key, value in flatten(run["config"]).items()]
+    for start in range(0, len(params), 100):  # MLflow takes a hundred at a time
+        client.log_batch(run_id, params=params[start : start + 100])
+    client.log_dict(run_id, run["config"], "config.yaml")
+    for name, text in run["texts"].items():
+        client.log_text(run_id, text, name)
     return run_id
 
 
@@ -130,43 +133,49 @@ def log_model(client: "MlflowClient", run_id: str, model: Path, example: bytes) 
     client.set_tag(run_id, MODEL_TAG, file_sha256(model))
 
 
-def find_runs(client: "MlflowClient", model: Path) -> list[str]:
+def find_runs(client: "MlflowClient", model_sha256: str) -> list[str]:
     """The runs that made this very model, the newest first.
 
     Args:
         client: see :func:`drnsr.tracking.store.open_store`.
-        model: the model file.
+        model_sha256: of the model file.
     """
     experiments = [found.experiment_id for found in client.search_experiments()]
     runs = client.search_runs(
         experiments,
-        filter_string=f"tags.`{MODEL_TAG}` = '{file_sha256(model)}'",
+        filter_string=f"tags.`{MODEL_TAG}` = '{model_sha256}'",
         order_by=["attributes.start_time DESC"],
     )
     return [str(run.info.run_id) for run in runs]
 
 
-def log_evaluation(
-    client: "MlflowClient", run_id: str, summary: Mapping[str, Any], files: Sequence[Path]
+def record_evaluation(
+    journal: Journal,
+    summary: Mapping[str, Any],
+    data: Mapping[str, str],
+    files: Sequence[Path],
 ) -> None:
-    """Record an evaluation: its means as metrics, its files and folders as artifacts."""
-    from mlflow.entities import Metric
+    """Write an evaluation into a journal: its means as metrics, its files and folders as artifacts.
 
+    Args:
+        journal: of the run that made the model.
+        summary: see :func:`drnsr.evaluation.results.summary`.
+        data: hashes of the benchmarks by name.
+        files: what else was made.
+    """
     now = time.time_ns() // 1_000_000
-    metrics = [
-        Metric(f"{benchmark}/{method}/{measure}", value, now, 0)
+    points = [
+        (f"{benchmark}/{method}/{measure}", value, now, 0)
         for benchmark, result in summary.items()
         for method in ("bicubic", "model", "gain")
         for measure, value in result[method].items()
     ]
-    client.log_batch(run_id, metrics=metrics)
-    for benchmark, result in summary.items():
-        client.set_tag(run_id, f"{PROTOCOL_TAG}{benchmark}", result["protocol"])
+    journal.add("metrics", points=points)
+    tags = {f"{PROTOCOL_TAG}{name}": result["protocol"] for name, result in summary.items()}
+    tags |= {f"{DATA_TAG}{name}": value for name, value in data.items()}
+    journal.add("tags", tags=tags)
     for file in files:
-        if file.is_dir():
-            client.log_artifacts(run_id, str(file), f"{EVALUATION_FOLDER}/{file.name}")
-        else:
-            client.log_artifact(run_id, str(file), EVALUATION_FOLDER)
+        journal.add("artifact", kept=journal.keep(file), to=EVALUATION_FOLDER)
 
 
 def copy_evaluation(client: "MlflowClient", sources: Sequence[str], target: str) -> None:

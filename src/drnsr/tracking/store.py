@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # Bars for copies of a few files on one disk.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# Seconds until a server is taken for away. What is not delivered is tried again later, so that
+# minutes of repeating one request serve no one.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
 
 class TrackingError(UserError):
@@ -29,30 +33,43 @@ def project_root() -> Path:
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
+def project_store() -> str:
+    """The SQLite file in the project's folder."""
+    return f"sqlite:///{project_root() / 'mlflow.db'}"
+
+
 def tracking_uri() -> str:
-    """``MLFLOW_TRACKING_URI``, or the SQLite file in the project's folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / 'mlflow.db'}"
+    """``MLFLOW_TRACKING_URI``, or the project's own store."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or project_store()
 
 
 @contextmanager
-def tracking_errors() -> Iterator[None]:
+def tracking_errors(uri: str | None = None) -> Iterator[None]:
     """Tell a store that cannot be reached or written to in one line.
 
+    Args:
+        uri: of the store; None for :func:`tracking_uri`.
+
     Raises:
-        TrackingError: instead of whatever MLflow and its database raised.
+        TrackingError: instead of whatever MLflow, its database and its connection raised.
     """
     from mlflow.exceptions import MlflowException
+    from requests import RequestException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (MlflowException, SQLAlchemyError) as error:
-        reason = str(error.__cause__ or error).splitlines()[0]
-        raise TrackingError(f"MLflow at {tracking_uri()}: {reason}") from error
+    except (MlflowException, SQLAlchemyError, RequestException, OSError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        reason = reason if len(reason) <= 200 else f"{reason[:200]}..."
+        raise TrackingError(f"MLflow at {uri or tracking_uri()}: {reason}") from error
 
 
-def open_store() -> "MlflowClient":
+def open_store(uri: str | None = None) -> "MlflowClient":
     """A client on the store, which is made when it does not exist yet.
+
+    Args:
+        uri: of the store; None for :func:`tracking_uri`.
 
     Raises:
         TrackingError: the store cannot be reached.
@@ -60,8 +77,8 @@ def open_store() -> "MlflowClient":
     from mlflow import MlflowClient, set_tracking_uri
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # tells of each table that it makes
-    uri = tracking_uri()
-    with tracking_errors():
+    uri = uri or tracking_uri()
+    with tracking_errors(uri):
         if uri.startswith("sqlite:///"):
             _create_database(Path(uri.removeprefix("sqlite:///")))
         set_tracking_uri(uri)

@@ -1,13 +1,16 @@
 """One MLflow run above those of a Hydra multirun's jobs."""
 
 import atexit
+import logging
 import os
 from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from drnsr.tracking.store import experiment_id, open_store, tracking_errors
+from drnsr.tracking.store import TrackingError, experiment_id, open_store, tracking_errors
+
+log = logging.getLogger("drnsr")
 
 # How a job, which may run in a process of its own, learns of the run above it.
 PARENT_RUN_VARIABLE = "DRNSR_PARENT_RUN"
@@ -26,10 +29,14 @@ class ParentRun(Callback):
         from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
         sweep = " ".join(config.hydra.overrides.task) or "sweep"
-        with tracking_errors():
-            client = open_store()
-            experiment = experiment_id(client, config.logger.experiment)
-            run = client.create_run(experiment, tags={MLFLOW_RUN_NAME: sweep})
+        try:
+            with tracking_errors():
+                client = open_store()
+                experiment = experiment_id(client, config.logger.experiment)
+                run = client.create_run(experiment, tags={MLFLOW_RUN_NAME: sweep})
+        except TrackingError as error:
+            log.warning("%s; the jobs go on without a run above them", error)
+            return
         self._run_id = str(run.info.run_id)
         os.environ[PARENT_RUN_VARIABLE] = self._run_id
         # After a job has failed Hydra does not call on_multirun_end.
@@ -41,6 +48,10 @@ class ParentRun(Callback):
 
     def _end(self, status: str) -> None:
         if self._run_id is not None:
-            open_store().set_terminated(self._run_id, status)
-            self._run_id = None
+            run_id, self._run_id = self._run_id, None
+            try:
+                with tracking_errors():
+                    open_store().set_terminated(run_id, status)
+            except TrackingError as error:
+                log.warning("%s; the run above the jobs stays open there", error)
             os.environ.pop(PARENT_RUN_VARIABLE, None)
