@@ -30,7 +30,7 @@ test: install ## run the fast tests
 	pytest
 
 test-slow: install ## run the tests that `make test` leaves out
-	pytest -m slow
+	pytest -m slow --durations=25
 
 lint: install ## check style, types and the direction of imports
 	ruff check .

@@ -3,7 +3,7 @@
 import collections.abc
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
@@ -232,9 +232,19 @@ def compose_graph(params_file: Path, conf: Path = CONF) -> DictConfig:
         ConfigError: an unknown choice, key or value, or one that contradicts the experiment.
     """
     params = _read_params(params_file)
-    chosen = {key: value for key, value in params.items() if value is not None and key != "set"}
+    chosen = {key: value for key, value in params.items() if value is not None}
     if "experiment" in chosen:
         _refuse_contradictions(conf / "experiment" / f"{chosen['experiment']}.yaml", chosen)
+    return check(compose_choices(params, conf))
+
+
+def compose_choices(choices: Mapping[str, Any], conf: Path = CONF) -> DictConfig:
+    """Compose the graph's configuration from choices as they stand in params.yaml, unchecked.
+
+    Raises:
+        ConfigError: an unknown choice or key.
+    """
+    chosen = {key: value for key, value in choices.items() if value is not None and key != "set"}
     groups = [f"{key}={value}" for key, value in chosen.items() if key in _GROUPS]
     # Values are merged, not overridden: a folder's name may hold what Hydra's grammar reads.
     values = {key: value for key, value in chosen.items() if key not in _GROUPS}
@@ -244,10 +254,10 @@ def compose_graph(params_file: Path, conf: Path = CONF) -> DictConfig:
         with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
             composed = compose("config", overrides=["run=graph", *groups])
         OmegaConf.set_struct(composed, True)
-        composed = cast(DictConfig, OmegaConf.merge(composed, values, params.get("set") or {}))
+        merged = OmegaConf.merge(composed, values, choices.get("set") or {})
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(one_line(error)) from error
-    return check(composed)
+    return cast(DictConfig, merged)
 
 
 def check(config: DictConfig) -> DictConfig:
@@ -256,18 +266,28 @@ def check(config: DictConfig) -> DictConfig:
     Raises:
         ConfigError: names the first key at fault.
     """
+    plain = resolve(config)
+    _check_nodes(plain)
+    for name, node in _targets(plain, ""):
+        _check_target(name, node)
+    checked = OmegaConf.create(plain)
+    _check_values(checked)
+    _check_network(checked)
+    return checked
+
+
+def resolve(config: DictConfig) -> dict[str, Any]:
+    """Every key of a composed configuration with its value, where types and names are right.
+
+    Raises:
+        ConfigError: names the first key that is unknown, missing or of another type.
+    """
     try:
         shaped = OmegaConf.merge(OmegaConf.structured(Config), config)
         plain = OmegaConf.to_container(shaped, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(one_line(error)) from error
-    _check_nodes(cast(dict[str, Any], plain))
-    for name, node in _targets(plain, ""):
-        _check_target(name, node)
-    checked = cast(DictConfig, OmegaConf.create(plain))
-    _check_values(checked)
-    _check_network(checked)
-    return checked
+    return cast(dict[str, Any], plain)
 
 
 _WHOLE_NUMBERS_FROM_1 = (

@@ -5,16 +5,18 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from drnsr.cli import convert, evaluate, info, interpolate, sync
+from drnsr.cli import adopt, convert, evaluate, info, interpolate, reproduce, sync
 from drnsr.errors import UserError
 
 # Each has a docstring that is its help, `add_arguments` and `run`. It imports what it needs when it
 # runs and not before, so that `drnsr --help` answers at once.
 _COMMANDS = {
+    "adopt": adopt,
     "convert": convert,
     "evaluate": evaluate,
     "info": info,
     "interpolate": interpolate,
+    "reproduce": reproduce,
     "sync": sync,
 }
 
@@ -27,12 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         first_line = (module.__doc__ or "").partition("\n")[0]
         command = commands.add_parser(name, help=first_line, description=module.__doc__)
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(call=module.run)
     parsed = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s")  # on standard error
     logging.getLogger("drnsr").setLevel(logging.INFO)
     try:
-        parsed.run(parsed)
+        parsed.call(parsed)
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

@@ -1,8 +1,8 @@
-"""Show what a file of weights is: ours, or another program's."""
+"""Show what a file of weights is, ours or another program's, and where it came from."""
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from drnsr.networks import Network
@@ -17,8 +17,48 @@ def run(parsed: argparse.Namespace) -> None:
     """Print it, a line for each thing known."""
     from drnsr.hashing import file_sha256
 
-    for name, value in (_of(parsed.file) | {"sha256": file_sha256(parsed.file)}).items():
+    known = _of(parsed.file) | {"sha256": file_sha256(parsed.file)} | _lineage(parsed.file)
+    for name, value in known.items():
         print(f"{name + ':':18} {value}")
+
+
+def _lineage(file: Path) -> dict[str, object]:
+    """What MLflow recorded of the run that made this file; nothing where there is no MLflow."""
+    from importlib.util import find_spec
+
+    from drnsr.tracking.store import TrackingError, store_exists
+
+    if find_spec("mlflow") is None or not store_exists():
+        return {}
+    from drnsr.tracking.record import find_record
+
+    try:
+        record = find_record(str(file))
+    except TrackingError as error:
+        return {"MLflow run": f"not known ({error})"}
+    changed = " and uncommitted changes (uncommitted.patch)" if record.patch else ""
+    named = ("lightning==", "torch==", "numpy==")
+    packages = [line for line in record.environment if line.startswith(named)]
+    return {
+        "MLflow run": f"{record.run_id} ({record.name}, {record.status})",
+        "git commit": f"{record.commit}{changed}",
+        "run configuration": f"config.yaml of the run; {_summary(record.config)}",
+        **{f"data {name}": sha256 for name, sha256 in record.data.items()},
+        "environment": f"environment.txt of the run; {', '.join(packages)}",
+        **{name: f"{value:.4f}" for name, value in sorted(record.measures.items())},
+        "to make it again": f"drnsr reproduce {record.run_id}",
+    }
+
+
+def _summary(config: dict[str, Any]) -> str:
+    chosen = {
+        "model": config.get("model", {}).get("name"),
+        "data": config.get("data", {}).get("name"),
+        "scale": config.get("scale"),
+        "seed": config.get("seed"),
+        "steps": config.get("trainer", {}).get("max_steps"),
+    }
+    return ", ".join(f"{name}: {value}" for name, value in chosen.items())
 
 
 def _of(file: Path) -> dict[str, object]:

@@ -43,6 +43,11 @@ def tracking_uri() -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or project_store()
 
 
+def store_exists() -> bool:
+    """Whether there is a store to ask: to look into one must not make one."""
+    return "MLFLOW_TRACKING_URI" in os.environ or (project_root() / "mlflow.db").is_file()
+
+
 @contextmanager
 def tracking_errors(uri: str | None = None) -> Iterator[None]:
     """Tell a store that cannot be reached or written to in one line.

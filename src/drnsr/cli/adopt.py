@@ -1,0 +1,39 @@
+"""Put the configuration of an MLflow run, or of a sweep's best, into params.yaml."""
+
+import argparse
+from pathlib import Path
+
+_PARAMS = Path("params.yaml")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        help="an MLflow run id (of a sweep: its best job is taken), or a model file",
+    )
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Change params.yaml, whose comments stay, and print what it chooses now."""
+    from drnsr.choices import choices_of, write_choices
+    from drnsr.config import compose_graph
+    from drnsr.errors import UserError
+    from drnsr.tracking.record import find_record
+
+    if not _PARAMS.is_file():
+        raise UserError(f"{_PARAMS}: not here; call this in the folder of the project")
+    record = find_record(parsed.run)
+    choices = choices_of(record.config)
+    before = _PARAMS.read_bytes()
+    write_choices(_PARAMS, choices)
+    try:
+        compose_graph(_PARAMS)
+    except UserError:
+        _PARAMS.write_bytes(before)
+        raise
+    print(f"{_PARAMS} now has the configuration of run {record.run_id} ({record.name}):")
+    for name, value in choices.items():
+        print(f"  {name}: {value}")
+    print("`dvc repro` runs it")

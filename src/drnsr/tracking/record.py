@@ -1,0 +1,111 @@
+"""What MLflow recorded of a run: all that it takes to make its result again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from drnsr.hashing import file_sha256
+from drnsr.tracking.runs import DATA_TAG, MODEL_TAG, find_runs
+from drnsr.tracking.store import TrackingError, open_store, tracking_errors
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run.
+
+    Attributes:
+        run_id: in MLflow.
+        name: in MLflow.
+        status: in MLflow.
+        commit: of the project.
+        patch: what was changed on top of it; empty for nothing.
+        config: the composed configuration.
+        environment: the packages, a line each, as a constraints file.
+        data: hashes of the prepared data by name: ``train``, and the benchmarks.
+        model_sha256: of the model file; None if none was made.
+        measures: the means of the evaluation, such as ``set5/model/psnr``.
+    """
+
+    run_id: str
+    name: str
+    status: str
+    commit: str
+    patch: str
+    config: dict[str, Any]
+    environment: tuple[str, ...]
+    data: Mapping[str, str]
+    model_sha256: str | None
+    measures: Mapping[str, float]
+
+
+def find_record(run: str) -> RunRecord:
+    """Look a run up by its id, or by the model file that it made.
+
+    A sweep's parent stands for its best job.
+
+    Raises:
+        TrackingError: the store is away, or knows no such run or model.
+    """
+    client = open_store()
+    with tracking_errors():
+        if Path(run).is_file():
+            known = find_runs(client, file_sha256(Path(run)))
+            if not known:
+                raise TrackingError(f"{run}: this MLflow knows no run that made this model")
+            run = known[0]
+        return _read(client, _best_job(client, client.get_run(run)))
+
+
+def _best_job(client: "MlflowClient", run: "Run") -> "Run":
+    """Of a sweep, the job with the highest mean PSNR over its benchmarks; else the run itself."""
+    jobs = client.search_runs(
+        [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+    )
+    measured = [job for job in jobs if _psnr(job) is not None]
+    if jobs and not measured:
+        raise TrackingError(f"{run.info.run_id}: no job of this sweep has been evaluated")
+    return max(measured, key=lambda job: _psnr(job) or 0.0, default=run)
+
+
+def _psnr(run: "Run") -> float | None:
+    values = [v for name, v in run.data.metrics.items() if name.endswith("/model/psnr")]
+    return sum(values) / len(values) if values else None
+
+
+def _read(client: "MlflowClient", run: "Run") -> RunRecord:
+    run_id = str(run.info.run_id)
+    tags = run.data.tags
+    if "drnsr.training" not in tags:
+        raise TrackingError(
+            f"{run_id}: this run was not recorded by drnsr, or is a sweep without jobs"
+        )
+    listed = {file.path for file in client.list_artifacts(run_id)}
+    texts = {
+        name: _text(client, run_id, name) if name in listed else ""
+        for name in ("config.yaml", "environment.txt", "uncommitted.patch")
+    }
+    return RunRecord(
+        run_id=run_id,
+        name=str(run.info.run_name),
+        status=str(run.info.status),
+        commit=tags.get("mlflow.source.git.commit", "unknown"),
+        patch=texts["uncommitted.patch"],
+        config=yaml.safe_load(texts["config.yaml"]) or {},
+        environment=tuple(texts["environment.txt"].split()),
+        data={k.removeprefix(DATA_TAG): v for k, v in tags.items() if k.startswith(DATA_TAG)},
+        model_sha256=tags.get(MODEL_TAG),
+        measures={name: v for name, v in run.data.metrics.items() if name.count("/") == 2},
+    )
+
+
+def _text(client: "MlflowClient", run_id: str, name: str) -> str:
+    import mlflow
+
+    return str(mlflow.artifacts.load_text(f"runs:/{run_id}/{name}"))

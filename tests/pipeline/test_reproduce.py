@@ -1,0 +1,99 @@
+"""What was recorded of a run is enough to make it again."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from mlflow import MlflowClient
+
+from drnsr.hashing import file_sha256
+
+
+def runs(project):
+    client = MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
+    return client.search_runs([client.get_experiment_by_name("drnsr").experiment_id])
+
+
+def test_info_prints_the_chain_behind_a_model(finished):
+    shown = finished.run("drnsr", "info", "models/model.safetensors").stdout
+    (run,) = runs(finished)
+    head = finished.run("git", "rev-parse", "HEAD").stdout.strip()
+    assert f"{run.info.run_id} (drnsr-x2-sample-seed0, FINISHED)" in shown
+    assert f"{head} and uncommitted changes" in shown  # of params.yaml
+    assert run.data.tags["drnsr.data.train"] in shown
+    assert run.data.tags["drnsr.data.sample_test"] in shown
+    assert "torch==2.13.0" in shown
+    assert f"{run.data.metrics['sample_test/model/psnr']:.4f}" in shown
+    assert f"drnsr reproduce {run.info.run_id}" in shown
+
+
+def psnr(folder):
+    content = json.loads((folder / "metrics/benchmark.json").read_text())
+    return content["sample_test"]["model"]["psnr"]
+
+
+@pytest.mark.slow
+def test_a_model_file_is_made_again_to_the_last_bit_and_a_tampered_number_is_seen(another):
+    # The commit has no experiment; the change of params.yaml is in the run's patch.
+    assert another.run("git", "status", "--short", "params.yaml").stdout
+    made = another.run("drnsr", "reproduce", "models/model.safetensors", "--into", "again")
+    assert "came out the same, to the last bit" in made.stdout
+    assert "sample_test/model/psnr" in made.stdout
+    assert (another.root / "again/models/model.safetensors").is_file()
+    recorded = json.loads((another.root / "metrics/benchmark.json").read_text())
+    again = json.loads((another.root / "again/metrics/benchmark.json").read_text())
+    assert recorded == again
+
+    (run,) = runs(another)
+    client = MlflowClient(f"sqlite:///{another.root / 'mlflow.db'}")
+    client.log_metric(run.info.run_id, "sample_test/model/psnr", 99.0, step=1)
+    told = another.run("drnsr", "reproduce", run.info.run_id, "--into", "again", fails=True)
+    assert "1 of 9 came out otherwise: sample_test/model/psnr" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+@pytest.mark.slow
+def test_the_best_of_a_sweep_becomes_the_result_of_the_graph(another):
+    shutil.rmtree(another.root / "models")
+    another.run(
+        *("python", "-m", "pipelines.train", "-m", "optimizer.lr=1e-6,2e-3"),
+        *("experiment=smoke", "model.network.num_features=8", "hydra.sweep.dir=sweep"),
+    )
+    (parent,) = (run for run in runs(another) if "drnsr.training" not in run.data.tags)
+    told = another.run("drnsr", "adopt", parent.info.run_id).stdout
+    assert "params.yaml now has the configuration" in told
+    another.run("dvc", "repro")
+    jobs = {
+        json.loads((job / "metrics/benchmark.json").read_text())["sample_test"]["model"][
+            "psnr"
+        ]: job
+        for job in (another.root / "sweep").glob("[01]")
+    }
+    best = jobs[max(jobs)]
+    for name in ("models/model.safetensors", "metrics/benchmark.json"):
+        assert file_sha256(another.root / name) == file_sha256(best / name)
+
+    # A job of a sweep has no lines in any commit, and is made again all the same.
+    (job,) = (run for run in runs(another) if run.data.params.get("optimizer.lr") == "1e-06")
+    made = another.run("drnsr", "reproduce", job.info.run_id)
+    assert "came out the same, to the last bit" in made.stdout
+
+
+def fails_with(project, *command):
+    result = project.run("drnsr", *command, fails=True)
+    assert "Traceback" not in result.stderr + result.stdout
+    assert result.stderr.startswith("error: "), result.stderr
+    return result.stderr
+
+
+@pytest.mark.slow
+def test_what_cannot_be_reproduced_is_told(another):
+    assert "abc" in fails_with(another, "reproduce", "abc")
+    shutil.copy(another.root / "params.yaml", another.root / "other.safetensors")
+    told = fails_with(another, "adopt", "other.safetensors")
+    assert "knows no run that made this model" in told
+    (run,) = runs(another)
+    subprocess.run(["rm", "-rf", another.root / ".git"], check=True)
+    another.run("git", "init", "-q")
+    assert "has no commit" in fails_with(another, "reproduce", run.info.run_id)
