@@ -48,6 +48,7 @@ def _measure_benchmark(name: str, model: Method, config: DictConfig, outputs: Ou
     from drnsr.reporting.pictures import write_comparison
 
     pack = open_benchmark(config, name)
+    pack.verify()
     protocol = get_protocol(config.protocol)
     rows = []
     methods = [bicubic(config.scale, protocol), model]

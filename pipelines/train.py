@@ -55,6 +55,7 @@ def train(config: DictConfig) -> None:
         prepare(config)
     check_features_file(config)
     pack = open_training_set(config)
+    pack.verify()
     outputs = Outputs.of(config)
     for folder in (outputs.model.parent, outputs.training_cost.parent, outputs.curves):
         check_writable(folder)

@@ -80,3 +80,13 @@ def benchmark_files(mirror: Path, name: str, scale: int) -> list[tuple[Path, Pat
     folder = next(mirror.glob(f"*/jbhuang0604/SelfExSR/*/data/{name}/image_SRF_{scale}"))
     hr_files = sorted(folder.glob("*_HR.png"))
     return [(hr, hr.with_name(hr.name.replace("_HR", "_LR"))) for hr in hr_files]
+
+
+@pytest.fixture
+def small_disk():
+    """Files can grow to 50 kB and no further, as on a disk that fills up."""
+    resource = pytest.importorskip("resource")  # not on Windows
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from numpy.testing import assert_array_equal
@@ -203,21 +204,31 @@ def test_what_a_killed_run_leaves_is_no_pack_and_does_not_hinder_the_next(pictur
     assert content(tmp_path / "killed") == content(tmp_path / "undisturbed")
 
 
-@pytest.fixture
-def small_disk():
-    """Files can grow to 50 kB and no further, as on a disk that fills up."""
-    resource = pytest.importorskip("resource")  # not on Windows
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_full_disk_names_the_place_and_leaves_nothing(picture_folder, tmp_path, small_disk):
     with pytest.raises(OSError, match="File too large") as caught:
         pack(picture_folder, tmp_path / "pack")
     assert caught.value.filename == str(tmp_path / "pack")
     assert not list((tmp_path / "pack").iterdir())
+
+
+def change_a_byte(path):
+    content = bytearray(path.read_bytes())
+    content[1234] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["hr.u8", "lr_x2.u8"])
+@pytest.mark.parametrize(
+    "harm",
+    [change_a_byte, lambda path: os.truncate(path, 5000), Path.unlink],
+    ids=["changed", "cut off", "gone"],
+)
+def test_pixels_that_are_others_than_were_written_are_noticed(picture_folder, tmp_path, name, harm):
+    pack(picture_folder, tmp_path / "pack").verify()
+    harm(tmp_path / "pack" / name)
+    with pytest.raises(DataError, match=rf"{name}: missing, changed or cut off") as caught:
+        Pack.open(tmp_path / "pack").verify()
+    assert "\n" not in str(caught.value)
 
 
 def test_a_benchmark_keeps_gray_gray(picture_folder, tmp_path):

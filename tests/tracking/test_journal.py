@@ -158,6 +158,17 @@ def test_a_locked_database_is_waited_for_beside_the_run(tmp_path, uri):
     assert len(client.get_metric_history(run_id, "loss")) == 19
 
 
+def test_a_full_disk_names_the_journal_and_keeps_what_it_has(tmp_path, uri, small_disk):
+    journal = begin(tmp_path / "runs/a", uri)
+    log_steps(journal, [1])
+    with pytest.raises(OSError, match="File too large") as caught:
+        journal.add("tags", tags={"note": "x" * 60_000})
+    assert caught.value.filename == str(journal.folder / "entries.jsonl")
+    again = Journal(journal.folder)
+    log_steps(again, [2])
+    assert [entry["points"][0][3] for _, entry in again.entries()] == [1, 2]
+
+
 def test_one_process_delivers_at_a_time(tmp_path, uri):
     journal = begin(tmp_path / "runs/a", uri)
     with journal.lock(), pytest.raises(TrackingError, match="another process delivers it"):

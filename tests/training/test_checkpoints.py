@@ -1,5 +1,6 @@
 """A run that is ended goes on as if it never had been."""
 
+import itertools
 import logging
 import multiprocessing
 import os
@@ -10,10 +11,12 @@ from pathlib import Path
 
 import lightning as L
 import pytest
+import torch
 
 from drnsr.data.packing import Pack
 from drnsr.errors import SignalError
 from drnsr.training.checkpoints import BusyError, sole_process
+from drnsr.training.fit import SurroundingsError
 from drnsr.training.module import PixelTraining
 from tests.training.runs import against_a_discriminator, made, train
 
@@ -156,6 +159,45 @@ def test_a_full_disk_leaves_the_states_before(pack, tmp_path, whole, monkeypatch
     monkeypatch.undo()
     assert [path.name[:13] for path in states(folder)] == ["step-00000002", "step-00000003"]
     assert made(train(pack, folder), folder) == whole
+
+
+class KillAWorker(L.Callback):
+    """As the system does when memory runs out."""
+
+    def on_before_backward(self, trainer, *_):
+        if trainer.global_step == 4:
+            os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+            time.sleep(0.5)
+
+
+def test_a_killed_worker_ends_the_run_in_one_line(pack, tmp_path, whole):
+    folder = tmp_path / "ended"
+    with pytest.raises(SurroundingsError, match=r"a loader worker is gone: .*Killed") as caught:
+        train(pack, folder, workers=2, callbacks=[KillAWorker()], seconds_between_states=0)
+    assert "\n" not in str(caught.value)
+    assert made(train(pack, folder, workers=2), folder) == whole
+
+
+class NotDeterministic(L.Callback):
+    """An operation that torch has no deterministic form of."""
+
+    def on_before_backward(self, *_):
+        torch.zeros(3).put_(torch.tensor([0, 0]), torch.ones(2))
+
+
+def test_an_operation_without_a_deterministic_form_ends_the_run_at_its_start(pack, tmp_path):
+    with pytest.raises(SurroundingsError, match="put_ does not have a deterministic") as caught:
+        train(pack, tmp_path / "ended", callbacks=[NotDeterministic()])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_clock_that_jumps_changes_nothing(pack, tmp_path, whole, monkeypatch):
+    jumps = itertools.cycle([-1e6, 0.0, 1e7])
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + next(jumps))
+    folder = tmp_path / "jumping"
+    assert made(train(pack, folder, seconds_between_states=3600), folder) == whole
+    assert states(folder) == []  # an hour has not passed
 
 
 def test_one_folder_is_for_one_process(tmp_path):

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drnsr.errors import UserError
-from drnsr.hashing import sha256_of
+from drnsr.hashing import file_sha256, sha256_of
 
 Split = Literal["train", "validation", "test"]
 
@@ -50,12 +50,14 @@ class Pack:
         name: the data set's name.
         scales: for which a low-resolution version stands in the pack.
         images: in the order of the pixel files.
+        files: the sha256 of each pixel file.
     """
 
     folder: Path
     name: str
     scales: list[int]
     images: list[PackedImage]
+    files: dict[str, str]
     _pixels: dict[int, list[NDArray[np.uint8]]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -63,14 +65,30 @@ class Pack:
         """Open a pack.
 
         Raises:
-            DataError: there is none at ``folder``.
+            DataError: there is none at ``folder``, or an older version's.
         """
         index = folder / "index.json"
         if not index.is_file():
             raise DataError(f"{folder}: no prepared data here; run `dvc repro prepare` first")
         content = json.loads(index.read_text(encoding="utf-8"))
+        if "files" not in content:
+            raise DataError(f"{folder}: by an older version of drnsr; run `dvc repro prepare`")
         images = [PackedImage(**image) for image in content["images"]]
-        return cls(folder, content["name"], content["scales"], images)
+        return cls(folder, content["name"], content["scales"], images, content["files"])
+
+    def verify(self) -> None:
+        """Compare the pixel files with the hashes that were written when they were made.
+
+        Raises:
+            DataError: one was changed or cut off since.
+        """
+        for name, sha256 in self.files.items():
+            path = self.folder / name
+            if not path.is_file() or file_sha256(path) != sha256:
+                raise DataError(
+                    f"{path}: missing, changed or cut off since it was prepared; run"
+                    " `dvc repro prepare`, which makes it anew"
+                )
 
     @property
     def fingerprint(self) -> str:

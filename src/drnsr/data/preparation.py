@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from drnsr.atomic import naming_file, write_text
 from drnsr.data.packing import DataError, Pack, PackedImage, Split, pixel_file
 from drnsr.data.parallel import Progress, map_in_order, unseen
-from drnsr.hashing import sha256_of
+from drnsr.hashing import file_sha256, sha256_of
 from drnsr.imaging.colour import gray_to_rgb
 from drnsr.imaging.files import MAX_PIXELS, ImageError, read_image
 from drnsr.imaging.resize import crop_to_multiple, downscale
@@ -261,10 +261,12 @@ def _describe(name: str, pixels: NDArray[np.uint8], split: Split) -> PackedImage
 def _write_index(
     folder: Path, name: str, scales: list[int], images: list[PackedImage], bad: dict[str, str]
 ) -> Pack:
+    files = [pixel_file(folder, scale) for scale in (1, *scales)]
     content = {
         "name": name,
         "scales": scales,
         "images": [asdict(image) for image in images],
+        "files": {path.name: file_sha256(path) for path in files},
         "left_out": bad,
     }
     write_text(folder / "index.json", json.dumps(content, indent=1) + "\n")

@@ -2,17 +2,25 @@
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
+from drnsr.errors import UserError
 from drnsr.training.checkpoints import Checkpoints
 from drnsr.training.ema import EMA
 from drnsr.training.finite import BadLosses, FiniteLoss
 from drnsr.training.interruption import Interruption
 from drnsr.training.progress import TrainingProgress
+
+
+class SurroundingsError(UserError):
+    """Not the run is at fault, but what it runs on."""
 
 
 def seed_everything(seed: int, *, threads: int) -> None:
@@ -64,6 +72,8 @@ def fit(
     Raises:
         LossError: a loss is infinite or no number, and not skipped.
         SignalError: SIGTERM or Ctrl-C came; the state was written.
+        SurroundingsError: a loader worker was killed, or the device has no deterministic form of an
+            operation (which shows in the first step).
     """
     # Lightning's advice to use more loader workers does not hold for crops from mapped memory.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -95,5 +105,26 @@ def fit(
         enable_model_summary=False,
         default_root_dir=checkpoints.folder,  # where a requeued job on SLURM looks
     )
-    trainer.fit(module, datamodule=data, ckpt_path=checkpoints.newest(), weights_only=True)
+    with _told(checkpoints.folder):
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoints.newest(), weights_only=True)
     return finite.skipped
+
+
+@contextmanager
+def _told(states: Path) -> Iterator[None]:
+    """Tell in one line what a run's surroundings did to it; torch has no errors of their own."""
+    try:
+        yield
+    except RuntimeError as error:
+        text = " ".join(str(error).split())
+        if "DataLoader worker" in text:
+            raise SurroundingsError(
+                f"a loader worker is gone: {text.rstrip('.')}; if memory ran out, take fewer"
+                f" (loader.workers). The same command goes on from the last state in {states}"
+            ) from error
+        if "does not have a deterministic implementation" in text:
+            raise SurroundingsError(
+                f"{text.partition(',')[0]} on this device: the same run would give other bits each"
+                " time; trainer.accelerator: cpu has one for all that the networks here do"
+            ) from error
+        raise
