@@ -1,5 +1,10 @@
+import hashlib
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from lightning.fabric.utilities.distributed import DistributedSamplerWrapper
 from numpy.testing import assert_array_equal
 from torch.utils.data import DataLoader
 
@@ -37,6 +42,55 @@ def test_samples_differ_and_the_seed_matters(pack):
     first = distinct(crops(pack))
     assert len(first) > 60
     assert not first & distinct(crops(pack, seed=6))
+
+
+def digests(batches):
+    """A name for each sample of some batches, in their order."""
+    return [
+        hashlib.sha256(lr.numpy().tobytes() + hr.numpy().tobytes()).hexdigest()
+        for lrs, hrs in batches
+        for lr, hr in zip(lrs, hrs, strict=True)
+    ]
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    seed=st.integers(0, 2**63),
+    batch_size=st.integers(1, 7),
+    batches=st.integers(1, 5),
+    data=st.data(),
+)
+def test_whatever_interrupts_or_shares_a_run_its_samples_are_the_same(
+    pack, seed, batch_size, batches, data
+):
+    total = batches * batch_size
+    dataset = crops(pack, seed=seed, batch_size=batch_size, num_samples=total)
+    whole = digests(DataLoader(dataset, batch_size=batch_size))
+
+    gone_on_at = batch_size * data.draw(st.integers(0, batches), "batches before the interruption")
+    rest = range(gone_on_at, total)
+    before = DataLoader(dataset, batch_size=batch_size, sampler=range(gone_on_at))
+    assert digests(before) + digests(DataLoader(dataset, batch_size=3, sampler=rest)) == whole
+
+    devices = data.draw(st.integers(1, 4), "devices")
+    shares = [
+        digests(
+            DataLoader(
+                dataset,
+                batch_size=batch_size,
+                # What Lightning puts around our sampler on several devices.
+                sampler=DistributedSamplerWrapper(
+                    range(total), num_replicas=devices, rank=rank, shuffle=False, drop_last=True
+                ),
+            )
+        )
+        for rank in range(devices)
+    ]
+    together = [sample for group in zip(*shares, strict=True) for sample in group]
+    assert together == whole[: len(together)]
+    assert len(together) > total - devices
 
 
 def test_a_longer_run_begins_as_a_shorter_one(pack):
