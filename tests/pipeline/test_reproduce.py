@@ -28,6 +28,17 @@ def test_info_prints_the_chain_behind_a_model(finished):
     assert f"drnsr reproduce {run.info.run_id}" in shown
 
 
+def test_info_prints_the_chain_behind_a_picture(finished, tmp_path):
+    model = ["--model", "models/model.safetensors"]
+    finished.run("drnsr", "upscale", "docs/small.png", *model, "--out", str(tmp_path))
+    shown = finished.run("drnsr", "info", str(tmp_path / "small_x2.png")).stdout
+    (run,) = runs(finished)
+    assert f"{run.info.run_id} (drnsr-x2-sample-seed0, FINISHED)" in shown
+    assert run.data.tags["drnsr.data.train"] in shown
+    assert "git commit:" in shown
+    assert "environment:" in shown
+
+
 def psnr(folder):
     content = json.loads((folder / "metrics/benchmark.json").read_text())
     return content["sample_test"]["model"]["psnr"]

@@ -5,7 +5,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from drnsr.cli import adopt, convert, evaluate, info, interpolate, reproduce, sync
+from drnsr.cli import adopt, convert, evaluate, info, interpolate, reproduce, sync, upscale
 from drnsr.errors import UserError
 
 # Each has a docstring that is its help, `add_arguments` and `run`. It imports what it needs when it
@@ -18,6 +18,7 @@ _COMMANDS = {
     "interpolate": interpolate,
     "reproduce": reproduce,
     "sync": sync,
+    "upscale": upscale,
 }
 
 

@@ -5,35 +5,58 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from drnsr.inference.provenance import Provenance
     from drnsr.networks import Network
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="a model file or a checkpoint")
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="a model file, a checkpoint, or a picture that `drnsr upscale` made",
+    )
 
 
 def run(parsed: argparse.Namespace) -> None:
     """Print it, a line for each thing known."""
     from drnsr.hashing import file_sha256
+    from drnsr.inference.provenance import read_provenance
 
-    known = _of(parsed.file) | {"sha256": file_sha256(parsed.file)} | _lineage(parsed.file)
+    provenance = read_provenance(parsed.file)
+    if provenance is None:
+        sha256 = file_sha256(parsed.file) if parsed.file.is_file() else ""
+        known = _of(parsed.file) | {"sha256": sha256} | _lineage(sha256)
+    else:
+        known = _of_picture(provenance) | _lineage(provenance.model_sha256)
     for name, value in known.items():
         print(f"{name + ':':18} {value}")
 
 
-def _lineage(file: Path) -> dict[str, object]:
-    """What MLflow recorded of the run that made this file; nothing where there is no MLflow."""
+def _of_picture(provenance: "Provenance") -> dict[str, object]:
+    made = {
+        "picture": f"enlarged {provenance.scale} times by drnsr {provenance.version}",
+        "model": f"{provenance.model} (sha256 {provenance.model_sha256})",
+        "configuration": provenance.config,
+        "training data": provenance.data,
+        "training code": provenance.code,
+    }
+    return {name: value for name, value in made.items() if value}
+
+
+def _lineage(model_sha256: str) -> dict[str, object]:
+    """What MLflow recorded of the run that made a model; nothing where there is no MLflow."""
     from importlib.util import find_spec
 
     from drnsr.tracking.store import TrackingError, store_exists
 
     if find_spec("mlflow") is None or not store_exists():
         return {}
-    from drnsr.tracking.record import find_record
+    from drnsr.tracking.record import record_of_model
 
     try:
-        record = find_record(str(file))
+        record = record_of_model(model_sha256)
     except TrackingError as error:
         return {"MLflow run": f"not known ({error})"}
     changed = " and uncommitted changes (uncommitted.patch)" if record.patch else ""

@@ -1,12 +1,14 @@
 """Reading and writing pictures of 8 bits a channel, gray or RGB."""
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
+from PIL.PngImagePlugin import PngInfo
 from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
 from drnsr.atomic import atomic_path
@@ -78,17 +80,21 @@ def _is_deep(picture: Image.Image) -> bool:
     return isinstance(picture, ImageFile) and any("16" in str(tile.args) for tile in picture.tile)
 
 
-def encode_png(image: NDArray[np.uint8]) -> bytes:
-    """Encode (H, W, 1) or (H, W, 3) uint8 as PNG."""
+def encode_png(image: NDArray[np.uint8], text: Mapping[str, str] | None = None) -> bytes:
+    """Encode (H, W, 1) or (H, W, 3) uint8 as PNG, with texts that say what it is by their keys."""
+    info = PngInfo()
+    for key, value in (text or {}).items():
+        info.add_itxt(key, value)
     buffer = io.BytesIO()
-    _to_pillow(image).save(buffer, format="PNG")
+    _to_pillow(image).save(buffer, format="PNG", pnginfo=info)
     return buffer.getvalue()
 
 
-def write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    """Write (H, W, 1) or (H, W, 3) uint8 as a PNG file, whole or not at all."""
+def write_png(path: Path, image: NDArray[np.uint8], text: Mapping[str, str] | None = None) -> None:
+    """Write what :func:`encode_png` gives to a file, whole or not at all."""
+    content = encode_png(image, text)
     with atomic_path(path) as partial:
-        partial.write_bytes(encode_png(image))
+        partial.write_bytes(content)
 
 
 def _check_size(width: int, height: int, max_pixels: int) -> None:

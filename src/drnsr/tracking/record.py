@@ -53,14 +53,25 @@ def find_record(run: str) -> RunRecord:
     Raises:
         TrackingError: the store is away, or knows no such run or model.
     """
+    if Path(run).is_file():
+        return record_of_model(file_sha256(Path(run)))
     client = open_store()
     with tracking_errors():
-        if Path(run).is_file():
-            known = find_runs(client, file_sha256(Path(run)))
-            if not known:
-                raise TrackingError(f"{run}: this MLflow knows no run that made this model")
-            run = known[0]
         return _read(client, _best_job(client, client.get_run(run)))
+
+
+def record_of_model(sha256: str) -> RunRecord:
+    """Look up the newest run that made a model of this content.
+
+    Raises:
+        TrackingError: the store is away, or knows no such run.
+    """
+    client = open_store()
+    with tracking_errors():
+        known = find_runs(client, sha256)
+        if not known:
+            raise TrackingError(f"this MLflow knows no run that made the model {sha256}")
+        return _read(client, client.get_run(known[0]))
 
 
 def _best_job(client: "MlflowClient", run: "Run") -> "Run":

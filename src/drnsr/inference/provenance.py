@@ -1,0 +1,70 @@
+"""What made a picture, in the picture itself: from there, `drnsr info` finds the rest."""
+
+import json
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from drnsr.checkpoints.native import is_native, read_info
+from drnsr.hashing import file_sha256
+
+KEY = "drnsr"
+"""Of the text in a PNG file."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What made an enlarged picture.
+
+    Attributes:
+        version: of drnsr.
+        model: the name of the model file.
+        model_sha256: of its content, by which MLflow knows its run.
+        scale: how many times larger the picture was made.
+        config: fingerprint of the configuration that the model was trained with; empty for a model
+            from elsewhere, as the next two.
+        data: fingerprint of its training data.
+        code: fingerprint of the code that trained it.
+    """
+
+    version: str
+    model: str
+    model_sha256: str
+    scale: int
+    config: str
+    data: str
+    code: str
+
+    def as_text(self) -> str:
+        """For the picture."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def provenance_of(model: Path, scale: int) -> Provenance:
+    """What is to be said in the pictures that a model file makes.
+
+    Raises:
+        ModelFileError: the file is damaged.
+    """
+    origin = read_info(model).origin if is_native(model) else None
+    return Provenance(
+        version=version("drnsr"),
+        model=model.name,
+        model_sha256=file_sha256(model),
+        scale=scale,
+        config=origin.config if origin else "",
+        data=origin.data if origin else "",
+        code=origin.code if origin else "",
+    )
+
+
+def read_provenance(picture: Path) -> Provenance | None:
+    """What a picture says of its making; None for a file that is no picture of ours."""
+    try:
+        with Image.open(picture) as opened:
+            text = opened.info.get(KEY)
+        return Provenance(**json.loads(text)) if isinstance(text, str) else None
+    except (UnidentifiedImageError, OSError, ValueError, TypeError, SyntaxError):
+        return None
