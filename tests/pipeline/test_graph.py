@@ -185,7 +185,8 @@ def test_a_model_from_elsewhere_gets_a_run(another):
     for store in another.root.glob("mlflow.*"):
         store.unlink()
     shutil.rmtree(another.root / "runs")
-    another.run("dvc", "repro", "--force", "--single-item", "evaluate")
+    result = another.run("dvc", "repro", "--force", "--single-item", "evaluate")
+    assert "this MLflow does not know the model" in result.stdout
     run = only_run(another)
     assert run.info.status == "FINISHED"
     assert "sample_test/model/psnr" in run.data.metrics

@@ -76,8 +76,10 @@ def begin_run(client: "MlflowClient", experiment_id: str, run: Mapping[str, Any]
     """
     from mlflow.entities import Param
 
-    if run["model_sha256"] and (known := find_runs(client, run["model_sha256"])):
-        return known[0]
+    if run["model_sha256"]:
+        if known := find_runs(client, run["model_sha256"]):
+            return known[0]
+        log.info("this MLflow does not know the model (it was trained elsewhere): making a run")
     begun = client.search_runs(
         [experiment_id], f"tags.`{JOURNAL_TAG}` = '{run['tags'][JOURNAL_TAG]}'"
     )
