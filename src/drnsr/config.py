@@ -283,8 +283,11 @@ def resolve(config: DictConfig) -> dict[str, Any]:
         ConfigError: names the first key that is unknown, missing or of another type.
     """
     try:
-        shaped = OmegaConf.merge(OmegaConf.structured(Config), config)
-        plain = OmegaConf.to_container(shaped, resolve=True, throw_on_missing=True)
+        plain: Any = config
+        # What an interpolation stands for is of some type once it is resolved, and not before.
+        for _ in range(2):
+            shaped = OmegaConf.merge(OmegaConf.structured(Config), plain)
+            plain = OmegaConf.to_container(shaped, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(one_line(error)) from error
     return cast(dict[str, Any], plain)

@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import os
 import pickle
 import zipfile
 
@@ -36,11 +37,19 @@ pytestmark = [
 PATIENCE = 20_000
 
 
+# CI tries the same cases each time; `DRNSR_FUZZ=1 make test-slow` tries others.
+SEED = os.environ.get("DRNSR_FUZZ")
+
+
 def cases(count):
     """Run a test on so many cases, in a folder that they share."""
     checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
     return settings(
-        max_examples=count, deadline=PATIENCE, suppress_health_check=checks, database=None
+        max_examples=count,
+        deadline=PATIENCE,
+        suppress_health_check=checks,
+        database=None,
+        derandomize=SEED is None,
     )
 
 
@@ -152,7 +161,7 @@ def keys(node, prefix=""):
             yield from keys(value, f"{prefix}{key}.")
 
 
-@cases(2000)
+@cases(1000)
 @given(key=st.sampled_from(sorted(set(keys(COMPOSED)))), value=VALUES)
 def test_single_values(key, value):
     config = copy.deepcopy(COMPOSED)
@@ -164,6 +173,14 @@ def test_single_values(key, value):
 
 
 CHOICES = ["experiment", "data", "benchmark", "model", "scale", "seed", "set", "mode", "init_from"]
+
+
+@pytest.mark.parametrize("value", ["${seed}", "${model}", "${data.name}", [], {}, "x", -1])
+def test_each_key_of_another_type(value):
+    for key in keys(COMPOSED):
+        config = copy.deepcopy(COMPOSED)
+        OmegaConf.update(config, key, value, merge=False)
+        refused_or_read(check, config)
 
 
 @cases(300)
