@@ -1,7 +1,9 @@
 """A training that is killed under the graph goes on to the same bytes."""
 
 import os
+import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -62,3 +64,30 @@ def test_killed_in_the_queue_and_queued_again(another):
     whole = outputs_of_training(another)
     assert "models/model.safetensors" in whole
     assert again == whole
+
+
+@pytest.mark.slow
+def test_a_second_training_of_the_same_run_says_so_and_leaves(another):
+    shutil.rmtree(another.root / "runs")
+    command = ["python", "-m", "pipelines.train", "experiment=smoke", "trainer.max_steps=2000"]
+    first = subprocess.Popen(
+        [*command, "hydra.run.dir=first"],
+        cwd=another.root,
+        env=another.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not list(another.root.glob("runs/*/mlflow/*/delivered.json")):
+            assert first.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        second = another.run(*command, "hydra.run.dir=second", fails=True)
+        assert "another process trains this very run" in second.stderr
+        assert "Traceback" not in second.stderr
+        assert not (another.root / "second/models").exists()
+        assert first.poll() is None  # and goes on
+    finally:
+        first.kill()
+        first.wait()

