@@ -54,7 +54,10 @@ def find_record(run: str) -> RunRecord:
         TrackingError: the store is away, or knows no such run or model.
     """
     if Path(run).is_file():
-        return record_of_model(file_sha256(Path(run)))
+        try:
+            return record_of_model(file_sha256(Path(run)))
+        except TrackingError as error:
+            raise TrackingError(f"{run}: {error}") from error
     client = open_store()
     with tracking_errors():
         return _read(client, _best_job(client, client.get_run(run)))
