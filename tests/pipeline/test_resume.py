@@ -86,7 +86,7 @@ def test_a_second_training_of_the_same_run_says_so_and_leaves(another):
         second = another.run(*command, "hydra.run.dir=second", fails=True)
         assert "another process trains this very run" in second.stderr
         assert "Traceback" not in second.stderr
-        assert not (another.root / "second/models").exists()
+        assert not (another.root / "second/models/model.safetensors").exists()
         assert first.poll() is None  # and goes on
     finally:
         first.kill()
