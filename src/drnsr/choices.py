@@ -7,14 +7,15 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from drnsr.atomic import atomic_path
-from drnsr.config import CONF, ConfigError, compose_choices, resolve
+from drnsr.config import CONF, GROUPS, PATHS, ConfigError, compose_choices, resolve
 
 # Where a run's files stand and where it is told of; and paths, which count where they are used,
 # in `data` and `benchmark`.
 _LEFT_OUT = ("run", "logger", "folder", "benchmark_folder", "image")
 
-_GROUPS = ("data", "benchmark", "model", "loss", "gan", "optimizer", "scheduler", "clipping")
-_AT_THE_TOP = ("scale", "seed", "mode", "folder", "benchmark_folder", "image", "init_from")
+# These two change others of the groups, in which it shows.
+_FOUND = [group for group in GROUPS if group not in ("experiment", "debug")]
+_AT_THE_TOP = ("scale", "seed", "mode", *PATHS)
 
 
 def that_counts(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def choices_of(config: Mapping[str, Any], conf: Path = CONF) -> dict[str, Any]:
     choices: dict[str, Any] = {
         key: config[key] for key in _AT_THE_TOP if config.get(key) is not None
     }
-    for group in _GROUPS:
+    for group in _FOUND:
         if wanted.get(group) is not None:
             choices[group] = _nearest(group, wanted, choices, conf)
     if single := _difference(wanted, _compose(choices, conf)):
@@ -65,11 +66,10 @@ def write_choices(params_file: Path, choices: Mapping[str, Any]) -> None:
     """
     yaml = YAML()
     content = yaml.load(params_file.read_text(encoding="utf-8"))
-    kept_when_null = {"folder", "benchmark_folder", "image", "init_from"}  # DVC wants a path there
     for key in content:
         if key in choices:
             content[key] = choices[key]
-        elif key not in kept_when_null:
+        elif key not in PATHS:  # DVC wants a path there
             content[key] = {} if key == "set" else None
     for key in choices:
         if key not in content:  # a group that the file does not name yet

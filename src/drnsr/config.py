@@ -22,13 +22,13 @@ from drnsr.evaluation.protocol import get_protocol
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
 # The lines of params.yaml that choose a file of conf/.
-_GROUPS = (
+GROUPS = (
     *("experiment", "debug", "data", "benchmark", "model"),
     *("loss", "gan", "optimizer", "scheduler", "clipping"),
 )
 
 # On what these name, stages depend; DVC reads them in params.yaml itself, at the top.
-_PATHS = ("folder", "benchmark_folder", "image", "init_from")
+PATHS = ("folder", "benchmark_folder", "image", "init_from")
 
 # The file that `init_from` names for random weights: what DVC depends on must exist.
 _FROM_SCRATCH = "conf/from_scratch"
@@ -245,9 +245,9 @@ def compose_choices(choices: Mapping[str, Any], conf: Path = CONF) -> DictConfig
         ConfigError: an unknown choice or key.
     """
     chosen = {key: value for key, value in choices.items() if value is not None and key != "set"}
-    groups = [f"{key}={value}" for key, value in chosen.items() if key in _GROUPS]
+    groups = [f"{key}={value}" for key, value in chosen.items() if key in GROUPS]
     # Values are merged, not overridden: a folder's name may hold what Hydra's grammar reads.
-    values = {key: value for key, value in chosen.items() if key not in _GROUPS}
+    values = {key: value for key, value in chosen.items() if key not in GROUPS}
     if values.get("init_from") == _FROM_SCRATCH:
         values["init_from"] = None
     try:
@@ -434,7 +434,7 @@ def _read_params(params_file: Path) -> dict[str, Any]:
         raise ConfigError(f"{params_file}: not readable as YAML: {one_line(error)}") from error
     if not isinstance(params, dict):
         raise ConfigError(f"{params_file}: expected keys and values")
-    known = {*_GROUPS, *_PATHS, "mode", "scale", "seed", "set"}
+    known = {*GROUPS, *PATHS, "mode", "scale", "seed", "set"}
     for key in params:
         if key not in known:
             raise ConfigError(
@@ -443,10 +443,10 @@ def _read_params(params_file: Path) -> dict[str, Any]:
             )
     if not isinstance(params.get("set") or {}, dict):
         raise ConfigError(f"{params_file}: set: expected keys and values, such as optimizer: ...")
-    for key in (*_GROUPS, *_PATHS):
+    for key in (*GROUPS, *PATHS):
         if not isinstance(params.get(key), str | None):
             raise ConfigError(f"{params_file}: {key}: {params[key]!r} is not a name")
-    for key in _PATHS:
+    for key in PATHS:
         if key in (params.get("set") or {}):
             raise ConfigError(
                 f"{params_file}: set: {key} stands at the top, where DVC sees what it names"

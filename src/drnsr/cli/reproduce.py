@@ -114,9 +114,10 @@ def _check_out(record: "RunRecord", folder: Path) -> None:
 
 def _bring_pictures(record: "RunRecord", folder: Path) -> None:
     """What git does not know: the downloads, and the user's own files, where they still stand."""
+    from drnsr.config import PATHS
     from drnsr.data.download import link_or_copy
 
-    own = [record.config.get(k) for k in ("folder", "benchmark_folder", "image", "init_from")]
+    own = [record.config.get(key) for key in PATHS]
     for name in ("data/downloads", *filter(None, own)):
         if Path(name).is_absolute():
             continue

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from drnsr.hashing import file_sha256
-from drnsr.tracking.runs import DATA_TAG, MODEL_TAG, find_runs
+from drnsr.tracking.runs import (
+    COMMIT_TAG,
+    DATA_TAG,
+    MODEL_TAG,
+    PARENT_TAG,
+    TRAINING_TAG,
+    find_runs,
+)
 from drnsr.tracking.store import TrackingError, open_store, tracking_errors
 
 if TYPE_CHECKING:
@@ -80,7 +87,7 @@ def record_of_model(sha256: str) -> RunRecord:
 def _best_job(client: "MlflowClient", run: "Run") -> "Run":
     """Of a sweep, the job with the highest mean PSNR over its benchmarks; else the run itself."""
     jobs = client.search_runs(
-        [run.info.experiment_id], f"tags.`mlflow.parentRunId` = '{run.info.run_id}'"
+        [run.info.experiment_id], f"tags.`{PARENT_TAG}` = '{run.info.run_id}'"
     )
     measured = [job for job in jobs if _psnr(job) is not None]
     if jobs and not measured:
@@ -96,7 +103,7 @@ def _psnr(run: "Run") -> float | None:
 def _read(client: "MlflowClient", run: "Run") -> RunRecord:
     run_id = str(run.info.run_id)
     tags = run.data.tags
-    if "drnsr.training" not in tags:
+    if TRAINING_TAG not in tags:
         raise TrackingError(
             f"{run_id}: this run was not recorded by drnsr, or is a sweep without jobs"
         )
@@ -109,7 +116,7 @@ def _read(client: "MlflowClient", run: "Run") -> RunRecord:
         run_id=run_id,
         name=str(run.info.run_name),
         status=str(run.info.status),
-        commit=tags.get("mlflow.source.git.commit", "unknown"),
+        commit=tags.get(COMMIT_TAG, "unknown"),
         patch=texts["uncommitted.patch"],
         config=yaml.safe_load(texts["config.yaml"]) or {},
         environment=tuple(texts["environment.txt"].split()),

@@ -31,8 +31,8 @@ SAME_MODEL_TAG = "drnsr.same_model_as"
 EVALUATION_FOLDER = "evaluation"
 
 # MLflow's own names; to import them here would import MLflow.
-_COMMIT_TAG = "mlflow.source.git.commit"
-_PARENT_TAG = "mlflow.parentRunId"
+COMMIT_TAG = "mlflow.source.git.commit"
+PARENT_TAG = "mlflow.parentRunId"
 
 
 def describe_run(
@@ -47,11 +47,11 @@ def describe_run(
         model: what came out, where the training is over, and was maybe told of by someone else.
     """
     commit = current_commit()
-    tags = {_COMMIT_TAG: commit.sha, "drnsr.dirty": str(bool(commit.patch)).lower()}
+    tags = {COMMIT_TAG: commit.sha, "drnsr.dirty": str(bool(commit.patch)).lower()}
     tags |= {f"{DATA_TAG}{name}": value for name, value in data.items()}
     tags |= {TRAINING_TAG: training, JOURNAL_TAG: uuid.uuid4().hex}
     if parent := os.environ.get(PARENT_RUN_VARIABLE):
-        tags[_PARENT_TAG] = parent
+        tags[PARENT_TAG] = parent
     name = f"{config['model']['name']}-x{config['scale']}-{config['data']['name']}"
     texts = {"environment.txt": _environment()}
     if commit.patch:
