@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from drnsr.checkpoints.native import Origin, load_model, read_info, save_model
+from drnsr.inference.engine import TorchEngine
 from drnsr.inference.upscaler import Upscaler
 from drnsr.training.ema import EMA
 from drnsr.training.module import PixelTraining
@@ -91,7 +92,7 @@ def test_sizes_tiny_and_odd(model, scale):
 @pytest.mark.parametrize("kind", [np.uint8, np.float64])
 def test_pictures_gray_and_rgb(model, channels, kind):
     picture = texture(5, 6, channels).astype(kind)
-    enlarged = Upscaler(build(model), 2)(picture)
+    enlarged = Upscaler(TorchEngine(build(model), 2))(picture)
     assert enlarged.shape == (10, 12, channels)
     assert enlarged.dtype == kind
 

@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "methods",
         nargs="+",
         metavar="METHOD",
-        help="a model file, an MLflow URI, bicubic, nearest, lanczos, or a folder with --images",
+        help="a model (drnsr-x2, a file, an MLflow URI), bicubic, nearest, lanczos, or with"
+        " --images a folder",
     )
     parser.add_argument(
         "--benchmark", default="sample_test", help="names in conf/benchmark, with commas between"
@@ -100,6 +101,7 @@ def _protocol(text: str) -> "Protocol":
 
 
 def _methods(pack: "Pack", parsed: argparse.Namespace, protocol: "Protocol") -> "list[Method]":
+    from drnsr.cli.models import model_file
     from drnsr.evaluation.methods import (
         CLASSICAL,
         classical_method,
@@ -114,24 +116,8 @@ def _methods(pack: "Pack", parsed: argparse.Namespace, protocol: "Protocol") -> 
         elif name in CLASSICAL:
             methods.append(classical_method(name, parsed.scale, protocol))
         else:
-            methods.append(model_method(_model_file(name), parsed.scale, name))
+            methods.append(model_method(model_file(name), parsed.scale, name))
     return methods
-
-
-def _model_file(name: str) -> Path:
-    if not name.startswith(("models:/", "runs:/")):
-        return Path(name)
-    import mlflow
-
-    from drnsr.tracking.store import TrackingError, open_store, tracking_errors
-
-    with tracking_errors():
-        open_store()
-        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=name))
-    files = sorted(folder.glob("artifacts/*.safetensors"))
-    if not files:
-        raise TrackingError(f"{name}: this MLflow model was not logged by drnsr")
-    return files[0]
 
 
 def _measure(pack: "Pack", parsed: argparse.Namespace, protocol: "Protocol") -> list[_Score]:
@@ -164,12 +150,13 @@ def _measure(pack: "Pack", parsed: argparse.Namespace, protocol: "Protocol") -> 
 def _costs(parsed: argparse.Namespace) -> "dict[str, Cost]":
     """What each model costs; classical interpolation and finished pictures have no such columns."""
     from drnsr.checkpoints.loading import load_network
+    from drnsr.cli.models import model_file
     from drnsr.evaluation.cost import measure_cost
     from drnsr.evaluation.methods import CLASSICAL
 
     models = [] if parsed.images else [name for name in parsed.methods if name not in CLASSICAL]
     return {
-        name: measure_cost(load_network(_model_file(name)), parsed.scale, "cpu") for name in models
+        name: measure_cost(load_network(model_file(name)), parsed.scale, "cpu") for name in models
     }
 
 

@@ -1,27 +1,65 @@
-"""Enlarge pictures with a model: files and folders of 8-bit gray and RGB pictures, into PNG.
+"""Enlarge pictures: files, folders and patterns, each into a file of its own.
 
-What is in the output folder already is not made again, so that the same command goes on where it
-was interrupted. Each picture carries the hash of the model that made it: `drnsr info PICTURE`.
+Depth, channels, colour profile and resolution are kept. What is in the output folder already is not
+made again, so that the same command goes on where it was interrupted. Each picture says which model
+made it: `drnsr info PICTURE`.
 """
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from drnsr.inference.batch import Job
+    from drnsr.inference.files import Work
+    from drnsr.inference.models import Models, Target
+    from drnsr.inference.tiling import TileSize
+
+# As of drnsr.formats.file, which is not imported before there is work to do.
+_FORMATS = ("png", "jpeg", "webp", "tiff", "bmp", "ppm", "dicom")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a picture or a folder")
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", help="a picture, a folder with all below it, a pattern"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the pictures")
     parser.add_argument(
         "--model",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help="a model file, or another program's checkpoint",
+        metavar="MODEL",
+        help="drnsr-x2, -x3 or -x4, a model file, another program's checkpoint, an MLflow URI"
+        " (default: the shipped model of the scale)",
     )
-    parser.add_argument("--scale", type=int, help="for a model that has several")
+    how_large = parser.add_mutually_exclusive_group()
+    how_large.add_argument("--scale", type=int, help="so many times (default: 2, or the model's)")
+    how_large.add_argument(
+        "--factor", type=_factor, help="any number of times: by the next larger scale, then shrunk"
+    )
+    how_large.add_argument(
+        "--size", type=_size, metavar="WxH", help="to so many pixels; of Wx or xH the shape decides"
+    )
+    parser.add_argument(
+        "--format", choices=_FORMATS, help="of what is written (default: as it was)"
+    )
+    parser.add_argument("--suffix", help="of the new names (default: such as _x2)")
+    parser.add_argument(
+        "--tile", type=_tile, default="auto", help="side in pixels, auto, or off for no tiles"
+    )
+    parser.add_argument(
+        "--ensemble", action="store_true", help="the mean over eight symmetries: 8 times the work"
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
+    parser.add_argument("--precision", choices=("fp32", "bf16", "fp16"), default="fp32")
+    parser.add_argument(
+        "--range",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="what is black and white (default: by the type; of floats the least and largest)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="make again what is there")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be made")
 
 
 def run(parsed: argparse.Namespace) -> None:
@@ -30,48 +68,89 @@ def run(parsed: argparse.Namespace) -> None:
     Raises:
         UserError: a path or the model cannot be used, or some pictures could not be enlarged.
     """
-    from rich.console import Console
-    from rich.progress import track
+    from drnsr.atomic import check_writable
+    from drnsr.inference.batch import enlarge_all, plan
+    from drnsr.inference.files import Work
 
+    target, models = _models(parsed)
+    work = Work(models, target, tuple(parsed.range) if parsed.range else None)
+    suffix = target.suffix if parsed.suffix is None else parsed.suffix
+    jobs = plan(parsed.paths, parsed.out, suffix, parsed.format, overwrite=parsed.overwrite)
+    if parsed.dry_run:
+        _tell_plan(jobs, work)
+        return
+    check_writable(parsed.out)
+    enlarge_all(jobs, work, parsed.out)
+
+
+def _models(parsed: argparse.Namespace) -> "tuple[Target, Models]":
+    """The models that were chosen, and how large pictures become."""
+    from drnsr.cli.models import model_file
     from drnsr.errors import UserError
-    from drnsr.imaging.files import ImageError, read_image, write_png
-    from drnsr.inference.provenance import KEY, provenance_of
-    from drnsr.inference.upscaler import Upscaler
+    from drnsr.inference.engine import ScaleError
+    from drnsr.inference.models import Models, Running, Target
 
-    pictures = list(_pictures(parsed.paths))
-    upscaler = Upscaler.from_file(parsed.model, parsed.scale)
-    text = {KEY: provenance_of(parsed.model, upscaler.scale).as_text()}
-    console = Console(stderr=True)
-    bad: list[ImageError] = []
-    made = 0
-    for picture, name in track(pictures, "enlarging", console=console):
-        target = parsed.out / name.with_name(f"{name.stem}_x{upscaler.scale}.png")
-        if target.exists() and not parsed.overwrite:
-            continue
+    running = Running(parsed.device, parsed.precision, parsed.tile, parsed.ensemble)
+    models = Models.of_file(model_file(parsed.model), running) if parsed.model else None
+    models = models or Models.shipped(running)
+    scale = parsed.scale
+    if scale is None and parsed.factor is None and parsed.size is None:
+        scale = models.only_scale() if parsed.model else 2
+        if scale is None:
+            served = " or ".join(f"x{each}" for each in models.scales)
+            raise UserError(f"{parsed.model}: say by which --scale to enlarge: {served}")
+    if scale is not None:
         try:
-            write_png(target, upscaler(read_image(picture)), text)
-            made += 1
-        except ImageError as error:
-            bad.append(error)
-    there = len(pictures) - made - len(bad)
-    print(f"{parsed.out}: {made} enlarged" + (f", {there} there already" if there else ""))
-    if bad:
-        reasons = "; ".join(map(str, bad))
-        raise UserError(f"{len(bad)} of {len(pictures)} could not be enlarged: {reasons}")
+            models.at(scale).tiling  # noqa: B018 (loads the model, before any picture is opened)
+        except ScaleError as error:
+            raise UserError(f"--scale {scale}: {error}") from error
+    return Target(scale, parsed.factor, parsed.size), models
 
 
-def _pictures(paths: list[Path]) -> Iterator[tuple[Path, Path]]:
-    """Each picture, and its name below the output folder."""
+def _tell_plan(jobs: "list[Job]", work: "Work") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     from drnsr.errors import UserError
-    from drnsr.imaging.files import SUFFIXES
+    from drnsr.inference.files import described
 
-    for path in paths:
-        if path.is_dir():
-            found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-            if not found:
-                raise UserError(f"{path}: no pictures in this folder")
-            yield from ((file, file.relative_to(path)) for file in found)
-        elif path.is_file():
-            yield path, Path(path.name)
-        else:
-            raise UserError(f"{path}: there is no such picture or folder")
+    table = Table(title="What would be made")
+    for heading in ("picture", "pixels", "becomes", "pixels", "by"):
+        table.add_column(heading, overflow="fold")
+    for job in jobs:
+        try:
+            before, after, model = described(job.source, work)
+        except UserError as error:
+            before, after, model = "", str(error).removeprefix(f"{job.source}: "), ""
+        there = " (there already)" if job.is_done else ""
+        table.add_row(str(job.source), before, f"{job.target}{there}", after, model)
+    Console().print(table)
+
+
+def _factor(text: str) -> float:
+    factor = float(text)
+    if not 1 < factor < float("inf"):
+        raise ValueError
+    return factor
+
+
+def _size(text: str) -> tuple[int | None, int | None]:
+    width, _, height = text.partition("x")
+    size = (int(width) if width else None), (int(height) if height else None)
+    if size == (None, None) or min(side for side in size if side is not None) < 1:
+        raise ValueError
+    return size
+
+
+def _tile(text: str) -> "TileSize":
+    from drnsr.inference.tiling import SMALLEST
+
+    if text == "auto" or text == "off":
+        return text  # type: ignore[return-value]
+    if int(text) < SMALLEST:
+        raise argparse.ArgumentTypeError(f"{text}: {SMALLEST} is the smallest")
+    return int(text)
+
+
+# What argparse calls a value that these refuse.
+_factor.__name__, _size.__name__, _tile.__name__ = "factor above 1", "size", "tile"

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from drnsr.inference.upscaler import Upscaler
+from drnsr.formats.picture import Picture, of_array
+from drnsr.inference.engine import TorchEngine
+from drnsr.inference.tiling import Tiling
 from drnsr.networks import Network
 
 _SIDE = 256  # of the enlarged picture, in LR pixels
@@ -58,11 +60,11 @@ def _multiply_adds(network: Network, scale: int) -> float:
 
 
 def _seconds(network: Network, scale: int, device: str) -> float:
-    upscaler = Upscaler(network, scale, device)
+    tiling = Tiling(TorchEngine(network, scale, device), tile="off")
     seconds: list[float] = []
     while len(seconds) < _RUNS and sum(seconds) < _SECONDS:  # the first also warms up
         start = time.perf_counter()
-        upscaler(_picture())
+        tiling.whole(_picture())
         seconds.append(time.perf_counter() - start)
     return min(seconds) / _megapixels(_SIDE * scale)
 
@@ -76,7 +78,7 @@ def _peak_memory(network: Network, scale: int, device: str) -> float | None:
 
 def _peak_of_one(network: Network, scale: int, device: str, threads: int) -> float | None:
     torch.set_num_threads(threads)
-    Upscaler(network, scale, device)(_picture())
+    Tiling(TorchEngine(network, scale, device), tile="off").whole(_picture())
     if device != "cpu":
         return torch.cuda.max_memory_allocated() / 2**20
     status = Path("/proc/self/status")
@@ -86,8 +88,8 @@ def _peak_of_one(network: Network, scale: int, device: str, threads: int) -> flo
     return int(peak[1]) / 1024 if peak else None
 
 
-def _picture() -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return np.zeros((_SIDE, _SIDE, 3), np.uint8)
+def _picture() -> Picture:
+    return of_array(np.zeros((_SIDE, _SIDE, 3), np.uint8))
 
 
 def _megapixels(side: int) -> float:

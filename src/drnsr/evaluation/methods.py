@@ -1,6 +1,7 @@
 """What can be measured: classical interpolation, our models, and pictures that others made."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,10 +12,12 @@ from drnsr.data.packing import Pack
 from drnsr.errors import UserError
 from drnsr.evaluation.benchmark import Method, bicubic
 from drnsr.evaluation.protocol import Protocol
+from drnsr.formats.picture import of_array
 from drnsr.imaging.colour import gray_to_rgb
 from drnsr.imaging.files import SUFFIXES, read_image
 from drnsr.imaging.resize import Picture, pillow_resize
-from drnsr.inference.upscaler import ScaleError, Upscaler
+from drnsr.inference.engine import ScaleError, TorchEngine
+from drnsr.inference.tiling import Tiling
 from drnsr.networks import Network
 
 CLASSICAL = ("bicubic", "nearest", "lanczos")
@@ -44,7 +47,12 @@ def network_method(network: Network, scale: int, name: str, device: str = "cpu")
         ScaleError: the network has no such scale.
     """
     takes: Literal["rgb", "any"] = "rgb" if network.descriptor.colour == "RGB" else "any"
-    return Method(name, Upscaler(network, scale, device), takes)
+    tiling = Tiling(TorchEngine(network, scale, device), tile="off")
+
+    def enlarge(lr: Picture) -> Picture:
+        return tiling.whole(replace(of_array(lr), value_range=(0.0, 255.0)))
+
+    return Method(name, enlarge, takes)
 
 
 def model_method(path: Path, scale: int, name: str) -> Method:

@@ -5,10 +5,14 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from tifffile import TiffFile
 
 from drnsr.checkpoints.native import is_native, read_info
+from drnsr.formats.pillow import SOFTWARE, opened
+from drnsr.formats.reading import format_of
+from drnsr.formats.tiff_rows import tiff_errors
 from drnsr.hashing import file_sha256
+from drnsr.imaging.files import ImageError
 
 KEY = "drnsr"
 """Of the text in a PNG file."""
@@ -63,8 +67,16 @@ def provenance_of(model: Path, scale: int) -> Provenance:
 def read_provenance(picture: Path) -> Provenance | None:
     """What a picture says of its making; None for a file that is no picture of ours."""
     try:
-        with Image.open(picture) as opened:
-            text = opened.info.get(KEY)
+        text = _text_of(picture)
         return Provenance(**json.loads(text)) if isinstance(text, str) else None
-    except (UnidentifiedImageError, OSError, ValueError, TypeError, SyntaxError):
+    except (ImageError, OSError, ValueError, TypeError):
         return None
+
+
+def _text_of(picture: Path) -> object:
+    """PNG has a text for it; what other formats can say of a program is its name."""
+    if format_of(picture) == "tiff":  # of any kind, while Pillow knows some
+        with tiff_errors(), TiffFile(picture) as tiff:
+            return tiff.pages.first.tags.valueof(SOFTWARE)
+    with opened(picture) as image:
+        return image.info.get(KEY) or image.getexif().get(SOFTWARE)

@@ -1,102 +1,130 @@
 """A trained network as a function from pictures to pictures."""
 
 from pathlib import Path
-from typing import cast
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from drnsr.checkpoints.loading import load_network
 from drnsr.errors import UserError
-from drnsr.imaging.colour import gray_to_rgb, rgb_to_ycbcr, ycbcr_to_rgb
-from drnsr.imaging.resize import Picture, SomePicture, upscale
-from drnsr.networks import Network
+from drnsr.formats.picture import Pixels, of_array
+from drnsr.formats.pillow import picture_of_pillow, to_pillow
+from drnsr.inference.engine import Engine, ScaleError, TorchEngine
+from drnsr.inference.tiling import TileSize, Tiling
+from drnsr.networks.base import Precision
+from drnsr.pretrained import model_file
+
+SomeImage = TypeVar("SomeImage", NDArray[Any], Image.Image, Tensor)
 
 
 class Upscaler:
-    """Enlarges pictures with a network, the whole picture at once.
-
-    A network on luma gets the luma of an RGB picture, not rounded, while the two chroma planes are
-    enlarged bicubically, as such networks' papers do.
+    """Enlarges pictures with a network.
 
     Args:
-        network: any of ours.
-        scale: how many times larger; may be left out where the network has but one.
-        device: torch's name of one.
-
-    Raises:
-        UserError: the network has no such scale, or several and none was said.
+        engine: the network, and what runs it.
+        tile: side of a tile in LR pixels, "auto", or "off" for the whole picture at once.
+        ensemble: the mean over the eight symmetries of the square, for eight times the work.
 
     Example:
-        ``Upscaler.from_file("models/model.safetensors")(picture)``
+        ``Upscaler.from_pretrained("drnsr-x2")(picture)``
     """
 
-    def __init__(self, network: Network, scale: int | None = None, device: str = "cpu") -> None:
-        self._network = network.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._device = device
-        self.scale = _checked(network, scale)
+    def __init__(self, engine: Engine, *, tile: TileSize = "auto", ensemble: bool = False) -> None:
+        self._tiling = Tiling(engine, tile=tile, ensemble=ensemble)
+        self.scale = engine.scale
 
     @classmethod
-    def from_file(cls, path: str | Path, scale: int | None = None) -> "Upscaler":
-        """Load a file of weights, ours or another program's.
+    def from_pretrained(
+        cls,
+        name: str = "drnsr-x2",
+        *,
+        device: str = "cpu",
+        precision: Precision = "fp32",
+        tile: TileSize = "auto",
+        ensemble: bool = False,
+    ) -> "Upscaler":
+        """Load a model that ships with the package: see :data:`drnsr.pretrained.NAMES`.
+
+        Raises:
+            UserError: there is no such model, or the device or precision cannot be had.
+        """
+        return cls.from_file(
+            model_file(name), device=device, precision=precision, tile=tile, ensemble=ensemble
+        )
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | Path,
+        scale: int | None = None,
+        *,
+        device: str = "cpu",
+        precision: Precision = "fp32",
+        tile: TileSize = "auto",
+        ensemble: bool = False,
+    ) -> "Upscaler":
+        """Load a file of weights, ours or another program's; ``scale`` where it serves several.
 
         Raises:
             ModelFileError: see :func:`drnsr.checkpoints.loading.load_network`.
-            UserError: see the class.
+            UserError: the scale, device or precision cannot be had.
         """
         try:
-            return cls(load_network(Path(path)), scale)
+            engine = TorchEngine(load_network(Path(path)), scale, device, precision)
         except ScaleError as error:
             raise ScaleError(f"{path}: {error}") from error
+        return cls(engine, tile=tile, ensemble=ensemble)
 
-    @torch.inference_mode()
-    def __call__(self, image: SomePicture) -> SomePicture:
-        """Enlarge one picture.
+    def __call__(self, image: SomeImage) -> SomeImage:
+        """Enlarge one picture; the same kind comes out as went in.
 
         Args:
-            image: (H, W, 3) RGB or (H, W, 1) gray; uint8, or floating point of 0..255.
+            image: one of
+
+                - numpy (H, W) or (H, W, C), uint8, uint16, or floating point of 0..1: gray, gray
+                  and alpha, RGB or RGBA; of more channels each is a band by itself;
+                - a Pillow image of any mode, palettes and CMYK included, which become RGB;
+                - a torch tensor (C, H, W) or (N, C, H, W), uint8 or floating point of 0..1.
 
         Returns:
-            (scale*H, scale*W, C) with as many channels, of the same type; floating point is neither
-            rounded nor clipped. Gray goes through a network on RGB as three equal channels and
-            comes back as their mean; to a network on luma it is the luma.
+            The same, ``scale`` times as high and wide. Floating point is neither rounded nor
+            clipped, so it can lie a little outside 0..1.
+
+        Raises:
+            KindError: it is none of these.
         """
-        gray = image.shape[2] == 1
-        if self._network.descriptor.colour == "Y":
-            enlarged = self._run(image) if gray else self._enlarge_luma(image)
-        else:
-            enlarged = self._run(gray_to_rgb(image))
-            if gray:
-                enlarged = enlarged.mean(axis=2, keepdims=True)
-        if image.dtype == np.uint8:
-            enlarged = enlarged.round().clip(0, 255)
-        return cast(SomePicture, enlarged.astype(image.dtype))
+        if isinstance(image, Image.Image):
+            return to_pillow(self._tiling.whole(picture_of_pillow(image)))
+        if isinstance(image, Tensor):
+            return self._tensor(image)
+        _check(image, axes=(2, 3))
+        return self._array(image)
 
-    def _enlarge_luma(self, rgb: Picture) -> NDArray[np.float64]:
-        ycbcr = rgb_to_ycbcr(rgb)
-        chroma = upscale(ycbcr[:, :, 1:], self.scale)
-        return ycbcr_to_rgb(np.concatenate([self._run(ycbcr[:, :, :1]), chroma], axis=2))
+    def _array(self, pixels: Pixels) -> Pixels:
+        if pixels.ndim == 2:
+            return self._tiling.whole(of_array(pixels[:, :, None]))[:, :, 0]
+        return self._tiling.whole(of_array(pixels))
 
-    def _run(self, planes: Picture) -> NDArray[np.float64]:
-        """(H, W, C) through the network, 0..255, neither rounded nor clipped."""
-        lr = torch.from_numpy(planes.astype(np.float32)).permute(2, 0, 1)[None]
-        sr: Tensor = self._network.enlarge(lr.to(self._device) / 255, self.scale)
-        return (sr[0].permute(1, 2, 0).float() * 255).cpu().numpy().astype(np.float64)
-
-
-class ScaleError(UserError):
-    """A scale that a network does not serve, or none where it serves several."""
+    def _tensor(self, image: Tensor) -> Tensor:
+        if image.ndim == 4:
+            return torch.stack([self._tensor(one) for one in image])
+        half = image.dtype == torch.bfloat16  # which numpy does not have
+        pixels = (image.float() if half else image).detach().cpu().numpy()
+        _check(pixels, axes=(3,))
+        enlarged = np.moveaxis(self._array(np.moveaxis(pixels, 0, 2)), 2, 0)
+        return torch.from_numpy(np.ascontiguousarray(enlarged)).to(image.device, image.dtype)
 
 
-def _checked(network: Network, scale: int | None) -> int:
-    if scale is None:
-        if len(network.descriptor.scales) > 1:
-            raise ScaleError(f"say by which scale to enlarge: {network.descriptor.scales_text}")
-        return network.descriptor.scales[0]
-    try:
-        network.check_scale(scale)
-    except ValueError as error:
-        raise ScaleError(str(error)) from error
-    return scale
+class KindError(UserError, TypeError):
+    """Something that is no picture of a kind that is known here."""
+
+
+def _check(pixels: Pixels, axes: tuple[int, ...]) -> None:
+    if pixels.ndim not in axes or pixels.size == 0:
+        raise KindError(f"an array of shape {tuple(pixels.shape)} is no picture")
+    if pixels.dtype not in (np.uint8, np.uint16) and not np.issubdtype(pixels.dtype, np.floating):
+        raise KindError(f"pixels of type {pixels.dtype}: give uint8, uint16, or floats of 0..1")

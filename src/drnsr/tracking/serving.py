@@ -14,6 +14,7 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 import drnsr
 from drnsr.checkpoints.native import load_model, read_info
 from drnsr.imaging.files import decode_image, encode_png
+from drnsr.inference.engine import TorchEngine
 from drnsr.inference.upscaler import Upscaler
 
 COLUMN = "image"
@@ -37,7 +38,7 @@ class PictureModel(PythonModel):
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
         """Enlarge each row's picture."""
-        upscaler = Upscaler(self._network, (params or {}).get(SCALE))
+        upscaler = Upscaler(TorchEngine(self._network, (params or {}).get(SCALE)))
         return pd.DataFrame({COLUMN: [_enlarge(upscaler, cell) for cell in model_input[COLUMN]]})
 
 

@@ -1,0 +1,46 @@
+"""Models as they are named on the command line."""
+
+from pathlib import Path
+
+from drnsr import pretrained
+from drnsr.errors import UserError
+
+
+def model_file(name: str) -> Path:
+    """The file of a model.
+
+    Args:
+        name: of a shipped model, an MLflow URI (``models:/NAME/VERSION``, ``models:/NAME@ALIAS``,
+            ``runs:/ID/model``), or a file.
+
+    Raises:
+        UserError: there is no such model or file.
+        TrackingError: MLflow cannot be asked, or has no such model.
+    """
+    if name in pretrained.NAMES:
+        return pretrained.model_file(name)
+    if name.startswith(("models:/", "runs:/")):
+        return _from_mlflow(name)
+    path = Path(name)
+    if not path.is_file():
+        shipped = ", ".join(pretrained.NAMES)
+        raise UserError(f"{name}: there is no such file, and no shipped model ({shipped})")
+    return path
+
+
+def _from_mlflow(uri: str) -> Path:
+    from importlib.util import find_spec
+
+    if find_spec("mlflow") is None:
+        raise UserError(f"{uri}: needs MLflow: pip install 'drnsr[train]'")
+    import mlflow
+
+    from drnsr.tracking.store import TrackingError, open_store, tracking_errors
+
+    with tracking_errors():
+        open_store()
+        folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+    files = sorted(folder.glob("artifacts/*.safetensors"))
+    if not files:
+        raise TrackingError(f"{uri}: this MLflow model was not logged by drnsr")
+    return files[0]

@@ -1,0 +1,1 @@
+"""Picture files as people have them: any depth and number of channels, and what stands beside."""

@@ -1,0 +1,250 @@
+"""The formats that Pillow reads and writes, in 8 bits a channel, and gray in more."""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageCms, UnidentifiedImageError
+
+from drnsr.formats.file import FormatError, Made, Metadata, Page, Resolution
+from drnsr.formats.picture import GRAY, GRAY_ALPHA, RGB, RGBA, Channels, Picture, Pixels, of_array
+from drnsr.imaging.files import MAX_PIXELS, ImageError
+
+ORIENTATION, SOFTWARE = 274, 305
+_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
+_EXIF_FOLDER, _PIXEL_X, _PIXEL_Y = 0x8769, 0xA002, 0xA003
+
+_CHANNELS = {"L": GRAY, "LA": GRAY_ALPHA, "RGB": RGB, "RGBA": RGBA}
+_AS_THEY_ARE = frozenset({*_CHANNELS, "I;16", "F"})
+_CONVERTED = {"1": "L", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "PA": "RGBA"}
+
+# Pillow's names; it reads many more, some of them by programs of the system.
+_READ = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "PPM")
+
+_LARGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
+_QUALITY: dict[str, dict[str, Any]] = {
+    "jpeg": {"quality": 95, "subsampling": 0},  # chroma as sharp as luma: it was enlarged for it
+    "webp": {"quality": 95},
+    "bmp": {},
+    "ppm": {},
+}
+
+
+def read_page(path: Path) -> Page:
+    """Read a file with Pillow, upright.
+
+    Raises:
+        ImageError: it is no picture, damaged, or too large to be held in memory.
+    """
+    with opened(path) as image:
+        check_size(image)
+        if _is_deep_colour(image):
+            raise ImageError(
+                f"{image.format} with more than 8 bits a colour: make it a TIFF or PNG first"
+            )
+        animated = getattr(image, "n_frames", 1) > 1
+        image.load()
+        pixels, channels, notes = _pixels(image)
+        metadata, orientation = header_metadata(image)
+    if notes:
+        metadata = replace(metadata, icc=None)  # it was of the colours before
+    if animated:
+        notes += ("the first of its pictures alone",)
+    return Page(of_array(upright(pixels, orientation), channels), metadata, notes)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Open a file with Pillow, and tell in one line what it finds wrong with it.
+
+    Raises:
+        ImageError: it is no picture, or damaged.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # at sizes that are no mistake; ours are checked
+            with Image.open(path, formats=_READ) as image:
+                yield image
+    except UnidentifiedImageError as error:
+        raise ImageError("not a picture in a format that is known here") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(str(error)) from error
+    except (SyntaxError, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        # Pillow reports a broken file by any of these.
+        raise ImageError(f"damaged or truncated ({error})") from error
+
+
+def header_metadata(image: Image.Image) -> tuple[Metadata, int]:
+    """What a header says beside the pixels, and the EXIF orientation that they have."""
+    dpi = image.info.get("dpi")
+    exif = image.getexif()
+    orientation = int(exif.pop(ORIENTATION, 1))
+    resolution = None
+    if dpi and min(dpi) > 0:
+        x, y = map(float, reversed(dpi) if orientation > 4 else dpi)
+        resolution = Resolution(x, y)
+    return Metadata(
+        icc=image.info.get("icc_profile") or None,
+        resolution=resolution,
+        exif=exif if len(exif) else None,
+    ), orientation
+
+
+def upright(pixels: Pixels, orientation: int) -> Pixels:
+    """Turn (H, W, C) from how EXIF says it lies; an orientation that EXIF lacks changes nothing."""
+    if orientation in (2, 3):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4):
+        pixels = pixels[::-1]
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (7, 8):
+        pixels = pixels[::-1]
+    return pixels
+
+
+def check_size(image: Image.Image) -> None:
+    """Refuse by the header what would not fit in memory.
+
+    Raises:
+        ImageError: it promises more than :data:`drnsr.imaging.files.MAX_PIXELS`.
+    """
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageError(
+            f"{image.width} x {image.height} pixels, more than the limit of {MAX_PIXELS:,} for"
+            f" {image.format}; TIFF has none"
+        )
+
+
+def picture_of_pillow(image: Image.Image) -> Picture:
+    """The pixels of a Pillow image, as it lies (not turned upright)."""
+    pixels, channels, _ = _pixels(image)
+    return of_array(pixels, channels)
+
+
+def to_pillow(pixels: Pixels) -> Image.Image:
+    """(H, W, C) as an image: uint8 of one to four channels, uint16 or float32 of one."""
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def _pixels(image: Image.Image) -> tuple[Pixels, Channels, tuple[str, ...]]:
+    plain, notes = _plain(image)
+    pixels = np.asarray(plain)
+    if plain.mode in ("I", "I;16"):
+        if pixels.min() < 0 or pixels.max() > 65_535:
+            raise ImageError("gray of 32 bits: make it a TIFF first")
+        pixels = pixels.astype(np.uint16)
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    return pixels, _CHANNELS.get(plain.mode, GRAY), notes
+
+
+def _plain(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    """Gray, RGB or either with alpha; and what was converted in a way that is to be told."""
+    mode = image.mode
+    if mode in ("L", "RGB", "P") and "transparency" in image.info:
+        return image.convert("LA" if mode == "L" else "RGBA"), ()
+    if mode in _AS_THEY_ARE or mode == "I":
+        return image, ()
+    if mode.startswith("I;16"):
+        return image.convert("I"), ()
+    if mode == "P":
+        return image.convert("RGB"), ()
+    if mode in _CONVERTED:
+        return image.convert(_CONVERTED[mode]), ()
+    return _to_rgb(image), (f"{mode} converted to RGB",)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """By the picture's own colour profile where it has one that is of use."""
+    profile = image.info.get("icc_profile")
+    if profile and image.mode in ("CMYK", "LAB"):
+        try:
+            source = ImageCms.getOpenProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(
+                image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+            if converted is not None:
+                return converted
+        except (ImageCms.PyCMSError, OSError):
+            pass  # a profile of something else, or a broken one
+    return image.convert("RGB")
+
+
+def _is_deep_colour(image: Image.Image) -> bool:
+    """Colour of more than 8 bits, of which Pillow cuts off the rest without a word."""
+    return image.mode in ("RGB", "RGBA", "LA") and any(
+        "16" in str(tile.args) for tile in getattr(image, "tile", [])
+    )
+
+
+def check_target(made: Made, file_format: str) -> None:
+    """Find out before the work whether a format can hold a picture.
+
+    Raises:
+        FormatError: it cannot.
+    """
+    largest = _LARGEST_SIDE.get(file_format)
+    name = file_format.upper()
+    if largest and max(made.width, made.height) > largest:
+        raise FormatError(
+            f"{made.width} x {made.height} pixels, and {name} holds {largest} a side: take"
+            " --format tiff"
+        )
+    if made.channels.alpha is not None and file_format in ("jpeg", "ppm"):
+        raise FormatError(f"it has transparency, and {name} holds none: take --format png")
+    if made.channels not in _CHANNELS.values() or made.source.picture.dtype.itemsize > 2:
+        raise FormatError(
+            f"{made.channels.count} channels of {made.source.picture.dtype}, which {name} does not"
+            " hold: take --format tiff"
+        )
+
+
+def write_page(path: Path, file_format: str, made: Made, text: str) -> None:
+    """Write JPEG, WebP, BMP or PPM; 16 bits are rounded to 8, except gray in PPM.
+
+    Args:
+        path: to be written, whatever its suffix.
+        file_format: which of the four.
+        made: what to write.
+        text: what made it, for the formats that can say so.
+    """
+    pixels = np.concatenate(list(made.rows))
+    if pixels.dtype == np.uint16 and (file_format != "ppm" or pixels.shape[2] > 1):
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    image = to_pillow(pixels)
+    keywords = dict(_QUALITY[file_format])
+    if made.resolution is not None and (dpi := made.resolution.per_inch()):
+        keywords["dpi"] = dpi
+    if made.source.metadata.icc:
+        keywords["icc_profile"] = made.source.metadata.icc
+    if file_format in ("jpeg", "webp"):
+        keywords["exif"] = grown_exif(made, text)
+    image.save(path, format=file_format, **keywords)
+
+
+def grown_exif(made: Made, text: str | None) -> bytes:
+    """The source's EXIF with the new size and resolution, and what made it."""
+    exif = Image.Exif()
+    before = made.source.metadata.exif
+    if before is not None:
+        exif.load(before.tobytes())
+        sizes = exif.get_ifd(_EXIF_FOLDER)
+        for tag, size in ((_PIXEL_X, made.width), (_PIXEL_Y, made.height)):
+            if tag in sizes:
+                sizes[tag] = size
+    if made.resolution is not None and (dpi := made.resolution.per_inch()):
+        exif[_X_RESOLUTION], exif[_Y_RESOLUTION] = dpi
+        exif[_RESOLUTION_UNIT] = 2  # inches
+    if text is not None:
+        exif[SOFTWARE] = text
+    return exif.tobytes()

@@ -1,0 +1,89 @@
+"""PNG of 8 and 16 bits a channel: Pillow cuts colour of 16 bits to 8."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+
+from drnsr.formats.file import FormatError, Made, Page
+from drnsr.formats.picture import GRAY, GRAY_ALPHA, RGB, RGBA, of_array
+from drnsr.formats.pillow import (
+    check_size,
+    grown_exif,
+    header_metadata,
+    opened,
+    read_page,
+    upright,
+)
+from drnsr.imaging.files import ImageError
+
+_HEADER_END = 33  # of signature and IHDR, which come first
+_INCH_IN_METRES = 0.0254
+
+
+def read_png(path: Path) -> Page:
+    """Read a PNG file, upright.
+
+    Raises:
+        ImageError: it is no picture, damaged, or too large to be held in memory.
+    """
+    with path.open("rb") as file:
+        header = file.read(_HEADER_END)
+    if header[24:26] not in (b"\x10\x02", b"\x10\x04", b"\x10\x06"):
+        return read_page(path)  # not one of colour, or with alpha, of 16 bits
+    with opened(path) as image:
+        check_size(image)
+        metadata, orientation = header_metadata(image)
+    try:
+        pixels = imagecodecs.png_decode(path.read_bytes())
+    except imagecodecs.PngError as error:
+        raise ImageError(f"damaged or truncated ({error})") from error
+    return Page(of_array(upright(pixels, orientation)), metadata)
+
+
+def check_target(made: Made) -> None:
+    """Find out before the work whether PNG can hold a picture.
+
+    Raises:
+        FormatError: it cannot.
+    """
+    picture = made.source.picture
+    if picture.channels not in (GRAY, GRAY_ALPHA, RGB, RGBA) or picture.dtype not in (
+        np.uint8,
+        np.uint16,
+    ):
+        raise FormatError(
+            f"{picture.channels.count} channels of {picture.dtype}, which PNG does not hold: take"
+            " --format tiff"
+        )
+
+
+def write_png(path: Path, made: Made, text: str) -> None:
+    """Write a PNG file with what stands beside the pixels, and what made it."""
+    pixels = np.concatenate(list(made.rows))
+    encoded = imagecodecs.png_encode(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    with path.open("wb") as file:
+        file.write(encoded[:_HEADER_END])
+        for name, content in _beside(made, text):
+            file.write(_chunk(name, content))
+        file.write(memoryview(encoded)[_HEADER_END:])
+
+
+def _beside(made: Made, text: str) -> list[tuple[bytes, bytes]]:
+    metadata = made.source.metadata
+    chunks = []
+    if metadata.icc:
+        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
+    if made.resolution is not None and (dpi := made.resolution.per_inch()):
+        x, y = (round(each / _INCH_IN_METRES) for each in dpi)
+        chunks.append((b"pHYs", struct.pack(">IIB", x, y, 1)))
+    if metadata.exif is not None:
+        chunks.append((b"eXIf", grown_exif(made, None).removeprefix(b"Exif\0\0")))
+    return [*chunks, (b"iTXt", b"drnsr\0\0\0\0\0" + text.encode())]
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", check)

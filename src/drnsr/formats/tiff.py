@@ -1,0 +1,250 @@
+"""TIFF, from file to file without the whole picture in memory: any depth, bands and pages."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffWriter
+
+from drnsr.formats import pillow
+from drnsr.formats.file import Made, Metadata, Page, Resolution, TiffTag, Unit
+from drnsr.formats.georeference import GEOREFERENCE, KEPT_GEO_TAGS, grown_georeference
+from drnsr.formats.ome import grown_ome
+from drnsr.formats.picture import Channels, Picture, Pixels, full_range
+from drnsr.formats.tiff_rows import TiffRows, tiff_errors
+from drnsr.imaging.files import ImageError
+
+_ICC, _NODATA, _RESOLUTION, _DESCRIPTION = 34675, 42113, 282, 270
+_KEPT_TAGS = (700, 33723, *KEPT_GEO_TAGS)  # XMP, IPTC
+_UNITS: dict[int, Unit] = {1: "none", 2: "inch", 3: "cm"}
+_UNIT_NUMBERS = {name: number for number, name in _UNITS.items()}
+
+# The lossless ones are kept. What was lossy is stored without loss: a second time would show.
+_KEPT_COMPRESSIONS = (
+    *(COMPRESSION.NONE, COMPRESSION.LZW, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.ZSTD),
+    *(COMPRESSION.LZMA, COMPRESSION.PACKBITS),
+)
+_IN_MEMORY = 1 << 28  # bytes of a page, from which on it is written in tiles
+_TILE = 512
+_BIG = 3 << 30  # bytes from which on offsets of 32 bits could run out
+_SCANNED_ROWS = 256
+
+
+def read_pages(tiff: TiffFile, path: Path, value_range: tuple[float, float] | None) -> list[Page]:
+    """The pages of an open TIFF file; previews and masks are left out.
+
+    Args:
+        tiff: the file, which stays open for as long as pixels are read.
+        path: of it, for the kinds of pixels that Pillow knows better.
+        value_range: what is black and white; None for all that 8 and 16 bits can hold, and the
+            smallest and largest value of other types.
+
+    Raises:
+        ImageError: it is damaged, or holds what cannot be enlarged.
+    """
+    with tiff_errors():
+        wanted = wanted_pages(tiff)
+        if len(wanted) == 1 and _is_for_pillow(wanted[0]):
+            return [pillow.read_page(path)]
+        return [_page(page, value_range) for page in wanted]
+
+
+def wanted_pages(tiff: TiffFile) -> list[TiffPage]:
+    """Those that are neither a smaller copy of another nor a mask."""
+    return [page for page in (each.aspage() for each in tiff.pages) if not page.subfiletype & 5]
+
+
+def _is_for_pillow(page: TiffPage) -> bool:
+    """Palettes, CMYK and the like, and less than 8 bits a channel."""
+    usual = page.photometric in (
+        PHOTOMETRIC.MINISBLACK,
+        PHOTOMETRIC.MINISWHITE,
+        PHOTOMETRIC.RGB,
+    )
+    jpeg = page.photometric == PHOTOMETRIC.YCBCR and page.compression == COMPRESSION.JPEG
+    return not (usual or jpeg) or page.dtype is None or page.bitspersample < 8
+
+
+def _page(page: TiffPage, value_range: tuple[float, float] | None) -> Page:
+    if _is_for_pillow(page) or page.dtype is None:
+        raise ImageError(
+            f"a page of several is of kind {PHOTOMETRIC(page.photometric).name}: split the file"
+        )
+    if page.is_volumetric or page.dtype.kind not in "uif":
+        raise ImageError(f"pixels of kind {page.dtype}, which cannot be enlarged")
+    channels = _channels(page)
+    read: Callable[[int, int], Pixels] = TiffRows(page)
+    notes: tuple[str, ...] = ()
+    if channels.alpha is not None and page.extrasamples[0] == 1:
+        read = _divided_by_alpha(read, channels.alpha, full_range(page.dtype)[1])
+        notes = ("colour multiplied by alpha, which the enlarged one is not",)
+    picture = Picture(
+        height=page.imagelength,
+        width=page.imagewidth,
+        dtype=page.dtype.newbyteorder("="),
+        channels=channels,
+        value_range=full_range(page.dtype),
+        rows=read,
+        nodata=_nodata(page),
+    )
+    picture = _upright(picture, int(page.tags.valueof(pillow.ORIENTATION, 1)))
+    if value_range is not None:
+        picture = replace(picture, value_range=value_range)
+    elif page.dtype not in (np.uint8, np.uint16):
+        picture = replace(picture, value_range=_measured_range(picture))
+    return Page(picture, _metadata(page), notes)
+
+
+def _channels(page: TiffPage) -> Channels:
+    """RGB together where the file says that it is, and alpha; any other channel is a band."""
+    samples = page.samplesperpixel
+    colour = 3 if page.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR) else 1
+    if samples < colour:
+        raise ImageError(f"{samples} channels, and it says that it is RGB")
+    groups = [tuple(range(colour))]
+    has_alpha = bool(page.extrasamples) and page.extrasamples[0] in (1, 2)
+    if has_alpha and samples == colour + 1:
+        return Channels(tuple(groups), alpha=colour)
+    return Channels((*groups, *((number,) for number in range(colour, samples))))
+
+
+def _divided_by_alpha(
+    read: Callable[[int, int], Pixels], alpha: int, white: float
+) -> Callable[[int, int], Pixels]:
+    def divided(top: int, bottom: int) -> Pixels:
+        pixels = read(top, bottom)
+        opacity = pixels[:, :, [alpha]].astype(np.float64) / white
+        colour = pixels / np.where(opacity > 0, opacity, 1)
+        colour = np.minimum(colour, white).round() if pixels.dtype.kind == "u" else colour
+        colour = colour.astype(pixels.dtype)
+        colour[:, :, alpha] = pixels[:, :, alpha]
+        return colour
+
+    return divided
+
+
+def _upright(picture: Picture, orientation: int) -> Picture:
+    if orientation not in range(2, 9):
+        return picture
+    turned = pillow.upright(picture.rows(0, picture.height), orientation)
+    height, width = turned.shape[:2]
+    return replace(picture, height=height, width=width, rows=lambda top, bottom: turned[top:bottom])
+
+
+def _nodata(page: TiffPage) -> float | None:
+    text = page.tags.valueof(_NODATA)
+    try:
+        return None if text is None else float(str(text).strip(" \0"))
+    except ValueError:
+        return None
+
+
+def _measured_range(picture: Picture) -> tuple[float, float]:
+    low, high = np.inf, -np.inf
+    for top in range(0, picture.height, _SCANNED_ROWS):
+        rows = picture.rows(top, min(top + _SCANNED_ROWS, picture.height))
+        values = rows[np.isfinite(rows)] if rows.dtype.kind == "f" else rows.ravel()
+        if picture.nodata is not None:
+            values = values[values != picture.nodata]
+        if values.size:
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+    return (low, high) if low <= high else (0.0, 1.0)
+
+
+def _metadata(page: TiffPage) -> Metadata:
+    tags = page.tags
+    resolution = None
+    if _RESOLUTION in tags and min(page.resolution) > 0:
+        resolution = Resolution(*page.resolution, _UNITS.get(page.resolutionunit, "none"))
+    return Metadata(
+        icc=tags.valueof(_ICC),
+        resolution=resolution,
+        tiff_tags=tuple(_copied(page, code) for code in _KEPT_TAGS if code in tags),
+        georeference=tuple(_copied(page, code) for code in GEOREFERENCE if code in tags),
+        description=_description(page),
+        white_is_zero=page.photometric == PHOTOMETRIC.MINISWHITE,
+        compression=page.compression if page.compression in _KEPT_COMPRESSIONS else None,
+    )
+
+
+def _description(page: TiffPage) -> str | None:
+    text = page.tags.valueof(_DESCRIPTION)
+    # That of tifffile itself is the size of the array.
+    return None if not isinstance(text, str) or text.startswith('{"shape":') else text
+
+
+def _copied(page: TiffPage, code: int) -> TiffTag:
+    tag = page.tags[code]
+    return tag.code, tag.dtype, tag.count, tag.value, False
+
+
+def write_pages(path: Path, pages: Sequence[Made], text: str) -> None:
+    """Write enlarged pages one after another, a strip at a time.
+
+    Args:
+        path: to be written.
+        pages: each is made while it is written.
+        text: what made them.
+    """
+    size = sum(made.size for made in pages)
+    with TiffWriter(path, bigtiff=size > _BIG) as writer:
+        for made in pages:
+            _write_page(writer, made, text)
+
+
+def _write_page(writer: TiffWriter, made: Made, text: str) -> None:
+    picture, metadata = made.source.picture, made.source.metadata
+    channels = picture.channels
+    rgb = len(channels.groups[0]) == 3
+    gray = PHOTOMETRIC.MINISWHITE if metadata.white_is_zero else PHOTOMETRIC.MINISBLACK
+    extra = channels.count - (3 if rgb else 1)
+    compression = metadata.compression or COMPRESSION.ADOBE_DEFLATE  # NONE is 1
+    resolution = made.resolution
+    description = grown_ome(metadata.description, made.width, made.height, made.growth)
+    # Strips can be read by every program; tifffile makes them of whole pages alone.
+    in_tiles = made.size > _IN_MEMORY
+    data = _tiles(made.rows) if in_tiles else iter([np.concatenate(list(made.rows))])
+    writer.write(
+        data,
+        tile=(_TILE, _TILE) if in_tiles else None,
+        shape=(made.height, made.width, channels.count)[: 2 if channels.count == 1 else 3],
+        dtype=picture.dtype,
+        photometric=PHOTOMETRIC.RGB if rgb else gray,
+        planarconfig="contig" if channels.count > 1 else None,
+        extrasamples=["unassalpha" if channels.alpha is not None else "unspecified"] * extra,
+        compression=compression,
+        predictor=compression != COMPRESSION.NONE and compression != COMPRESSION.PACKBITS,
+        resolution=(resolution.x, resolution.y) if resolution else None,
+        resolutionunit=_UNIT_NUMBERS[resolution.unit] if resolution else None,
+        iccprofile=metadata.icc,
+        description=description,
+        software=text,
+        metadata=None,  # tifffile's own description of the array
+        extratags=[*metadata.tiff_tags, *grown_georeference(metadata, *made.growth)],
+    )
+
+
+def _tiles(rows: Iterable[Pixels]) -> Iterator[Pixels]:
+    """Bands of any height as square tiles, left to right and top to bottom; the edge is filled."""
+    kept: list[Pixels] = []
+    count = 0
+    for band in rows:
+        start = 0
+        while start < len(band):
+            taken = band[start : start + _TILE - count]
+            kept.append(taken)
+            start, count = start + len(taken), count + len(taken)
+            if count == _TILE:
+                yield from _cut(np.concatenate(kept))
+                kept, count = [], 0
+    if kept:
+        yield from _cut(np.concatenate(kept))
+
+
+def _cut(band: Pixels) -> Iterator[Pixels]:
+    for left in range(0, band.shape[1], _TILE):
+        part = band[:, left : left + _TILE]
+        tile = np.zeros((_TILE, _TILE, band.shape[2]), band.dtype)
+        tile[: part.shape[0], : part.shape[1]] = part
+        yield tile

@@ -1,0 +1,60 @@
+"""Writing enlarged pictures, in any format that can hold them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from drnsr.atomic import atomic_path
+from drnsr.formats.file import Format, FormatError, Made
+
+PAGED: tuple[Format, ...] = ("tiff", "dicom")
+"""The formats with several pages."""
+
+
+def check_target(file_format: Format, pages: Sequence[Made]) -> None:
+    """Find out before the work whether a format can hold what is to be made.
+
+    Raises:
+        FormatError: it cannot; the message says which can.
+    """
+    from drnsr.formats import pillow, png
+
+    if len(pages) > 1 and file_format not in PAGED:
+        raise FormatError(
+            f"{len(pages)} pages, and {file_format.upper()} holds one: take --format tiff"
+        )
+    for made in pages:
+        if file_format == "png":
+            png.check_target(made)
+        elif file_format not in PAGED:
+            pillow.check_target(made, file_format)
+
+
+def write_picture(path: Path, file_format: Format, pages: Sequence[Made], text: str) -> None:
+    """Make the pages and write them, whole or not at all.
+
+    Args:
+        path: of the file; its folder is made when missing.
+        file_format: of the file.
+        pages: checked by :func:`check_target`; they are made while they are written.
+        text: what made them, for the formats that can say so.
+
+    Raises:
+        OSError: it cannot be written; it names the file.
+    """
+    with atomic_path(path) as partial:
+        if file_format == "tiff":
+            from drnsr.formats import tiff
+
+            tiff.write_pages(partial, pages, text)
+        elif file_format == "dicom":
+            from drnsr.formats.dicom import write_frames
+
+            write_frames(partial, pages, text)
+        elif file_format == "png":
+            from drnsr.formats import png
+
+            png.write_png(partial, pages[0], text)
+        else:
+            from drnsr.formats import pillow
+
+            pillow.write_page(partial, file_format, pages[0], text)

@@ -1,0 +1,109 @@
+"""From a picture file to an enlarged one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from drnsr.errors import UserError
+from drnsr.formats.file import SUFFIXES, Made, Page
+from drnsr.formats.reading import open_picture
+from drnsr.formats.writing import check_target, write_picture
+from drnsr.imaging.files import ImageError
+from drnsr.inference.models import ModelAtScale, Models, Target, TargetError
+from drnsr.inference.resample import resampled
+from drnsr.inference.tiling import Advance
+
+Note = Callable[[str], None]
+"""Told what was not taken as it is."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """How pictures are enlarged.
+
+    Attributes:
+        models: what there is to do it with.
+        target: how large they become.
+        value_range: what is black and white in pixels of a type that does not say it.
+    """
+
+    models: Models
+    target: Target
+    value_range: tuple[float, float] | None = None
+
+    def model(self, width: int, height: int) -> ModelAtScale:
+        """Which model enlarges a picture of this size.
+
+        Raises:
+            TargetError, ScaleError: none can.
+        """
+        if self.target.scale is not None:
+            return self.models.at(self.target.scale)
+        wide, high = self.target.of(width, height)
+        return self.models.covering(max(wide / width, high / height))
+
+
+def enlarge_file(source: Path, target: Path, work: Work, advance: Advance, note: Note) -> None:
+    """Enlarge a file into another, whole or not at all; its suffix says in which format.
+
+    Args:
+        source: what to enlarge.
+        target: what to write.
+        work: how.
+        advance: told how many pixels of the source were done since the last call.
+        note: told what was not taken as it is.
+
+    Raises:
+        ImageError: the source cannot be read or not be enlarged as it was asked for, or the format
+            cannot hold it; the message names the source.
+        OSError: the target cannot be written.
+    """
+    with told_of(source), open_picture(source, work.value_range) as file:
+        models = [work.model(page.picture.width, page.picture.height) for page in file.pages]
+        pages = [
+            _made(page, model, work, advance)
+            for page, model in zip(file.pages, models, strict=True)
+        ]
+        file_format = SUFFIXES[target.suffix.lower()]
+        check_target(file_format, pages)
+        for text in dict.fromkeys(text for page in file.pages for text in page.notes):
+            note(f"{source}: {text}")
+        write_picture(target, file_format, pages, models[0].provenance)
+
+
+@contextmanager
+def told_of(source: Path) -> Iterator[None]:
+    """Let every mistake that is told in this block name the file."""
+    try:
+        yield
+    except ImageError:
+        raise  # it does
+    except UserError as error:
+        raise ImageError(f"{source}: {error}") from error
+
+
+def _made(page: Page, model: ModelAtScale, work: Work, advance: Advance) -> Made:
+    picture = page.picture
+    width, height = work.target.of(picture.width, picture.height)
+    rows = model.tiling.rows(picture, advance)
+    whole = picture.height * model.scale, picture.width * model.scale
+    if (height, width) != whole:
+        if picture.nodata is not None:
+            raise TargetError("it has pixels without data, and those grow by whole numbers alone")
+        rows = resampled(rows, whole, (height, width))
+    return Made(height=height, width=width, source=page, rows=rows)
+
+
+def described(source: Path, work: Work) -> tuple[str, str, str]:
+    """What would be done with a file: its size, the new one, and the name of the model.
+
+    Raises:
+        ImageError: see :func:`enlarge_file`.
+    """
+    with told_of(source), open_picture(source, work.value_range) as file:
+        picture = file.pages[0].picture
+        model = work.model(picture.width, picture.height)
+        width, height = work.target.of(picture.width, picture.height)
+    pages = f" ({len(file.pages)} pages)" if len(file.pages) > 1 else ""
+    return f"{picture.width} x {picture.height}{pages}", f"{width} x {height}", model.file.stem

@@ -1,0 +1,143 @@
+"""From the pixels of a part of a picture to those of the enlarged part, whatever the channels."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from drnsr.formats.picture import Channels, Picture, Pixels
+from drnsr.imaging.colour import rgb_to_ycbcr, ycbcr_to_rgb
+from drnsr.imaging.resize import upscale
+from drnsr.inference.engine import Engine, Planes
+
+FILL = 8
+"""How far, in LR pixels, colour flows into holes; a network sees hardly any further."""
+
+
+def enlarge_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool) -> Pixels:
+    """Enlarge pixels of a picture.
+
+    Args:
+        engine: the network.
+        picture: where the pixels are from.
+        part: (h, w, C) of the picture's type.
+        ensemble: the mean over the eight symmetries of the square (Lim et al. 2017, section 3.4).
+
+    Returns:
+        (scale*h, scale*w, C) of the same type. Whole numbers are rounded and clipped; floating
+        point is neither.
+    """
+    low, high = picture.value_range
+    channels = picture.channels
+    values = (part.astype(np.float32) - np.float32(low)) / np.float32((high - low) or 1.0)
+    known = _known(picture, part)
+    if known is not None and not known.all():
+        values = _filled(values, known, channels)
+    enlarged = np.empty(
+        (part.shape[0] * engine.scale, part.shape[1] * engine.scale, channels.count), np.float32
+    )
+    for group in channels.groups:
+        enlarged[:, :, group] = _enlarge_group(engine, values[:, :, group], ensemble)
+    if channels.alpha is not None:
+        alpha = [channels.alpha]
+        enlarged[:, :, alpha] = _enlarge_group(engine, values[:, :, alpha], ensemble)
+    return _as_stored(enlarged, picture, known, engine.scale)
+
+
+def _known(picture: Picture, part: Pixels) -> NDArray[np.bool_] | None:
+    """(h, w) or (h, w, C): where there is something to go by; None where there is everywhere."""
+    if picture.channels.alpha is not None:
+        alpha = part[:, :, picture.channels.alpha]
+        seen: NDArray[np.bool_] = alpha > picture.value_range[0]
+        return seen[:, :, None]
+    if not picture.may_have_holes:
+        return None
+    known = ~np.isnan(part) if np.issubdtype(part.dtype, np.floating) else np.ones(part.shape, bool)
+    if picture.nodata is not None:
+        known &= part != picture.nodata
+    return known
+
+
+def _filled(values: Planes, known: NDArray[np.bool_], channels: Channels) -> Planes:
+    """Let the colour around a hole flow into it, so that its edge shows nothing of what was there.
+
+    Each step gives the unknown pixels the mean of their known neighbours; what is still unknown
+    after all of them becomes zero, too far from anything that is seen to matter.
+    """
+    colours = [number for group in channels.groups for number in group]
+    colour = torch.from_numpy(values[:, :, colours]).permute(2, 0, 1)[:, None]  # (C, 1, h, w)
+    mask = torch.from_numpy(known).permute(2, 0, 1)[:, None].float()  # (C or 1, 1, h, w)
+    colour = torch.where(mask > 0, colour, torch.zeros(()))
+    for _ in range(FILL):
+        weight = F.avg_pool2d(mask, 3, stride=1, padding=1)
+        mean = F.avg_pool2d(colour, 3, stride=1, padding=1) / weight.clamp_min(1e-6)
+        reached = (weight > 0) & (mask == 0)
+        colour = torch.where(reached, mean, colour)
+        mask = torch.where(reached, torch.ones(()), mask)
+    filled = values.copy()
+    filled[:, :, colours] = colour[:, 0].permute(1, 2, 0).numpy()
+    return filled
+
+
+def _enlarge_group(engine: Engine, values: Planes, ensemble: bool) -> Planes:
+    """(h, w, 3) RGB or (h, w, 1) gray, 0..1, through a network on RGB or on luma.
+
+    Gray goes through a network on RGB as three equal channels and comes back as their mean; to a
+    network on luma it is the luma. Of RGB such a network gets the luma, not rounded, while the two
+    chroma planes are enlarged bicubically, as such networks' papers do.
+    """
+    gray = values.shape[2] == 1
+    if engine.descriptor.colour == "RGB":
+        enlarged = _run(engine, np.repeat(values, 3, axis=2) if gray else values, ensemble)
+        return enlarged.mean(axis=2, keepdims=True) if gray else enlarged
+    if gray:
+        return _run(engine, values, ensemble)
+    ycbcr = rgb_to_ycbcr(values.astype(np.float64) * 255)
+    luma = _run(engine, (ycbcr[:, :, :1] / 255).astype(np.float32), ensemble)
+    chroma = upscale(ycbcr[:, :, 1:], engine.scale)
+    rgb = ycbcr_to_rgb(np.concatenate([luma.astype(np.float64) * 255, chroma], axis=2))
+    return (rgb / 255).astype(np.float32)
+
+
+def _run(engine: Engine, values: Planes, ensemble: bool) -> Planes:
+    """(h, w, C) through the network."""
+    planes = values.transpose(2, 0, 1)[None]
+    if not ensemble:
+        enlarged = engine(planes)
+    else:
+        ways = _in_eight_ways(engine, planes)
+        enlarged = next(ways)
+        for other in ways:
+            enlarged = enlarged + other
+        enlarged = enlarged / np.float32(8)
+    turned: Planes = enlarged[0].transpose(1, 2, 0)
+    return turned
+
+
+def _in_eight_ways(engine: Engine, planes: Planes) -> Iterator[Planes]:
+    for turns in range(4):
+        for mirrored in (False, True):
+            seen = np.rot90(planes, turns, axes=(2, 3))
+            seen = seen[:, :, :, ::-1] if mirrored else seen
+            enlarged = engine(np.ascontiguousarray(seen))
+            enlarged = enlarged[:, :, :, ::-1] if mirrored else enlarged
+            yield np.rot90(enlarged, -turns, axes=(2, 3))
+
+
+def _as_stored(
+    enlarged: Planes, picture: Picture, known: NDArray[np.bool_] | None, scale: int
+) -> Pixels:
+    """Values of 0..1 as the picture's own, its holes as holes."""
+    low, high = picture.value_range
+    stored = enlarged.astype(np.float64) if picture.dtype.itemsize > 2 else enlarged
+    stored = stored * ((high - low) or 1.0) + low
+    if np.issubdtype(picture.dtype, np.integer):
+        limits = np.iinfo(picture.dtype)
+        stored = stored.round().clip(limits.min, limits.max)
+    pixels = stored.astype(picture.dtype)
+    if known is not None and picture.channels.alpha is None and not known.all():
+        hole = ~known.repeat(scale, axis=0).repeat(scale, axis=1)
+        pixels[hole] = np.nan if picture.nodata is None else picture.nodata
+    return pixels

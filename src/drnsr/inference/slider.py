@@ -1,0 +1,38 @@
+"""Two pictures of one size on a page, one over the other, with a handle to wipe between them."""
+
+from html import escape
+
+STYLE = """
+.slider { position: relative; display: inline-block; max-width: 100%; line-height: 0; --at: 50%; }
+.slider img { max-width: 100%; }
+.slider img.after { position: absolute; inset: 0; clip-path: inset(0 0 0 var(--at)); }
+.slider .line { position: absolute; top: 0; bottom: 0; left: var(--at); width: 2px;
+  margin-left: -1px; background: #fff; box-shadow: 0 0 4px #000; pointer-events: none; }
+.slider .name { position: absolute; bottom: 6px; padding: 5px; color: #fff; background: #0009;
+  font: 12px/1 sans-serif; pointer-events: none; }
+.slider .name.before { left: 6px; }
+.slider .name.after { right: 6px; }
+.slider input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0;
+  cursor: ew-resize; }
+.slider:focus-within { outline: 2px solid #48f; }
+"""
+"""For the page's head, once."""
+
+
+def slider(before: str, after: str, *, names: tuple[str, str]) -> str:
+    """HTML that shows ``before`` to the left of the handle and ``after`` to the right.
+
+    Args:
+        before: address of a picture.
+        after: of another one of the same size.
+        names: what is written on each.
+    """
+    first, second = map(escape, names)
+    return f"""<div class="slider">
+<img class="before" src="{escape(before)}" alt="{first}">
+<img class="after" src="{escape(after)}" alt="{second}">
+<span class="name before">{first}</span><span class="name after">{second}</span>
+<div class="line"></div>
+<input type="range" min="0" max="100" value="50" aria-label="{first} or {second}"
+  oninput="this.parentNode.style.setProperty('--at', this.value + '%')">
+</div>"""
