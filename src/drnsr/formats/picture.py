@@ -58,7 +58,7 @@ class Picture:
         channels: what they are.
         value_range: the values that are black and white to the network.
         rows: from (top, bottom) to pixels (bottom - top, width, C) of ``dtype``.
-        nodata: the value that says that nothing is known of a pixel; NaN says so always.
+        nodata: the value that says that nothing is known of a pixel, as infinity and NaN do.
     """
 
     height: int

@@ -24,7 +24,7 @@ _AS_THEY_ARE = frozenset({*_CHANNELS, "I;16", "F"})
 _CONVERTED = {"1": "L", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "PA": "RGBA"}
 
 # Pillow's names; it reads many more, some of them by programs of the system.
-_READ = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "PPM")
+_READ = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")
 
 _LARGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
 _QUALITY: dict[str, dict[str, Any]] = {
@@ -182,9 +182,11 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _is_deep_colour(image: Image.Image) -> bool:
     """Colour of more than 8 bits, of which Pillow cuts off the rest without a word."""
-    return image.mode in ("RGB", "RGBA", "LA") and any(
-        "16" in str(tile.args) for tile in getattr(image, "tile", [])
-    )
+    if image.mode not in ("RGB", "RGBA", "LA"):
+        return False
+    # What a decoder is told: the kind of pixels, such as "RGB;16B", and for PPM the largest value.
+    told = [each for tile in getattr(image, "tile", []) for each in np.ravel(tile.args)]
+    return any("16" in each or (each.isdigit() and int(each) > 255) for each in map(str, told))
 
 
 def check_target(made: Made, file_format: str) -> None:

@@ -156,7 +156,10 @@ def _metadata(page: TiffPage) -> Metadata:
     tags = page.tags
     resolution = None
     if _RESOLUTION in tags and min(page.resolution) > 0:
-        resolution = Resolution(*page.resolution, _UNITS.get(page.resolutionunit, "none"))
+        right, down = page.resolution
+        if int(tags.valueof(pillow.ORIENTATION, 1)) > 4:  # they change places
+            right, down = down, right
+        resolution = Resolution(right, down, _UNITS.get(page.resolutionunit, "none"))
     return Metadata(
         icc=tags.valueof(_ICC),
         resolution=resolution,

@@ -43,7 +43,10 @@ def enlarge_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool)
     if channels.alpha is not None:
         alpha = [channels.alpha]
         enlarged[:, :, alpha] = _enlarge_group(engine, values[:, :, alpha], ensemble)
-    return _as_stored(enlarged, picture, known, engine.scale)
+    pixels = _as_stored(enlarged, picture)
+    if known is not None and channels.alpha is None:
+        _mark_holes(pixels, picture, part, known, engine.scale)
+    return pixels
 
 
 def _known(picture: Picture, part: Pixels) -> NDArray[np.bool_] | None:
@@ -54,7 +57,7 @@ def _known(picture: Picture, part: Pixels) -> NDArray[np.bool_] | None:
         return seen[:, :, None]
     if not picture.may_have_holes:
         return None
-    known = ~np.isnan(part) if np.issubdtype(part.dtype, np.floating) else np.ones(part.shape, bool)
+    known = np.isfinite(part)
     if picture.nodata is not None:
         known &= part != picture.nodata
     return known
@@ -126,18 +129,25 @@ def _in_eight_ways(engine: Engine, planes: Planes) -> Iterator[Planes]:
             yield np.rot90(enlarged, -turns, axes=(2, 3))
 
 
-def _as_stored(
-    enlarged: Planes, picture: Picture, known: NDArray[np.bool_] | None, scale: int
-) -> Pixels:
-    """Values of 0..1 as the picture's own, its holes as holes."""
+def _as_stored(enlarged: Planes, picture: Picture) -> Pixels:
+    """Values of 0..1 as the picture's own."""
     low, high = picture.value_range
     stored = enlarged.astype(np.float64) if picture.dtype.itemsize > 2 else enlarged
     stored = stored * ((high - low) or 1.0) + low
     if np.issubdtype(picture.dtype, np.integer):
         limits = np.iinfo(picture.dtype)
         stored = stored.round().clip(limits.min, limits.max)
-    pixels = stored.astype(picture.dtype)
-    if known is not None and picture.channels.alpha is None and not known.all():
-        hole = ~known.repeat(scale, axis=0).repeat(scale, axis=1)
-        pixels[hole] = np.nan if picture.nodata is None else picture.nodata
+    pixels: Pixels = stored.astype(picture.dtype)
     return pixels
+
+
+def _mark_holes(
+    pixels: Pixels, picture: Picture, part: Pixels, known: NDArray[np.bool_], scale: int
+) -> None:
+    """Let holes be what they were, and nothing else: rounding could give the value by chance."""
+    if picture.nodata is not None and np.issubdtype(picture.dtype, np.integer):
+        upwards = picture.nodata < np.iinfo(picture.dtype).max
+        pixels[pixels == picture.nodata] += 1 if upwards else -1
+    if not known.all():
+        hole = ~known.repeat(scale, axis=0).repeat(scale, axis=1)
+        pixels[hole] = part.repeat(scale, axis=0).repeat(scale, axis=1)[hole]
