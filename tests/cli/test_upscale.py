@@ -1,5 +1,12 @@
 """`drnsr upscale`: what it makes, and what it says of what it cannot."""
 
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -77,6 +84,163 @@ def test_mistakes(model, tmp_path, picture_folder, path, model_name, more, told)
     with pytest.raises(SystemExit, match=f"error: {told}"):
         run(path, "--model", model_name, "--out", "out", *more)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_pattern_names_pictures(model, tmp_path, picture_folder):
+    run("pictures/*[12].png", "--model", model, "--out", "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "picture1_x2.png",
+        "picture2_x2.png",
+    ]
+
+
+def test_folders_below_a_folder_are_kept(model, tmp_path, picture_folder):
+    (picture_folder / "deep/er").mkdir(parents=True)
+    (picture_folder / "picture0.png").rename(picture_folder / "deep/er/picture1.PNG")
+    run("pictures", "--model", model, "--out", "out", "--suffix", "@2")
+    assert (tmp_path / "out/deep/er/picture1@2.PNG").is_file()
+    assert (tmp_path / "out/picture1@2.png").is_file()
+
+
+def test_pictures_that_would_become_one_file_are_told_before_the_work(model, tmp_path):
+    for suffix in (".png", ".bmp"):
+        Image.fromarray(texture(8, 8)).save(tmp_path / f"a{suffix}")
+    told = r"error: a\.bmp and a\.png would both become out/a_x2\.webp"
+    with pytest.raises(SystemExit, match=told):
+        run("a.png", "a.bmp", "--model", model, "--out", "out", "--format", "webp")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_picture_is_not_written_over_itself(model, tmp_path):
+    Image.fromarray(texture(8, 8)).save(tmp_path / "a.png")
+    with pytest.raises(SystemExit, match=r"error: a\.png: would be written over itself"):
+        run("a.png", "--model", model, "--out", ".", "--suffix", "", "--overwrite")
+    assert Image.open(tmp_path / "a.png").size == (8, 8)
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "size"),
+    [
+        (("--factor", "1.5"), "a_x1.5.png", (45, 30)),
+        (("--size", "40x"), "a_40x.png", (40, 27)),
+        (("--size", "x30"), "a_x30.png", (45, 30)),
+        (("--size", "31x40"), "a_31x40.png", (31, 40)),
+    ],
+)
+def test_any_size(model, tmp_path, asked, name, size):
+    Image.fromarray(texture(20, 30)).save(tmp_path / "a.png")
+    run("a.png", "--model", model, "--out", "out", *asked)
+    assert Image.open(tmp_path / "out" / name).size == size
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("--factor", "2.5"), "a.png: 2.5 times as large: model.safetensors does up to x2"),
+        (("--size", "30x20"), "a.png: it has 30 x 20 pixels, and 30 x 20 would be no enlargement"),
+        (("--size", "20x"), "a.png: it has 30 x 20 pixels, and 20 x 13 would be no enlargement"),
+    ],
+)
+def test_sizes_that_cannot_be(model, tmp_path, asked, told):
+    Image.fromarray(texture(20, 30)).save(tmp_path / "a.png")
+    with pytest.raises(SystemExit, match=f"error: 1 of 1 could not be enlarged: {told}"):
+        run("a.png", "--model", model, "--out", "out", *asked)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("--factor", "1"), "invalid factor above 1 value: '1'"),
+        (("--size", "x"), "invalid size value: 'x'"),
+        (("--size", "-3x5"), "invalid size value|expected one argument"),
+        (("--tile", "8"), "8: 16 is the smallest"),
+        (("--tile", "large"), "invalid tile value: 'large'"),
+        (("--scale", "2", "--factor", "3"), "not allowed with argument"),
+        (("--format", "gif"), "invalid choice: 'gif'"),
+    ],
+)
+def test_arguments_that_mean_nothing(model, capsys, asked, told):
+    with pytest.raises(SystemExit):
+        run("a.png", "--model", model, "--out", "out", *asked)
+    assert re.search(told, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("--device", "cuda:7"), "device cuda:7: cannot be used here"),
+        (("--device", "toaster"), "device toaster: cannot be used here"),
+    ],
+)
+def test_devices_that_are_not_there(model, tmp_path, picture_folder, asked, told):
+    with pytest.raises(SystemExit, match=f"error: {told}"):
+        run("pictures", "--model", model, "--out", "out", *asked)
+
+
+def test_dry_run_says_what_would_be_made_and_makes_nothing(model, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    Image.fromarray(texture(20, 30)).save(tmp_path / "a.png")
+    (tmp_path / "bad.png").write_bytes(b"")
+    run("a.png", "bad.png", "--model", model, "--out", "out", "--factor", "1.5", "--dry-run")
+    shown = capsys.readouterr().out
+    assert re.search(r"a\.png .* 30 x 20 .* out/a_x1\.5\.png .* 45 x 30 .* model", shown)
+    assert re.search(r"bad\.png .* an empty file", shown)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_ends_the_run_in_one_line(model, tmp_path, picture_folder, small_disk):
+    Image.fromarray(texture(100, 100)).save(picture_folder / "picture1.bmp")
+    with pytest.raises(SystemExit, match=r"error: out/picture1_x2\.bmp: File too large"):
+        run("pictures/picture1.bmp", "--model", model, "--out", "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(model, tmp_path, picture_folder):
+    (tmp_path / "out").mkdir()
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    (tmp_path / f"out/.{gone.pid}.partial.picture1_x2.png").write_bytes(b"half")
+    (tmp_path / f"out/.{os.getppid()}.partial.picture1_x2.png").write_bytes(b"another's")
+    run("pictures/picture1.png", "--model", model, "--out", "out")
+    left = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert left == [f".{os.getppid()}.partial.picture1_x2.png", "picture1_x2.png"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_nothing_half_written(model, tmp_path, number):
+    Image.fromarray(texture(8, 8)).save(tmp_path / "a.png")
+    Image.new("RGB", (2000, 2000)).save(tmp_path / "b.bmp")
+    program = "from drnsr.cli import main; main()"
+    call = [sys.executable, "-c", program, "upscale", "a.png", "b.bmp", "--out", "out"]
+    process = subprocess.Popen(
+        [*call, "--model", str(model), "--tile", "16"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    while not (tmp_path / "out/a_x2.png").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert told.splitlines()[-1] == "error: ended early; the same command goes on with the rest"
+    assert process.returncode == 128 + number
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a_x2.png"]
+
+
+def test_the_shipped_models_are_found_by_their_names_and_scales(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(texture(12, 14)).save(tmp_path / "a.png")
+    run("a.png", "--out", "out")
+    run("a.png", "--out", "out", "--scale", "3")
+    run("a.png", "--out", "out", "--model", "drnsr-x4")
+    sizes = {path.name: Image.open(path).size for path in (tmp_path / "out").iterdir()}
+    assert sizes == {"a_x2.png": (28, 24), "a_x3.png": (42, 36), "a_x4.png": (56, 48)}
+    with pytest.raises(SystemExit, match=r"error: --scale 5: drnsr has no x5; .* x2 or x3 or x4"):
+        run("a.png", "--out", "out", "--scale", "5")
+    with pytest.raises(SystemExit, match=r"drnsr-x9: there is no such file, and no shipped model"):
+        run("a.png", "--out", "out", "--model", "drnsr-x9")
 
 
 def test_a_model_of_several_scales_is_told_which(tmp_path, model, picture_folder):

@@ -26,9 +26,11 @@ def imported(stage):
     """All modules of ours that a stage imports, at once or later."""
     graph = grimp.build_graph("drnsr", "pipelines")
     # Tracking records what is made, and the configuration is checked and not changed. By hand, a
-    # training may prepare its data and is followed by an evaluation.
+    # training may prepare its data and is followed by an evaluation. The package itself imports
+    # what people ask it for, and no stage does.
     for name in [m for m in graph.modules if m.startswith(("drnsr.tracking", "drnsr.config"))]:
         graph.remove_module(name)
+    graph.remove_module("drnsr")
     if stage == "train":
         for name in ("fetch", "prepare", "evaluate"):
             graph.remove_module(f"pipelines.{name}")

@@ -184,9 +184,10 @@ def _is_deep_colour(image: Image.Image) -> bool:
     """Colour of more than 8 bits, of which Pillow cuts off the rest without a word."""
     if image.mode not in ("RGB", "RGBA", "LA"):
         return False
-    # What a decoder is told: the kind of pixels, such as "RGB;16B", and for PPM the largest value.
-    told = [each for tile in getattr(image, "tile", []) for each in np.ravel(tile.args)]
-    return any("16" in each or (each.isdigit() and int(each) > 255) for each in map(str, told))
+    tiles = getattr(image, "tile", [])
+    if image.format == "PPM":  # its decoder is told the largest value
+        return any(tile.codec_name == "ppm" and tile.args[-1] > 255 for tile in tiles)
+    return any(";16" in str(tile.args) for tile in tiles)
 
 
 def check_target(made: Made, file_format: str) -> None:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from drnsr.errors import UserError
+from drnsr.errors import SignalError, UserError
 from drnsr.formats.file import SUFFIXES, Made, Page
 from drnsr.formats.reading import open_picture
 from drnsr.formats.writing import check_target, write_picture
@@ -77,8 +77,8 @@ def told_of(source: Path) -> Iterator[None]:
     """Let every mistake that is told in this block name the file."""
     try:
         yield
-    except ImageError:
-        raise  # it does
+    except (ImageError, SignalError):
+        raise  # it does; or nothing is wrong with the file
     except UserError as error:
         raise ImageError(f"{source}: {error}") from error
 
