@@ -70,11 +70,17 @@ def test_a_network_on_luma_is_tiled_as_well():
     assert np.abs(tiled.astype(int) - whole).max() <= 1  # of rounding
 
 
-def test_what_is_looked_at_as_a_whole_is_close_in_tiles():
+def test_what_is_looked_at_as_a_whole_is_close_in_tiles_and_told_once(caplog):
+    caplog.set_level("INFO", logger="drnsr")
     engine = TorchEngine(awake(build("rcan")), 2)
     picture = of_array(texture(200, 150).astype(np.float32) / 255)
     whole = Tiling(engine, tile="off").whole(picture)
-    tiled = Tiling(engine, tile=100).whole(picture)
+    assert caplog.messages == []
+    in_tiles = Tiling(engine, tile=100)
+    tiled = in_tiles.whole(picture)
+    in_tiles.whole(picture)
+    (told,) = caplog.messages
+    assert told.startswith("this network looks at the whole picture at once")
     assert 0 < np.abs(tiled - whole).max() < 0.1 * np.abs(whole).max()
 
 

@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from drnsr.cli import adopt, convert, evaluate, info, interpolate, reproduce, sync, upscale
-from drnsr.errors import UserError
+from drnsr.errors import SignalError, UserError
 
 # Each has a docstring that is its help, `add_arguments` and `run`. It imports what it needs when it
 # runs and not before, so that `drnsr --help` answers at once.
@@ -36,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.getLogger("drnsr").setLevel(logging.INFO)
     try:
         parsed.call(parsed)
+    except SignalError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

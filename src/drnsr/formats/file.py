@@ -7,7 +7,7 @@ from typing import Literal
 from PIL import Image
 
 from drnsr.errors import UserError
-from drnsr.formats.picture import Channels, Picture, Pixels
+from drnsr.formats.picture import Channels, Picture, Pixels, gathered
 
 Format = Literal["png", "jpeg", "webp", "tiff", "bmp", "ppm", "dicom"]
 
@@ -109,6 +109,11 @@ class Made:
     def channels(self) -> Channels:
         """What they are."""
         return self.source.picture.channels
+
+    def pixels(self) -> Pixels:
+        """All rows together, (height, width, C)."""
+        shape = (self.height, self.width, self.channels.count)
+        return gathered(self.rows, shape, self.source.picture.dtype)
 
     @property
     def size(self) -> int:

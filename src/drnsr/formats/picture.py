@@ -1,6 +1,6 @@
 """What there is to enlarge: pixels that are read row by row, and what their channels mean."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +82,16 @@ def full_range(dtype: np.dtype[Any]) -> tuple[float, float]:
         limits = np.iinfo(dtype)
         return float(limits.min), float(limits.max)
     return 0.0, 1.0
+
+
+def gathered(rows: Iterable[Pixels], shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Pixels:
+    """Bands of rows as one array (H, W, C), without a second copy of them all."""
+    whole = np.empty(shape, dtype)
+    top = 0
+    for band in rows:
+        whole[top : top + len(band)] = band
+        top += len(band)
+    return whole
 
 
 def of_array(pixels: Pixels, channels: Channels | None = None) -> Picture:

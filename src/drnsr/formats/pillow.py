@@ -221,10 +221,7 @@ def write_page(path: Path, file_format: str, made: Made, text: str) -> None:
         made: what to write.
         text: what made it, for the formats that can say so.
     """
-    pixels = np.concatenate(list(made.rows))
-    if pixels.dtype == np.uint16 and (file_format != "ppm" or pixels.shape[2] > 1):
-        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    image = to_pillow(pixels)
+    image = _gathered(made, deep_gray=file_format == "ppm")
     keywords = dict(_QUALITY[file_format])
     if made.resolution is not None and (dpi := made.resolution.per_inch()):
         keywords["dpi"] = dpi
@@ -233,6 +230,22 @@ def write_page(path: Path, file_format: str, made: Made, text: str) -> None:
     if file_format in ("jpeg", "webp"):
         keywords["exif"] = grown_exif(made, text)
     image.save(path, format=file_format, **keywords)
+
+
+def _gathered(made: Made, *, deep_gray: bool) -> Image.Image:
+    """The whole picture, a band at a time: Pillow's pixels and ours are not there at once."""
+    image: Image.Image | None = None
+    top = 0
+    for band in made.rows:
+        if band.dtype == np.uint16 and not (deep_gray and band.shape[2] == 1):
+            band = ((band.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        part = to_pillow(band)
+        if image is None:
+            image = Image.new(part.mode, (made.width, made.height))
+        image.paste(part, (0, top))
+        top += len(band)
+    assert image is not None
+    return image
 
 
 def grown_exif(made: Made, text: str | None) -> bytes:

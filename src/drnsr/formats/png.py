@@ -62,7 +62,7 @@ def check_target(made: Made) -> None:
 
 def write_png(path: Path, made: Made, text: str) -> None:
     """Write a PNG file with what stands beside the pixels, and what made it."""
-    pixels = np.concatenate(list(made.rows))
+    pixels = made.pixels()
     encoded = imagecodecs.png_encode(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     with path.open("wb") as file:
         file.write(encoded[:_HEADER_END])

@@ -207,7 +207,7 @@ def _write_page(writer: TiffWriter, made: Made, text: str) -> None:
     description = grown_ome(metadata.description, made.width, made.height, made.growth)
     # Strips can be read by every program; tifffile makes them of whole pages alone.
     in_tiles = made.size > _IN_MEMORY
-    data = _tiles(made.rows) if in_tiles else iter([np.concatenate(list(made.rows))])
+    data = _tiles(made.rows) if in_tiles else iter([made.pixels()])
     writer.write(
         data,
         tile=(_TILE, _TILE) if in_tiles else None,

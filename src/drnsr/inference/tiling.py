@@ -1,5 +1,6 @@
 """A picture in tiles: what is held in memory depends on the tile and not on the picture."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -7,9 +8,11 @@ from typing import Literal
 import numpy as np
 
 from drnsr.errors import UserError
-from drnsr.formats.picture import Picture, Pixels
+from drnsr.formats.picture import Picture, Pixels, gathered
 from drnsr.inference.engine import Engine
 from drnsr.inference.planes import FILL, enlarge_part
+
+log = logging.getLogger("drnsr")
 
 TileSize = int | Literal["auto", "off"]
 """Side of a tile in LR pixels, without what it sees of its surroundings."""
@@ -67,6 +70,7 @@ class Tiling:
             raise ValueError(f"a tile of {tile} pixels is too small; {SMALLEST} is the smallest")
         self.engine = engine
         self._ensemble = ensemble
+        self._is_to_be_told = not engine.descriptor.tiling_exact
         self._side: float = {"auto": AUTO, "off": float("inf")}.get(tile, tile)  # type: ignore[arg-type]
 
     def rows(self, picture: Picture, advance: Advance = lambda _: None) -> Iterator[Pixels]:
@@ -82,6 +86,12 @@ class Tiling:
         Raises:
             TooLittleMemoryError: even the smallest tile does not fit in memory.
         """
+        if self._is_to_be_told and self._is_cut(picture):
+            self._is_to_be_told = False
+            log.info(
+                "this network looks at the whole picture at once: in tiles the result is close to"
+                " that, and not the same (--tile off)"
+            )
         top = 0
         while top < picture.height:
             # Asked anew for each band: the side may have become smaller in the last.
@@ -91,7 +101,9 @@ class Tiling:
 
     def whole(self, picture: Picture) -> Pixels:
         """Enlarge a picture into (scale*H, scale*W, C) of its own type, as :meth:`rows` does."""
-        return np.concatenate(list(self.rows(picture)))
+        scale = self.engine.scale
+        shape = (picture.height * scale, picture.width * scale, picture.channels.count)
+        return gathered(self.rows(picture), shape, picture.dtype)
 
     def _band(self, picture: Picture, top: int, bottom: int, advance: Advance) -> Pixels:
         scale = self.engine.scale
@@ -160,6 +172,9 @@ class Tiling:
     @property
     def _multiple(self) -> int:
         return self.engine.descriptor.size_multiple
+
+    def _is_cut(self, picture: Picture) -> bool:
+        return max(picture.height, picture.width) > self._side
 
     def _halo(self, picture: Picture) -> int:
         reach = self.engine.descriptor.receptive_field
