@@ -33,8 +33,8 @@ def report(config: DictConfig) -> None:
         comparisons=json.loads(outputs.verification.read_text(encoding="utf-8")),
         curves=curves_svg(outputs.curves / LOSS_FILE, outputs.curves / PSNR_FILE),
         pictures=[_picture(row, config, outputs) for row in rows],
-        cost=_cost(outputs),
-        lineage=_lineage(config, outputs),
+        cost=cost(outputs),
+        lineage=lineage(outputs) | _tracked(config),
         config=cast(dict[str, Any], OmegaConf.to_container(config)),
     )
     write_text(outputs.report, page)
@@ -51,7 +51,8 @@ def _picture(row: Row, config: DictConfig, outputs: Outputs) -> Picture:
     )
 
 
-def _cost(outputs: Outputs) -> dict[str, str]:
+def cost(outputs: Outputs) -> dict[str, str]:
+    """What a run's training and its model take, by name, for people."""
     network = json.loads(outputs.cost.read_text(encoding="utf-8"))
     training = json.loads(outputs.training_cost.read_text(encoding="utf-8"))
     peak = network["peak_memory_mib"]
@@ -65,20 +66,26 @@ def _cost(outputs: Outputs) -> dict[str, str]:
     }
 
 
-def _lineage(config: DictConfig, outputs: Outputs) -> dict[str, str]:
+def lineage(outputs: Outputs) -> dict[str, str]:
+    """What a run's model came from, by name."""
     commit = current_commit()
     origin = read_info(outputs.model).origin
     return {
         "git commit": commit.sha + (" and uncommitted changes" if commit.patch else ""),
-        "MLflow run": mlflow_run(config) or "not tracked, or not yet",
         "model (sha256)": file_sha256(outputs.model),
         "training data (sha256)": origin.data,
+        "training configuration (sha256)": origin.config,
+        "training code (sha256)": origin.code,
+    }
+
+
+def _tracked(config: DictConfig) -> dict[str, str]:
+    return {
+        "MLflow run": mlflow_run(config) or "not tracked, or not yet",
         **{
             f"benchmark {name} (sha256)": open_benchmark(config, str(name)).fingerprint
             for name in config.benchmark
         },
-        "training configuration (sha256)": origin.config,
-        "training code (sha256)": origin.code,
     }
 
 

@@ -1,0 +1,70 @@
+"""Make the model of the last `dvc repro` one that ships with the package, and write its card."""
+
+import json
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from drnsr import pretrained
+from drnsr.atomic import atomic_path, write_text
+from drnsr.checkpoints.native import read_info
+from drnsr.errors import UserError
+from drnsr.reporting.card import model_card
+from pipelines.app import RESOLVED, tell_errors
+from pipelines.paths import Outputs
+from pipelines.report import cost, lineage
+
+LARGEST = 1_500_000
+"""Of a shipped file, in bytes: everyone who installs the package downloads all of them."""
+
+
+def release() -> None:
+    """Copy the model, and write the card beside it.
+
+    Raises:
+        UserError: nothing was run here, or the model is too large or not for one of the scales.
+    """
+    if not RESOLVED.is_file():
+        raise UserError(f"{RESOLVED}: nothing has been run here; run `dvc repro` first")
+    config = cast(DictConfig, OmegaConf.load(RESOLVED))
+    outputs = Outputs.of(config)
+    _check(outputs, config.scale)
+    name = pretrained.SCALES[config.scale]
+    card = model_card(
+        name,
+        config=cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)),
+        summary=json.loads(outputs.summary.read_text(encoding="utf-8")),
+        comparisons=json.loads(outputs.verification.read_text(encoding="utf-8")),
+        cost=cost(outputs),
+        lineage=lineage(outputs),
+    )
+    target = pretrained.model_file(name)
+    with atomic_path(target) as partial:
+        partial.write_bytes(outputs.model.read_bytes())
+    write_text(target.with_suffix(".md"), card)
+    print(f"{target} and its card")
+
+
+def _check(outputs: Outputs, scale: int) -> None:
+    needed = (
+        outputs.model,
+        outputs.summary,
+        outputs.verification,
+        outputs.cost,
+        outputs.training_cost,
+    )
+    for file in needed:
+        if not file.is_file():
+            raise UserError(f"{file}: missing; run `dvc repro` first")
+    if scale not in pretrained.SCALES:
+        raise UserError(f"scale: {scale}: models ship for {', '.join(map(str, pretrained.SCALES))}")
+    if scale not in read_info(outputs.model).scales:
+        raise UserError(
+            f"{outputs.model}: not by the configuration in {RESOLVED}; run `dvc repro` first"
+        )
+    if (size := outputs.model.stat().st_size) > LARGEST:
+        raise UserError(f"{outputs.model}: {size:,} bytes, more than the {LARGEST:,} of a release")
+
+
+if __name__ == "__main__":
+    tell_errors(release)

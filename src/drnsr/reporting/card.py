@@ -1,0 +1,185 @@
+"""What is to be known of a model before it is used, as Markdown: its card."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from drnsr.evaluation.protocol import Protocol, get_protocol
+from drnsr.evaluation.published import published_rows
+
+# Beside which published methods ours stands, and by which protocol their papers measure: those that
+# see luma alone by the older one. See drnsr/evaluation/protocol.py.
+_PUBLISHED = {
+    "Bicubic": "classic_y",
+    "SRCNN": "classic_y",
+    "VDSR": "classic_y",
+    "CARN": "paper_y",
+    "IMDN": "paper_y",
+}
+
+# What a model is the result of, beside data and code.
+_RECIPE = (
+    "seed",
+    "init_from",
+    "loss",
+    "gan",
+    "optimizer",
+    "scheduler",
+    "clipping",
+    "loader",
+    "trainer",
+)
+
+_LIMITS = """\
+- The detail that it adds is invented: it is likely, by the pictures that it was trained on, and is
+  not what was there. It is no evidence. Read no face, number, text or finding from it.
+- It is not for diagnosis, nor for any measurement on the enlarged pixels.
+- PSNR and SSIM tell how near the pixels are on the whole, and nothing of a single detail.
+"""
+_BICUBIC_LIMIT = """\
+- It was trained on pictures that bicubic interpolation made smaller. Noise, blur and the traces of
+  JPEG are enlarged with the rest.
+"""
+
+
+def model_card(
+    name: str,
+    *,
+    config: Mapping[str, Any],
+    summary: Mapping[str, Any],
+    comparisons: Sequence[Mapping[str, Any]],
+    cost: Mapping[str, str],
+    lineage: Mapping[str, str],
+) -> str:
+    """Write the card.
+
+    Args:
+        name: of the model.
+        config: the composed configuration that it was trained with.
+        summary: the content of ``metrics/benchmark.json``.
+        comparisons: the rows of ``metrics/verify.json``, where they are known.
+        cost: what it takes, by name, where it is known.
+        lineage: what it came from, by name: the commit, the hashes.
+    """
+    network, scale = config["model"]["network"], config["scale"]
+    arguments = _yaml({key: value for key, value in network.items() if key != "_target_"})
+    sections = {
+        f"# {name}": f"A network that enlarges pictures {scale} times, made by drnsr from the"
+        " pictures and by the recipe below.\n",
+        "## Results": _results(name, config, summary, comparisons),
+        "## Limits": _LIMITS + ("" if config["data"]["pairs"] else _BICUBIC_LIMIT),
+        "## Network": f"`{network['_target_']}`\n\n{arguments}",
+        "## Cost": "Seconds and memory are those of the machine that measured.\n\n" + _list(cost),
+        "## Training pictures": _data(config["data"]),
+        "## Recipe": _yaml({key: config[key] for key in _RECIPE if key in config}),
+        "## Where it comes from": _list(lineage),
+    }
+    if not cost:
+        del sections["## Cost"]
+    return "\n".join(f"{heading}\n\n{text}" for heading, text in sections.items())
+
+
+def _results(
+    name: str,
+    config: Mapping[str, Any],
+    summary: Mapping[str, Any],
+    comparisons: Sequence[Mapping[str, Any]],
+) -> str:
+    """The table of the means, each cell PSNR and SSIM, and the protocols and sources behind it."""
+    protocol = _protocol(config, summary)
+    rows = {
+        (f"**{name}**", protocol.name, "measured"): _cells(summary, "model"),
+        ("bicubic", protocol.name, "measured"): _cells(summary, "bicubic"),
+    }
+    for comparison in comparisons:
+        if comparison["method"] == "bicubic":
+            key = ("bicubic", str(comparison["protocol"]), "measured")
+            rows.setdefault(key, {})[comparison["benchmark"]] = _cell(**comparison["ours"])
+    sources: list[str] = []
+    rows |= _published(config, summary, sources)
+    pictures = [
+        f"{benchmark}, {result['images']} pictures" for benchmark, result in summary.items()
+    ]
+    lines = [
+        ["method", "protocol", *pictures, "source"],
+        ["---"] * (len(pictures) + 3),
+        *(
+            [method, by, *(cells.get(benchmark, "-") for benchmark in summary), source]
+            for (method, by, source), cells in rows.items()
+        ),
+    ]
+    protocols = {protocol.name: protocol} | {
+        by: get_protocol(by) for _, by, _ in rows if by != protocol.name
+    }
+    return "\n".join(
+        [
+            "PSNR in dB / SSIM, the mean over each set.\n",
+            *(f"| {' | '.join(line)} |" for line in lines),
+            "",
+            *(f"- `{by}`: {each.description}." for by, each in protocols.items()),
+            "- Beside a published row stands the protocol that was usual at its time.",
+            *(f"- [{number}] {source}" for number, source in enumerate(sources, start=1)),
+            "",
+        ]
+    )
+
+
+def _protocol(config: Mapping[str, Any], summary: Mapping[str, Any]) -> Protocol:
+    """The one of the numbers; what is measured anew later may not be by the configuration's."""
+    name = next(iter(summary.values()))["protocol"]
+    own = config["protocol"]
+    return get_protocol(own if isinstance(own, Mapping) and own["name"] == name else name)
+
+
+def _published(
+    config: Mapping[str, Any], summary: Mapping[str, Any], sources: list[str]
+) -> dict[tuple[str, str, str], dict[str, str]]:
+    """The cells of the published rows, with the number of their source among ``sources``."""
+    # It may have been measured on another benchmark later.
+    known = {name: config["benchmark"].get(name, {}).get("published") for name in summary}
+    benchmarks = {dataset: name for name, dataset in known.items()}
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row in published_rows():
+        if row.method in _PUBLISHED and row.scale == config["scale"] and row.dataset in benchmarks:
+            if row.source not in sources:
+                sources.append(row.source)
+            key = (row.method, _PUBLISHED[row.method], f"[{sources.index(row.source) + 1}]")
+            rows.setdefault(key, {})[benchmarks[row.dataset]] = _cell(row.psnr, row.ssim)
+    return rows
+
+
+def _cells(summary: Mapping[str, Any], method: str) -> dict[str, str]:
+    return {benchmark: _cell(**result[method]) for benchmark, result in summary.items()}
+
+
+def _cell(psnr: float, ssim: float | None) -> str:
+    return f"{psnr:.2f} / {'-' if ssim is None else f'{ssim:.4f}'}"
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    known = {
+        "data set": data["name"],
+        "files": _named(data["registries"]),
+        "left out": _named(data["exclude"]),
+        "withheld for validation": f"{data['validation_fraction']:.1%}",
+    }
+    licences = data["licences"] or {"all": "not stated"}
+    return (
+        _list({key: value for key, value in known.items() if value})
+        + "\nTheir licences, which whoever uses the weights should keep to as well:\n\n"
+        + _list(licences)
+    )
+
+
+def _named(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _list(items: Mapping[str, str]) -> str:
+    return "".join(f"- {key}: {value}\n" for key, value in items.items())
+
+
+def _yaml(content: Mapping[str, Any]) -> str:
+    text = yaml.safe_dump(content, sort_keys=False, default_flow_style=None, allow_unicode=True)
+    return f"```yaml\n{text}```\n"

@@ -1,0 +1,102 @@
+"""A finished run becomes a model that ships with the package."""
+
+import json
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from drnsr.checkpoints.native import Origin, save_model
+from drnsr.config import check, compose_choices
+from drnsr.errors import UserError
+from drnsr.hashing import file_sha256
+from drnsr.networks import DRNSR
+from pipelines.release import release
+
+
+@pytest.fixture
+def outputs(tmp_path, monkeypatch):
+    """The outputs of a run in a folder, and where the shipped models would stand."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("drnsr.pretrained.model_file", lambda name: tmp_path / f"shipped/{name}.st")
+    config = check(compose_choices({"experiment": "release_x2", "benchmark": "set5"}))
+    OmegaConf.save(config, "resolved.yaml")
+    save_model(
+        Path("models/model.safetensors"),
+        DRNSR(scale=2, num_features=4, num_blocks=1),
+        Origin("1" * 64, "2" * 64, "3" * 64),
+    )
+    score = {"psnr": 37.25, "ssim": 0.95}
+    result = {"bicubic": score, "model": score, "gain": {"psnr": 0, "ssim": 0}}
+    files = {
+        "benchmark": {"set5": {**result, "images": 5, "scale": 2, "protocol": "paper_y"}},
+        "verify": [],
+        "cost": {
+            "parameters": 318300,
+            "multiply_adds_per_megapixel": 79.5,
+            "seconds_per_megapixel": 0.87,
+            "peak_memory_mib": 463.0,
+        },
+        "training_cost": {"seconds": 1826.6, "samples_per_second": 52.6},
+    }
+    Path("metrics").mkdir()
+    for name, content in files.items():
+        Path(f"metrics/{name}.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def test_the_model_ships_with_a_card(outputs):
+    release()
+    model, card = outputs / "shipped/drnsr-x2.st", (outputs / "shipped/drnsr-x2.md").read_text()
+    assert model.read_bytes() == Path("models/model.safetensors").read_bytes()
+    for known in ("# drnsr-x2\n", "37.25 / 0.9500", "318,300", "1827 s", file_sha256(model)):
+        assert known in card
+    for digit in "123":
+        assert digit * 64 in card
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resolved.yaml",
+        "models/model.safetensors",
+        "metrics/benchmark.json",
+        "metrics/verify.json",
+        "metrics/cost.json",
+        "metrics/training_cost.json",
+    ],
+)
+def test_what_is_missing_is_named_and_nothing_ships(outputs, name):
+    Path(name).unlink()
+    with pytest.raises(UserError, match=f"{name}: .*; run `dvc repro` first"):
+        release()
+    assert not (outputs / "shipped").exists()
+
+
+def test_a_large_model_does_not_ship(outputs):
+    large = DRNSR(scale=2, num_features=64, num_blocks=6)  # 1.8 MB
+    save_model(Path("models/model.safetensors"), large, Origin())
+    with pytest.raises(UserError, match=r"model\.safetensors: 1,[5-9]\d\d,\d\d\d bytes, more than"):
+        release()
+    assert not (outputs / "shipped").exists()
+
+
+def test_a_model_of_another_scale_is_not_that_of_the_configuration(outputs):
+    save_model(Path("models/model.safetensors"), DRNSR(scale=3, num_features=4), Origin())
+    with pytest.raises(UserError, match=r"not by the configuration in resolved\.yaml"):
+        release()
+
+
+@pytest.mark.slow
+def test_a_run_of_the_graph_ships_into_the_package_beside_it(another):
+    made = another.run("python", "-m", "pipelines.release").stdout
+    shipped = another.root / "src/drnsr/pretrained/drnsr-x2.safetensors"
+    assert str(shipped) in made
+    assert file_sha256(shipped) == file_sha256(another.root / "models/model.safetensors")
+    card = shipped.with_suffix(".md").read_text()
+    head = another.run("git", "rev-parse", "HEAD").stdout.strip()
+    means = json.loads((another.root / "metrics/benchmark.json").read_text())["sample_test"]
+    assert f"- git commit: {head} and uncommitted changes" in card  # of params.yaml
+    assert f"{means['model']['psnr']:.2f} / {means['model']['ssim']:.4f}" in card
+    assert "- chelsea" not in card  # a test picture's licence
+    assert "- rocket.jpg: public domain, SpaceX" in card
