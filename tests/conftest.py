@@ -1,6 +1,7 @@
 """What the tests share: small pictures of our own making, and the mirror of real files, if any."""
 
 import os
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,13 @@ def texture(height: int, width: int, channels: int = 3, seed: int = 0) -> np.nda
     return np.uint8(np.clip(127 + 25 * picture, 0, 255))
 
 
+def free_port() -> int:
+    """A port of this machine that no one listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @pytest.fixture
 def picture_folder(tmp_path: Path) -> Path:
     """A folder with four pictures of 96 to 102 pixels, one of them gray."""
@@ -65,6 +73,16 @@ def pack(picture_folder: Path, tmp_path: Path) -> Pack:
         scales=[2, 3],
         validation_fraction=0.25,
     )
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's, to be copied: to make its tables takes seconds."""
+    from drnsr.tracking.store import open_store
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    open_store(f"sqlite:///{path}")
+    return path
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from drnsr.tracking.journal import Destination, Journal, newest_journal
 from drnsr.tracking.logger import CurveLogger
 from drnsr.tracking.runs import describe_run
 from drnsr.tracking.store import TrackingError
+from tests.conftest import free_port
 
 CONFIG = {
     "model": {"name": "drnsr"},
@@ -171,12 +172,6 @@ def test_one_process_delivers_at_a_time(tmp_path, uri):
     journal = begin(tmp_path / "runs/a", uri)
     with journal.lock(), pytest.raises(TrackingError, match="another process delivers it"):
         deliver(Journal(journal.folder))
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager

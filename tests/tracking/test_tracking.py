@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 import subprocess
 import sys
 
@@ -49,7 +50,8 @@ SUMMARY = {
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def store(tmp_path, monkeypatch, empty_database):
+    shutil.copyfile(empty_database, tmp_path / "mlflow.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     return open_store()
@@ -70,9 +72,10 @@ def begin(store):
 
 
 def test_the_store_is_a_file_in_the_project_unless_the_environment_says_otherwise(
-    tmp_path, monkeypatch, store
+    tmp_path, monkeypatch
 ):
-    assert (tmp_path / "mlflow.db").is_file()
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     assert tracking_uri() == f"sqlite:///{tmp_path / 'mlflow.db'}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     assert tracking_uri() == "http://127.0.0.1:1"
@@ -89,6 +92,7 @@ def test_processes_that_meet_no_store_make_one_together(tmp_path):
         subprocess.Popen([sys.executable, "-c", program], env=environment) for _ in range(4)
     ]
     assert [process.wait() for process in processes] == [0, 0, 0, 0]
+    assert (tmp_path / "mlflow.db").is_file()
     count = (
         "from drnsr.tracking.store import *; c = open_store();"
         "print(len(c.search_runs([c.get_experiment_by_name('together').experiment_id])))"

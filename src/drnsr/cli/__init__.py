@@ -5,7 +5,18 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from drnsr.cli import adopt, convert, evaluate, info, interpolate, reproduce, sync, upscale
+from drnsr.cli import (
+    adopt,
+    convert,
+    evaluate,
+    info,
+    interpolate,
+    promote,
+    register,
+    reproduce,
+    sync,
+    upscale,
+)
 from drnsr.errors import SignalError, UserError
 
 # Each has a docstring that is its help, `add_arguments` and `run`. It imports what it needs when it
@@ -16,6 +27,8 @@ _COMMANDS = {
     "evaluate": evaluate,
     "info": info,
     "interpolate": interpolate,
+    "promote": promote,
+    "register": register,
     "reproduce": reproduce,
     "sync": sync,
     "upscale": upscale,

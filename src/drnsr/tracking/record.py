@@ -1,5 +1,7 @@
 """What MLflow recorded of a run: all that it takes to make its result again."""
 
+import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from drnsr.evaluation.results import read_rows
 from drnsr.hashing import file_sha256
+from drnsr.tracking.promotion import Evaluation
 from drnsr.tracking.runs import (
     COMMIT_TAG,
     DATA_TAG,
+    EVALUATION_FOLDER,
     MODEL_TAG,
     PARENT_TAG,
     TRAINING_TAG,
@@ -82,6 +87,25 @@ def record_of_model(sha256: str) -> RunRecord:
         if not known:
             raise TrackingError(f"this MLflow knows no run that made the model {sha256}")
         return _read(client, client.get_run(known[0]))
+
+
+def read_evaluation(run_id: str) -> Evaluation:
+    """How the model of a run was measured.
+
+    Raises:
+        TrackingError: the store is away, or the run was not evaluated.
+    """
+    client = open_store()
+    names = ("benchmark.json", "per_image.csv")
+    with tracking_errors(), tempfile.TemporaryDirectory() as folder:
+        listed = {Path(file.path).name for file in client.list_artifacts(run_id, EVALUATION_FOLDER)}
+        if not listed.issuperset(names):
+            raise TrackingError(f"{run_id}: this run has not been evaluated")
+        summary, rows = (
+            Path(client.download_artifacts(run_id, f"{EVALUATION_FOLDER}/{name}", folder))
+            for name in names
+        )
+        return Evaluation(json.loads(summary.read_text(encoding="utf-8")), read_rows(rows))
 
 
 def _best_job(client: "MlflowClient", run: "Run") -> "Run":

@@ -1,0 +1,46 @@
+"""Make a registered model the champion of its name, if it is proven to be better.
+
+It is compared with the current champion picture by picture, and must be better in the mean with a
+95 % interval above zero. Otherwise it says why not, and nothing changes.
+"""
+
+import argparse
+
+from drnsr.cli import register
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    register.add_arguments(parser)
+    parser.add_argument("--benchmark", help="that decides, where the run has several")
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Compare, move the alias, and print it.
+
+    Raises:
+        NotBetterError: it is not proven to be better.
+    """
+    from drnsr.tracking.promotion import NotBetterError, in_words, proven_gain
+    from drnsr.tracking.record import find_record, read_evaluation
+    from drnsr.tracking.registry import crown, find_champion
+
+    version, _ = register.registered(find_record(parsed.run), parsed.name)
+    champion = find_champion(version.name)
+    if champion == version:
+        print(f"{version} is the champion already")
+        return
+    if champion is None:
+        crown(version)
+        print(f"{version} is the champion now, for there was none")
+        return
+    evaluations = read_evaluation(champion.run_id), read_evaluation(version.run_id)
+    try:
+        benchmark, gain = proven_gain(*evaluations, parsed.benchmark)
+    except NotBetterError as error:
+        raise NotBetterError(f"{champion} stays the champion; {version}: {error}") from error
+    crown(version)
+    print(
+        f"{version} is the champion now, in place of version {champion.number}:"
+        f" {in_words(gain)} of {benchmark}"
+    )
