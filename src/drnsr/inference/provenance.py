@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tifffile import TiffFile
@@ -54,7 +54,7 @@ def provenance_of(model: Path, scale: int) -> Provenance:
     """
     origin = read_info(model).origin if is_native(model) else None
     return Provenance(
-        version=version("drnsr"),
+        version=_version(),
         model=model.name,
         model_sha256=file_sha256(model),
         scale=scale,
@@ -62,6 +62,13 @@ def provenance_of(model: Path, scale: int) -> Provenance:
         data=origin.data if origin else "",
         code=origin.code if origin else "",
     )
+
+
+def _version() -> str:
+    try:
+        return version("drnsr")
+    except PackageNotFoundError:
+        return "unknown"  # a copy of the code, such as an MLflow model carries, does not say it
 
 
 def read_provenance(picture: Path) -> Provenance | None:

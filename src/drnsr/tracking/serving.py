@@ -1,35 +1,73 @@
 """The model as MLflow serves it: encoded pictures in, PNG out."""
 
 import base64
+import binascii
+import json
+import logging
+import os
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import Any
 
 import mlflow
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 import drnsr
-from drnsr.checkpoints.native import load_model, read_info
-from drnsr.imaging.files import decode_image, encode_png
-from drnsr.inference.engine import TorchEngine
-from drnsr.inference.upscaler import Upscaler
+from drnsr.checkpoints.native import read_info
+from drnsr.errors import UserError
+from drnsr.formats.file import Format
+from drnsr.formats.reading import format_of, pixel_count
+from drnsr.imaging.files import ImageError
+from drnsr.inference.files import Work, enlarge_file
+from drnsr.inference.models import Models, Running, Target
+
+log = logging.getLogger("drnsr")
 
 COLUMN = "image"
 SCALE = "scale"
 
+FORMATS: tuple[Format, ...] = ("png", "jpeg", "webp")
+"""Of the pictures that are taken: of one page, and as large as their first bytes say."""
+
+MAX_PIXELS = 16_000_000
+"""Of a request's pictures together, once they are enlarged.
+
+MLflow works at up to 32 requests at once. They take turns at the network, whose memory is needed
+once; but each answer is held as PNG, as base64 and as JSON until it is sent: 0.25 GB for so many
+pixels of noise, 8 GB for all.
+"""
+
+
+class RequestError(MlflowException):
+    """A mistake in a request, which the server answers with status 400 and the sentence alone."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, error_code=INVALID_PARAMETER_VALUE)
+        self._sentence = sentence
+
+    def serialize_as_json(self) -> str:
+        """What the client gets: without the whole request, which stands in ``message`` by then."""
+        return json.dumps({"error_code": self.error_code, "message": self._sentence})
+
 
 class PictureModel(PythonModel):
-    """Takes a column ``image`` of PNG or JPEG bytes, or their base64; gives one of PNG bytes.
+    """Takes a column ``image`` of picture files as bytes or base64; gives one of PNG bytes.
 
     The parameter ``scale`` chooses among the network's scales; left out, it is the first of them.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the model file that was logged with this class."""
-        self._network = load_model(Path(context.artifacts["model"]))
+        self._models = Models.of_file(Path(context.artifacts["model"]), Running())
+        self._turn = Lock()  # torch takes all cores for one picture, and memory for each
 
     def predict(
         self,
@@ -37,14 +75,69 @@ class PictureModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Enlarge each row's picture."""
-        upscaler = Upscaler(TorchEngine(self._network, (params or {}).get(SCALE)))
-        return pd.DataFrame({COLUMN: [_enlarge(upscaler, cell) for cell in model_input[COLUMN]]})
+        """Enlarge each row's picture.
+
+        Raises:
+            RequestError: something is no picture, the pictures are too large, or the network has no
+                such scale.
+        """
+        scale = (params or {}).get(SCALE)
+        if scale is None:
+            scale = self._models.scales[0]
+        with TemporaryDirectory() as folder:
+            try:
+                sources = _written(model_input[COLUMN], Path(folder))
+                with self._turn:
+                    enlarged = self._enlarge(sources, scale)
+            except UserError as error:
+                raise RequestError(str(error).replace(f"{folder}{os.sep}", "")) from error
+        return pd.DataFrame({COLUMN: enlarged})
+
+    def _enlarge(self, sources: list[Path], scale: int) -> list[bytes]:
+        for source in sources:
+            _check_format(source)
+        pixels = sum(map(pixel_count, sources)) * scale**2
+        if pixels > MAX_PIXELS:
+            raise UserError(
+                f"{pixels:,} pixels are asked for, more than the limit of {MAX_PIXELS:,} a request"
+            )
+        work = Work(self._models, Target(scale=scale))
+        enlarged = []
+        for source in sources:
+            target = source.with_suffix(".png")
+            enlarge_file(source, target, work, lambda _: None, log.info)
+            enlarged.append(target.read_bytes())
+        return enlarged
 
 
-def _enlarge(upscaler: Upscaler, cell: bytes | str) -> bytes:
-    data = base64.b64decode(cell) if isinstance(cell, str) else cell
-    return encode_png(upscaler(decode_image(data)))
+def _written(cells: Iterable[object], folder: Path) -> list[Path]:
+    """The pictures of a column as files, whose names the messages about them begin with."""
+    paths = []
+    for number, cell in enumerate(cells, start=1):
+        path = folder / f"picture {number}"
+        if isinstance(cell, str):
+            try:
+                cell = base64.b64decode("".join(cell.split()), validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise UserError(f"{path.name}: not base64 ({error})") from error
+        if not isinstance(cell, bytes):
+            raise UserError(f"{path.name}: neither the bytes of a picture file nor their base64")
+        path.write_bytes(cell)
+        paths.append(path)
+    if not paths:
+        raise UserError("a request without pictures")
+    return paths
+
+
+def _check_format(source: Path) -> None:
+    try:
+        found = format_of(source)
+    except ImageError as error:
+        raise UserError(f"{source.name}: {error}") from error
+    if found not in FORMATS:
+        raise UserError(
+            f"{source.name}: {found.upper()}, and only {', '.join(FORMATS).upper()} are taken"
+        )
 
 
 def log_pyfunc(run_id: str, model: Path, example: bytes) -> None:
@@ -56,18 +149,29 @@ def log_pyfunc(run_id: str, model: Path, example: bytes) -> None:
             artifacts={"model": str(model)},
             code_paths=[str(Path(drnsr.__file__).parent)],
             signature=_signature(read_info(model).scales[0]),
-            input_example=pd.DataFrame({COLUMN: [example]}),
+            input_example=pd.DataFrame({COLUMN: [base64.b64encode(example).decode()]}),
             # Named here: MLflow would find them by running the model, which takes long.
             pip_requirements=[
                 f"{package}=={version(package).split('+')[0]}"
-                for package in ("mlflow", "numpy", "pandas", "pillow", "safetensors", "torch")
+                for package in (
+                    "imagecodecs",
+                    "mlflow",
+                    "numpy",
+                    "pandas",
+                    "pillow",
+                    "safetensors",
+                    "tifffile",
+                    "torch",
+                )
             ],
         )
 
 
 def _signature(scale: int) -> ModelSignature:
     return ModelSignature(
-        inputs=Schema([ColSpec("binary", COLUMN)]),
+        # Base64, for MLflow itself decodes a column that is called binary in some kinds of request
+        # and not in others. Bytes pass, too.
+        inputs=Schema([ColSpec("string", COLUMN)]),
         outputs=Schema([ColSpec("binary", COLUMN)]),
         params=ParamSchema([ParamSpec(SCALE, "integer", scale)]),
     )
