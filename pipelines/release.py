@@ -1,6 +1,7 @@
 """Make the model of the last `dvc repro` one that ships with the package, and write its card."""
 
 import json
+import logging
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -10,9 +11,13 @@ from drnsr.atomic import atomic_path, write_text
 from drnsr.checkpoints.native import read_info
 from drnsr.errors import UserError
 from drnsr.reporting.card import model_card
+from drnsr.tracking.record import find_record
+from drnsr.tracking.store import TrackingError, store_exists
 from pipelines.app import RESOLVED, tell_errors
 from pipelines.paths import Outputs
 from pipelines.report import cost, lineage
+
+log = logging.getLogger("drnsr")
 
 LARGEST = 1_500_000
 """Of a shipped file, in bytes: everyone who installs the package downloads all of them."""
@@ -36,13 +41,25 @@ def release() -> None:
         summary=json.loads(outputs.summary.read_text(encoding="utf-8")),
         comparisons=json.loads(outputs.verification.read_text(encoding="utf-8")),
         cost=cost(outputs),
-        lineage=lineage(outputs),
+        lineage=lineage(outputs) | _training_run(outputs),
     )
     target = pretrained.model_file(name)
     with atomic_path(target) as partial:
         partial.write_bytes(outputs.model.read_bytes())
     write_text(target.with_suffix(".md"), card)
     print(f"{target} and its card")
+
+
+def _training_run(outputs: Outputs) -> dict[str, str]:
+    """The commit that trained the model, by MLflow; the one at hand may be a later one."""
+    if not store_exists():
+        return {}
+    try:
+        record = find_record(str(outputs.model))
+    except TrackingError as error:
+        log.warning("%s; the card names the commit at hand", error)
+        return {}
+    return {"git commit": record.commit + (" and uncommitted changes" if record.patch else "")}
 
 
 def _check(outputs: Outputs, scale: int) -> None:
