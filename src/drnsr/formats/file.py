@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from PIL import Image
 
 from drnsr.errors import UserError
 from drnsr.formats.picture import Channels, Picture, Pixels, gathered
+
+if TYPE_CHECKING:
+    from pydicom import FileDataset
 
 Format = Literal["png", "jpeg", "webp", "tiff", "bmp", "ppm", "dicom"]
 
@@ -60,8 +63,9 @@ class Metadata:
         tiff_tags: those of the file that any enlarged copy keeps as they are.
         georeference: TIFF tags that tie pixels to the ground, and change with the picture's size.
         description: TIFF's text, maybe XML of a microscope.
-        white_is_zero: of a gray TIFF.
+        white_is_zero: of a gray TIFF or DICOM.
         compression: of a TIFF, where it is without loss.
+        dicom: all that a DICOM file says.
     """
 
     icc: bytes | None = None
@@ -72,6 +76,7 @@ class Metadata:
     description: str | None = None
     white_is_zero: bool = False
     compression: int | None = None
+    dicom: "FileDataset | None" = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What there is to enlarge: pixels that are read row by row, and what their channels mean."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,8 @@ GRAY_ALPHA = Channels(((0,),), alpha=1)
 RGB = Channels(((0, 1, 2),))
 RGBA = Channels(((0, 1, 2),), alpha=3)
 _USUAL = {1: GRAY, 2: GRAY_ALPHA, 3: RGB, 4: RGBA}
+
+_SCANNED_ROWS = 256
 
 
 def usual_channels(count: int) -> Channels:
@@ -92,6 +94,25 @@ def gathered(rows: Iterable[Pixels], shape: tuple[int, int, int], dtype: np.dtyp
         whole[top : top + len(band)] = band
         top += len(band)
     return whole
+
+
+def measured_range(pictures: Iterable[Picture]) -> tuple[float, float]:
+    """The least and the largest value of pictures; 0 and 1 where nothing is known of any pixel."""
+    low, high = np.inf, -np.inf
+    for picture in pictures:
+        for rows in scanned(picture):
+            values = rows[np.isfinite(rows)] if rows.dtype.kind == "f" else rows.ravel()
+            if picture.nodata is not None:
+                values = values[values != picture.nodata]
+            if values.size:
+                low, high = min(low, float(values.min())), max(high, float(values.max()))
+    return (low, high) if low <= high else (0.0, 1.0)
+
+
+def scanned(picture: Picture) -> Iterator[Pixels]:
+    """All rows of a picture from top to bottom, a band after the other."""
+    for top in range(0, picture.height, _SCANNED_ROWS):
+        yield picture.rows(top, min(top + _SCANNED_ROWS, picture.height))
 
 
 def of_array(pixels: Pixels, channels: Channels | None = None) -> Picture:

@@ -11,7 +11,7 @@ from drnsr.formats import pillow
 from drnsr.formats.file import Made, Metadata, Page, Resolution, TiffTag, Unit
 from drnsr.formats.georeference import GEOREFERENCE, KEPT_GEO_TAGS, grown_georeference
 from drnsr.formats.ome import grown_ome
-from drnsr.formats.picture import Channels, Picture, Pixels, full_range
+from drnsr.formats.picture import Channels, Picture, Pixels, full_range, measured_range
 from drnsr.formats.tiff_rows import TiffRows, tiff_errors
 from drnsr.imaging.files import ImageError
 
@@ -28,7 +28,6 @@ _KEPT_COMPRESSIONS = (
 _IN_MEMORY = 1 << 28  # bytes of a page, from which on it is written in tiles
 _TILE = 512
 _BIG = 3 << 30  # bytes from which on offsets of 32 bits could run out
-_SCANNED_ROWS = 256
 
 
 def read_pages(tiff: TiffFile, path: Path, value_range: tuple[float, float] | None) -> list[Page]:
@@ -92,7 +91,7 @@ def _page(page: TiffPage, value_range: tuple[float, float] | None) -> Page:
     if value_range is not None:
         picture = replace(picture, value_range=value_range)
     elif page.dtype not in (np.uint8, np.uint16):
-        picture = replace(picture, value_range=_measured_range(picture))
+        picture = replace(picture, value_range=measured_range([picture]))
     return Page(picture, _metadata(page), notes)
 
 
@@ -138,18 +137,6 @@ def _nodata(page: TiffPage) -> float | None:
         return None if text is None else float(str(text).strip(" \0"))
     except ValueError:
         return None
-
-
-def _measured_range(picture: Picture) -> tuple[float, float]:
-    low, high = np.inf, -np.inf
-    for top in range(0, picture.height, _SCANNED_ROWS):
-        rows = picture.rows(top, min(top + _SCANNED_ROWS, picture.height))
-        values = rows[np.isfinite(rows)] if rows.dtype.kind == "f" else rows.ravel()
-        if picture.nodata is not None:
-            values = values[values != picture.nodata]
-        if values.size:
-            low, high = min(low, float(values.min())), max(high, float(values.max()))
-    return (low, high) if low <= high else (0.0, 1.0)
 
 
 def _metadata(page: TiffPage) -> Metadata:

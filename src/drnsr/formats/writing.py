@@ -22,7 +22,15 @@ def check_target(file_format: Format, pages: Sequence[Made]) -> None:
         raise FormatError(
             f"{len(pages)} pages, and {file_format.upper()} holds one: take --format tiff"
         )
+    if file_format == "dicom":
+        from drnsr.formats import dicom
+
+        dicom.check_target(pages)
     for made in pages:
+        if made.source.metadata.white_is_zero and file_format not in PAGED:
+            raise FormatError(
+                f"its zero is white, which {file_format.upper()} cannot say: take --format tiff"
+            )
         if file_format == "png":
             png.check_target(made)
         elif file_format not in PAGED:

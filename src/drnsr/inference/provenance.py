@@ -81,8 +81,13 @@ def read_provenance(picture: Path) -> Provenance | None:
 
 
 def _text_of(picture: Path) -> object:
-    """PNG has a text for it; what other formats can say of a program is its name."""
-    if format_of(picture) == "tiff":  # of any kind, while Pillow knows some
+    """PNG and DICOM have a text for it; what others can say of a program is its name."""
+    file_format = format_of(picture)
+    if file_format == "dicom":
+        from drnsr.formats.dicom import text_within
+
+        return text_within(picture)
+    if file_format == "tiff":  # of any kind, while Pillow knows some
         with tiff_errors(), TiffFile(picture) as tiff:
             return tiff.pages.first.tags.valueof(SOFTWARE)
     with opened(picture) as image:
