@@ -58,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("LOW", "HIGH"),
         help="what is black and white (default: by the type; of floats the least and largest)",
     )
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="beside each a picture that sets it beside bicubic; of several, a page index.html",
+    )
     parser.add_argument("--overwrite", action="store_true", help="make again what is there")
     parser.add_argument("--dry-run", action="store_true", help="say what would be made")
 
@@ -69,7 +74,7 @@ def run(parsed: argparse.Namespace) -> None:
         UserError: a path or the model cannot be used, or some pictures could not be enlarged.
     """
     from drnsr.atomic import check_writable
-    from drnsr.inference.batch import enlarge_all, plan
+    from drnsr.inference.batch import Comparisons, enlarge_all, plan
     from drnsr.inference.files import Work
 
     target, models = _models(parsed)
@@ -79,8 +84,9 @@ def run(parsed: argparse.Namespace) -> None:
     if parsed.dry_run:
         _tell_plan(jobs, work)
         return
+    comparisons = Comparisons(jobs, work, parsed.out) if parsed.compare else None
     check_writable(parsed.out)
-    enlarge_all(jobs, work, parsed.out)
+    enlarge_all(jobs, work, parsed.out, comparisons)
 
 
 def _models(parsed: argparse.Namespace) -> "tuple[Target, Models]":

@@ -41,7 +41,7 @@ RGB = Channels(((0, 1, 2),))
 RGBA = Channels(((0, 1, 2),), alpha=3)
 _USUAL = {1: GRAY, 2: GRAY_ALPHA, 3: RGB, 4: RGBA}
 
-_SCANNED_ROWS = 256
+_SCANNED = 1 << 20  # pixels that are looked at together
 
 
 def usual_channels(count: int) -> Channels:
@@ -78,6 +78,31 @@ class Picture:
         return self.channels.alpha is not None or self.nodata is not None or floating
 
 
+@dataclass(frozen=True)
+class Box:
+    """A part of a picture in pixels; ``bottom`` and ``right`` are the first beyond it."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return self.right - self.left
+
+    @property
+    def side(self) -> int:
+        """The longer one in pixels."""
+        return max(self.height, self.width)
+
+
 def full_range(dtype: np.dtype[Any]) -> tuple[float, float]:
     """Black and white of whole numbers: all that the type can hold; of floating point, 0 and 1."""
     if np.issubdtype(dtype, np.integer):
@@ -111,8 +136,9 @@ def measured_range(pictures: Iterable[Picture]) -> tuple[float, float]:
 
 def scanned(picture: Picture) -> Iterator[Pixels]:
     """All rows of a picture from top to bottom, a band after the other."""
-    for top in range(0, picture.height, _SCANNED_ROWS):
-        yield picture.rows(top, min(top + _SCANNED_ROWS, picture.height))
+    height = max(1, _SCANNED // picture.width)
+    for top in range(0, picture.height, height):
+        yield picture.rows(top, min(top + height, picture.height))
 
 
 def of_array(pixels: Pixels, channels: Channels | None = None) -> Picture:

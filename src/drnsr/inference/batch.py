@@ -4,6 +4,7 @@ import glob
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,11 +23,15 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from drnsr.atomic import write_text
 from drnsr.errors import SignalError, UserError
 from drnsr.formats.file import SUFFIXES, Format
 from drnsr.formats.reading import format_of, pixel_count
 from drnsr.imaging.files import ImageError
-from drnsr.inference.files import Work, enlarge_file
+from drnsr.inference.comparison import compare, write_comparison
+from drnsr.inference.contact_sheet import card, is_page, page
+from drnsr.inference.files import Note, Work, enlarge_file
+from drnsr.inference.provenance import read_provenance
 
 _CANONICAL: dict[Format, str] = {
     "png": ".png",
@@ -86,8 +91,16 @@ def plan(
     return list(jobs.values())
 
 
-def enlarge_all(jobs: Sequence[Job], work: Work, out: Path) -> None:
+def enlarge_all(
+    jobs: Sequence[Job], work: Work, out: Path, comparisons: "Comparisons | None" = None
+) -> None:
     """Enlarge all of them, and print what was made.
+
+    Args:
+        jobs: what :func:`plan` said.
+        work: how.
+        out: the folder, to be named.
+        comparisons: of each picture, too.
 
     Raises:
         UserError: some could not be enlarged: which and why, when the others are done.
@@ -98,25 +111,81 @@ def enlarge_all(jobs: Sequence[Job], work: Work, out: Path) -> None:
     bad: list[str] = []
     made = pixels = 0
     start = time.perf_counter()
-    waiting = [job for job in jobs if not job.is_done]
-    sizes = [pixel_count(job.source) for job in waiting]
+    sizes = [0 if job.is_done else pixel_count(job.source) for job in jobs]
     with _signals_told(), _bar(console) as bar:
         task = bar.add_task("enlarging", total=sum(sizes) / 1e6)
-        for number, (job, size) in enumerate(zip(waiting, sizes, strict=True)):
-            name = f"{number + 1}/{len(waiting)} {job.source.name}"
-            bar.update(task, description=name)
+        for number, (job, size) in enumerate(zip(jobs, sizes, strict=True)):
+            bar.update(task, description=f"{number + 1}/{len(jobs)} {job.source.name}")
             done = _Counter(bar, task)
             try:
-                _remove_leftovers(job.target)
-                enlarge_file(job.source, job.target, work, done, console.print)
-                made, pixels = made + 1, pixels + done.pixels
+                if not job.is_done:
+                    _remove_leftovers(job.target)
+                    enlarge_file(job.source, job.target, work, done, console.print)
+                    made, pixels = made + 1, pixels + done.pixels
+                if comparisons is not None:
+                    comparisons.add(job, console.print)
             except ImageError as error:
                 bad.append(str(error))
             bar.update(task, advance=(size - done.pixels) / 1e6)
     seconds = time.perf_counter() - start
-    _tell(console, out, made, len(jobs) - len(waiting), pixels / 1e6, seconds)
+    _tell(console, out, made, sum(job.is_done for job in jobs), pixels / 1e6, seconds)
+    if comparisons is not None:
+        comparisons.write_page()
     if bad:
         raise UserError(f"{len(bad)} of {len(jobs)} could not be enlarged: {'; '.join(bad)}")
+
+
+class Comparisons:
+    """A picture beside each that is made, and a page of all where there are several.
+
+    Args:
+        jobs: all that there will be.
+        work: how they are enlarged.
+        out: the folder for the page.
+
+    Raises:
+        UserError: there is a page that is not ours.
+    """
+
+    def __init__(self, jobs: Sequence[Job], work: Work, out: Path) -> None:
+        self._work = work
+        self._out = out
+        self._page = out / "index.html" if len(jobs) > 1 else None
+        self._cards: list[str] = []
+        stems = Counter(job.target.with_suffix("") for job in jobs)
+        self._paths: dict[Path, Path] = {}
+        for job in jobs:
+            alone = stems[job.target.with_suffix("")] == 1
+            name = job.target.stem if alone else job.target.name
+            self._paths[job.target] = job.target.with_name(f"{name}_compare.png")
+        if self._page is not None and self._page.exists() and not is_page(self._page):
+            raise UserError(f"{self._page}: drnsr did not make it: take another --out")
+
+    def add(self, job: Job, note: Note) -> None:
+        """Compare a picture that was made, or was there; what another model made is told and left.
+
+        Raises:
+            ImageError: see :func:`drnsr.inference.files.enlarge_file`.
+            OSError: the disk is full.
+        """
+        comparison = compare(job.source, self._work)
+        drawn = self._paths[job.target]
+        if job.is_done:
+            made_by = read_provenance(job.target)
+            if made_by is None or made_by.as_text() != comparison.provenance:
+                note(f"{job.target}: was there, and does not say that this model made it")
+                return
+        if not (job.is_done and drawn.exists()):
+            _remove_leftovers(drawn)
+            write_comparison(drawn, comparison)
+        target, drawn = (path.relative_to(self._out) for path in (job.target, drawn))
+        self._cards.append(card(comparison, target, drawn))
+
+    def write_page(self) -> None:
+        """Write the page, if there is to be one."""
+        if self._page is not None and self._cards:
+            write_text(self._page, page(self._cards))
+            print(f"{self._page}: {len(self._cards)} compared")
 
 
 class _Counter:

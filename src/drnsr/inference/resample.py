@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drnsr.formats.picture import Pixels
+from drnsr.formats.picture import Box, Pixels
 
 _SUPPORT = 4  # pixels that the cubic kernel spans
 
@@ -43,6 +43,33 @@ def resampled(
         if done < wanted[0]:
             passed = int(vertical.numbers[done:].min()) - first
             kept, first = kept[passed:], first + passed
+
+
+def span(old: int, new: int, start: int, stop: int) -> tuple[int, int]:
+    """Which pixels of a line of ``old`` those from ``start`` to ``stop`` of ``new`` are made of."""
+    numbers = _taps(old, new).numbers[start:stop]
+    return int(numbers.min()), int(numbers.max()) + 1
+
+
+def resampled_part(
+    part: Pixels, at: tuple[int, int], size: tuple[int, int], wanted: tuple[int, int], box: Box
+) -> Pixels:
+    """A part of what :func:`resampled` gives, from as few pixels as it is made of.
+
+    Args:
+        part: (n, m, C), all that :func:`span` tells of the rows and columns of the box.
+        at: row and column of the first of these pixels in the picture.
+        size: (height, width) of the picture.
+        wanted: (height, width) of the whole result.
+        box: the part of it that is made.
+
+    Returns:
+        (box.height, box.width, C) of the same type.
+    """
+    columns = slice(box.left, box.right)
+    taps = _taps(size[1], wanted[1])
+    across = _Taps(taps.numbers[columns] - at[1], taps.weights[columns], taps.last[columns])
+    return _across(_down(part, at[0], _taps(size[0], wanted[0]), box.top, box.bottom), across)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from drnsr.errors import UserError
-from drnsr.formats.picture import Picture, Pixels, gathered
+from drnsr.formats.picture import Box, Picture, Pixels, gathered
 from drnsr.inference.engine import Engine
 from drnsr.inference.planes import FILL, enlarge_part
 
@@ -32,20 +31,6 @@ Advance = Callable[[int], None]
 
 class TooLittleMemoryError(UserError):
     """Even small tiles do not fit."""
-
-
-@dataclass(frozen=True)
-class _Box:
-    """A part of the picture in LR pixels, its sides at multiples of the network's."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @property
-    def side(self) -> int:
-        return max(self.bottom - self.top, self.right - self.left)
 
 
 class Tiling:
@@ -105,6 +90,28 @@ class Tiling:
         shape = (picture.height * scale, picture.width * scale, picture.channels.count)
         return gathered(self.rows(picture), shape, picture.dtype)
 
+    def part(self, picture: Picture, box: Box) -> Pixels:
+        """Enlarge a part of a picture into what it is in the whole.
+
+        Args:
+            picture: what the part is of.
+            box: within it, in LR pixels.
+
+        Returns:
+            (scale*box.height, scale*box.width, C) of the picture's type.
+
+        Raises:
+            TooLittleMemoryError: even the smallest tile does not fit in memory.
+        """
+        multiple, scale = self._multiple, self.engine.scale
+        top, left = box.top // multiple * multiple, box.left // multiple * multiple
+        bottom, right = (-(-side // multiple) * multiple for side in (box.bottom, box.right))
+        enlarged = self._tile(picture, Box(top, bottom, left, right))
+        return enlarged[
+            (box.top - top) * scale : (box.bottom - top) * scale,
+            (box.left - left) * scale : (box.right - left) * scale,
+        ]
+
     def _band(self, picture: Picture, top: int, bottom: int, advance: Advance) -> Pixels:
         scale = self.engine.scale
         height = min(bottom, picture.height) - top
@@ -115,7 +122,7 @@ class Tiling:
         step = self._even(picture.width)
         while left < picture.width:
             right = left + step
-            enlarged = self._tile(picture, _Box(top, bottom, left, right))
+            enlarged = self._tile(picture, Box(top, bottom, left, right))
             band[:, left * scale : right * scale] = enlarged
             advance(height * (min(right, picture.width) - left))
             left = right
@@ -127,7 +134,7 @@ class Tiling:
         parts = max(1, int(-(-length // self._side)))
         return -(-length // parts // multiple) * multiple
 
-    def _tile(self, picture: Picture, box: _Box) -> Pixels:
+    def _tile(self, picture: Picture, box: Box) -> Pixels:
         """The enlarged pixels of a box, without what lies beyond the picture."""
         if box.side > max(self._side, SMALLEST) + self._multiple:
             return self._quarters(picture, box)
@@ -143,7 +150,7 @@ class Tiling:
             self._side = side
         return self._quarters(picture, box)
 
-    def _quarters(self, picture: Picture, box: _Box) -> Pixels:
+    def _quarters(self, picture: Picture, box: Box) -> Pixels:
         multiple = self._multiple
         row = box.top + -(-(box.bottom - box.top) // 2 // multiple) * multiple
         column = box.left + -(-(box.right - box.left) // 2 // multiple) * multiple
@@ -151,14 +158,14 @@ class Tiling:
         for top, bottom in ((box.top, row), (row, box.bottom)):
             if top < min(bottom, picture.height):
                 parts = [
-                    self._tile(picture, _Box(top, bottom, left, right))
+                    self._tile(picture, Box(top, bottom, left, right))
                     for left, right in ((box.left, column), (column, box.right))
                     if left < min(right, picture.width)
                 ]
                 halves.append(np.concatenate(parts, axis=1))
         return np.concatenate(halves, axis=0)
 
-    def _enlarge(self, picture: Picture, box: _Box) -> Pixels:
+    def _enlarge(self, picture: Picture, box: Box) -> Pixels:
         scale, halo = self.engine.scale, self._halo(picture)
         top, left = max(0, box.top - halo), max(0, box.left - halo)
         part = _with_border(picture, top, box.bottom + halo, left, box.right + halo, self._multiple)

@@ -1,0 +1,177 @@
+"""`drnsr upscale --compare`: a picture beside each, and a page of several that is all in itself."""
+
+import base64
+import io
+import re
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from drnsr.checkpoints.native import Origin, save_model
+from drnsr.cli import main
+from drnsr.networks import DRNSR
+from tests.conftest import texture
+
+
+@pytest.fixture
+def model(tmp_path, monkeypatch):
+    """A network that adds noise to bicubic; and a folder to work in."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    network = DRNSR(scale=2, num_features=4, num_blocks=1)
+    torch.nn.init.normal_(network.tail.weight, std=0.1)
+    save_model(tmp_path / "noisy.safetensors", network, Origin())
+    return tmp_path / "noisy.safetensors"
+
+
+def run(*arguments):
+    main(["upscale", *map(str, arguments), "--out", "out", "--compare"])
+
+
+class Page(HTMLParser):
+    """What a page refers to, and what is written on it."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.images, self.texts, self.scripts = [], [], [], 0
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.links += [found[name] for name in ("href",) if name in found]
+        self.images += [found[name] for name in ("src", "srcset") if name in found]
+        self.scripts += tag in ("script", "link")
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def decoded(address):
+    kind, _, content = address.partition(",")
+    assert kind == "data:image/jpeg;base64"
+    return Image.open(io.BytesIO(base64.b64decode(content)))
+
+
+def read_page(tmp_path):
+    return Page((tmp_path / "out/index.html").read_text(encoding="utf-8"))
+
+
+def names(tmp_path):
+    return sorted(path.name for path in (tmp_path / "out").iterdir())
+
+
+def test_of_one_picture_there_is_a_picture(model, tmp_path):
+    Image.fromarray(texture(60, 80)).save("a.png")
+    run("a.png", "--model", model)
+    assert names(tmp_path) == ["a_x2.png", "a_x2_compare.png"]
+
+
+def test_of_several_there_is_a_page_that_needs_nothing_else(model, tmp_path, picture_folder):
+    odd = "<i>5% & more</i>".replace("/", "") + ".png"
+    (picture_folder / "below").mkdir()
+    Image.fromarray(texture(90, 120)).save(picture_folder / "below" / odd)
+    run(picture_folder, "--model", model)
+    page = read_page(tmp_path)
+    assert page.scripts == 0
+    assert len(page.images) == 5 * 3
+    for address in page.images:
+        with decoded(address) as image:
+            assert max(image.size) <= 208
+    linked = [unquote(link) for link in page.links]
+    assert len(linked) == 5 * 2
+    for link in linked:
+        assert (tmp_path / "out" / link).is_file()
+    assert any(link.startswith("below/<i>5% & more") for link in linked)
+    written = " ".join(page.texts)
+    assert "<i>5% & more" in written  # as text, and not as an element
+    assert "120 x 90 to 240 x 180 pixels" in written
+    assert {"bicubic", "noisy"} <= set(page.texts)
+
+
+def test_before_and_after_are_bicubic_and_the_model(model, tmp_path):
+    for name, seed in (("a", 1), ("b", 2)):
+        Image.fromarray(texture(72, 96, seed=seed)).save(f"{name}.png")
+    run("a.png", "b.png", "--model", model)
+    with Image.open(tmp_path / "out/a_x2.png") as made:
+        after = np.asarray(made).astype(int)
+    before, shown = (
+        np.asarray(decoded(each)).astype(int) for each in read_page(tmp_path).images[:2]
+    )
+    assert before.shape == shown.shape == after.shape  # all of it is shown
+    # JPEG of quality 90, of a picture of noise.
+    assert np.abs(shown - after).mean() < 5 < np.abs(before - after).mean()
+
+
+def test_the_same_command_goes_on_where_it_was(model, tmp_path, picture_folder, capsys):
+    run(picture_folder, "--model", model)
+    page = (tmp_path / "out/index.html").read_bytes()
+    drawn = (tmp_path / "out/picture1_x2_compare.png").read_bytes()
+    (tmp_path / "out/picture0_x2_compare.png").write_bytes(b"kept")
+    (tmp_path / "out/picture1_x2_compare.png").unlink()
+    (tmp_path / "out/picture2_x2.png").unlink()
+    run(picture_folder, "--model", model)
+    assert "1 enlarged" in capsys.readouterr().out
+    assert (tmp_path / "out/index.html").read_bytes() == page
+    assert (tmp_path / "out/picture0_x2_compare.png").read_bytes() == b"kept"
+    assert (tmp_path / "out/picture1_x2_compare.png").read_bytes() == drawn
+
+
+def test_what_another_model_made_is_not_compared(model, tmp_path, picture_folder, capsys):
+    run(picture_folder, "--model", model)
+    for path in (tmp_path / "out").glob("*_compare.png"):
+        path.unlink()
+    Image.fromarray(texture(8, 8)).save("out/picture2_x2.png")  # it says nothing
+    other = DRNSR(scale=2, num_features=4, num_blocks=1)
+    save_model(tmp_path / "other.safetensors", other, Origin())
+    main(
+        [
+            "upscale",
+            str(picture_folder / "picture3.png"),
+            "--model",
+            "other.safetensors",
+            "--out",
+            "out",
+            "--overwrite",
+        ]
+    )
+    run(picture_folder, "--model", model)
+    told = capsys.readouterr().err.replace("\n", "")
+    assert re.search(r"picture2_x2\.png: was there, and does not say that this model made it", told)
+    assert "picture3_x2.png: was there" in told
+    assert len(read_page(tmp_path).images) == 2 * 3
+    assert len(list((tmp_path / "out").glob("*_compare.png"))) == 2
+
+
+def test_a_page_of_others_is_not_written_over(model, tmp_path, picture_folder):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/index.html").write_text("my own page")
+    with pytest.raises(SystemExit, match=r"index\.html: drnsr did not make it: take another --out"):
+        run(picture_folder, "--model", model)
+    assert names(tmp_path) == ["index.html"]
+    assert (tmp_path / "out/index.html").read_text() == "my own page"
+
+
+def test_pictures_of_one_name_have_a_comparison_each(model, tmp_path):
+    Image.fromarray(texture(20, 30)).save("a.png")
+    tifffile.imwrite("a.tif", texture(20, 30, seed=1))
+    run("a.png", "a.tif", "--model", model)
+    assert names(tmp_path) == [
+        *("a_x2.png", "a_x2.png_compare.png", "a_x2.tif", "a_x2.tif_compare.png", "index.html")
+    ]
+
+
+def test_a_bad_picture_is_told_and_the_others_are_compared(model, tmp_path, picture_folder):
+    (picture_folder / "picture0.png").write_bytes(b"not a picture")
+    with pytest.raises(SystemExit, match=r"error: 1 of 4 could not be enlarged: .*picture0\.png"):
+        run(picture_folder, "--model", model)
+    assert len(read_page(tmp_path).images) == 3 * 3
+
+
+def test_it_is_not_made_unasked(model, tmp_path, picture_folder):
+    main(["upscale", str(picture_folder), "--model", str(model), "--out", "out"])
+    assert names(tmp_path) == [f"picture{number}_x2.png" for number in range(4)]
