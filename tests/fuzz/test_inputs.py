@@ -7,8 +7,10 @@ import os
 import pickle
 import zipfile
 
+import imagecodecs
 import numpy as np
 import pytest
+import tifffile
 import torch
 import yaml
 from hypothesis import HealthCheck, assume, given, settings
@@ -23,6 +25,7 @@ from drnsr.checkpoints.native import Origin, load_model, save_model
 from drnsr.config import check, compose_graph
 from drnsr.data.registry import read_registry
 from drnsr.errors import UserError
+from drnsr.formats.reading import open_picture
 from drnsr.imaging.files import read_image
 from drnsr.networks import DRNSR, VDSR
 from tests.conftest import PROJECT, texture
@@ -86,6 +89,37 @@ def picture(kind):
     file = io.BytesIO()
     Image.fromarray(texture(12, 14)).save(file, format=kind)
     return file.getvalue()
+
+
+def deep_tiff(**how):
+    file = io.BytesIO()
+    pixels = texture(40, 48).astype(np.uint16) * 257
+    tifffile.imwrite(file, pixels, photometric="rgb", metadata=None, **how)
+    return file.getvalue()
+
+
+def all_rows(path):
+    """Read a picture as `drnsr upscale` does."""
+    with open_picture(path) as file:
+        for page in file.pages:
+            page.picture.rows(0, page.picture.height)
+
+
+LARGE = {
+    **{kind: picture(kind) for kind in ("png", "jpeg", "webp", "bmp", "ppm", "tiff")},
+    "deep png": imagecodecs.png_encode(texture(12, 14).astype(np.uint16) * 257),
+    "deep tiff": deep_tiff(),
+    "tiff of tiles": deep_tiff(tile=(16, 16)),
+    "packed tiff": deep_tiff(compression="lzw", rowsperstrip=8, predictor=True),
+}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+@cases(200)
+@given(data=st.data())
+def test_damaged_pictures_to_enlarge(tmp_path, kind, data):
+    (tmp_path / "picture").write_bytes(data.draw(damaged(LARGE[kind])))
+    refused_or_read(all_rows, tmp_path / "picture")
 
 
 PICTURES = st.one_of(

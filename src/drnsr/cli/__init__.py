@@ -43,12 +43,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         first_line = (module.__doc__ or "").partition("\n")[0]
         command = commands.add_parser(name, help=first_line, description=module.__doc__)
         module.add_arguments(command)
-        command.set_defaults(call=module.run)
+        command.set_defaults(call=module.run, command=name)
     parsed = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s")  # on standard error
     logging.getLogger("drnsr").setLevel(logging.INFO)
     try:
         parsed.call(parsed)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("drnsr"):
+            raise
+        sys.exit(f"error: drnsr {parsed.command} needs {error.name}: pip install 'drnsr[train]'")
     except SignalError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -1,6 +1,7 @@
 """The formats that Pillow reads and writes, in 8 bits a channel, and gray in more."""
 
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,7 +75,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise ImageError("not a picture in a format that is known here") from error
     except Image.DecompressionBombError as error:
         raise ImageError(str(error)) from error
-    except (SyntaxError, ValueError, OSError) as error:
+    except (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         # Pillow reports a broken file by any of these.

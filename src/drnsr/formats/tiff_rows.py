@@ -1,5 +1,6 @@
 """The rows of a TIFF page, of which no more strips or tiles are held than the last call needed."""
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -23,7 +24,15 @@ def tiff_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, TypeError, LookupError, RuntimeError, OSError) as error:
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        RuntimeError,
+        OSError,
+        struct.error,
+    ) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         text = " ".join(str(error).split()) or type(error).__name__
@@ -57,6 +66,9 @@ class TiffRows:
                 f"strips or tiles of {size >> 20:,} MiB, which do not fit in memory: store it in"
                 " smaller ones"
             )
+        whole = page.imagelength * page.imagewidth * self._samples * self._dtype.itemsize
+        if self._contiguous and page.dataoffsets[0] + whole > page.parent.filehandle.size:
+            raise ImageError("damaged or truncated (it ends before its pixels do)")
         self._kept: dict[int, Pixels] = {}
 
     def __call__(self, top: int, bottom: int) -> Pixels:

@@ -75,7 +75,7 @@ def plan(
         UserError: there is no such file, folder or match, or two pictures would become one file.
     """
     jobs: dict[Path, Job] = {}
-    for source, name in _pictures(paths):
+    for source, name in _pictures(paths, out):
         ending = name.suffix if name.suffix.lower() in SUFFIXES else None
         if file_format is not None and SUFFIXES.get(name.suffix.lower()) != file_format:
             ending = _CANONICAL[file_format]
@@ -210,12 +210,13 @@ def _tell(
     print(told + (f", {there} there already" if there else ""))
 
 
-def _pictures(paths: Sequence[str]) -> Iterator[tuple[Path, Path]]:
-    """Each picture, and its name below the output folder."""
+def _pictures(paths: Sequence[str], out: Path) -> Iterator[tuple[Path, Path]]:
+    """Each picture, and its name below the output folder, whose own pictures are left out."""
     for text in paths:
         path = Path(text)
         if path.is_dir():
-            found = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+            below = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+            found = sorted(file for file in below if out.resolve() not in file.resolve().parents)
             if not found:
                 raise UserError(f"{path}: no pictures in this folder")
             yield from ((file, file.relative_to(path)) for file in found)
