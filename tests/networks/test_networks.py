@@ -1,7 +1,6 @@
 """What every network of conf/model must do; a new one is picked up without an edit here."""
 
 import copy
-from pkgutil import resolve_name
 
 import lightning as L
 import numpy as np
@@ -14,21 +13,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 from drnsr.checkpoints.native import Origin, load_model, read_info, save_model
 from drnsr.inference.engine import TorchEngine
+from drnsr.inference.export import export_onnx
+from drnsr.inference.exported import describe
 from drnsr.inference.upscaler import Upscaler
 from drnsr.training.ema import EMA
 from drnsr.training.module import PixelTraining
-from tests.conftest import PROJECT, SMALL, texture
-
-CONF = {path.stem: path for path in sorted((PROJECT / "conf" / "model").glob("*.yaml"))}
-
-
-def build(model: str, scale: int = 2):
-    """The network that conf/model has, but small."""
-    config = OmegaConf.merge(OmegaConf.load(CONF[model]), {"scale": scale})
-    node = OmegaConf.to_container(config, resolve=True)["network"]
-    network_class = resolve_name(node.pop("_target_"))
-    torch.manual_seed(0)
-    return network_class(**node | {key: SMALL[key] for key in node if key in SMALL})
+from tests.conftest import texture
+from tests.networks.building import CONF, MODELS, build, wake
 
 
 def serves(model: str, scale: int) -> bool:
@@ -39,7 +30,6 @@ def serves(model: str, scale: int) -> bool:
     return True
 
 
-MODELS = list(CONF)
 SERVED = [(model, scale) for model in MODELS for scale in (2, 3, 4, 8) if serves(model, scale)]
 
 
@@ -254,35 +244,15 @@ def test_it_runs_in_its_precisions_and_gives_fp32(model):
             assert (rough - exact).abs().max() < 0.05 * max(1.0, float(exact.abs().max()))
 
 
-class AtScale(nn.Module):
-    """A network as export wants it: one tensor in, one out."""
-
-    def __init__(self, network, scale):
-        super().__init__()
-        self.network, self.scale = network, scale
-
-    def forward(self, lr):
-        return self.network.enlarge(lr, self.scale)
-
-
 @pytest.mark.slow
 @each_model
 def test_onnxruntime_agrees_with_torch_at_another_size(model, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
-    network = build(model).eval()
-    for parameter in network.parameters():
-        if not parameter.any():  # a layer that starts at zero would hide what is before it
-            nn.init.normal_(parameter, std=0.1)
-    torch.onnx.export(
-        AtScale(network, 2),
-        (random_lr(network, 8, 10),),
-        tmp_path / "network.onnx",
-        input_names=["lr"],
-        dynamic_axes={"lr": {0: "n", 2: "h", 3: "w"}},
-        dynamo=False,
-    )
-    lr = random_lr(network, 12, 6, count=2)
-    session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
-    (exported,) = session.run(None, {"lr": lr.numpy()})
+    network = wake(build(model)).eval()
+    file, exported = tmp_path / "model.safetensors", tmp_path / "model.onnx"
+    save_model(file, network, Origin())
+    export_onnx(network, describe(network, 2, "fp32", file), exported)
+    lr = random_lr(network, 11, 9, count=4)
+    (sr,) = onnxruntime.InferenceSession(exported).run(None, {"lr": lr.numpy()})
     expected = network.enlarge(lr, 2).detach()
-    assert_allclose(exported, expected, atol=1e-4 * max(1.0, float(expected.abs().max())))
+    assert_allclose(sr, expected, atol=1e-4 * max(1.0, float(expected.abs().max())))

@@ -1,5 +1,6 @@
 """What runs a network on pixels: torch here, other programs behind the same few lines."""
 
+from collections.abc import Sequence
 from typing import Protocol, get_args
 
 import numpy as np
@@ -13,7 +14,8 @@ from drnsr.networks.base import Precision
 Planes = NDArray[np.float32]
 """(N, C, H, W) of 0..1, C as the network's colour has it."""
 
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""The type that torch's autocast takes for a precision; none for fp32."""
 
 
 class Engine(Protocol):
@@ -59,7 +61,7 @@ class TorchEngine:
     ) -> None:
         self.descriptor = network.descriptor
         self.scale = checked_scale(network, scale)
-        _check_precision(network, precision)
+        check_precision(precision, type(network).__name__, network.descriptor.precisions)
         self._network = _moved(network.eval(), device)
         self._device = torch.device(device).type
         self._precision = precision
@@ -68,7 +70,7 @@ class TorchEngine:
     def __call__(self, lr: Planes) -> Planes:
         """See :class:`Engine`."""
         pixels = torch.from_numpy(lr).to(self._device, memory_format=torch.channels_last)
-        low = _AUTOCAST.get(self._precision)
+        low = AUTOCAST.get(self._precision)
         try:
             with torch.autocast(self._device, low, enabled=low is not None):
                 sr = self._network.enlarge(pixels, self.scale)
@@ -113,11 +115,11 @@ def checked_scale(network: Network, scale: int | None) -> int:
     return scale
 
 
-def _check_precision(network: Network, precision: Precision) -> None:
-    possible = network.descriptor.precisions
+def check_precision(precision: Precision, what: str, possible: Sequence[Precision]) -> None:
+    """Raise PrecisionError where ``what`` runs in none but the ``possible`` ones."""
     if precision not in possible:
         known = precision in get_args(Precision)
-        reason = f"{type(network).__name__} runs in" if known else "there are"
+        reason = f"{what} runs in" if known else "there are"
         raise PrecisionError(f"precision {precision}: {reason} {', '.join(possible)}")
 
 
