@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from drnsr.checkpoints.native import Origin
     from drnsr.inference.provenance import Provenance
-    from drnsr.networks import Network
+    from drnsr.networks import Descriptor, Network
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,21 +16,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file",
         type=Path,
         metavar="FILE",
-        help="a model file, a checkpoint, or a picture that `drnsr upscale` made",
+        help="a model file, a checkpoint, an .onnx of `drnsr export`, or a picture that"
+        " `drnsr upscale` made",
     )
 
 
 def run(parsed: argparse.Namespace) -> None:
     """Print it, a line for each thing known."""
     from drnsr.hashing import file_sha256
+    from drnsr.inference.exported import ONNX
     from drnsr.inference.provenance import read_provenance
 
     provenance = read_provenance(parsed.file)
-    if provenance is None:
+    if provenance is not None:
+        trained = provenance.exported_from or provenance.model_sha256
+        known = _of_picture(provenance) | _lineage(trained)
+    elif parsed.file.suffix == ONNX:
+        known = _of_exported(parsed.file)
+    else:
         sha256 = file_sha256(parsed.file) if parsed.file.is_file() else ""
         known = _of(parsed.file) | {"sha256": sha256} | _lineage(sha256)
-    else:
-        known = _of_picture(provenance) | _lineage(provenance.model_sha256)
     for name, value in known.items():
         print(f"{name + ':':18} {value}")
 
@@ -38,6 +44,7 @@ def _of_picture(provenance: "Provenance") -> dict[str, object]:
     made = {
         "picture": f"enlarged {provenance.scale} times by drnsr {provenance.version}",
         "model": f"{provenance.model} (sha256 {provenance.model_sha256})",
+        "exported from": provenance.exported_from,
         "configuration": provenance.config,
         "training data": provenance.data,
         "training code": provenance.code,
@@ -95,30 +102,51 @@ def _of(file: Path) -> dict[str, object]:
             names = ", ".join(foreign.assumed)
             known["not in the file"] = f"{names} (as published; `drnsr convert --set` gives others)"
         return known
-    origin = read_info(file).origin
+    network = _of_network(load_model(file))
+    return {"layout": "drnsr", **network, **_of_origin(read_info(file).origin)}
+
+
+def _of_exported(file: Path) -> dict[str, object]:
+    from drnsr.hashing import file_sha256
+    from drnsr.inference.exported import read_exported
+
+    info = read_exported(file)
+    return {
+        "layout": f"ONNX, exported by drnsr from {info.model} (sha256 {info.model_sha256})",
+        "architecture": info.architecture,
+        "precision": info.precision,
+        **_of_descriptor(info.descriptor),
+        **_of_origin(info.origin),
+        "sha256": file_sha256(file),
+        **_lineage(info.model_sha256),
+    }
+
+
+def _of_origin(origin: "Origin") -> dict[str, object]:
     made = {
         "made from": origin.made_from,
         "configuration": origin.config,
         "training data": origin.data,
         "training code": origin.code,
     }
-    return {
-        "layout": "drnsr",
-        **_of_network(load_model(file)),
-        **{name: value for name, value in made.items() if value},
-    }
+    return {name: value for name, value in made.items() if value}
 
 
 def _of_network(network: "Network") -> dict[str, object]:
-    descriptor = network.descriptor
-    reach = descriptor.receptive_field
     return {
         "architecture": type(network).__name__,
         "parameters": f"{sum(parameter.numel() for parameter in network.parameters()):,}",
-        "scales": ", ".join(f"x{scale}" for scale in descriptor.scales),
-        "colour": descriptor.colour,
-        "receptive field": reach if reach == "global" else f"{reach} LR pixels to each side",
+        **_of_descriptor(network.descriptor),
         "hyper-parameters": ", ".join(
             f"{name}: {value}" for name, value in network.hyper_parameters.items()
         ),
+    }
+
+
+def _of_descriptor(descriptor: "Descriptor") -> dict[str, object]:
+    reach = descriptor.receptive_field
+    return {
+        "scales": ", ".join(f"x{scale}" for scale in descriptor.scales),
+        "colour": descriptor.colour,
+        "receptive field": reach if reach == "global" else f"{reach} LR pixels to each side",
     }

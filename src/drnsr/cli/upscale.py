@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="MODEL",
-        help="drnsr-x2, -x3 or -x4, a model file, another program's checkpoint, an MLflow URI"
-        " (default: the shipped model of the scale)",
+        help="drnsr-x2, -x3 or -x4, a model file, another program's checkpoint, an MLflow URI,"
+        " an .onnx that `drnsr export` wrote (default: the shipped model of the scale)",
     )
     how_large = parser.add_mutually_exclusive_group()
     how_large.add_argument("--scale", type=int, help="so many times (default: 2, or the model's)")
@@ -50,7 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ensemble", action="store_true", help="the mean over eight symmetries: 8 times the work"
     )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
-    parser.add_argument("--precision", choices=("fp32", "bf16", "fp16"), default="fp32")
+    parser.add_argument(
+        "--precision",
+        choices=("fp32", "bf16", "fp16"),
+        help="of the computation (default: fp32, or that of the .onnx)",
+    )
+    parser.add_argument(
+        "--backend",
+        choices=("torch", "onnxruntime", "fastest"),
+        help="what runs the model; fastest tries those that are installed on a small tile"
+        " (default: torch, or onnxruntime for an .onnx)",
+    )
     parser.add_argument(
         "--range",
         type=float,
@@ -96,7 +106,13 @@ def _models(parsed: argparse.Namespace) -> "tuple[Target, Models]":
     from drnsr.inference.engine import ScaleError
     from drnsr.inference.models import Models, Running, Target
 
-    running = Running(parsed.device, parsed.precision, parsed.tile, parsed.ensemble)
+    running = Running(
+        device=parsed.device,
+        precision=parsed.precision,
+        tile=parsed.tile,
+        ensemble=parsed.ensemble,
+        backend=parsed.backend,
+    )
     models = Models.of_file(model_file(parsed.model), running) if parsed.model else None
     models = models or Models.shipped(running)
     scale = parsed.scale

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from drnsr import pretrained
 from drnsr.checkpoints.loading import load_network
+from drnsr.checkpoints.native import ModelFileError
 from drnsr.errors import UserError
+from drnsr.inference.backends import Backend, in_onnxruntime, quickest
 from drnsr.inference.engine import Engine, ScaleError, TorchEngine
+from drnsr.inference.exported import ONNX, read_exported
+from drnsr.inference.onnx_engine import OnnxEngine
 from drnsr.inference.provenance import provenance_of
 from drnsr.inference.tiling import TileSize, Tiling
 from drnsr.networks import Network
@@ -21,15 +25,17 @@ class Running:
 
     Attributes:
         device: torch's name of one.
-        precision: of the computation.
+        precision: of the computation; None for fp32, or for that of an exported file.
         tile: see :class:`drnsr.inference.tiling.Tiling`.
         ensemble: likewise.
+        backend: what runs it; None for torch, or for onnxruntime where the file is for that.
     """
 
     device: str = "cpu"
-    precision: Precision = "fp32"
+    precision: Precision | None = None
     tile: TileSize = "auto"
     ensemble: bool = False
+    backend: Backend | None = None
 
 
 class ModelAtScale:
@@ -54,13 +60,24 @@ class ModelAtScale:
 
         Raises:
             ModelFileError: the file is no model.
-            UserError: the device or precision cannot be had.
+            UserError: the device, precision or backend cannot be had.
         """
         return Tiling(self._engine(), tile=self._running.tile, ensemble=self._running.ensemble)
 
     def _engine(self) -> Engine:
+        device, precision = self._running.device, self._running.precision
+        backend = self._running.backend
+        if self.file.suffix == ONNX:
+            if backend == "torch":
+                raise UserError(f"{self.file}: is exported, and runs in onnxruntime, not in torch")
+            return OnnxEngine(self.file, device, precision)
         network = self._network or load_network(self.file)
-        return TorchEngine(network, self.scale, self._running.device, self._running.precision)
+        precision = precision or "fp32"
+        exported = partial(in_onnxruntime, network, self.file, self.scale, device, precision)
+        if backend == "onnxruntime":
+            return exported()
+        engine = TorchEngine(network, self.scale, device, precision)
+        return quickest(engine, exported) if backend == "fastest" else engine
 
     @cached_property
     def provenance(self) -> str:
@@ -90,11 +107,20 @@ class Models:
 
     @classmethod
     def of_file(cls, file: Path, running: Running) -> "Models":
-        """A model file at all scales that it serves.
+        """A model file at all scales that it serves, or an ONNX file at its one.
 
         Raises:
             ModelFileError: it is none.
+            UserError: the packages for ONNX are not installed.
         """
+        if file.suffix == ONNX:
+            scale = read_exported(file).scale
+            return cls({scale: ModelAtScale(file, scale, running, None)})
+        if file.suffix == ".pt2":
+            raise ModelFileError(
+                f"{file}: to load such a file is to run what is pickled in it, which drnsr does not"
+                " do; take an .onnx"
+            )
         network = load_network(file)
         scales = network.descriptor.scales
         return cls({scale: ModelAtScale(file, scale, running, network) for scale in scales})

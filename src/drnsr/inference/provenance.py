@@ -7,12 +7,12 @@ from pathlib import Path
 
 from tifffile import TiffFile
 
-from drnsr.checkpoints.native import is_native, read_info
 from drnsr.formats.pillow import SOFTWARE, opened
 from drnsr.formats.reading import format_of
 from drnsr.formats.tiff_rows import tiff_errors
 from drnsr.hashing import file_sha256
 from drnsr.imaging.files import ImageError
+from drnsr.inference.exported import ONNX, origin_of, read_exported
 
 KEY = "drnsr"
 """Of the text in a PNG file."""
@@ -31,6 +31,7 @@ class Provenance:
             from elsewhere, as the next two.
         data: fingerprint of its training data.
         code: fingerprint of the code that trained it.
+        exported_from: sha256 of the model file that an exported one came from; else empty.
     """
 
     version: str
@@ -40,6 +41,7 @@ class Provenance:
     config: str
     data: str
     code: str
+    exported_from: str = ""
 
     def as_text(self) -> str:
         """For the picture."""
@@ -52,15 +54,17 @@ def provenance_of(model: Path, scale: int) -> Provenance:
     Raises:
         ModelFileError: the file is damaged.
     """
-    origin = read_info(model).origin if is_native(model) else None
+    exported = read_exported(model) if model.suffix == ONNX else None
+    origin = exported.origin if exported else origin_of(model)
     return Provenance(
         version=_version(),
         model=model.name,
         model_sha256=file_sha256(model),
         scale=scale,
-        config=origin.config if origin else "",
-        data=origin.data if origin else "",
-        code=origin.code if origin else "",
+        config=origin.config,
+        data=origin.data,
+        code=origin.code,
+        exported_from=exported.model_sha256 if exported else "",
     )
 
 
