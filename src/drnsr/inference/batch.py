@@ -128,7 +128,7 @@ def enlarge_all(
                 bad.append(str(error))
             bar.update(task, advance=(size - done.pixels) / 1e6)
     seconds = time.perf_counter() - start
-    _tell(console, out, made, sum(job.is_done for job in jobs), pixels / 1e6, seconds)
+    _tell(out, made, sum(job.is_done for job in jobs), pixels / 1e6, seconds)
     if comparisons is not None:
         comparisons.write_page()
     if bad:
@@ -200,9 +200,7 @@ class _Counter:
         self._bar.update(self._task, advance=pixels / 1e6)  # type: ignore[arg-type]
 
 
-def _tell(
-    console: Console, out: Path, made: int, there: int, megapixels: float, seconds: float
-) -> None:
+def _tell(out: Path, made: int, there: int, megapixels: float, seconds: float) -> None:
     told = f"{out}: {made} enlarged"
     if made:
         speed = megapixels / seconds
