@@ -26,11 +26,14 @@ TO ?= mirror
 mirror: install ## copy data sets for a site without internet (DATA="set5 b100" TO=FOLDER)
 	python -m pipelines.mirror $(DATA) --to $(TO)
 
+# Two at a time, a file of tests each; and threads that wait for others let these work meanwhile.
+PYTEST := OMP_WAIT_POLICY=passive pytest --numprocesses 2 --dist loadfile
+
 test: install ## run the fast tests
-	pytest
+	$(PYTEST)
 
 test-slow: install ## run the tests that `make test` leaves out
-	pytest -m slow --durations=25
+	$(PYTEST) -m slow --durations=25
 
 lint: install ## check style, types and the direction of imports
 	ruff check .
