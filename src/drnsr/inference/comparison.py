@@ -88,7 +88,7 @@ def compare(source: Path, work: Work) -> Comparison:
             model=model.file.stem,
             whole=shades.paint(small),
             place=place,
-            bicubic=shades.paint(_bicubic(page.picture, after, place)),
+            bicubic=shades.paint(bicubic_part(page.picture, after, place)),
             enlarged=shades.paint(_enlarged(page.picture, model, after, place)),
             note=", ".join(filter(None, (_told(file), shades.told(page.picture)))),
             provenance=model.provenance,
@@ -106,7 +106,15 @@ def _told(file: PictureFile) -> str:
     return ", ".join(shown)
 
 
-def _bicubic(picture: Picture, after: tuple[int, int], place: Box) -> Seen:
+def bicubic_part(picture: Picture, after: tuple[int, int], place: Box) -> Seen:
+    """A place of a picture that is enlarged bicubically.
+
+    Args:
+        picture: to enlarge.
+        after: its new (width, height).
+        place: in pixels of the enlarged picture.
+    """
+
     def read(box: Box) -> Pixels:
         return picture.rows(box.top, box.bottom)[:, box.left : box.right]
 
@@ -145,7 +153,7 @@ def framed(comparison: Comparison, side: int) -> Image.Image:
     whole, place = comparison.whole, comparison.place
     shrink = side / max(whole.size)
     if shrink >= 1:
-        small = _repeated(whole, int(shrink))
+        small = repeated(whole, int(shrink))
     else:
         width, height = (max(1, round(length * shrink)) for length in whole.size)
         small = whole.resize((width, height), Image.Resampling.LANCZOS)
@@ -162,7 +170,7 @@ def framed(comparison: Comparison, side: int) -> Image.Image:
     return small
 
 
-def _repeated(image: Image.Image, times: int) -> Image.Image:
+def repeated(image: Image.Image, times: int) -> Image.Image:
     """Each pixel as a square, so that one sees what is there and nothing else."""
     size = image.width * times, image.height * times
     return image.resize(size, Image.Resampling.NEAREST)
@@ -180,8 +188,8 @@ def draw(comparison: Comparison) -> Image.Image:
             comparison.name,
             ", ".join(filter(None, (pixels, comparison.note))),
         ),
-        (_repeated(place, zoom), "bicubic", each),
-        (_repeated(comparison.enlarged, zoom), comparison.model, each),
+        (repeated(place, zoom), "bicubic", each),
+        (repeated(comparison.enlarged, zoom), comparison.model, each),
     ]
     columns = [max(image.width, _WHOLE // 2) for image, _, _ in panels]
     tall = max(image.height for image, _, _ in panels)
