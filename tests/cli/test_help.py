@@ -8,7 +8,7 @@ import pytest
 from drnsr.cli import main
 
 # What takes longer to import than a person waits for help.
-_SLOW = ("torch", "numpy", "hydra", "rich", "mlflow", "lightning", "PIL")
+_SLOW = ("torch", "numpy", "hydra", "rich", "mlflow", "lightning", "PIL", "nicegui")
 
 
 def test_help_imports_nothing_slow():

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from drnsr.cli import (
     adopt,
     convert,
+    demo,
     evaluate,
     export,
     info,
@@ -25,6 +26,7 @@ from drnsr.errors import SignalError, UserError
 _COMMANDS = {
     "adopt": adopt,
     "convert": convert,
+    "demo": demo,
     "evaluate": evaluate,
     "export": export,
     "info": info,

@@ -1,0 +1,57 @@
+"""Try the models on a page in the browser, served from this machine."""
+
+import argparse
+from importlib.util import find_spec
+
+_DEFAULT_PORT = 7860
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="one more to choose from: a model file, another program's checkpoint, an MLflow URI;"
+        " may be given again",
+    )
+    parser.add_argument("--port", type=_port, default=_DEFAULT_PORT, help="default: %(default)s")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: %(default)s, this machine alone)",
+    )
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Serve the page until Ctrl-C.
+
+    Raises:
+        UserError: NiceGUI is not installed, a model cannot be used, or the address cannot be had.
+    """
+    from drnsr.errors import UserError
+
+    if find_spec("nicegui") is None:
+        raise UserError("drnsr demo needs NiceGUI: pip install 'drnsr[demo]'")
+    from drnsr import pretrained
+    from drnsr.cli.models import model_file
+    from drnsr.demo.server import check_address, is_loopback, serve
+    from drnsr.demo.work import RUNNING
+    from drnsr.inference.models import Models
+
+    check_address(parsed.host, parsed.port)
+    names = [*pretrained.NAMES, *parsed.model]
+    models = {name: Models.of_file(model_file(name), RUNNING) for name in names}
+    if not is_loopback(parsed.host):
+        print(f"--host {parsed.host}: whoever reaches this machine can use the page")
+    serve(models, parsed.host, parsed.port)
+
+
+def _port(text: str) -> int:
+    if not 0 < int(text) < 65_536:
+        raise ValueError
+    return int(text)
+
+
+_port.__name__ = "port"  # what argparse calls a value that it refuses

@@ -1,0 +1,67 @@
+"""`drnsr demo`: mistakes in one line, before anything is served."""
+
+import socket
+
+import pytest
+
+from drnsr.checkpoints.native import Origin, save_model
+from drnsr.cli import demo, main
+from drnsr.demo import server
+from drnsr.networks import VDSR
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """What would be served, instead of serving it."""
+    calls = []
+    monkeypatch.setattr(server, "serve", lambda *arguments: calls.append(arguments))
+    return calls
+
+
+def test_without_nicegui_it_says_what_to_install(monkeypatch, served):
+    monkeypatch.setattr(demo, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"^error: .*pip install 'drnsr\[demo\]'$"):
+        main(["demo"])
+    assert not served
+
+
+def test_a_port_that_is_taken_is_one_line(served):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(SystemExit, match=r"^error: 127\.0\.0\.1:.+ take another --port.*$"):
+            main(["demo", "--port", str(other.getsockname()[1])])
+    assert not served
+
+
+def test_a_model_that_is_none_is_one_line(served, tmp_path):
+    with pytest.raises(SystemExit, match=r"^error: .*gone\.safetensors: there is no such file"):
+        main(["demo", "--model", str(tmp_path / "gone.safetensors")])
+    assert not served
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "many"])
+def test_a_port_that_cannot_be_is_named(served, capsys, port):
+    with pytest.raises(SystemExit):
+        main(["demo", "--port", port])
+    assert f"argument --port: invalid port value: '{port}'" in capsys.readouterr().err
+
+
+def test_the_shipped_models_and_those_named_are_offered(served, tmp_path, capsys):
+    file = str(tmp_path / "vdsr.safetensors")
+    save_model(
+        tmp_path / "vdsr.safetensors",
+        VDSR(scales=[2, 3, 4], num_features=4, num_layers=3),
+        Origin(),
+    )
+    main(["demo", "--model", file])
+    [(models, host, _)] = served
+    scales = {name: model.scales for name, model in models.items()}
+    assert scales == {"drnsr-x2": (2,), "drnsr-x3": (3,), "drnsr-x4": (4,), file: (2, 3, 4)}
+    assert host == "127.0.0.1"
+    assert capsys.readouterr().out == ""
+
+
+def test_that_others_can_reach_it_is_said(served, capsys):
+    main(["demo", "--host", "0.0.0.0"])
+    assert "--host 0.0.0.0: whoever reaches this machine" in capsys.readouterr().out

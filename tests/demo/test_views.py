@@ -1,0 +1,56 @@
+"""What is seen of an enlarged picture."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from PIL import Image
+
+from drnsr.demo.views import CROP_HEIGHT, CROP_WIDTH, View, write_preview
+from drnsr.formats.picture import of_array
+from drnsr.imaging.resize import upscale
+from drnsr.inference.display import Shades
+from tests.conftest import texture
+
+ALL = Shades(0.0, 1.0)
+
+
+def test_eight_bits_are_seen_as_they_are():
+    assert_array_equal(View.of(of_array(texture(130, 30)), ALL, None).pixels, texture(130, 30))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_bicubic_is_matlabs(scale):
+    pixels = texture(70, 20)
+    view = View.bicubic(of_array(pixels), (20 * scale, 70 * scale), ALL, None)
+    assert_array_equal(view.pixels, upscale(pixels, scale))
+
+
+def test_what_is_clear_shows_one_checkerboard():
+    clear = of_array(np.zeros((50, 20, 4), np.uint8))
+    enlarged = of_array(np.zeros((200, 80, 4), np.uint8))
+    before = View.bicubic(clear, (80, 200), ALL, None).pixels
+    assert_array_equal(before, View.of(enlarged, ALL, None).pixels)
+    assert_array_equal(before[16:], before[:-16])
+    assert_array_equal(before[8:, 8:], before[:-8, :-8])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [((3200, 900), (1600, 450)), ((400, 500), (400, 500)), ((40, 10), (320, 80))],
+)
+def test_a_preview_fits_the_page(tmp_path, before, after):
+    write_preview(tmp_path / "a.png", Image.new("RGB", before), b"a profile")
+    with Image.open(tmp_path / "a.png") as shown:
+        assert shown.size == after
+        assert shown.info["icc_profile"] == b"a profile"
+
+
+def test_a_crop_is_those_very_pixels():
+    view = View(texture(200, 300), None)
+    kind, _, text = view.crop_url(17, 5).partition(",")
+    assert kind == "data:image/png;base64"
+    crop = np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
+    assert_array_equal(crop, texture(200, 300)[5 : 5 + CROP_HEIGHT, 17 : 17 + CROP_WIDTH])

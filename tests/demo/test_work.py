@@ -1,0 +1,200 @@
+"""What is done with an upload, without a page: the same as `drnsr upscale`, or one clear line."""
+
+import re
+
+import numpy as np
+import pytest
+import tifffile
+from numpy.testing import assert_array_equal
+from PIL import Image
+
+from drnsr.checkpoints.native import Origin, save_model
+from drnsr.cli import main
+from drnsr.demo import work
+from drnsr.demo.views import CROP_HEIGHT, CROP_WIDTH
+from drnsr.demo.work import RUNNING, Progress, StoppedError, enlarge, file_name, look
+from drnsr.errors import UserError
+from drnsr.imaging.resize import upscale
+from drnsr.inference.models import Models
+from drnsr.networks import VDSR
+from tests.conftest import texture
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A file of an untrained network of two scales."""
+    path = tmp_path / "vdsr.safetensors"
+    save_model(path, VDSR(scales=[2, 3], num_features=4, num_layers=3), Origin())
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """For what is made."""
+    folder = tmp_path / "made"
+    folder.mkdir()
+    return folder
+
+
+def upload(folder, name, pixels):
+    if name.endswith(".tif"):
+        tifffile.imwrite(folder / name, pixels)
+    else:
+        Image.fromarray(pixels).save(folder / name)
+    return folder / name
+
+
+def deep(height, width):
+    """Gray of 16 bits."""
+    return texture(height, width, 1)[:, :, 0].astype(np.uint16) * 257
+
+
+@pytest.mark.parametrize(
+    ("name", "pixels"),
+    [
+        ("a picture, of mine.png", texture(20, 30)),
+        ("gray.jpg", texture(20, 30, 1)[:, :, 0]),
+        ("transparent.png", texture(20, 30, 4)),
+        ("deep.tif", deep(20, 30)),
+        ("deep.png", deep(20, 30)),
+    ],
+)
+def test_the_file_is_the_one_that_upscale_makes(tmp_path, folder, model, name, pixels):
+    file = upload(tmp_path, name, pixels)
+    source = look(file, folder, Progress())
+    made = enlarge(source, Models.of_file(model, RUNNING), 3, folder, Progress())
+    main(
+        [
+            "upscale",
+            str(file),
+            "--model",
+            str(model),
+            "--scale",
+            "3",
+            "--out",
+            str(tmp_path / "out"),
+        ]
+    )
+    [wanted] = (tmp_path / "out").iterdir()
+    assert made.path.name == wanted.name
+    assert made.path.read_bytes() == wanted.read_bytes()
+    assert (made.after.height, made.after.width) == (60, 90)
+    assert made.before.pixels.shape == made.after.pixels.shape
+    assert (source.size, source.bits) == ((30, 20), pixels.dtype.itemsize * 8)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "mine.png: an empty file"),
+        (b"not a picture at all", "mine.png: not a picture in a format that is known here"),
+        (b"\x89PNG\r\n\x1a\n" + b"rubbish" * 9, "mine.png: .+"),
+        (b"II*\0" + b"\xff" * 40, "mine.png: .+"),
+    ],
+)
+def test_a_bad_upload_is_told_in_one_line_by_its_own_name(tmp_path, folder, content, told):
+    (tmp_path / "mine.png").write_bytes(content)
+    with pytest.raises(UserError) as error:
+        look(tmp_path / "mine.png", folder, Progress())
+    assert re.fullmatch(told, str(error.value))
+    assert str(tmp_path) not in str(error.value)
+
+
+def test_a_picture_cut_short_is_told(tmp_path, folder):
+    whole = upload(tmp_path, "whole.png", texture(90, 90)).read_bytes()
+    (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match=r"^cut\.png: "):
+        look(tmp_path / "cut.png", folder, Progress())
+
+
+def test_what_is_too_large_is_refused_before_it_is_decoded(tmp_path, folder):
+    (tmp_path / "huge.ppm").write_bytes(b"P6 12000 9000 255\n")
+    with pytest.raises(UserError, match=r"^huge\.ppm: 108\.0 megapixels are more than the 100"):
+        look(tmp_path / "huge.ppm", folder, Progress())
+
+
+def test_what_would_become_too_large_is_refused(tmp_path, folder, model, monkeypatch):
+    source = look(upload(tmp_path, "a.png", texture(20, 30)), folder, Progress())
+    monkeypatch.setattr(work, "MAX_PIXELS", 20 * 30 * 4)
+    models = Models.of_file(model, RUNNING)
+    enlarge(source, models, 2, folder, Progress())
+    with pytest.raises(UserError, match=r"^a\.png: .*`drnsr upscale` has no such limit"):
+        enlarge(source, models, 3, folder, Progress())
+
+
+def test_work_that_is_stopped_leaves_no_file(tmp_path, folder, model):
+    source = look(upload(tmp_path, "a.png", texture(20, 600)), folder, Progress())
+    (folder / "picture.png").unlink()
+
+    class StoppedOnTheWay(Progress):
+        def advance(self, pixels):
+            if self.fraction > 0:
+                self.stop()
+            super().advance(pixels)
+
+    progress = StoppedOnTheWay()
+    with pytest.raises(StoppedError):
+        enlarge(source, Models.of_file(model, RUNNING), 2, folder, progress)
+    assert 0 < progress.fraction < 1
+    assert not list(folder.iterdir())
+
+
+def test_work_that_is_stopped_while_it_waits_is_not_begun(tmp_path, folder):
+    progress = Progress()
+    progress.stop()
+    with pytest.raises(StoppedError):
+        look(tmp_path / "not there.png", folder, progress)
+
+
+def test_all_pages_are_enlarged_and_the_first_is_shown(tmp_path, folder, model):
+    pages = np.stack([deep(20, 30), deep(20, 30) // 2])
+    source = look(upload(tmp_path, "pages.tif", pages), folder, Progress())
+    assert (source.pages, source.pixels) == (2, 2 * 20 * 30)
+    made = enlarge(source, Models.of_file(model, RUNNING), 2, folder, Progress())
+    assert tifffile.imread(made.path).shape == (2, 40, 60)
+
+
+def test_what_is_shown_is_bicubic_and_the_file(tmp_path, folder, model):
+    pixels = texture(150, 100)
+    source = look(upload(tmp_path, "a.png", pixels), folder, Progress())
+    made = enlarge(source, Models.of_file(model, RUNNING), 3, folder, Progress())
+    assert_array_equal(made.before.pixels, upscale(pixels, 3))
+    assert_array_equal(made.after.pixels, np.asarray(Image.open(made.path)))
+    for preview, view in (
+        (made.before_preview, made.before),
+        (made.after_preview, made.after),
+    ):
+        assert_array_equal(np.asarray(Image.open(preview)), view.pixels)
+
+
+def test_floats_are_shown_alike_before_and_after(tmp_path, folder, model):
+    pixels = texture(30, 40, 1)[:, :, 0].astype(np.float32) * 1000
+    source = look(upload(tmp_path, "a.tif", pixels), folder, Progress())
+    made = enlarge(source, Models.of_file(model, RUNNING), 2, folder, Progress())
+    low, high = pixels.min(), pixels.max()
+    wanted = (tifffile.imread(made.path) - low) / (high - low) * 255
+    assert np.abs(made.after.pixels[:, :, 0] - wanted.clip(0, 255)).max() <= 0.51
+
+
+def test_the_place_with_most_detail_is_shown_first(tmp_path, folder, model):
+    pixels = np.full((300, 400, 3), 128, np.uint8)
+    pixels[200:224, 120:160] = texture(24, 40)
+    source = look(upload(tmp_path, "a.png", pixels), folder, Progress())
+    left, top = enlarge(source, Models.of_file(model, RUNNING), 2, folder, Progress()).place
+    assert abs(left - 240) <= CROP_WIDTH / 2
+    assert abs(top - 400) <= CROP_HEIGHT / 2
+
+
+@pytest.mark.parametrize(
+    ("uploaded", "name"),
+    [
+        ("a b.png", "a b.png"),
+        ("../../etc/passwd", "passwd"),
+        ("/a.png", "a.png"),
+        ("..", "picture"),
+        ("", "picture"),
+        ("a\0b.png", "ab.png"),
+    ],
+)
+def test_names_are_taken_without_their_folders(uploaded, name):
+    assert file_name(uploaded) == name
