@@ -1,6 +1,6 @@
 """What tiles cost: seconds for a picture in tiles over those for the whole picture at once.
 
-    python benchmarks/tiling.py
+    python benchmarks/tiling.py drnsr-x2 drnsr-x3 drnsr-x4
 
 Both are measured in turn, several times, in one process; the ratio is that of the fastest of each.
 """
@@ -48,13 +48,14 @@ def measure(name: str, network: Network, rounds: int) -> dict[str, object]:
 def main() -> None:
     """Print a table and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="by default all of them")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="to write the rows into")
     parsed = parser.parse_args()
     networks = {name: load_network(pretrained.model_file(name)) for name in pretrained.NAMES}
+    networks["edsr-baseline-x2"] = EDSR(scale=2)
     rows = [
-        measure(name, network, parsed.rounds)
-        for name, network in {**networks, "EDSR-baseline x2": EDSR(scale=2)}.items()
+        measure(name, networks[name], parsed.rounds) for name in parsed.models or list(networks)
     ]
     table = Table(*rows[0])
     for row in rows:
