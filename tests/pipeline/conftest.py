@@ -73,8 +73,8 @@ class Project:
         return log.read_text() if log.exists() else ""
 
     def wait_for_the_queue(self) -> None:
-        """Wait until every queued experiment has ended, for two minutes at most."""
-        for _ in range(120):
+        """Wait until every queued experiment has ended, for five minutes at most."""
+        for _ in range(300):
             status = self.run("dvc", "queue", "status").stdout
             if "Queued" not in status and "Running" not in status:
                 return
