@@ -30,7 +30,7 @@ def trainings_in(root):
 
 
 def kill_after_some_steps(project):
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not list(project.root.glob("runs/*/step-*.ckpt")):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -78,7 +78,7 @@ def test_a_second_training_of_the_same_run_says_so_and_leaves(another):
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not list(another.root.glob("runs/*/mlflow/*/delivered.json")):
             assert first.poll() is None
             assert time.monotonic() < deadline
