@@ -170,7 +170,7 @@ def _copied(page: TiffPage, code: int) -> TiffTag:
 
 
 def write_pages(path: Path, pages: Sequence[Made], text: str) -> None:
-    """Write enlarged pages one after another, a strip at a time.
+    """Write enlarged pages one after another; a large one in tiles, while its rows come.
 
     Args:
         path: to be written.
