@@ -56,6 +56,7 @@ def train(config: DictConfig) -> None:
     check_features_file(config)
     pack = open_training_set(config)
     pack.verify()
+    _choose_precision(config.trainer)
     outputs = Outputs.of(config)
     for folder in (outputs.model.parent, outputs.training_cost.parent, outputs.curves):
         check_writable(folder)
@@ -73,6 +74,15 @@ def train(config: DictConfig) -> None:
         _train(config, pack, origin, outputs, loggers)
     if config.run.evaluate_after_training:
         evaluate(config)
+
+
+def _choose_precision(trainer: DictConfig) -> None:
+    """Put what `auto` stands for on this machine in its place, where the fingerprint sees it."""
+    from drnsr.training.precision import AUTO, choose_precision
+
+    if trainer.precision == AUTO:
+        trainer.precision, reason = choose_precision(trainer.accelerator)
+        log.info("precision %s: %s", trainer.precision, reason)
 
 
 def _train(

@@ -299,7 +299,7 @@ _WHOLE_NUMBERS_FROM_1 = (
     *("trainer.max_steps", "trainer.validate_every", "trainer.log_every", "trainer.threads"),
     "checkpoints.keep",
 )
-_PRECISIONS = ("32-true", "64-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true")
+_PRECISIONS = ("auto", "32-true", "64-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true")
 _FAIL_OR_SKIP = ("fail", "skip")
 _ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 

@@ -33,7 +33,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, F, H, W) to the same."""
         residual: Tensor = self.conv2(F.relu(self.conv1(x)))
-        return x + residual * self.residual_scale
+        # By 1 it would be a pass over memory for nothing, 1 % of a training step.
+        return x + (residual if self.residual_scale == 1 else residual * self.residual_scale)
 
 
 class Upsampler(nn.Sequential):

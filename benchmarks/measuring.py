@@ -1,0 +1,49 @@
+"""What the programs here have in common: ways that take turns, and rows that are shown."""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def in_turn(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """The seconds of the fastest call of each way.
+
+    They are called one after another, ``rounds`` times, so that what else the machine does hits all
+    of them alike; one call of each before is not counted.
+    """
+    for call in ways.values():
+        call()
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, call in ways.items():
+            start = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: min(each) for name, each in seconds.items()}
+
+
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """The arguments that most of the programs take."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="that each way is measured")
+    parser.add_argument("--json", type=Path, help="to write the rows into")
+    return parser
+
+
+def show(rows: Sequence[Mapping[str, object]], file: Path | None) -> None:
+    """Print rows with the same keys as a table, and write them as JSON into ``file``."""
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console(width=120).print(table)
+    if file is not None:
+        file.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,143 @@
+"""A training step of EDSR-baseline at scale 2 (batch 16, LR patch 48): how fast, of how much.
+
+    python benchmarks/training_step.py
+
+In turn, in one process on two threads: a plain PyTorch step (fp32, contiguous), ours (bf16 and
+channels-last, with deterministic algorithms), and ours under Lightning with all callbacks, crops,
+curves and an MLflow store; and what the machine can do at best: a product of matrices and a
+convolution of 64 channels. A step's operations are three times those of the forward pass, a
+multiply-add counted as two.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from measuring import arguments, in_turn, show
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+from trainings import adam, noise, train
+
+from drnsr.networks import EDSR
+from drnsr.tracking.delivery import delivering
+from drnsr.tracking.journal import Destination, Journal
+from drnsr.tracking.logger import CurveLogger
+from drnsr.tracking.runs import describe_run
+from drnsr.training.fit import seed_everything
+from drnsr.training.precision import choose_precision
+
+BATCH, PATCH, CHANNELS, SIDE = 16, 48, 64, 2048
+STEPS = 8  # that are measured at a time
+CONFIG = {"model": {"name": "edsr_baseline"}, "data": {"name": "noise"}, "scale": 2, "seed": 0}
+
+
+def step(layout: torch.memory_format, *, low: bool) -> Callable[[], None]:
+    """One step on pixels that are there already, from uint8 to new weights."""
+    network = EDSR(scale=2).to(memory_format=layout)  # type: ignore[call-overload]
+    optimizer = adam(network.parameters())
+    lr = torch.randint(0, 256, (BATCH, 3, PATCH, PATCH), dtype=torch.uint8)
+    hr = torch.randint(0, 256, (BATCH, 3, 2 * PATCH, 2 * PATCH), dtype=torch.uint8)
+
+    def planes(pixels: Tensor) -> Tensor:
+        return (pixels.float() / 255).contiguous(memory_format=layout)
+
+    def run() -> None:
+        for _ in range(STEPS):
+            with torch.autocast("cpu", torch.bfloat16, enabled=low):
+                loss = F.l1_loss(network(planes(lr)), planes(hr))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    return run
+
+
+def under_lightning(folder: Path, precision: str) -> float:
+    """Seconds of a step of a whole training."""
+    run = describe_run(CONFIG, {}, "a benchmark")
+    store = f"sqlite:///{folder / 'mlflow.db'}"
+    journal = Journal.begin(folder, Destination(store, "benchmark"), run)
+    with delivering(journal):
+        return train(
+            EDSR(scale=2),
+            noise(folder),
+            folder,
+            steps=3 * STEPS,
+            precision=precision,
+            loggers=[CurveLogger(journal)],
+        ).a_step()
+
+
+def ceiling(kind: torch.dtype) -> dict[str, Callable[[], object]]:
+    """A product of matrices and a convolution in one type."""
+    a, b = torch.randn(2, SIDE, SIDE, dtype=kind)
+    pixels = torch.randn(BATCH, CHANNELS, PATCH, PATCH, dtype=kind)
+    pixels = pixels.contiguous(memory_format=torch.channels_last)
+    kernel = torch.randn(CHANNELS, CHANNELS, 3, 3, dtype=kind)
+    kernel = kernel.contiguous(memory_format=torch.channels_last)
+    name = str(kind).removeprefix("torch.")
+    return {
+        f"matrix product, {name}": lambda: a @ b,
+        f"convolution, {name}": lambda: F.conv2d(pixels, kernel, padding=1),
+    }
+
+
+def step_operations() -> int:
+    """Of one training step."""
+    with FlopCounterMode(display=False) as counter:
+        EDSR(scale=2)(torch.zeros(BATCH, 3, PATCH, PATCH))
+    return 3 * counter.get_total_flops()
+
+
+def main() -> None:
+    """Measure, and print."""
+    parsed = arguments(__doc__).parse_args()
+    precision, reason = choose_precision("cpu")
+    print(f"precision {precision}: {reason}")
+    seed_everything(0, threads=2)
+    ceilings = ceiling(torch.float32) | ceiling(torch.bfloat16)
+    ways = {
+        "plain step": step(torch.contiguous_format, low=False),
+        "our step": step(torch.channels_last, low=precision == "bf16-mixed"),
+    }
+    lightning = []
+    seconds: dict[str, float] = {}
+    for _ in range(parsed.rounds):
+        found = {each: taken / STEPS for each, taken in in_turn(ways, 1).items()}
+        found |= in_turn(ceilings, 20)
+        seconds = {each: min(taken, seconds.get(each, taken)) for each, taken in found.items()}
+        with tempfile.TemporaryDirectory() as folder:
+            lightning.append(under_lightning(Path(folder), precision))
+    seconds["our step under Lightning"] = min(lightning)
+    show(rows(seconds), parsed.json)
+
+
+def rows(seconds: dict[str, float]) -> list[dict[str, object]]:
+    """Each with its speed, and a ratio where there is something to compare with."""
+    matrix, convolution = 2 * SIDE**3, 2 * BATCH * PATCH**2 * CHANNELS**2 * 9
+    operations = {
+        name: matrix if "matrix" in name else convolution if "conv" in name else step_operations()
+        for name in seconds
+    }
+    speed = {name: operations[name] / taken / 1e9 for name, taken in seconds.items()}
+    ratios = {
+        "our step": ("plain step", "convolution, bfloat16"),
+        "our step under Lightning": ("our step",),
+    }
+    return [
+        {
+            "what": name,
+            "ms": round(1000 * taken, 2),
+            "GFLOP/s": round(speed[name]),
+            "speed over": "; ".join(
+                f"{other}: {speed[name] / speed[other]:.3f}" for other in ratios.get(name, ())
+            ),
+        }
+        for name, taken in seconds.items()
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""A training as the stage `train` puts it together, for the programs that measure one."""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+from PIL import Image
+from torch import nn
+
+from drnsr.data.module import CropData
+from drnsr.data.packing import Pack
+from drnsr.data.preparation import pack_training_set
+from drnsr.networks import Network
+from drnsr.training.checkpoints import Checkpoints
+from drnsr.training.curves import Curves
+from drnsr.training.fit import fit, seed_everything
+from drnsr.training.module import PixelTraining
+from drnsr.training.progress import TrainingProgress
+from drnsr.training.schedules import warmup_cosine
+
+Optimizers = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+class Clock(Callback):
+    """Notes when each step was over, and how much memory the process held then."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.memory: list[int] = []
+
+    def on_train_batch_end(self, *arguments: Any) -> None:  # noqa: ANN401 (Lightning's own)
+        """Note both."""
+        self.seconds.append(time.perf_counter())
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        self.memory.append(pages * 4096)
+
+    def a_step(self) -> float:
+        """Seconds of one step, in the mean; the first two warm up."""
+        return (self.seconds[-1] - self.seconds[1]) / (len(self.seconds) - 2)
+
+
+def noise(folder: Path, side: int = 400, count: int = 4) -> Pack:
+    """Square pictures of noise, packed; one in four validates."""
+    random = np.random.default_rng(0)
+    pictures = [folder / f"{number}.png" for number in range(count)]
+    for picture in pictures:
+        Image.fromarray(random.integers(0, 256, (side, side, 3), np.uint8)).save(picture)
+    return pack_training_set(
+        pictures, folder / "pack", name="noise", scales=[2], validation_fraction=0.25
+    )
+
+
+def adam(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """Small steps, that noise does not throw off."""
+    return torch.optim.Adam(parameters, lr=1e-4)
+
+
+def train(
+    network: Network,
+    pack: Pack,
+    folder: Path,
+    *,
+    steps: int,
+    patch_size: int = 48,
+    precision: str = "32-true",
+    optimizer: Optimizers = adam,
+    loggers: Iterable[Logger] = (),
+    seconds_between_states: float = 30,
+    validate_every: int | None = None,
+) -> Clock:
+    """Train a network at scale 2 with all callbacks, on two threads."""
+    seed_everything(0, threads=2)
+    module: L.LightningModule = PixelTraining(
+        network,
+        loss=torch.nn.L1Loss(),
+        optimizer=optimizer,
+        scheduler=lambda made: warmup_cosine(made, warmup_steps=1, total_steps=steps),
+        clipping=None,
+        channels_last=True,
+    )
+    data = CropData(
+        pack,
+        scale=2,
+        scales=[2],
+        patch_size=patch_size,
+        batch_size=16,
+        validation_crop=48,
+        workers=0,
+        max_steps=steps,
+        seed=0,
+    )
+    clock = Clock()
+    fit(
+        module,
+        data,
+        checkpoints=Checkpoints(
+            folder / "states", fingerprint="", seconds=seconds_between_states, keep=1
+        ),
+        progress=TrainingProgress(),
+        loggers=list(loggers),
+        callbacks=[Curves(log_every=20), clock],
+        max_steps=steps,
+        validate_every=validate_every or steps,
+        accelerator="cpu",
+        precision=precision,
+        ema_decay=0.99,
+        bad_losses="fail",
+    )
+    return clock
