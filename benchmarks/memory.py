@@ -1,13 +1,12 @@
-"""Peak memory and time of `drnsr upscale` on large pictures, each in a process of its own.
+"""Peak memory and time for large pictures, each in a process of its own.
 
-    python benchmarks/memory.py photo tiff
+    python benchmarks/memory.py photo tiff photos tiffs prepared
 
-`photo` is a JPEG of 24 megapixels, `tiff` one of 100 megapixels with 16 bits a channel, and `tiffs`
-several of them from 1 to 100. The pictures are made of noise and slopes, and removed afterwards.
+`drnsr upscale` on a `photo`, a JPEG of 24 megapixels, on a `tiff`, of 100 megapixels with 16 bits a
+channel, or on several of each from 1 to 100; and the preparation of training pictures of 1, 10 and
+100. The pictures are made of noise and slopes, and removed afterwards.
 """
 
-import argparse
-import json
 import re
 import subprocess
 import sys
@@ -18,15 +17,28 @@ from pathlib import Path
 
 import numpy as np
 import tifffile
+from measuring import arguments, show
 from PIL import Image
-from rich.console import Console
-from rich.table import Table
 
-_PROGRAM = """
+_UPSCALE = """
 import sys
 from pathlib import Path
 from drnsr.cli import main
 main(["upscale", *sys.argv[1:]])
+print(Path("/proc/self/status").read_text())
+"""
+
+# A set needs two pictures; the other one is small.
+_PREPARE = """
+import sys
+from pathlib import Path
+from PIL import Image
+from drnsr.data.preparation import pack_training_set
+picture, _, folder = map(Path, sys.argv[1:])
+small = picture.with_name("small.png")
+Image.new("RGB", (96, 96)).save(small)
+pictures = [picture, small]
+pack_training_set(pictures, folder, name="b", scales=[2, 3, 4], validation_fraction=0.5)
 print(Path("/proc/self/status").read_text())
 """
 
@@ -71,18 +83,15 @@ def _bands(height: int, width: int, dtype: type[np.generic]) -> Iterator[np.ndar
         yield ((slope * 0.8 + noise)[:, :, None] * white).astype(dtype).repeat(3, axis=2)
 
 
-def measure(picture: Path, arguments: list[str]) -> dict[str, object]:
-    """Enlarge a picture, and tell what it took."""
+def measure(picture: Path, program: str, options: list[str]) -> dict[str, object]:
+    """Call a program on a picture, and tell what it took."""
     start = time.perf_counter()
-    call = [sys.executable, "-c", _PROGRAM, str(picture), "--out", str(picture.parent / "out")]
-    status = subprocess.run([*call, *arguments], check=True, stdout=subprocess.PIPE, text=True)
+    call = [sys.executable, "-c", program, str(picture), "--out", str(picture.parent / "out")]
+    status = subprocess.run([*call, *options], check=True, stdout=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - start
     peak = re.search(r"VmHWM:\s+(\d+) kB", status.stdout)
     assert peak is not None
-    (made,) = (picture.parent / "out").iterdir()
-    with made.open("rb"):
-        megabytes = made.stat().st_size / 1e6
-    made.unlink()
+    megabytes = sum(made.stat().st_size for made in (picture.parent / "out").iterdir()) / 1e6
     return {
         "picture": picture.name,
         "peak_gib": round(int(peak[1]) / 2**20, 3),
@@ -91,25 +100,28 @@ def measure(picture: Path, arguments: list[str]) -> dict[str, object]:
     }
 
 
+CASES = {
+    "photo": (photo, _UPSCALE, [24]),
+    "tiff": (tiff, _UPSCALE, [100]),
+    "photos": (photo, _UPSCALE, [1, 10, 100]),
+    "tiffs": (tiff, _UPSCALE, [1, 10, 100]),
+    "prepared": (photo, _PREPARE, [1, 10, 100]),
+}
+
+
 def main() -> None:
-    """Print a table and write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="+", choices=("photo", "tiff", "tiffs"))
-    parser.add_argument("--json", type=Path, help="to write the rows into")
-    parsed, more = parser.parse_known_args()
+    """Measure, and print."""
+    parser = arguments(__doc__)
+    parser.add_argument("what", nargs="+", choices=CASES)
+    parsed, options = parser.parse_known_args()
     rows = []
     for what in parsed.what:
-        sizes = {"photo": [24], "tiff": [100], "tiffs": [1, 10, 100]}[what]
+        make, program, sizes = CASES[what]
         for size in sizes:
             with tempfile.TemporaryDirectory() as folder:
-                make = photo if what == "photo" else tiff
-                rows.append({"megapixels": size, **measure(make(Path(folder), size), more)})
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(*map(str, row.values()))
-    Console().print(table)
-    if parsed.json:
-        parsed.json.write_text(json.dumps(rows, indent=2) + "\n")
+                found = measure(make(Path(folder), size), program, options)
+            rows.append({"what": what, "megapixels": size, **found})
+    show(rows, parsed.json)
 
 
 if __name__ == "__main__":

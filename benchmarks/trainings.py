@@ -71,6 +71,7 @@ def train(
     precision: str = "32-true",
     optimizer: Optimizers = adam,
     loggers: Iterable[Logger] = (),
+    log_every: int = 20,
     seconds_between_states: float = 30,
     validate_every: int | None = None,
 ) -> Clock:
@@ -104,7 +105,7 @@ def train(
         ),
         progress=TrainingProgress(),
         loggers=list(loggers),
-        callbacks=[Curves(log_every=20), clock],
+        callbacks=[Curves(log_every=log_every), clock],
         max_steps=steps,
         validate_every=validate_every or steps,
         accelerator="cpu",

@@ -52,6 +52,16 @@ def test_it_composes_to_the_published_network(experiment):
         assert sum(tensor.numel() for tensor in network.parameters()) == PUBLISHED[experiment]
 
 
+def test_each_of_a_sweep_differs_from_its_base():
+    names = sorted(path.stem for path in (CONF / "experiment" / "sweep").glob("*.yaml"))
+    configs = {name: composed(f"experiment=sweep/{name}") for name in names}
+    base = configs.pop("base")
+    assert len(configs) >= 10
+    for name, config in configs.items():
+        assert config != base, name
+        assert (config.scale, config.data, config.benchmark) == (2, base.data, base.benchmark)
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """A project's folder with a small prepared set, at every scale that an experiment has."""

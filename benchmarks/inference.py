@@ -1,0 +1,126 @@
+"""EDSR-baseline on whole pictures: bf16 and channels-last over plain fp32, and what it costs.
+
+    python benchmarks/inference.py MIRROR [--model FILE]
+
+Seconds for the five pictures of Set5 at scale 2 and for one of 640 x 640 pixels, in turn, on two
+threads; and the PSNR (`paper_y`) of both on Set5. Weights are those of FILE, any checkpoint of
+EDSR-baseline x2; without one the network is trained on BSDS500 for STEPS steps first, for PSNR says
+nothing of an untrained network.
+"""
+
+import copy
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from measuring import ROOT, arguments, in_turn, show
+from torch import Tensor
+from trainings import train
+
+from drnsr.checkpoints.loading import load_network
+from drnsr.data.preparation import pack_benchmark, pack_training_set
+from drnsr.data.registry import fetch_registry
+from drnsr.evaluation.benchmark import Method, measure
+from drnsr.evaluation.protocol import PROTOCOLS
+from drnsr.formats.picture import of_array
+from drnsr.inference.engine import TorchEngine
+from drnsr.inference.tiling import Tiling
+from drnsr.networks import EDSR, Network
+from drnsr.training.muon import Muon
+
+STEPS = 300
+
+
+def trained(mirror: str | None, folder: Path) -> Network:
+    """EDSR-baseline after a short training."""
+    network = EDSR(scale=2)
+    photographs = fetched("bsds500_test", mirror, folder)
+    pack = pack_training_set(
+        photographs, folder / "pack", name="b", scales=[2], validation_fraction=0.01
+    )
+    train(
+        network,
+        pack,
+        folder,
+        steps=STEPS,
+        patch_size=24,
+        precision="bf16-mixed",
+        optimizer=lambda parameters: Muon(parameters, lr=5e-3, adam_lr=1e-4),
+    )
+    return network
+
+
+def fetched(name: str, mirror: str | None, folder: Path) -> list[Path]:
+    """The pictures of a registry."""
+    place = folder / name
+    registry = ROOT / "conf" / "registry" / f"{name}.txt"
+    fetch_registry(registry, ROOT / "data" / "downloads", place, mirror=mirror)
+    return sorted(place.glob("*_HR.png")) or sorted(place.iterdir())
+
+
+@torch.no_grad()
+def plain(network: Network, lr: np.ndarray) -> Tensor:
+    """What everyone writes first."""
+    sr: Tensor = network(torch.from_numpy(lr))
+    return sr
+
+
+def method(name: str, engine: TorchEngine) -> Method:
+    """An engine on whole pictures."""
+    tiling = Tiling(engine, tile="off")
+    return Method(
+        name, lambda lr: tiling.whole(replace(of_array(lr), value_range=(0.0, 255.0))), "rgb"
+    )
+
+
+def compare(
+    title: str, pictures: list[np.ndarray], network: Network, low: TorchEngine, rounds: int
+) -> dict[str, object]:
+    """Seconds both ways."""
+    seconds = in_turn(
+        {
+            "plain": lambda: [plain(network, each) for each in pictures],
+            "ours": lambda: [low(each) for each in pictures],
+        },
+        rounds,
+    )
+    return {
+        "pictures": title,
+        "plain fp32 s": round(seconds["plain"], 3),
+        "ours bf16 s": round(seconds["ours"], 3),
+        "speed over plain": round(seconds["plain"] / seconds["ours"], 2),
+    }
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = arguments(__doc__)
+    parser.add_argument("mirror", nargs="?", metavar="MIRROR")
+    parser.add_argument("--model", type=Path)
+    parsed = parser.parse_args()
+    torch.set_num_threads(2)
+    paper_y = PROTOCOLS["paper_y"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        network = load_network(parsed.model) if parsed.model else trained(parsed.mirror, folder)
+        set5 = pack_benchmark(fetched("set5_x2", parsed.mirror, folder), folder / "s", name="set5")
+        low = TorchEngine(copy.deepcopy(network), 2, precision="bf16")
+        methods = [method("fp32", TorchEngine(network, 2)), method("bf16", low)]
+        found = list(measure(set5, methods, scale=2, protocol=paper_y))
+        lrs = [paper_y.prepare(set5.hr(number), 2)[0] for number in range(len(set5.images))]
+    for name in ("fp32", "bf16"):
+        psnr = np.mean([each.results[name].score.psnr for each in found])
+        print(f"Set5 paper_y in {name}: {psnr:.4f} dB")
+    network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    pictures = {
+        "Set5": [np.float32(lr.transpose(2, 0, 1)[None] / 255) for lr in lrs],
+        "640 x 640": [np.random.default_rng(0).random((1, 3, 640, 640), np.float32)],
+    }
+    rows = [compare(title, each, network, low, parsed.rounds) for title, each in pictures.items()]
+    show(rows, parsed.json)
+
+
+if __name__ == "__main__":
+    main()

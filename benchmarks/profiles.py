@@ -1,0 +1,87 @@
+"""Where the time goes: one training step of EDSR-baseline, and one `drnsr upscale`.
+
+    python benchmarks/profiles.py
+
+The step by torch's profiler, operation by operation; the upscale (drnsr-x2, a JPEG of 1600 x 1200)
+by Python's, function by function. Both with the time spent in the line itself.
+"""
+
+import contextlib
+import cProfile
+import io
+import pstats
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from measuring import arguments, show
+from PIL import Image
+from torch.profiler import ProfilerActivity, profile
+from training_step import STEPS, step
+
+from drnsr.cli import main as drnsr
+from drnsr.training.fit import seed_everything
+
+LINES = 10
+
+
+def training_step() -> list[dict[str, object]]:
+    """The operations that take most of a step."""
+    seed_everything(0, threads=2)
+    steps = step(torch.channels_last, low=True)
+    steps()
+    with profile(activities=[ProfilerActivity.CPU]) as recorded:
+        steps()
+    events = sorted(
+        recorded.key_averages(), key=lambda each: each.self_cpu_time_total, reverse=True
+    )
+    total = sum(each.self_cpu_time_total for each in events)
+    return [
+        {
+            "operation": each.key,
+            "ms": round(each.self_cpu_time_total / 1000 / STEPS, 1),
+            "share": f"{100 * each.self_cpu_time_total / total:.1f} %",
+            "calls": each.count // STEPS,
+        }
+        for each in events[:LINES]
+    ]
+
+
+def upscale() -> list[dict[str, object]]:
+    """The functions that take most of an upscale, without the imports."""
+    with tempfile.TemporaryDirectory() as name:
+        picture = Path(name) / "photo.jpg"
+        pixels = np.random.default_rng(0).integers(0, 256, (75, 100, 3), np.uint8)
+        Image.fromarray(pixels).resize((1600, 1200), Image.Resampling.BICUBIC).save(picture)
+        command = ["upscale", str(picture), "--out", name, "--overwrite"]
+        recorded = cProfile.Profile()
+        with contextlib.redirect_stdout(io.StringIO()):
+            drnsr(command)
+            recorded.runcall(drnsr, command)
+    stats = pstats.Stats(recorded).get_stats_profile()
+    found = sorted(
+        stats.func_profiles.items(), key=lambda each: float(each[1].tottime), reverse=True
+    )
+    return [
+        {
+            "function": function,
+            "ms": round(1000 * each.tottime),
+            "share": f"{100 * each.tottime / stats.total_tt:.1f} %",
+            "calls": each.ncalls,
+        }
+        for function, each in found[:LINES]
+    ]
+
+
+def main() -> None:
+    """Profile both, and print."""
+    parsed = arguments(__doc__).parse_args()
+    for name, rows in {"training step": training_step(), "upscale": upscale()}.items():
+        print(name)
+        file = parsed.json and parsed.json.with_stem(f"{parsed.json.stem}-{name.split()[0]}")
+        show(rows, file)
+
+
+if __name__ == "__main__":
+    main()

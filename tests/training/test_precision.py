@@ -1,0 +1,63 @@
+import logging
+
+import pytest
+import torch
+
+from drnsr.checkpoints.fingerprint import fingerprint
+from drnsr.training.precision import choose_precision
+from pipelines.train import _choose_precision, _training_params
+from tests.pipeline.test_experiments import composed
+
+
+@pytest.fixture
+def cpu(monkeypatch):
+    """A CPU with the flags that the test says."""
+
+    def having(**flags):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags)
+
+    return having
+
+
+@pytest.mark.parametrize("flag", ["avx512_bf16", "amx_bf16", "bf16"])
+def test_bf16_where_the_cpu_computes_in_it(cpu, flag):
+    cpu(avx2=True, **{flag: True})
+    assert choose_precision("auto")[0] == "bf16-mixed"
+    assert choose_precision("cpu")[0] == "bf16-mixed"
+
+
+def test_fp32_on_an_older_cpu(cpu):
+    cpu(avx2=True, avx512_f=True, avx512_bf16=False)
+    assert choose_precision("auto")[0] == "32-true"
+
+
+@pytest.mark.parametrize(("fast", "chosen"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_a_gpu_is_asked_itself(cpu, monkeypatch, fast, chosen):
+    cpu(avx512_bf16=not fast)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: fast)
+    assert choose_precision("auto")[0] == chosen
+    assert choose_precision("cpu")[0] != chosen
+
+
+def test_the_choice_is_told_and_makes_another_run(cpu, caplog):
+    runs = {}
+    for has_it in (True, False):
+        config = composed("experiment=smoke")
+        cpu(avx512_bf16=has_it)
+        with caplog.at_level(logging.INFO, "drnsr"):
+            _choose_precision(config.trainer)
+        runs[config.trainer.precision] = fingerprint(_training_params(config))
+    assert list(runs) == ["bf16-mixed", "32-true"]
+    assert len(set(runs.values())) == 2
+    assert "precision bf16-mixed: this CPU computes in bf16" in caplog.text
+    assert "precision 32-true: this CPU has no instructions for bf16" in caplog.text
+
+
+def test_a_precision_that_is_said_is_not_chosen(cpu):
+    cpu(avx512_bf16=True)
+    config = composed("experiment=smoke", "trainer.precision=32-true")
+    _choose_precision(config.trainer)
+    assert config.trainer.precision == "32-true"
