@@ -53,9 +53,9 @@ def test_it_composes_to_the_published_network(experiment):
 
 
 def test_each_of_a_sweep_differs_from_its_base():
-    names = sorted(path.stem for path in (CONF / "experiment" / "sweep").glob("*.yaml"))
-    configs = {name: composed(f"experiment=sweep/{name}") for name in names}
-    base = configs.pop("base")
+    names = [name for name in EXPERIMENTS if name.startswith("sweep_")]
+    configs = {name: composed(f"experiment={name}") for name in names}
+    base = configs.pop("sweep_base")
     assert len(configs) >= 10
     for name, config in configs.items():
         assert config != base, name

@@ -1,0 +1,56 @@
+"""Memory of a training over 10,000 steps, with all callbacks, states every ten seconds and curves.
+
+    python benchmarks/long_training.py
+
+A small network, so that it takes minutes; what could grow is around it.
+"""
+
+import tempfile
+from pathlib import Path
+
+from measuring import arguments, show
+from trainings import noise, train
+
+from drnsr.networks import DRNSR
+from drnsr.tracking.delivery import delivering
+from drnsr.tracking.journal import Destination, Journal
+from drnsr.tracking.logger import CurveLogger
+from drnsr.tracking.runs import describe_run
+
+CONFIG = {"model": {"name": "drnsr"}, "data": {"name": "noise"}, "scale": 2, "seed": 0}
+
+
+def main() -> None:
+    """Train, and print the process's memory now and then."""
+    parser = arguments(__doc__)
+    parser.add_argument("--steps", type=int, default=10_000)
+    parsed = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = f"sqlite:///{folder / 'mlflow.db'}"
+        run = describe_run(CONFIG, {}, "a benchmark")
+        journal = Journal.begin(folder, Destination(store, "benchmark"), run)
+        with delivering(journal):
+            clock = train(
+                DRNSR(scale=2, num_features=8, num_blocks=1),
+                noise(folder),
+                folder,
+                steps=parsed.steps,
+                patch_size=12,
+                loggers=[CurveLogger(journal)],
+                log_every=20,
+                seconds_between_states=10,
+                validate_every=parsed.steps // 10,
+            )
+    tenth = parsed.steps // 10
+    show(
+        [
+            {"step": step, "memory MiB": round(clock.memory[step - 1] / 2**20, 1)}
+            for step in (tenth // 2, *range(tenth, parsed.steps + 1, tenth))
+        ],
+        parsed.json,
+    )
+
+
+if __name__ == "__main__":
+    main()
