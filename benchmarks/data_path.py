@@ -69,8 +69,8 @@ def pictures(mirror: str | None, size: tuple[int, int], folder: Path) -> Pack:
     (folder / "lr").mkdir(parents=True)
     for path in sorted(source.iterdir())[:PICTURES]:
         picture = Image.open(path).convert("RGB")
-        upright = picture.width > picture.height
-        picture = picture.resize(size if upright else size[::-1], Image.Resampling.BICUBIC)
+        landscape = picture.width > picture.height
+        picture = picture.resize(size if landscape else size[::-1], Image.Resampling.BICUBIC)
         picture.save(folder / f"{path.stem}.png")
     pack = pack_training_set(
         sorted(folder.glob("*.png")),
@@ -121,7 +121,7 @@ def row(name: str, other: str, rates: dict[str, float]) -> dict[str, object]:
 
 def main() -> None:
     """Measure, and print."""
-    parser = arguments(__doc__)
+    parser = arguments(__doc__, rounds=3)
     parser.add_argument("mirror", nargs="?", metavar="MIRROR")
     parsed = parser.parse_args()
     torch.set_num_threads(2)

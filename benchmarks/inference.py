@@ -10,7 +10,6 @@ nothing of an untrained network.
 
 import copy
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +28,7 @@ from drnsr.inference.engine import TorchEngine
 from drnsr.inference.tiling import Tiling
 from drnsr.networks import EDSR, Network
 from drnsr.training.muon import Muon
+from drnsr.training.precision import choose_precision
 
 STEPS = 300
 
@@ -46,7 +46,7 @@ def trained(mirror: str | None, folder: Path) -> Network:
         folder,
         steps=STEPS,
         patch_size=24,
-        precision="bf16-mixed",
+        precision=choose_precision("cpu")[0],
         optimizer=lambda parameters: Muon(parameters, lr=5e-3, adam_lr=1e-4),
     )
     return network
@@ -70,9 +70,7 @@ def plain(network: Network, lr: np.ndarray) -> Tensor:
 def method(name: str, engine: TorchEngine) -> Method:
     """An engine on whole pictures."""
     tiling = Tiling(engine, tile="off")
-    return Method(
-        name, lambda lr: tiling.whole(replace(of_array(lr), value_range=(0.0, 255.0))), "rgb"
-    )
+    return Method(name, lambda lr: tiling.whole(of_array(lr)), "rgb")
 
 
 def compare(
@@ -96,7 +94,7 @@ def compare(
 
 def main() -> None:
     """Measure, and print."""
-    parser = arguments(__doc__)
+    parser = arguments(__doc__, rounds=3)
     parser.add_argument("mirror", nargs="?", metavar="MIRROR")
     parser.add_argument("--model", type=Path)
     parsed = parser.parse_args()
@@ -115,7 +113,7 @@ def main() -> None:
         print(f"Set5 paper_y in {name}: {psnr:.4f} dB")
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     pictures = {
-        "Set5": [np.float32(lr.transpose(2, 0, 1)[None] / 255) for lr in lrs],
+        "Set5": [np.ascontiguousarray(lr.transpose(2, 0, 1)[None] / 255, np.float32) for lr in lrs],
         "640 x 640": [np.random.default_rng(0).random((1, 3, 640, 640), np.float32)],
     }
     rows = [compare(title, each, network, low, parsed.rounds) for title, each in pictures.items()]

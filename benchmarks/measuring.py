@@ -29,12 +29,13 @@ def in_turn(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, 
     return {name: min(each) for name, each in seconds.items()}
 
 
-def arguments(description: str | None) -> argparse.ArgumentParser:
-    """The arguments that most of the programs take."""
+def arguments(description: str | None, *, rounds: int | None = None) -> argparse.ArgumentParser:
+    """The arguments that the programs share; ``rounds`` is the default where ways take turns."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=3, help="that each way is measured")
+    if rounds is not None:
+        parser.add_argument("--rounds", type=int, default=rounds, help="that each way is measured")
     parser.add_argument("--json", type=Path, help="to write the rows into")
     return parser
 

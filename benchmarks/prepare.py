@@ -56,7 +56,7 @@ def script(pictures: list[Path], folder: Path) -> None:
 
 
 def main() -> None:
-    """Measure both, compare what they made, and print."""
+    """Measure both, and print."""
     parser = arguments(__doc__)
     parser.add_argument("mirror", nargs="?", metavar="MIRROR")
     parser.add_argument("--pictures", type=int, default=400)

@@ -2,8 +2,9 @@
 
     python benchmarks/startup.py
 
-In turn, the fastest of each: `drnsr --help`; the stage `train` until its first step is over, over a
-process that imports torch and lightning and ends; and a `dvc repro` that finds nothing to do.
+In turn, the fastest of each: `drnsr --help`; the stage `train`, untracked, until its first step is
+over, over a process that imports torch and lightning and ends; and a `dvc repro` that finds nothing
+to do.
 """
 
 import shutil
@@ -42,8 +43,11 @@ def project(folder: Path) -> Path:
 
 def main() -> None:
     """Measure, and print."""
-    parsed = arguments(__doc__).parse_args()
+    parsed = arguments(__doc__, rounds=3).parse_args()
     programs = Path(sys.executable).parent
+    status = subprocess.run([programs / "dvc", "status"], cwd=ROOT, capture_output=True, text=True)
+    if "up to date" not in status.stdout:
+        sys.exit("error: `dvc status` names what is to be done; run `make repro` first")
     with tempfile.TemporaryDirectory() as name:
         place = project(Path(name))
         options = ["--config-dir=.", "--config-name=resolved", "logger.experiment=null"]

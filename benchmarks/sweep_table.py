@@ -2,14 +2,19 @@
 
     python benchmarks/sweep_table.py multirun/DATE/TIME [...]
 
-Sorted by PSNR; of each job, the experiment of its command line, and what is in its metrics.
+Sorted by the PSNR of the validation pictures, by which a recipe may be chosen; the benchmarks stand
+beside it. Of each job, the experiment of its command line, and what is in its metrics.
 """
 
+import csv
 import json
+import sys
 from pathlib import Path
 
 from measuring import arguments, show
 from omegaconf import OmegaConf
+
+VALIDATION = "validation dB"
 
 
 def row(job: Path) -> dict[str, object]:
@@ -19,6 +24,8 @@ def row(job: Path) -> dict[str, object]:
     config = OmegaConf.load(job / ".hydra" / "config.yaml")
     benchmark = json.loads((job / "metrics" / "benchmark.json").read_text(encoding="utf-8"))
     cost = json.loads((job / "metrics" / "training_cost.json").read_text(encoding="utf-8"))
+    with (job / "metrics" / "curves" / "validation_psnr.csv").open(encoding="utf-8") as file:
+        curve = list(csv.DictReader(file))
     experiment = next(each for each in overrides if each.startswith("experiment="))
     scores = {
         f"{name} dB": round(found["model"]["psnr"], 3)
@@ -30,6 +37,7 @@ def row(job: Path) -> dict[str, object]:
         "scale": config.scale,
         "steps": config.trainer.max_steps,
         "seconds": round(cost["seconds"], 1),
+        VALIDATION: float(curve[-1]["psnr_db"]),
         **scores,
     }
 
@@ -41,8 +49,12 @@ def main() -> None:
     parsed = parser.parse_args()
     jobs = [path.parent for folder in parsed.folders for path in folder.glob("**/.hydra")]
     finished = [job for job in jobs if (job / "metrics" / "benchmark.json").is_file()]
-    rows = sorted((row(job) for job in finished), key=lambda each: -float(str(each["set5 dB"])))
-    show(rows, parsed.json)
+    for job in set(jobs) - set(finished):
+        print(f"not finished: {job}", file=sys.stderr)
+    if not finished:
+        sys.exit("error: none of these folders has a finished job of a multirun")
+    rows = sorted((row(job) for job in finished), key=lambda each: -float(str(each[VALIDATION])))
+    show([{**each, VALIDATION: f"{each[VALIDATION]:.3f}"} for each in rows], parsed.json)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def measure(name: str, network: Network, rounds: int) -> dict[str, object]:
 
 def main() -> None:
     """Print a table and write JSON."""
-    parser = arguments(__doc__)
+    parser = arguments(__doc__, rounds=3)
     parser.add_argument("models", nargs="*", metavar="MODEL", help="by default all of them")
     parsed = parser.parse_args()
     networks = {name: load_network(pretrained.model_file(name)) for name in pretrained.NAMES}

@@ -62,7 +62,7 @@ def cost(outputs: Outputs) -> dict[str, str]:
         "seconds per output megapixel": f"{network['seconds_per_megapixel']:.2f}",
         "peak memory": "not known on this system" if peak is None else f"{peak:.0f} MiB",
         "training": f"{training['seconds']:.0f} s,"
-        f" {training['samples_per_second']:.0f} samples per second",
+        f" {training['samples_per_second']:.0f} samples per second, {training['precision']}",
     }
 
 

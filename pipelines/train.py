@@ -126,6 +126,7 @@ def _train(
     curves.write(outputs.curves)
     samples = trainer.max_steps * config.loader.batch_size
     cost = {
+        "precision": trainer.precision,
         "seconds": progress.seconds,
         "samples_per_second": samples / progress.seconds,
         "skipped_losses": skipped,

@@ -42,6 +42,13 @@ def test_a_gpu_is_asked_itself(cpu, monkeypatch, fast, chosen):
     assert choose_precision("cpu")[0] != chosen
 
 
+@pytest.mark.parametrize("accelerator", ["auto", "gpu", "mps"])
+def test_a_macs_gpu_is_not_judged_by_its_cpu(cpu, monkeypatch, accelerator):
+    cpu(bf16=True)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_precision(accelerator)[0] == "32-true"
+
+
 def test_the_choice_is_told_and_makes_another_run(cpu, caplog):
     runs = {}
     for has_it in (True, False):

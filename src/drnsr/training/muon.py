@@ -12,14 +12,15 @@ from torch.optim.adam import adam
 class Muon(torch.optim.Optimizer):
     """Momentum, orthogonalised, for the hidden kernels; Adam for the rest (Jordan et al. 2024).
 
-    A convolution's kernel is a matrix, (out, in * height * width). Its momentum is replaced by the
-    nearest matrix whose singular values are all equal, so that a step also moves the weights in the
-    directions of which the gradient has little. Biases, and the first and the last kernel, which
-    read and write pixels, are left to Adam. torch's own Muon takes matrices alone, not kernels.
+    A convolution's kernel is taken as a matrix, (out, in * height * width). Its momentum is replaced
+    by the nearest matrix whose singular values are all equal, so that a step also moves the weights
+    in the directions of which the gradient has little. Biases, and the first and the last kernel,
+    which read and write pixels, are left to Adam. torch's own Muon takes matrices alone, not kernels.
 
     Args:
         params: a network's, in the order of its layers.
-        lr: of the hidden kernels; the spectral norm of a step.
+        lr: of the hidden kernels; about the spectral norm of a step, and sqrt(out / in) times that
+            where a kernel has more outputs than inputs.
         adam_lr: of the rest.
         momentum: of the hidden kernels, Nesterov's.
         betas: of the rest, as eps.
@@ -47,8 +48,8 @@ class Muon(torch.optim.Optimizer):
         hidden = [each for each in everything if each.ndim > 1][1:-1]
         if not hidden:
             raise ValueError("Muon needs a kernel between the first and the last")
-        names = {id(each) for each in hidden}
-        rest = [each for each in everything if id(each) not in names]
+        ids = {id(each) for each in hidden}
+        rest = [each for each in everything if id(each) not in ids]
         groups: list[dict[str, Any]] = [
             {"params": hidden, "lr": lr, "momentum": momentum},
             {"params": rest, "lr": adam_lr, "betas": betas, "eps": eps},
@@ -114,7 +115,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor, *, iterations: int = 5) -> Tensor:
-    """Bring the singular values of each of (N, rows, columns) near 1, between 0.5 and 1.5.
+    """Bring the singular values of each of (N, rows, columns) near 1; very small ones stay smaller.
 
     Newton and Schulz's iteration with a quintic polynomial whose coefficients (Jordan et al. 2024)
     lift small singular values fast, rather than bring all of them exactly to 1. A matrix of zeros

@@ -20,7 +20,9 @@ def choose_precision(accelerator: str) -> tuple[str, str]:
     """
     if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
         fast, where = torch.cuda.is_bf16_supported(including_emulation=False), "this GPU"
-    elif accelerator == "mps" or (accelerator == "auto" and torch.backends.mps.is_available()):
+    elif accelerator == "mps" or (
+        accelerator in ("auto", "gpu") and torch.backends.mps.is_available()
+    ):
         fast, where = False, "MPS"
     else:
         fast, where = _cpu_has_bf16(torch.cpu.get_capabilities()), "this CPU"
