@@ -2,11 +2,11 @@
 
     python benchmarks/training_step.py
 
-In turn, in one process on two threads and with deterministic algorithms: a plain PyTorch step (fp32,
-contiguous), ours (bf16 and channels-last), and ours under Lightning with all callbacks, crops, curves
-and an MLflow store; and what the machine can do at best: a product of matrices and a convolution of
-64 channels. A step's operations are three times those of the forward pass, a multiply-add counted as
-two.
+In turn, in one process on two threads and with deterministic algorithms: a plain PyTorch step
+(fp32, contiguous), ours (bf16 and channels-last), and ours under Lightning with all callbacks,
+crops, curves and an MLflow store; and what the machine can do at best: a product of matrices and
+a convolution of 64 channels. A step's operations are three times those of the forward pass, a
+multiply-add counted as two.
 """
 
 import tempfile

@@ -18,6 +18,7 @@ from drnsr.errors import SignalError
 from drnsr.training.checkpoints import BusyError, sole_process
 from drnsr.training.fit import SurroundingsError
 from drnsr.training.module import PixelTraining
+from drnsr.training.muon import Muon
 from tests.training.runs import against_a_discriminator, made, train
 
 
@@ -69,6 +70,17 @@ def ended_after(step, pack, folder, **options):
     callbacks = [End("train_batch_end", step)]
     with pytest.raises(EndedError):
         train(pack, folder, callbacks=callbacks, seconds_between_states=0, **options)
+
+
+def muon(parameters):
+    return Muon(parameters, lr=5e-3, adam_lr=5e-3)
+
+
+def test_muon_goes_on_too(pack, tmp_path):
+    whole = made(train(pack, tmp_path / "whole", optimizer=muon), tmp_path / "whole")
+    ended_after(5, pack, tmp_path / "ended", optimizer=muon)
+    network = train(pack, tmp_path / "ended", optimizer=muon)
+    assert made(network, tmp_path / "ended") == whole
 
 
 def test_only_the_newest_states_and_the_best_are_kept(pack, tmp_path):

@@ -12,10 +12,11 @@ from torch.optim.adam import adam
 class Muon(torch.optim.Optimizer):
     """Momentum, orthogonalised, for the hidden kernels; Adam for the rest (Jordan et al. 2024).
 
-    A convolution's kernel is taken as a matrix, (out, in * height * width). Its momentum is replaced
-    by the nearest matrix whose singular values are all equal, so that a step also moves the weights
-    in the directions of which the gradient has little. Biases, and the first and the last kernel,
-    which read and write pixels, are left to Adam. torch's own Muon takes matrices alone, not kernels.
+    A convolution's kernel is taken as a matrix, (out, in * height * width). Its momentum is
+    replaced by the nearest matrix whose singular values are all equal, so that a step also moves
+    the weights in the directions of which the gradient has little. Biases, and the first and the
+    last kernel, which read and write pixels, are left to Adam. torch's own Muon takes matrices
+    alone, not kernels.
 
     Args:
         params: a network's, in the order of its layers.
