@@ -2,6 +2,9 @@
 
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 class EMA(WeightAveraging):
@@ -16,8 +19,10 @@ class EMA(WeightAveraging):
     """
 
     def __init__(self, decay: float) -> None:
-        def average(old: Tensor, new: Tensor, num_averaged: Tensor | int) -> Tensor:
+        def average(old: Tensors, new: Tensors, num_averaged: Tensor | int) -> None:
             n = int(num_averaged)
-            return old.lerp(new, 1 - min(decay, (1 + n) / (10 + n)))
+            of_this_step = get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))  # type: ignore[no-untyped-call]
+            of_this_step(old, new, num_averaged)
 
-        super().__init__(use_buffers=False, avg_fn=average)
+        # All tensors in one call: one after another cost a small network 3 % of its step.
+        super().__init__(use_buffers=False, multi_avg_fn=average)
