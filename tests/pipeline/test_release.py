@@ -37,7 +37,7 @@ def outputs(tmp_path, monkeypatch):
             "seconds_per_megapixel": 0.87,
             "peak_memory_mib": 463.0,
         },
-        "training_cost": {"seconds": 1826.6, "samples_per_second": 52.6},
+        "training_cost": {"seconds": 1826.6, "samples_per_second": 52.6, "precision": "bf16-mixed"},
     }
     Path("metrics").mkdir()
     for name, content in files.items():
