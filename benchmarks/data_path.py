@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import ROOT, arguments, in_turn, show
+from measuring import arguments, fetched, in_turn, show
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -24,7 +24,6 @@ from trainings import noise, train
 from drnsr.data.crops import TrainingCrops
 from drnsr.data.packing import Pack
 from drnsr.data.preparation import pack_training_set
-from drnsr.data.registry import fetch_registry
 from drnsr.networks import DRNSR
 from drnsr.training.precision import choose_precision
 
@@ -62,12 +61,8 @@ class Decoding(Dataset[tuple[Tensor, Tensor]]):
 
 def pictures(mirror: str | None, size: tuple[int, int], folder: Path) -> Pack:
     """PNG files of both resolutions for the plain way, and a pack of the same for ours."""
-    registry = ROOT / "conf" / "registry" / "bsds500_test.txt"
-    source = folder.parent / "source"
-    if not source.exists():
-        fetch_registry(registry, ROOT / "data" / "downloads", source, mirror=mirror)
     (folder / "lr").mkdir(parents=True)
-    for path in sorted(source.iterdir())[:PICTURES]:
+    for path in fetched("bsds500_test", mirror, folder.parent)[:PICTURES]:
         picture = Image.open(path).convert("RGB")
         landscape = picture.width > picture.height
         picture = picture.resize(size if landscape else size[::-1], Image.Resampling.BICUBIC)

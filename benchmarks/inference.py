@@ -14,13 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measuring import ROOT, arguments, in_turn, show
+from measuring import arguments, fetched, in_turn, show
 from torch import Tensor
 from trainings import train
 
 from drnsr.checkpoints.loading import load_network
 from drnsr.data.preparation import pack_benchmark, pack_training_set
-from drnsr.data.registry import fetch_registry
 from drnsr.evaluation.benchmark import Method, measure
 from drnsr.evaluation.protocol import PROTOCOLS
 from drnsr.formats.picture import of_array
@@ -50,14 +49,6 @@ def trained(mirror: str | None, folder: Path) -> Network:
         optimizer=lambda parameters: Muon(parameters, lr=5e-3, adam_lr=1e-4),
     )
     return network
-
-
-def fetched(name: str, mirror: str | None, folder: Path) -> list[Path]:
-    """The pictures of a registry."""
-    place = folder / name
-    registry = ROOT / "conf" / "registry" / f"{name}.txt"
-    fetch_registry(registry, ROOT / "data" / "downloads", place, mirror=mirror)
-    return sorted(place.glob("*_HR.png")) or sorted(place.iterdir())
 
 
 @torch.no_grad()

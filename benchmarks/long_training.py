@@ -9,15 +9,11 @@ import tempfile
 from pathlib import Path
 
 from measuring import arguments, show
-from trainings import noise, train
+from trainings import begun, noise, train
 
 from drnsr.networks import DRNSR
 from drnsr.tracking.delivery import delivering
-from drnsr.tracking.journal import Destination, Journal
 from drnsr.tracking.logger import CurveLogger
-from drnsr.tracking.runs import describe_run
-
-CONFIG = {"model": {"name": "drnsr"}, "data": {"name": "noise"}, "scale": 2, "seed": 0}
 
 
 def main() -> None:
@@ -28,8 +24,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store = f"sqlite:///{folder / 'mlflow.db'}"
-        run = describe_run(CONFIG, {}, "a benchmark")
-        journal = Journal.begin(folder, Destination(store, "benchmark"), run)
+        journal = begun(folder, store)
         with delivering(journal):
             clock = train(
                 DRNSR(scale=2, num_features=8, num_blocks=1),

@@ -9,7 +9,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from drnsr.data.registry import fetch_registry
+
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def fetched(name: str, mirror: str | None, folder: Path) -> list[Path]:
+    """The pictures of a registry; of pairs, the originals."""
+    place = folder / name
+    registry = ROOT / "conf" / "registry" / f"{name}.txt"
+    fetch_registry(registry, ROOT / "data" / "downloads", place, mirror=mirror)
+    return sorted(place.glob("*_HR.png")) or sorted(place.iterdir())
 
 
 def in_turn(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:

@@ -11,11 +11,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from measuring import ROOT, arguments, in_turn, show
+from measuring import arguments, fetched, in_turn, show
 from PIL import Image
 
 from drnsr.data.preparation import pack_training_set
-from drnsr.data.registry import fetch_registry
 from drnsr.training.fit import seed_everything
 
 SCALES = (2, 3, 4)
@@ -66,10 +65,7 @@ def main() -> None:
         folder = Path(name)
         pictures: list[Path] = []
         for part in ("train", "test"):
-            registry = ROOT / "conf" / "registry" / f"bsds500_{part}.txt"
-            place = folder / part
-            fetch_registry(registry, ROOT / "data" / "downloads", place, mirror=parsed.mirror)
-            pictures += sorted(place.iterdir())
+            pictures += fetched(f"bsds500_{part}", parsed.mirror, folder)
         pictures = pictures[: parsed.pictures]
 
         def ours() -> None:

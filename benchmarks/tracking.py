@@ -19,17 +19,14 @@ from statistics import median
 
 from rich.console import Console
 from rich.table import Table
-from trainings import noise, train
+from trainings import begun, noise, train
 
 from drnsr.data.packing import Pack
 from drnsr.networks import DRNSR
 from drnsr.tracking.delivery import deliver, delivering
-from drnsr.tracking.journal import Destination, Journal
 from drnsr.tracking.logger import CurveLogger
-from drnsr.tracking.runs import describe_run
 
 STEPS = 60
-CONFIG = {"model": {"name": "drnsr"}, "data": {"name": "noise"}, "scale": 2, "seed": 0}
 
 
 def seconds_a_step(pack: Pack, folder: Path, uri: str | None) -> float:
@@ -37,8 +34,7 @@ def seconds_a_step(pack: Pack, folder: Path, uri: str | None) -> float:
     with ExitStack() as stack:
         loggers = []
         if uri is not None:
-            run = describe_run(CONFIG, {}, "a benchmark")
-            journal = Journal.begin(folder, Destination(uri, "benchmark"), run)
+            journal = begun(folder, uri)
             stack.enter_context(delivering(journal))
             loggers = [CurveLogger(journal)]
         return train(
@@ -65,9 +61,7 @@ def main() -> None:
         folder = Path(name)
         pack = noise(folder)
         store = f"sqlite:///{folder / 'mlflow.db'}"
-        deliver(
-            Journal.begin(folder, Destination(store, "benchmark"), describe_run(CONFIG, {}, ""))
-        )
+        deliver(begun(folder, store))
         cases: dict[str, Callable[[Path], float]] = {
             "untracked": lambda place: seconds_a_step(pack, place, None),
             "SQLite file": lambda place: seconds_a_step(pack, place, store),

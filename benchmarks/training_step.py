@@ -21,21 +21,18 @@ from measuring import arguments, in_turn, show
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
-from trainings import adam, noise, train
+from trainings import adam, begun, noise, train
 
 from drnsr.data.crops import Pair, TrainingCrops
 from drnsr.data.packing import Pack
 from drnsr.networks import EDSR
 from drnsr.tracking.delivery import deliver, delivering
-from drnsr.tracking.journal import Destination, Journal
 from drnsr.tracking.logger import CurveLogger
-from drnsr.tracking.runs import describe_run
 from drnsr.training.fit import seed_everything
 from drnsr.training.precision import choose_precision
 
 BATCH, PATCH, CHANNELS, SIDE = 16, 48, 64, 2048
 STEPS = 4  # that are measured at a time
-CONFIG = {"model": {"name": "edsr_baseline"}, "data": {"name": "noise"}, "scale": 2, "seed": 0}
 
 
 def step(
@@ -77,13 +74,7 @@ def loops(pack: Pack, *, low: bool) -> dict[str, Callable[[], None]]:
     }
 
 
-def begun(folder: Path, store: Path) -> Journal:
-    """A run, to be delivered to a store."""
-    run = describe_run(CONFIG, {}, "a benchmark")
-    return Journal.begin(folder, Destination(f"sqlite:///{store}", "benchmark"), run)
-
-
-def under_lightning(folder: Path, store: Path, precision: str) -> float:
+def under_lightning(folder: Path, store: str, precision: str) -> float:
     """Seconds of a step of a whole training."""
     folder.mkdir()
     journal = begun(folder, store)
@@ -134,7 +125,7 @@ def main() -> None:
         folder = Path(name)
         pack = pictures(parsed.mirror, (481, 321), folder / "photographs")
         ways = loops(pack, low=precision == "bf16-mixed")
-        store = folder / "mlflow.db"
+        store = f"sqlite:///{folder / 'mlflow.db'}"
         (folder / "first").mkdir()
         deliver(begun(folder / "first", store))  # a store is made once, not in every training
         for number in range(parsed.rounds):

@@ -17,6 +17,8 @@ from drnsr.data.module import CropData
 from drnsr.data.packing import Pack
 from drnsr.data.preparation import pack_training_set
 from drnsr.networks import Network
+from drnsr.tracking.journal import Destination, Journal
+from drnsr.tracking.runs import describe_run
 from drnsr.training.checkpoints import Checkpoints
 from drnsr.training.curves import Curves
 from drnsr.training.fit import fit, seed_everything
@@ -25,6 +27,14 @@ from drnsr.training.progress import TrainingProgress
 from drnsr.training.schedules import warmup_cosine
 
 Optimizers = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+def begun(folder: Path, store: str) -> Journal:
+    """The journal of a run that is to be delivered to a store."""
+    config = {"model": {"name": "any"}, "data": {"name": "any"}, "scale": 2, "seed": 0}
+    return Journal.begin(
+        folder, Destination(store, "benchmark"), describe_run(config, {}, "a benchmark")
+    )
 
 
 class Clock(Callback):
