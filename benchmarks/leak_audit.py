@@ -1,21 +1,20 @@
 """Times the leak audit on 400 x 220 pictures of BSDS500's size.
 
-    python benchmarks/leak_audit.py [MIRROR]
+    python benchmarks/leak_audit.py MIRROR
 
-The training pictures are BSDS500's train and test of the mirror, the benchmark pictures Set5, Set14
-and, for B100 and Urban100, which a mirror may lack, 201 of BSDS500's own made into strangers: their
-quarters are swapped crosswise and their values inverted. Prints a table, and a line of JSON.
+The training pictures are BSDS500's train and test, the benchmark pictures Set5, Set14 and, for B100
+and Urban100, which a mirror may lack, 201 of BSDS500's own made into strangers: their quarters are
+swapped crosswise and their values inverted.
 """
 
-import json
 import os
 import resource
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+from measuring import arguments, fetched, show
 from numpy.typing import NDArray
 from rich.progress import track
 
@@ -33,16 +32,15 @@ def stranger(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(255 - np.roll(pixels, (height // 2, width // 2), axis=(0, 1)))
 
 
-def packs(mirror: Path, folder: Path) -> tuple[Pack, list[Pack]]:
+def packs(mirror: str | None, folder: Path) -> tuple[Pack, list[Pack]]:
     """The training pictures, and the benchmarks."""
-    bsds = sorted(mirror.glob("*/BIDS/BSDS500/*/BSDS500/data/images/t*/*.jpg"))
+    bsds = [p for part in ("train", "test") for p in fetched(f"bsds500_{part}", mirror, folder)]
     (folder / "strangers").mkdir()
     for picture in bsds[:STRANGERS]:
         write_png(folder / "strangers" / f"{picture.stem}.png", stranger(read_image(picture)))
     benchmarks = {"strangers": sorted((folder / "strangers").iterdir())}
-    for name in ("Set5", "Set14"):
-        found = mirror.glob(f"*/jbhuang0604/SelfExSR/*/data/{name}/image_SRF_2/*_HR.png")
-        benchmarks[name] = sorted(found)
+    for name in ("set5", "set14"):
+        benchmarks[name] = fetched(f"{name}_x2", mirror, folder)
     return (
         pack_benchmark(bsds, folder / "training-pack", name="bsds500"),
         [
@@ -52,10 +50,13 @@ def packs(mirror: Path, folder: Path) -> tuple[Pack, list[Pack]]:
     )
 
 
-def main(mirror: Path) -> None:
+def main() -> None:
     """Time one audit."""
+    parser = arguments(__doc__)
+    parser.add_argument("mirror", nargs="?", metavar="MIRROR")
+    parsed = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        training, benchmarks = packs(mirror, Path(folder))
+        training, benchmarks = packs(parsed.mirror, Path(folder))
         wall, cpu = time.perf_counter(), time.process_time()
         leaks = find_leaks(training, benchmarks, progress=track)
         figures = {
@@ -69,11 +70,8 @@ def main(mirror: Path) -> None:
         }
     for leak in leaks:
         print(leak)
-    for name, value in figures.items():
-        print(f"{name:20} {value}")
-    print(json.dumps(figures))
+    show([figures], parsed.json)
 
 
 if __name__ == "__main__":
-    root = Path(__file__).resolve().parents[1]
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else root.parent / "shared" / "mirror")
+    main()

@@ -1,6 +1,6 @@
 """Peak memory and time for large pictures, each in a process of its own.
 
-    python benchmarks/memory.py photo tiff photos tiffs prepared
+    python benchmarks/memory.py photo tiff photos tiffs prepared [--model MODEL]
 
 `drnsr upscale` on a `photo`, a JPEG of 24 megapixels, on a `tiff`, of 100 megapixels with 16 bits a
 channel, or on several of each from 1 to 100; and the preparation of training pictures of 1, 10 and
@@ -113,12 +113,15 @@ def main() -> None:
     """Measure, and print."""
     parser = arguments(__doc__)
     parser.add_argument("what", nargs="+", choices=CASES)
-    parsed, options = parser.parse_known_args()
+    parser.add_argument("--model", help="that `drnsr upscale` takes, its own choice if left out")
+    parsed = parser.parse_args()
+    model = ["--model", parsed.model] if parsed.model else []
     rows = []
     for what in parsed.what:
         make, program, sizes = CASES[what]
         for size in sizes:
             with tempfile.TemporaryDirectory() as folder:
+                options = model if program is _UPSCALE else []
                 found = measure(make(Path(folder), size), program, options)
             rows.append({"what": what, "megapixels": size, **found})
     show(rows, parsed.json)

@@ -56,7 +56,7 @@ def script(pictures: list[Path], folder: Path) -> None:
 
 def main() -> None:
     """Measure both, and print."""
-    parser = arguments(__doc__)
+    parser = arguments(__doc__, rounds=1)
     parser.add_argument("mirror", nargs="?", metavar="MIRROR")
     parser.add_argument("--pictures", type=int, default=400)
     parsed = parser.parse_args()
@@ -73,7 +73,8 @@ def main() -> None:
                 pictures, folder / "pack", name="b", scales=SCALES, validation_fraction=0.025
             )
 
-        seconds = in_turn({"script": lambda: script(pictures, folder / "png"), "ours": ours}, 1)
+        ways = {"script": lambda: script(pictures, folder / "png"), "ours": ours}
+        seconds = in_turn(ways, parsed.rounds)
     show(
         [
             {

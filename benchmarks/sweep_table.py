@@ -3,13 +3,15 @@
     python benchmarks/sweep_table.py multirun/DATE/TIME [...]
 
 Sorted by the PSNR of the validation pictures, by which a recipe may be chosen; the benchmarks stand
-beside it. Of each job, the experiment of its command line, and what is in its metrics.
+beside it. Of each job, its command line, and what is in its metrics.
 """
 
 import csv
 import json
 import sys
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from measuring import arguments, show
 from omegaconf import OmegaConf
@@ -17,7 +19,7 @@ from omegaconf import OmegaConf
 VALIDATION = "validation dB"
 
 
-def row(job: Path) -> dict[str, object]:
+def row(job: Path) -> dict[str, Any]:
     """One job of a multirun."""
     overrides = OmegaConf.to_object(OmegaConf.load(job / ".hydra" / "overrides.yaml"))
     assert isinstance(overrides, list)
@@ -26,18 +28,17 @@ def row(job: Path) -> dict[str, object]:
     cost = json.loads((job / "metrics" / "training_cost.json").read_text(encoding="utf-8"))
     with (job / "metrics" / "curves" / "validation_psnr.csv").open(encoding="utf-8") as file:
         curve = list(csv.DictReader(file))
-    experiment = next(each for each in overrides if each.startswith("experiment="))
     scores = {
         f"{name} dB": round(found["model"]["psnr"], 3)
         for name, found in benchmark.items()
         if name.startswith("set")
     }
     return {
-        "experiment": experiment.removeprefix("experiment="),
+        "job": " ".join(overrides).removeprefix("experiment="),
         "scale": config.scale,
         "steps": config.trainer.max_steps,
         "seconds": round(cost["seconds"], 1),
-        VALIDATION: float(curve[-1]["psnr_db"]),
+        VALIDATION: round(float(curve[-1]["psnr_db"]), 3),
         **scores,
     }
 
@@ -53,8 +54,7 @@ def main() -> None:
         print(f"not finished: {job}", file=sys.stderr)
     if not finished:
         sys.exit("error: none of these folders has a finished job of a multirun")
-    rows = sorted((row(job) for job in finished), key=lambda each: -float(str(each[VALIDATION])))
-    show([{**each, VALIDATION: f"{each[VALIDATION]:.3f}"} for each in rows], parsed.json)
+    show(sorted(map(row, finished), key=itemgetter(VALIDATION), reverse=True), parsed.json)
 
 
 if __name__ == "__main__":

@@ -1,24 +1,21 @@
 """What a tracking store that is in trouble costs a training: seconds a step, as a ratio.
 
-    python benchmarks/tracking.py [ROUNDS]
+    python benchmarks/tracking.py
 
 The default network trains on pictures of noise, its loss logged at every step: untracked; into a
 SQLite file; with that file locked; with a server that is away; and with one that takes requests and
-never answers. Each in turn, ROUNDS times (3). Prints a table of the medians, and a line of JSON.
+never answers. In turn; what counts is the median, for what trouble costs is no matter of luck.
 """
 
-import json
 import socket
 import sqlite3
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
-from rich.console import Console
-from rich.table import Table
+from measuring import arguments, show
 from trainings import begun, noise, train
 
 from drnsr.data.packing import Pack
@@ -55,7 +52,7 @@ def locked(database: Path) -> Iterator[None]:
 
 def main() -> None:
     """Measure and print."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    parsed = arguments(__doc__, rounds=3).parse_args()
     seconds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as silent:
         folder = Path(name)
@@ -70,7 +67,7 @@ def main() -> None:
                 pack, place, f"http://127.0.0.1:{silent.getsockname()[1]}"
             ),
         }
-        for number in range(rounds):
+        for number in range(parsed.rounds):
             for case, measure in cases.items():
                 taken = measure(folder / f"{case}{number}")
                 seconds.setdefault(case, []).append(taken)
@@ -78,11 +75,15 @@ def main() -> None:
                 taken = seconds_a_step(pack, folder / f"locked{number}", store)
             seconds.setdefault("SQLite file, locked", []).append(taken)
     medians = {case: median(taken) for case, taken in seconds.items()}
-    table = Table("tracking store", "ms a step", "over untracked")
-    for case, taken in medians.items():
-        table.add_row(case, f"{1000 * taken:.1f}", f"{taken / medians['untracked']:.3f}")
-    Console().print(table)
-    print(json.dumps(medians))
+    rows = [
+        {
+            "tracking store": case,
+            "ms a step": round(1000 * taken, 1),
+            "over untracked": round(taken / medians["untracked"], 3),
+        }
+        for case, taken in medians.items()
+    ]
+    show(rows, parsed.json)
 
 
 if __name__ == "__main__":

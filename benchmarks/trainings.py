@@ -1,5 +1,6 @@
 """A training as the stage `train` puts it together, for the programs that measure one."""
 
+import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -48,7 +49,7 @@ class Clock(Callback):
         """Note both."""
         self.seconds.append(time.perf_counter())
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-        self.memory.append(pages * 4096)
+        self.memory.append(pages * os.sysconf("SC_PAGE_SIZE"))
 
     def a_step(self) -> float:
         """Seconds of one step, in the mean; the first two warm up."""

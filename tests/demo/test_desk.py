@@ -52,12 +52,12 @@ def test_what_a_page_had_goes_when_it_is_closed(desk, tmp_path):
     assert files(tmp_path) == ["a.png", "a_x2.png"]
 
 
-def test_of_a_page_only_what_it_shows_is_kept(desk, tmp_path):
+def test_what_a_page_no_longer_needs_goes(desk, tmp_path):
     visit = Visit(desk)
-    (visit.upload_folder() / "old.png").touch()
-    folder = visit.upload_folder()
-    (folder / "new.png").touch()
-    visit.keep_only(folder)
+    old, new = visit.upload_folder(), visit.upload_folder()
+    (old / "old.png").touch()
+    (new / "new.png").touch()
+    visit.remove(old)
     asyncio.run(desk.do(lambda: None))
     assert files(tmp_path) == ["new.png"]
 

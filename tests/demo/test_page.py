@@ -86,6 +86,9 @@ def test_a_picture_is_enlarged_compared_and_downloaded(temporary, picture, rubbi
         person.wait(lambda: "480 x 300 pixels" in person.find(".facts").text)
         assert person.find(".alert").text == ""
         assert Image.open(person.download()).size == (480, 300)
+        # Of what was shown before nothing is left, nor of the file that was no picture.
+        gone = {"a cat_x2.png", "rubbish.png"}
+        person.wait(lambda: gone.isdisjoint(path.name for path in files(temporary)))
 
         assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", person.driver.page_source)
         assert not [e for e in person.driver.get_log("browser") if e["level"] == "SEVERE"]

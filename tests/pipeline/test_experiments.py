@@ -6,6 +6,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
+from omegaconf import DictConfig
 
 from drnsr.checkpoints.native import load_model, read_info
 from drnsr.config import CONF, check
@@ -52,14 +53,46 @@ def test_it_composes_to_the_published_network(experiment):
         assert sum(tensor.numel() for tensor in network.parameters()) == PUBLISHED[experiment]
 
 
-def test_each_of_a_sweep_differs_from_its_base():
+# What each of the sweep is there to change.
+SWEPT = {
+    "sweep_adam": "optimizer",
+    "sweep_batch_16": "loader.batch_size",
+    "sweep_deep": "model.network",
+    "sweep_fp32": "trainer.precision",
+    "sweep_mse": "loss",
+    "sweep_no_skip": "model",
+    "sweep_no_warmup": "scheduler.warmup_steps",
+    "sweep_patch_48": "loader.patch_size",
+    "sweep_rate_double": "optimizer.lr",
+    "sweep_rate_half": "optimizer.lr",
+    "sweep_seed": "seed",
+    "sweep_short_ema": "trainer.ema_decay",
+    "sweep_wide": "model.network",
+}
+STEPS = {"trainer.max_steps", "trainer.validate_every", "scheduler.total_steps"}
+
+
+def test_each_of_a_sweep_differs_from_its_base_in_one_thing():
     names = [name for name in EXPERIMENTS if name.startswith("sweep_")]
-    configs = {name: composed(f"experiment={name}") for name in names}
-    base = configs.pop("sweep_base")
-    assert len(configs) >= 10
-    for name, config in configs.items():
-        assert config != base, name
-        assert (config.scale, config.data, config.benchmark) == (2, base.data, base.benchmark)
+    choices = {name: leaves(composed(f"experiment={name}")) for name in names}
+    base = choices.pop("sweep_base")
+    assert set(choices) == set(SWEPT)
+    for name, chosen in choices.items():
+        every = base.keys() | chosen.keys()
+        differing = {key for key in every if base.get(key) != chosen.get(key)} - STEPS
+        assert differing, name
+        assert all(f"{key}.".startswith(f"{SWEPT[name]}.") for key in differing), (name, differing)
+
+
+def leaves(config, prefix=""):
+    """Every value, by its dotted key."""
+    found = {}
+    for key, value in config.items():
+        if isinstance(value, DictConfig):
+            found |= leaves(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,13 @@ from torch import nn
 from drnsr.training.muon import Muon, orthogonal
 
 
-def layers(width=16):
+def layers(width=16, size=3):
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(3, width, 3),
         nn.Conv2d(width, width, 3),
         nn.ReLU(),
-        nn.Conv2d(width, 4 * width, 3),
+        nn.Conv2d(width, 4 * width, size),
         nn.Conv2d(4 * width, 12, 3),
     )
 
@@ -46,9 +46,10 @@ def test_zeros_stay_zeros():
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_a_kernel_moves_as_torchs_muon_moves_its_matrix(layout):
-    network = layers().to(memory_format=layout)
-    kernel = network[3].weight  # more outputs than inputs
+@pytest.mark.parametrize("size", [3, 1])  # a matrix of 64 x 144, and one of 64 x 16
+def test_a_kernel_moves_as_torchs_muon_moves_its_matrix(layout, size):
+    network = layers(size=size).to(memory_format=layout)
+    kernel = network[3].weight
     matrix = nn.Parameter(kernel.detach().flatten(1).clone())
     ours = Muon(network.parameters(), lr=0.02, adam_lr=0.0)
     theirs = torch.optim.Muon([matrix], lr=0.02, weight_decay=0.0, momentum=0.95)
@@ -61,7 +62,7 @@ def test_a_kernel_moves_as_torchs_muon_moves_its_matrix(layout):
         ours.step()
         theirs.step()
     apart = (kernel.detach().flatten(1) - matrix.detach()).norm()
-    whole = (matrix.detach() - layers()[3].weight.detach().flatten(1)).norm()
+    whole = (matrix.detach() - layers(size=size)[3].weight.detach().flatten(1)).norm()
     assert apart < 0.02 * whole  # torch iterates in bf16
 
 

@@ -28,6 +28,12 @@ def test_bf16_where_the_cpu_computes_in_it(cpu, flag):
     assert choose_precision("cpu")[0] == "bf16-mixed"
 
 
+def test_fp32_where_torch_cannot_use_the_instructions(cpu, monkeypatch):
+    cpu(bf16=True)
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert choose_precision("cpu")[0] == "32-true"
+
+
 def test_fp32_on_an_older_cpu(cpu):
     cpu(avx2=True, avx512_f=True, avx512_bf16=False)
     assert choose_precision("auto")[0] == "32-true"

@@ -68,12 +68,10 @@ class Visit:
         """A new folder for what the page shows."""
         return self._new_folder(self._desk.shown)
 
-    def keep_only(self, *folders: Path) -> None:
-        """Remove all folders of this page but these."""
-        for root in (self._desk.uploads, self._desk.shown):
-            for folder in (root / self._name).glob("*"):
-                if folder not in folders:
-                    self._desk.remove(folder)
+    def remove(self, *folders: Path) -> None:
+        """Remove folders that this page no longer needs, once no work can write to them."""
+        for folder in folders:
+            self._desk.remove(folder)
 
     def address(self, shown: Path) -> str:
         """Where the browser finds a file of :meth:`shown_folder`."""

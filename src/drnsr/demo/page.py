@@ -59,6 +59,8 @@ class _Page:
         self._desk = desk
         self._visit = visit
         self._source: Source | None = None
+        self._source_folders: tuple[Path, ...] = ()
+        self._result_folders: tuple[Path, ...] = ()
         self._uploader = self._hidden_uploader()
         with ui.element("div").classes("demo"):
             with ui.element("header"):
@@ -136,20 +138,24 @@ class _Page:
     # What happens
 
     async def _uploaded(self, event: events.UploadEventArguments) -> None:
-        file = self._visit.upload_folder() / file_name(event.file.name)
+        folders = self._visit.upload_folder(), self._visit.shown_folder()
+        file = folders[0] / file_name(event.file.name)
+        source = None
         try:
             await event.file.save(file)
         except OSError as error:
             self._tell(f"{event.file.name}: {error.strerror}")
+        else:
+            source = await self._do(partial(look, file, folders[1]))
+        if source is None:
+            self._visit.remove(*folders)
             return
-        source = await self._do(partial(look, file, self._visit.shown_folder()))
-        if source is not None:
-            self._visit.keep_only(file.parent, source.preview.parent)
-            self._source = source
-            self._show_source(source)
-            self._go.enable()
-            # The button that had the focus is gone.
-            ui.run_javascript(f"getHtmlElement({self._go.id}).focus()")
+        self._visit.remove(*self._source_folders, *self._result_folders)
+        self._source, self._source_folders, self._result_folders = source, folders, ()
+        self._show_source(source)
+        self._go.enable()
+        # The button that had the focus is gone.
+        ui.run_javascript(f"getHtmlElement({self._go.id}).focus()")
 
     async def _enlarge(self) -> None:
         if self._source is None:
@@ -157,8 +163,12 @@ class _Page:
         models, scale = self._desk.models[self._model.value], self._scale.value
         folder = self._visit.shown_folder()
         result = await self._do(partial(enlarge, self._source, models, scale, folder))
-        if result is not None:
-            self._show_result(self._source, result, self._model.value)
+        if result is None:
+            self._visit.remove(folder)
+            return
+        self._visit.remove(*self._result_folders)
+        self._result_folders = (folder,)
+        self._show_result(self._source, result, self._model.value)
 
     async def _do(self, work: Callable[[Progress], T]) -> T | None:
         """Let the worker do something for this page, in place of what it does for it.

@@ -43,7 +43,7 @@ class DRNSR(Network):
 
     def forward(self, lr: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, 3, scale*H, scale*W), both 0..1 and not clipped."""
-        shallow = F.relu(self.head(lr))  # (N, F, H, W)
+        shallow = F.relu(self.head(lr), inplace=True)  # (N, F, H, W)
         deep = shallow + self.body_end(self.body(shallow))
         residual = F.pixel_shuffle(self.tail(deep), self.scale)  # (N, 3, scale*H, scale*W)
         bicubic: Tensor = self.skip(lr)

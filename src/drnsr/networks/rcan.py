@@ -106,7 +106,7 @@ class ChannelAttentionBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, F, H, W) to the same."""
-        residual: Tensor = self.conv2(F.relu(self.conv1(x)))
+        residual: Tensor = self.conv2(F.relu(self.conv1(x), inplace=True))
         mean = residual.mean(dim=(2, 3), keepdim=True)  # (N, F, 1, 1)
         weight = torch.sigmoid(self.excite(F.relu(self.squeeze(mean))))
         return x + residual * weight

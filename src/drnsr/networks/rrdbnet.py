@@ -125,4 +125,4 @@ class DenseBlock(nn.Module):
 
 
 def _leaky(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, _SLOPE)
+    return F.leaky_relu(x, _SLOPE, inplace=True)

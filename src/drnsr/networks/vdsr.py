@@ -86,7 +86,7 @@ class VDSR(Network):
         bicubic: Tensor = self.bicubic[str(scale)](lr)  # (N, C, scale*H, scale*W), fp32
         x = bicubic - self.mean
         for layer in self.layers[:-1]:
-            x = F.relu(layer(x))  # (N, F, scale*H, scale*W)
+            x = F.relu(layer(x), inplace=True)  # (N, F, scale*H, scale*W)
         residual: Tensor = self.layers[-1](x)  # (N, C, scale*H, scale*W)
         return bicubic + residual.float()
 

@@ -12,16 +12,16 @@ from torch.optim.adam import adam
 class Muon(torch.optim.Optimizer):
     """Momentum, orthogonalised, for the hidden kernels; Adam for the rest (Jordan et al. 2024).
 
-    A convolution's kernel is taken as a matrix, (out, in * height * width). Its momentum is
-    replaced by the nearest matrix whose singular values are all equal, so that a step also moves
-    the weights in the directions of which the gradient has little. Biases, and the first and the
-    last kernel, which read and write pixels, are left to Adam. torch's own Muon takes matrices
-    alone, not kernels.
+    A kernel is taken as a matrix of its first axis by all others: for a convolution, (out, in *
+    height * width); for a transposed one, (in, out * height * width). Its momentum is replaced by
+    the nearest matrix whose singular values are all equal, so that a step also moves the weights in
+    the directions of which the gradient has little. Biases, and the first and the last kernel,
+    which read and write pixels, are left to Adam. torch's own Muon takes matrices alone.
 
     Args:
         params: a network's, in the order of its layers.
-        lr: of the hidden kernels; about the spectral norm of a step, and sqrt(out / in) times that
-            where a kernel has more outputs than inputs.
+        lr: of the hidden kernels; about the spectral norm of a step, and sqrt(rows / columns) times
+            that where the matrix has more rows than columns.
         adam_lr: of the rest.
         momentum: of the hidden kernels, Nesterov's.
         betas: of the rest, as eps.
@@ -76,7 +76,7 @@ class Muon(torch.optim.Optimizer):
         for kernels in by_shape.values():
             # Kernels of one shape at once: they are small, and there are many of them.
             updates = orthogonal(torch.stack([self._update(kernel, group) for kernel in kernels]))
-            # A step on a matrix with more outputs than inputs would change the outputs less.
+            # A step on a matrix with more rows than columns would change what comes out less.
             rate = group["lr"] * max(1.0, updates.shape[1] / updates.shape[2]) ** 0.5
             for kernel, update in zip(kernels, updates, strict=True):
                 kernel.sub_(update.reshape(kernel.shape), alpha=rate)
