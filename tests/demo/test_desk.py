@@ -62,6 +62,15 @@ def test_what_a_page_no_longer_needs_goes(desk, tmp_path):
     assert files(tmp_path) == ["new.png"]
 
 
+def test_work_that_the_end_stopped_has_nothing_to_remove(tmp_path):
+    desk = Desk({}, tmp_path)
+    visit = Visit(desk)
+    folder = visit.shown_folder()
+    desk.close()
+    visit.remove(folder)
+    assert not folder.exists()
+
+
 def test_new_work_ends_what_was_done_for_the_page(desk):
     visit = Visit(desk)
     first = visit.begin()

@@ -76,6 +76,7 @@ def test_each_of_a_sweep_differs_from_its_base_in_one_thing():
     names = [name for name in EXPERIMENTS if name.startswith("sweep_")]
     choices = {name: leaves(composed(f"experiment={name}")) for name in names}
     base = choices.pop("sweep_base")
+    assert base["scale"] == 2
     assert set(choices) == set(SWEPT)
     for name, chosen in choices.items():
         every = base.keys() | chosen.keys()

@@ -69,9 +69,13 @@ class Visit:
         return self._new_folder(self._desk.shown)
 
     def remove(self, *folders: Path) -> None:
-        """Remove folders that this page no longer needs, once no work can write to them."""
-        for folder in folders:
-            self._desk.remove(folder)
+        """Remove folders that this page no longer needs, once no work can write to them.
+
+        Of a page that was closed all of them go already, and the desk may be closed, too.
+        """
+        if self in self._desk.visits:
+            for folder in folders:
+                self._desk.remove(folder)
 
     def address(self, shown: Path) -> str:
         """Where the browser finds a file of :meth:`shown_folder`."""
