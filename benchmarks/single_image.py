@@ -47,7 +47,7 @@ def train(picture: Path, mode: str, folder: Path) -> dict[str, object]:
         "mode": mode,
         "picture": picture.stem,
         "bicubic dB": round(psnr_before, 2),
-        "SSIM": round(ssim_before, 4),
+        "bicubic SSIM": round(ssim_before, 4),
         "model dB": round(psnr, 2),
         "model SSIM": round(ssim, 4),
         "gain dB": round(psnr - psnr_before, 2),
