@@ -109,7 +109,8 @@ class Pack:
 
     def _view(self, number: int, scale: int) -> NDArray[np.uint8]:
         if scale not in self._pixels:
-            pixels = np.memmap(pixel_file(self.folder, scale), np.uint8, mode="r")
+            # As a plain array: each slice of a memmap object costs several times as much.
+            pixels = np.asarray(np.memmap(pixel_file(self.folder, scale), np.uint8, mode="r"))
             sizes = [prod(image.shape(scale)) for image in self.images]
             ends = [0, *accumulate(sizes)]
             self._pixels[scale] = [
