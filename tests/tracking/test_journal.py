@@ -157,6 +157,17 @@ def test_a_locked_database_is_waited_for_beside_the_run(tmp_path, uri):
     assert len(client.get_metric_history(run_id, "loss")) == 19
 
 
+@pytest.mark.slow  # SQLite waits for 20 s
+def test_a_database_that_stays_locked_is_told_in_one_line(tmp_path, uri, capfd):
+    deliver(begin(tmp_path / "runs/before", uri))  # makes the database
+    locked = sqlite3.connect(tmp_path / "mlflow.db")
+    locked.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(TrackingError, match="database is locked") as told:
+        deliver(begin(tmp_path / "runs/a", uri))
+    assert "\n" not in str(told.value)
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_a_full_disk_names_the_journal_and_keeps_what_it_has(tmp_path, uri, small_disk):
     journal = begin(tmp_path / "runs/a", uri)
     log_steps(journal, [1])

@@ -82,6 +82,8 @@ def open_store(uri: str | None = None) -> "MlflowClient":
     from mlflow import MlflowClient, set_tracking_uri
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # tells of each table that it makes
+    # Prints the traceback of what it raises as well.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     uri = uri or tracking_uri()
     with tracking_errors(uri):
         if uri.startswith("sqlite:///"):

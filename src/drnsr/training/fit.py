@@ -78,10 +78,12 @@ def fit(
         SurroundingsError: a loader worker was killed, or the device has no deterministic form of an
             operation (which shows in the first step).
     """
-    # Lightning's advice to use more loader workers does not hold for crops from mapped memory.
+    # Lightning's advice to use more loader workers does not hold for crops from mapped memory, nor
+    # that on its interval of logging: Curves has its own.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # their own code
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")  # it is
     finite = FiniteLoss(bad_losses)
     averaging = [EMA(ema_decay)] if ema_decay > 0 else []
