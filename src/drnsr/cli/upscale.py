@@ -84,9 +84,11 @@ def run(parsed: argparse.Namespace) -> None:
         UserError: a path or the model cannot be used, or some pictures could not be enlarged.
     """
     from drnsr.atomic import check_writable
+    from drnsr.inference.allocator import keep_freed_memory
     from drnsr.inference.batch import Comparisons, enlarge_all, plan
     from drnsr.inference.files import Work
 
+    keep_freed_memory()
     target, models = _models(parsed)
     work = Work(models, target, tuple(parsed.range) if parsed.range else None)
     suffix = target.suffix if parsed.suffix is None else parsed.suffix
