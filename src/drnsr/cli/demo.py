@@ -38,6 +38,7 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.cli.models import model_file
     from drnsr.demo.server import check_address, is_loopback, serve
     from drnsr.demo.work import RUNNING
+    from drnsr.inference.allocator import keep_freed_memory
     from drnsr.inference.models import Models
 
     check_address(parsed.host, parsed.port)
@@ -45,6 +46,7 @@ def run(parsed: argparse.Namespace) -> None:
     models = {name: Models.of_file(model_file(name), RUNNING) for name in names}
     if not is_loopback(parsed.host):
         print(f"--host {parsed.host}: whoever reaches this machine can use the page")
+    keep_freed_memory()
     serve(models, parsed.host, parsed.port)
 
 
