@@ -11,6 +11,8 @@ import cProfile
 import io
 import pstats
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -77,11 +79,16 @@ def upscale() -> list[dict[str, object]]:
 def main() -> None:
     """Profile both, and print."""
     parsed = arguments(__doc__).parse_args()
-    # The upscale first: a training's deterministic algorithms stay on in this process.
-    for name, rows in {"upscale": upscale(), "training step": training_step()}.items():
-        print(name)
-        file = parsed.json and parsed.json.with_stem(f"{parsed.json.stem}-{name.split()[0]}")
-        show(rows, file)
+    # Each in a process of its own: a training turns deterministic algorithms on, and an upscale
+    # keeps freed memory, for as long as their process lives.
+    with ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), max_tasks_per_child=1
+    ) as processes:
+        for name, measured in {"training step": training_step, "upscale": upscale}.items():
+            rows = processes.submit(measured).result()
+            print(name)
+            file = parsed.json and parsed.json.with_stem(f"{parsed.json.stem}-{name.split()[0]}")
+            show(rows, file)
 
 
 if __name__ == "__main__":

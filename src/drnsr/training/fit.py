@@ -78,12 +78,10 @@ def fit(
         SurroundingsError: a loader worker was killed, or the device has no deterministic form of an
             operation (which shows in the first step).
     """
-    # Lightning's advice to use more loader workers does not hold for crops from mapped memory, nor
-    # that on its interval of logging: Curves has its own.
+    # Lightning's advice to use more loader workers does not hold for crops from mapped memory.
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # their own code
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")  # it is
     finite = FiniteLoss(bad_losses)
     averaging = [EMA(ema_decay)] if ema_decay > 0 else []
@@ -97,6 +95,7 @@ def fit(
         num_sanity_val_steps=0,
         deterministic=True,
         logger=loggers,
+        log_every_n_steps=0,  # the loggers hear from Curves, at its own interval
         callbacks=[
             *averaging,
             checkpoints,
