@@ -3,13 +3,13 @@ import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from drnsr.training.schedules import warmup_cosine
+from drnsr.training.schedules import warmup_cosine, warmup_linear
 from tests.conftest import PROJECT
 
 
-def rates(warmup_steps, total_steps):
+def rates(warmup, warmup_steps, total_steps):
     def schedule(optimizer):
-        return warmup_cosine(optimizer, warmup_steps=warmup_steps, total_steps=total_steps)
+        return warmup(optimizer, warmup_steps=warmup_steps, total_steps=total_steps)
 
     return rates_of(schedule, total_steps)
 
@@ -27,15 +27,22 @@ def rates_of(schedule, steps):
 
 
 def test_a_line_up_and_half_a_cosine_down():
-    seen = rates(4, 104)
+    seen = rates(warmup_cosine, 4, 104)
     assert seen[:5] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
     assert seen[54] == pytest.approx(0.5)  # half way down
     assert seen[104] == pytest.approx(0.0)
     assert seen[4:] == sorted(seen[4:], reverse=True)
 
 
-def test_no_warmup_begins_at_the_top():
-    assert rates(0, 10)[0] == pytest.approx(1.0)
+def test_a_line_up_and_a_line_down():
+    assert rates(warmup_linear, 3, 8) == pytest.approx(
+        [0.25, 0.5, 0.75, 1.0, 0.8, 0.6, 0.4, 0.2, 0.0]
+    )
+
+
+@pytest.mark.parametrize("warmup", [warmup_cosine, warmup_linear])
+def test_no_warmup_begins_at_the_top(warmup):
+    assert rates(warmup, 0, 10)[0] == pytest.approx(1.0)
 
 
 def of_conf(choice, **shorter):

@@ -112,6 +112,7 @@ class Muon(torch.optim.Optimizer):
             weight_decay=0.0,
             eps=group["eps"],
             maximize=False,
+            foreach=True,  # all at once, with the same bits; one by one took 0.17 ms longer
         )
 
 
