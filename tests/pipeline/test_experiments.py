@@ -59,6 +59,7 @@ SWEPT = {
     "sweep_batch_16": "loader.batch_size",
     "sweep_deep": "model.network",
     "sweep_fp32": "trainer.precision",
+    "sweep_linear": "scheduler._target_",
     "sweep_mse": "loss",
     "sweep_no_skip": "model",
     "sweep_no_warmup": "scheduler.warmup_steps",
