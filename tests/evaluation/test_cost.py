@@ -1,4 +1,7 @@
+import multiprocessing
+
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from drnsr.evaluation.cost import measure_cost
 from drnsr.networks import DRNSR
@@ -19,3 +22,31 @@ def test_peak_memory_holds_at_least_the_widest_layer():
     narrow = measure_cost(DRNSR(scale=2, num_features=8, num_blocks=1), 2, "cpu").peak_memory_mib
     wide = measure_cost(network, 2, "cpu").peak_memory_mib
     assert wide - narrow > 256 * 256 * 512 * 4 / 2**20
+
+
+def peak_of_a_small_network():
+    return measure_cost(DRNSR(scale=2, num_features=8, num_blocks=1), 2, "cpu").peak_memory_mib
+
+
+def put_peak(queue):
+    queue.put(peak_of_a_small_network())
+
+
+@pytest.mark.slow
+def test_in_a_worker_of_joblib_the_pool_lives_on():
+    pool = get_reusable_executor(max_workers=1)
+    first = pool.submit(peak_of_a_small_network).result()
+    second = pool.submit(peak_of_a_small_network).result()
+    pool.shutdown()
+    assert first > 0
+    assert second > 0
+
+
+@pytest.mark.slow
+def test_in_a_daemon_which_may_have_no_children_of_multiprocessing():
+    spawn = multiprocessing.get_context("spawn")
+    queue = spawn.Queue()
+    process = spawn.Process(target=put_peak, args=(queue,), daemon=True)
+    process.start()
+    assert queue.get(timeout=120) > 0
+    process.join()

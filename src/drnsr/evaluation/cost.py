@@ -1,16 +1,24 @@
-"""What a network costs beside what it gains."""
+"""What a network costs beside what it gains.
 
+Called as a program, it is the process whose memory is measured: see :func:`_peak_memory`.
+"""
+
+import json
+import os
 import re
+import subprocess
+import sys
+import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from drnsr.checkpoints.native import Origin, load_model, save_model
+from drnsr.errors import UserError
 from drnsr.formats.picture import Picture, of_array
 from drnsr.inference.engine import TorchEngine
 from drnsr.inference.tiling import Tiling
@@ -40,8 +48,16 @@ class Cost:
     peak_memory_mib: float | None
 
 
+class CostError(UserError):
+    """The cost of a network cannot be measured here."""
+
+
 def measure_cost(network: Network, scale: int, device: str) -> Cost:
-    """Count a network's parameters and operations at a scale, time it, and weigh it."""
+    """Count a network's parameters and operations at a scale, time it, and weigh it.
+
+    Raises:
+        CostError: the process that takes its memory was ended, perhaps for want of memory.
+    """
     return Cost(
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         multiply_adds_per_megapixel=_multiply_adds(network, scale),
@@ -70,15 +86,35 @@ def _seconds(network: Network, scale: int, device: str) -> float:
 
 
 def _peak_memory(network: Network, scale: int, device: str) -> float | None:
-    """In a process of its own: the peak of this one may be of anything before."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        call = process.submit(_peak_of_one, network.cpu(), scale, device, torch.get_num_threads())
-        return call.result()
+    """In a process of its own: the peak of this one may be of anything before.
+
+    A program, and nothing of multiprocessing: that refuses where this process is a daemon, and in a
+    worker of joblib its helpers bring down the pool.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model.safetensors"
+        save_model(model, network, Origin())
+        arguments = [str(model), str(scale), device, str(torch.get_num_threads())]
+        ended = subprocess.run(
+            [sys.executable, "-m", "drnsr.evaluation.cost", *arguments],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if ended.returncode:
+        reason = (ended.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise CostError(
+            f"the process that measures a model's memory ended with code {ended.returncode}:"
+            f" {reason}"
+        )
+    peak: float | None = json.loads(ended.stdout)
+    return peak
 
 
-def _peak_of_one(network: Network, scale: int, device: str, threads: int) -> float | None:
+def _peak_of_one(model: Path, scale: int, device: str, threads: int) -> float | None:
     torch.set_num_threads(threads)
-    Tiling(TorchEngine(network, scale, device), tile="off").whole(_picture())
+    Tiling(TorchEngine(load_model(model), scale, device), tile="off").whole(_picture())
     if device != "cpu":
         return torch.cuda.max_memory_allocated() / 2**20
     status = Path("/proc/self/status")
@@ -94,3 +130,8 @@ def _picture() -> Picture:
 
 def _megapixels(side: int) -> float:
     return side**2 / 1e6
+
+
+if __name__ == "__main__":
+    model, scale, device, threads = sys.argv[1:]
+    print(json.dumps(_peak_of_one(Path(model), int(scale), device, int(threads))))
