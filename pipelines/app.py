@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from drnsr.config import CONF, check, one_line
 from drnsr.errors import SignalError, UserError
+from drnsr.locks import own_folder
 
 log = logging.getLogger("drnsr")
 
@@ -39,6 +40,8 @@ def run_stage(stage: Stage) -> None:
                 log.error("job %s: %s", HydraConfig.get().job.num, error)
                 raise
         else:
+            # A stage of the graph, too, which knows no callbacks of Hydra's.
+            own_folder(Path(HydraConfig.get().runtime.output_dir))
             tell_errors(lambda: stage(check(config)))
 
     tell_errors(app)

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from drnsr.locks import BusyError, sole_process
 from drnsr.tracking.journal import RUNS, journals_of
 from drnsr.tracking.store import project_root
-from drnsr.training.checkpoints import BusyError, is_finished, newest_step, sole_process
+from drnsr.training.checkpoints import is_finished, newest_step
 from pipelines.app import tell_errors
 
 

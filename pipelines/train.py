@@ -15,6 +15,7 @@ from drnsr.checkpoints.native import Origin, save_model
 from drnsr.checkpoints.warm_start import warm_start
 from drnsr.data.packing import Pack
 from drnsr.hashing import file_sha256
+from drnsr.locks import sole_process
 from pipelines.app import run_stage
 from pipelines.evaluate import evaluate
 from pipelines.features import check_features_file, features_file
@@ -65,8 +66,6 @@ def train(config: DictConfig) -> None:
         data=pack.fingerprint,
         code=code_fingerprint(),
     )
-    from drnsr.training.checkpoints import sole_process
-
     with (
         sole_process(run_folder(origin)),
         tracked_training(config, origin, outputs.model) as loggers,

@@ -15,6 +15,7 @@ NO_INPUT = {
     "drnsr",
     "drnsr.atomic",
     "drnsr.errors",
+    "drnsr.locks",
     "pipelines",
     "pipelines.app",
     "pipelines.paths",

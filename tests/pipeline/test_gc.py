@@ -2,7 +2,8 @@
 
 import pytest
 
-from drnsr.training.checkpoints import mark_finished, sole_process
+from drnsr.locks import sole_process
+from drnsr.training.checkpoints import mark_finished
 from pipelines.gc import collect
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from drnsr.data.packing import Pack
 from drnsr.imaging.files import read_image
+from drnsr.locks import sole_process
 from tests.conftest import texture
 
 
@@ -43,6 +44,16 @@ def test_a_mistyped_override(project, override, named):
 def test_a_training_without_data_says_what_to_run(project):
     error = fails_with(project, "python", "-m", "pipelines.train", "experiment=smoke")
     assert "dvc repro prepare" in error
+
+
+@pytest.mark.parametrize(
+    "folder", [["hydra.run.dir=taken"], ["-m", "hydra.sweep.dir=taken"]], ids=["run", "sweep"]
+)
+def test_a_folder_that_a_live_process_writes_to(project, folder):
+    with sole_process(project.root / "taken"):
+        error = fails_with(project, "python", "-m", "pipelines.train", *folder)
+        assert "taken: another process writes there" in error
+        assert [path.name for path in (project.root / "taken").iterdir()] == [".lock"]
 
 
 def test_an_empty_folder_of_pictures(project):

@@ -1,8 +1,16 @@
 """Stages called by hand and Hydra multiruns, on data that the graph has prepared."""
 
+import json
 import shutil
+import subprocess
 
 import pytest
+
+from drnsr.checkpoints.native import load_model
+from drnsr.data.packing import Pack
+from drnsr.evaluation.benchmark import mean_score, measure
+from drnsr.evaluation.methods import network_method
+from drnsr.evaluation.protocol import get_protocol
 
 
 @pytest.fixture
@@ -14,6 +22,30 @@ def prepared(finished, tmp_path):
     shutil.rmtree(root / "mlruns")
     (root / "mlflow.db").unlink()
     return type(finished)(root, finished.environment)
+
+
+@pytest.mark.slow
+def test_runs_that_start_together_end_in_folders_of_their_own(prepared):
+    command = ["python", "-m", "pipelines.train", "experiment=smoke", "trainer.max_steps=2"]
+    both = [
+        subprocess.Popen([*command, f"seed={seed}"], cwd=prepared.root, env=prepared.environment)
+        for seed in (31, 32)
+    ]
+    assert [process.wait() for process in both] == [0, 0]
+    folders = sorted(prepared.root.glob("outputs/*/*"))
+    assert len(folders) == 2
+    protocol = get_protocol("paper_y")
+    pack = Pack.open(prepared.root / "data/prepared/benchmarks/sample_test")
+    for folder in folders:
+        network = load_model(folder / "models/model.safetensors")
+        method = network_method(network, 2, "model", "cpu")
+        measured = list(measure(pack, [method], scale=2, protocol=protocol))
+        scores = [picture.results["model"].score for picture in measured]
+        mean = mean_score(scores, [picture.pixels for picture in measured], protocol)
+        told = json.loads((folder / "metrics/benchmark.json").read_text())["sample_test"]
+        assert told["model"]["psnr"] == pytest.approx(mean.psnr, abs=1e-4)
+    seeds = {(folder / ".hydra/overrides.yaml").read_text().split("seed=")[1] for folder in folders}
+    assert len(seeds) == 2
 
 
 @pytest.mark.slow

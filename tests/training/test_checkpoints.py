@@ -15,7 +15,6 @@ import torch
 
 from drnsr.data.packing import Pack
 from drnsr.errors import SignalError
-from drnsr.training.checkpoints import BusyError, sole_process
 from drnsr.training.fit import SurroundingsError
 from drnsr.training.module import PixelTraining
 from drnsr.training.muon import Muon
@@ -217,17 +216,6 @@ def test_a_clock_that_jumps_changes_nothing(pack, tmp_path, whole, monkeypatch):
     folder = tmp_path / "jumping"
     assert made(train(pack, folder, seconds_between_states=3600), folder) == whole
     assert states(folder) == []  # an hour has not passed
-
-
-def test_one_folder_is_for_one_process(tmp_path):
-    with (
-        sole_process(tmp_path),
-        pytest.raises(BusyError, match="another process"),
-        sole_process(tmp_path),
-    ):
-        pass
-    with sole_process(tmp_path):
-        pass
 
 
 class Slowly(L.Callback):

@@ -3,17 +3,13 @@
 import logging
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from filelock import FileLock, Timeout
 
 from drnsr.atomic import atomic_path, naming_file
-from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
 from drnsr.training.finite import are_finite
 
@@ -27,10 +23,6 @@ _FINISHED = "finished"
 # The name carries the hash of the content: one rename makes a file both complete and checkable.
 _NAME = re.compile(r"step-(?P<step>\d+)-(?P<sha256>[0-9a-f]{16})\.ckpt")
 _FINGERPRINT = "drnsr_fingerprint"
-
-
-class BusyError(UserError):
-    """Two processes would train one run."""
 
 
 class Checkpoints(L.Callback):
@@ -133,27 +125,6 @@ class Checkpoints(L.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there."""
         self._best, self._written = state_dict["best"], state_dict["written"]
-
-
-@contextmanager
-def sole_process(folder: Path) -> Iterator[None]:
-    """Keep a run's folder to one process; the lock ends with it, however it ends.
-
-    Raises:
-        BusyError: another process is at work there.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise BusyError(
-            f"{folder}: another process trains this very run; wait for it, or end it first"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def mark_finished(folder: Path) -> None:
