@@ -2,12 +2,18 @@
 
 import csv
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from drnsr.checkpoints.native import Origin, save_model
 from drnsr.cli import main
+from drnsr.evaluation.metrics import METRICS
+from drnsr.imaging.files import write_png
 from drnsr.networks import VDSR
+from tests.conftest import texture
 
 
 @pytest.fixture
@@ -80,6 +86,9 @@ def test_a_network_on_luma_at_one_of_its_scales(somewhere, capsys):
     [
         (["gone.safetensors"], r"gone\.safetensors: there is no such file"),
         (["bicubic", "--benchmark", "set7"], "benchmark/set7"),
+        (["bicubic", "--metrics", "psnr,lpips"], "'lpips' is unknown"),
+        (["bicubic", "--metrics", ""], "metrics: '' is unknown"),
+        (["drnsr-x2", "--device", "nothing"], "device nothing: cannot be used here"),
         (["bicubic", "--protocol", "paper_z"], "'paper_z' is unknown"),
         (["bicubic", "--protocol", "{name: mine, lr"], "neither a name nor"),
         (["bicubic", "--protocol", "{name: mine, lr: 16}"], "lr: 16 is none of uint8, float"),
@@ -95,3 +104,80 @@ def test_a_mistake_is_one_line(somewhere, arguments, message):
         main(["evaluate", *arguments])
     assert str(caught.value.code).startswith("error: ")
     assert "\n" not in str(caught.value.code)
+
+
+@pytest.fixture
+def own_pictures(somewhere, picture_folder):
+    """Arguments that measure the test's own pictures."""
+    return ["--benchmark", "folder", "--folder", str(picture_folder)]
+
+
+def test_metrics_are_those_that_were_asked_for(own_pictures, capsys):
+    arguments = ["evaluate", "bicubic", "nearest", *own_pictures]
+    main([*arguments, "--csv"])
+    usual = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [column for column in usual[0] if column in METRICS] == ["psnr", "ssim"]
+    main([*arguments, "--json", "--metrics", "vif,psnr", "--device", "auto"])
+    rows = json.loads(capsys.readouterr().out)
+    assert [column for column in rows[0] if column in METRICS] == ["vif", "psnr"]
+    assert [row["psnr"] for row in rows] == [float(row["psnr"]) for row in usual]
+    main([*arguments, "--metrics", "vif,psnr"])
+    table = " ".join(capsys.readouterr().out.split())
+    mean = sum(row["vif"] for row in rows if row["method"] == "bicubic") / 4
+    assert "┃ benchmark ┃ method ┃ VIF ┃ PSNR in dB ┃" in table
+    assert f"│ folder │ bicubic │ {mean:.3f} │" in table
+    assert "from bicubic in VIF (95 % interval" in table
+
+
+def test_every_metric_is_in_the_help(capsys):
+    with pytest.raises(SystemExit):
+        main(["evaluate", "--help"])
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in METRICS)
+
+
+def test_a_metric_that_is_defined_on_no_picture(somewhere, capsys):
+    small = somewhere / "small"
+    for number in range(2):
+        write_png(small / f"{number}.png", texture(40, 40, seed=number))
+    folder = ["--benchmark", "folder", "--folder", str(small), "--metrics", "vif"]
+    main(["evaluate", "bicubic", "nearest", *folder])
+    shown = capsys.readouterr().out
+    assert "folder: nearest and bicubic: VIF is defined on none of the pictures" in shown
+
+
+def test_nothing_of_ones_own_pictures_is_kept(own_pictures, somewhere, capsys):
+    main(["evaluate", "bicubic", *own_pictures])
+    assert list((somewhere / "data" / "evaluate").iterdir()) == []
+
+
+def test_ctrl_c_ends_it_with_one_line(own_pictures, somewhere, monkeypatch, capsys):
+    monkeypatch.setattr(
+        "drnsr.evaluation.methods.pillow_resize", lambda *_: signal.raise_signal(signal.SIGINT)
+    )
+    with pytest.raises(SystemExit) as caught:
+        main(["evaluate", "lanczos", *own_pictures, "--json"])
+    assert caught.value.code == 130
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.splitlines()[-1] == "error: ended by Ctrl-C"
+    assert list((somewhere / "data" / "evaluate").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_two_at_once_share_one_benchmark(somewhere, picture_folder):
+    program = "from drnsr.cli import main; main()"
+    options = ["--benchmark", "sample_test,folder", "--folder", str(picture_folder), "--json"]
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, "evaluate", "bicubic", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    printed = [process.communicate(timeout=120) for process in both]
+    assert [process.returncode for process in both] == [0, 0], printed
+    assert printed[0][0] == printed[1][0]
+    assert len(json.loads(printed[0][0])) == 9

@@ -1,9 +1,13 @@
+import threading
+
 import numpy as np
 import pytest
 
 from drnsr.data.packing import DataError
 from drnsr.data.preparation import pack_benchmark
+from drnsr.errors import SignalError
 from drnsr.evaluation.benchmark import Method, bicubic, measure
+from drnsr.evaluation.metrics import METRICS
 from drnsr.evaluation.protocol import ProtocolError, get_protocol
 from drnsr.evaluation.results import mean_row, read_rows, row_of, summary, write_rows
 from drnsr.imaging.resize import upscale
@@ -61,3 +65,54 @@ def test_rows_survive_their_file_and_the_mean_is_the_mean(pack, tmp_path):
     assert content["model"]["psnr"] == pytest.approx(expected, abs=1e-12)
     assert mean_row(rows, PROTOCOL).model_psnr == pytest.approx(expected, abs=1e-12)
     assert content["protocol"] == "paper_y"
+
+
+@pytest.mark.parametrize("protocol", ["paper_y", "classic_y", "rgb"])
+def test_threads_change_neither_order_nor_a_bit(pack, protocol):
+    protocol = get_protocol(protocol)
+    methods, metrics = [bicubic(2, protocol)], list(METRICS.values())
+    measured = [
+        list(measure(pack, methods, scale=2, protocol=protocol, metrics=metrics, workers=workers))
+        for workers in (1, 5)
+    ]
+    in_turn = []
+    for number in range(len(pack.images)):
+        lr, hr = protocol.prepare(pack.hr(number), 2)
+        compared = protocol.compared_planes(methods[0].enlarge(lr), hr, 2)
+        in_turn.append({metric.name: metric.compute(*compared) for metric in metrics})
+    for pictures in measured:
+        assert [picture.name for picture in pictures] == [image.name for image in pack.images]
+        assert [picture.results["bicubic"].values for picture in pictures] == in_turn
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError("no room\nfor it"), r"^model: picture2\.png of mine: MemoryError: no room$"),
+        (DataError("wrong kind"), r"^model: picture2\.png of mine: wrong kind$"),
+    ],
+)
+def test_what_goes_wrong_with_one_picture_is_one_line_that_names_it(pack, error, message):
+    enlarge = failing_at(2, error)
+    with pytest.raises(DataError, match=message):
+        list(measure(pack, model(enlarge), scale=2, protocol=PROTOCOL))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SignalError("SIGTERM came", 15)])
+def test_an_interruption_stays_one_and_leaves_no_thread(pack, error):
+    before = threading.active_count()
+    with pytest.raises(type(error)):
+        list(measure(pack, model(failing_at(1, error)), scale=2, protocol=PROTOCOL))
+    assert threading.active_count() == before
+
+
+def failing_at(number, error):
+    """Bicubic, but for one picture."""
+    pictures = iter(range(100))
+
+    def enlarge(lr):
+        if next(pictures) == number:
+            raise error
+        return upscale(lr, 2)
+
+    return enlarge

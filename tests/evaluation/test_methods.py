@@ -75,5 +75,5 @@ def test_missing_pictures_and_wrong_sizes_are_named(pack, tmp_path):
     for number in (1, 2, 3):
         write_png(tmp_path / "made" / f"picture{number}.png", texture(10, 10))
     method = pictures_method(tmp_path / "made", pack, PROTOCOL)
-    with pytest.raises(DataError, match=r"picture0\.png has 10 x 10 pixels of 3 channels"):
+    with pytest.raises(DataError, match=r"picture0\.png of mine: 10 x 10 pixels of 3 channels"):
         next(measure(pack, [method], scale=2, protocol=PROTOCOL))

@@ -1,15 +1,60 @@
-"""PSNR, SSIM and VIF against another library and by hand."""
+"""PSNR, SSIM and VIF against other libraries and by hand."""
 
 import numpy as np
 import pytest
+import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torchmetrics.functional.image import (
+    structural_similarity_index_measure,
+    visual_information_fidelity,
+)
 
-from drnsr.evaluation.metrics import psnr, ssim, vif
+from drnsr.evaluation.metrics import METRICS, MetricError, get_metrics, psnr, ssim, vif
 from drnsr.imaging.colour import luma
+from drnsr.imaging.resize import crop_to_multiple, downscale, upscale
 from tests.conftest import texture
 
 PLANE = luma(texture(64, 80))[:, :, None]
 PAIR = PLANE, PLANE * 0.9 + 5
+
+
+def enlarged(picture, scale=2):
+    """Bicubic's result beside its original, both in double precision."""
+    reference = crop_to_multiple(picture, scale)
+    return upscale(downscale(reference, scale), scale).astype(float), reference.astype(float)
+
+
+def with_flat_parts(picture):
+    """Black and white where photographs are over- and underexposed: there every variance is 0."""
+    picture = picture.copy()
+    picture[:60, :60], picture[60:, 100:] = 0, 255
+    return picture
+
+
+NOISE = np.random.default_rng(0).integers(0, 256, (61, 83, 3)).astype(float)
+
+PAIRS = {
+    "photograph-like, odd sizes": enlarged(texture(123, 165)),
+    "gray": enlarged(texture(128, 97, channels=1), 3),
+    "luma, not rounded": tuple(luma(each)[:, :, None] for each in enlarged(texture(100, 140), 4)),
+    "flat parts": enlarged(with_flat_parts(texture(120, 150))),
+    "noise beside a photograph": (NOISE, texture(61, 83).astype(float)),
+    "more contrast": (PLANE * 1.5 - 60, PLANE),
+    "a negative": (255 - PLANE, PLANE),
+    "equal": (PLANE, PLANE),
+    "the smallest for VIF": (NOISE[:41, :41], NOISE[1:42, 1:42]),
+}
+
+
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+def test_ssim_and_vif_are_torchmetrics(pair):
+    batches = [torch.from_numpy(each.transpose(2, 0, 1).copy())[None] for each in pair]
+    _, every_window = structural_similarity_index_measure(
+        *batches, data_range=255.0, sigma=1.5, k1=0.01, k2=0.03, return_full_image=True
+    )
+    # MATLAB averages only where the whole window fits.
+    assert ssim(*pair) == pytest.approx(float(every_window[:, :, 5:-5, 5:-5].mean()), abs=1e-9)
+    assert vif(*pair) == pytest.approx(float(visual_information_fidelity(*batches)), abs=1e-9)
 
 
 def test_psnr_is_skimages():
@@ -40,4 +85,25 @@ def test_vif_is_sewars():
     assert vif(*PAIR) == pytest.approx(1.0360772178983282, abs=1e-6)
     assert vif(*reversed(PAIR)) == pytest.approx(0.9651790259509548, abs=1e-6)
     assert vif(PLANE, PLANE) == pytest.approx(1.0, abs=1e-9)
+
+
+def test_vif_is_not_defined_where_its_windows_do_not_fit_or_nothing_can_be_seen():
     assert vif(PLANE[:40], PLANE[:40]) is None
+    for one_colour in (np.full(PLANE.shape, value) for value in (0.0, 127.3, 254.7)):
+        assert vif(PLANE, one_colour) is None
+        assert vif(one_colour, PLANE) == pytest.approx(0, abs=1e-9)
+
+
+def test_metrics_by_name():
+    assert [metric.name for metric in get_metrics(["ssim", " psnr", "ssim"])] == ["ssim", "psnr"]
+    with pytest.raises(
+        MetricError, match=r"metrics: 'lpips' is unknown \(known: psnr, ssim, vif\)"
+    ):
+        get_metrics(["psnr", "lpips"])
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+def test_a_worse_picture_is_worse_by_every_metric(metric):
+    better, worse = enlarged(texture(96, 96), 2), enlarged(texture(96, 96), 4)
+    first, second = metric.compute(*better), metric.compute(*worse)
+    assert (first > second) is metric.higher_is_better

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from drnsr.evaluation.benchmark import Measured, Result, Score
+from drnsr.evaluation.benchmark import Measured, Result
 from drnsr.imaging.resize import downscale, upscale
 from drnsr.reporting.pictures import comparison, hardest_crop, write_comparison
 from tests.conftest import texture
@@ -11,10 +11,9 @@ def measured(height=96, width=120, scale=2):
     hr = texture(height, width)
     lr = downscale(hr, scale)
     bicubic = upscale(lr, scale)
-    compared = (bicubic.astype(float), hr.astype(float))
     results = {
-        "bicubic": Result(bicubic, Score(30, 0.9), compared),
-        "model": Result(hr, Score(31.5, 0.91), compared),
+        "bicubic": Result(bicubic, {"psnr": 30, "ssim": 0.9}),
+        "model": Result(hr, {"psnr": 31.5, "ssim": 0.91}),
     }
     return Measured("wave.png", lr, hr, 100, results)
 

@@ -1,6 +1,7 @@
 """The command `drnsr`: one file a command."""
 
 import logging
+import signal
 import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -57,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if (error.name or "").startswith("drnsr"):
             raise
         sys.exit(f"error: drnsr {parsed.command} needs {error.name}: pip install 'drnsr[train]'")
+    except KeyboardInterrupt:
+        print("error: ended by Ctrl-C", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
     except SignalError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -1,9 +1,12 @@
 """Benchmarks by name for the command line: fetched and prepared when they are not there yet."""
 
 import os
-import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from filelock import FileLock
 
 from drnsr.data.packing import Pack
 from drnsr.data.preparation import pack_benchmark
@@ -11,6 +14,7 @@ from drnsr.data.registry import copy_pictures, fetch_registry
 from drnsr.errors import UserError
 
 _DATA = Path("data")
+_PREPARED = _DATA / "evaluate"
 
 
 def open_benchmarks(names: str, scale: int, folder: Path | None) -> Iterator[Pack]:
@@ -33,7 +37,8 @@ def open_benchmarks(names: str, scale: int, folder: Path | None) -> Iterator[Pac
         if registry is not None:
             yield _prepared(name, registry)
         elif folder is not None:
-            yield _of_folder(folder)
+            with _of_folder(folder) as pack:
+                yield pack
 
 
 def _registries(names: str, scale: int) -> dict[str, Path | None]:
@@ -57,20 +62,25 @@ def _registries(names: str, scale: int) -> dict[str, Path | None]:
 
 
 def _prepared(name: str, registry: Path) -> Pack:
-    folder = _DATA / "evaluate" / registry.stem
-    if not (folder / "pack" / "index.json").is_file():
-        mirror = os.environ.get("DRNSR_MIRROR") or None
-        fetch_registry(registry, _DATA / "downloads", folder / "raw", mirror=mirror)
-        _pack(name, folder)
+    folder = _PREPARED / registry.stem
+    folder.mkdir(parents=True, exist_ok=True)
+    # Two that evaluate at once share it: the second finds what the first has prepared.
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if not (folder / "pack" / "index.json").is_file():
+            mirror = os.environ.get("DRNSR_MIRROR") or None
+            fetch_registry(registry, _DATA / "downloads", folder / "raw", mirror=mirror)
+            _pack(name, folder)
     return Pack.open(folder / "pack")
 
 
-def _of_folder(pictures: Path) -> Pack:
-    """Prepared anew each time: the user's pictures may have changed."""
-    folder = _DATA / "evaluate" / "folder"
-    shutil.rmtree(folder, ignore_errors=True)
-    copy_pictures(pictures, folder / "raw")
-    return _pack("folder", folder)
+@contextmanager
+def _of_folder(pictures: Path) -> Iterator[Pack]:
+    """Prepared anew each time, for the user's pictures may have changed, and not kept."""
+    _PREPARED.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="folder-", dir=_PREPARED) as name:
+        folder = Path(name)
+        copy_pictures(pictures, folder / "raw")
+        yield _pack("folder", folder)
 
 
 def _pack(name: str, folder: Path) -> Pack:

@@ -7,9 +7,9 @@ import argparse
 import csv
 import json
 import sys
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from drnsr.data.packing import Pack
     from drnsr.evaluation.benchmark import Method
     from drnsr.evaluation.cost import Cost
+    from drnsr.evaluation.metrics import Metric
     from drnsr.evaluation.protocol import Protocol
 
 
@@ -38,9 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--scale", type=int, default=2)
     parser.add_argument(
+        "--metrics",
+        default="psnr,ssim",
+        help="of psnr, ssim and vif, with commas between; methods are compared by the first one"
+        " (default: %(default)s)",
+    )
+    parser.add_argument(
         "--protocol",
         default="paper_y",
         help="paper_y, classic_y, yround, rgb, or fields: '{name: mine, border_pixels: 2}'",
+    )
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        help="that models run on: cpu, cuda, mps, or auto for the fastest here (default: cpu)",
     )
     parser.add_argument(
         "--images", action="store_true", help="each METHOD is a folder of enlarged pictures"
@@ -53,14 +65,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace) -> None:
     """Measure and print."""
     from drnsr.cli.benchmarks import open_benchmarks
+    from drnsr.evaluation.metrics import get_metrics
+    from drnsr.inference.engine import chosen_device
 
-    protocol = _protocol(parsed.protocol)
+    parsed.metrics = get_metrics(parsed.metrics.split(","))
+    parsed.protocol = _protocol(parsed.protocol)
+    parsed.device = chosen_device(parsed.device)
     scores: list[_Score] = []
     for pack in open_benchmarks(parsed.benchmark, parsed.scale, parsed.folder):
-        scores += _measure(pack, parsed, protocol)
+        scores += _measure(pack, parsed)
     costs = _costs(parsed)
     if parsed.csv or parsed.json:
-        rows = [asdict(score) | _cost_fields(costs.get(score.method)) for score in scores]
+        rows = [_row(score, parsed) | _cost_fields(costs.get(score.method)) for score in scores]
         if parsed.json:
             print(json.dumps(rows, indent=2))
         else:
@@ -68,22 +84,31 @@ def run(parsed: argparse.Namespace) -> None:
             writer.writeheader()
             writer.writerows(rows)
     else:
-        _print(scores, costs, parsed.methods, protocol)
+        _print(scores, costs, parsed)
 
 
 @dataclass(frozen=True)
 class _Score:
-    """One method on one picture."""
+    """One method on one picture; ``values`` are by the names of the metrics."""
 
     benchmark: str
     image: str
     method: str
-    psnr: float
-    ssim: float
-    vif: float | None
+    values: Mapping[str, float | None]
     pixels: int
-    scale: int
-    protocol: str
+
+
+def _row(score: _Score, parsed: argparse.Namespace) -> dict[str, object]:
+    """A score as JSON and CSV have it."""
+    return {
+        "benchmark": score.benchmark,
+        "image": score.image,
+        "method": score.method,
+        **score.values,
+        "pixels": score.pixels,
+        "scale": parsed.scale,
+        "protocol": parsed.protocol.name,
+    }
 
 
 def _protocol(text: str) -> "Protocol":
@@ -100,7 +125,7 @@ def _protocol(text: str) -> "Protocol":
     return get_protocol(choice)
 
 
-def _methods(pack: "Pack", parsed: argparse.Namespace, protocol: "Protocol") -> "list[Method]":
+def _methods(pack: "Pack", parsed: argparse.Namespace) -> "list[Method]":
     from drnsr.cli.models import model_file
     from drnsr.evaluation.methods import (
         CLASSICAL,
@@ -112,36 +137,31 @@ def _methods(pack: "Pack", parsed: argparse.Namespace, protocol: "Protocol") -> 
     methods = []
     for name in parsed.methods:
         if parsed.images:
-            methods.append(pictures_method(Path(name), pack, protocol))
+            methods.append(pictures_method(Path(name), pack, parsed.protocol))
         elif name in CLASSICAL:
-            methods.append(classical_method(name, parsed.scale, protocol))
+            methods.append(classical_method(name, parsed.scale, parsed.protocol))
         else:
-            methods.append(model_method(model_file(name), parsed.scale, name))
+            methods.append(model_method(model_file(name), parsed.scale, name, parsed.device))
     return methods
 
 
-def _measure(pack: "Pack", parsed: argparse.Namespace, protocol: "Protocol") -> list[_Score]:
+def _measure(pack: "Pack", parsed: argparse.Namespace) -> list[_Score]:
     from rich.console import Console
     from rich.progress import track
 
     from drnsr.evaluation.benchmark import measure
 
-    methods = _methods(pack, parsed, protocol)
-    measured = measure(pack, methods, scale=parsed.scale, protocol=protocol)
+    measured = measure(
+        pack,
+        _methods(pack, parsed),
+        scale=parsed.scale,
+        protocol=parsed.protocol,
+        metrics=parsed.metrics,
+    )
     console = Console(stderr=True)
     shown = track(measured, f"measuring {pack.name}", total=len(pack.images), console=console)
     return [
-        _Score(
-            benchmark=pack.name,
-            image=picture.name,
-            method=method,
-            psnr=result.score.psnr,
-            ssim=result.score.ssim,
-            vif=result.vif(),
-            pixels=picture.pixels,
-            scale=parsed.scale,
-            protocol=protocol.name,
-        )
+        _Score(pack.name, picture.name, method, result.values, picture.pixels)
         for picture in shown
         for method, result in picture.results.items()
     ]
@@ -156,7 +176,8 @@ def _costs(parsed: argparse.Namespace) -> "dict[str, Cost]":
 
     models = [] if parsed.images else [name for name in parsed.methods if name not in CLASSICAL]
     return {
-        name: measure_cost(load_network(model_file(name)), parsed.scale, "cpu") for name in models
+        name: measure_cost(load_network(model_file(name)), parsed.scale, parsed.device)
+        for name in models
     }
 
 
@@ -166,42 +187,46 @@ def _cost_fields(cost: "Cost | None") -> dict[str, float | None]:
     return {field.name: getattr(cost, field.name, None) for field in fields(Cost)}
 
 
-def _print(
-    scores: list[_Score], costs: "dict[str, Cost]", names: list[str], protocol: "Protocol"
-) -> None:
+def _print(scores: list[_Score], costs: "dict[str, Cost]", parsed: argparse.Namespace) -> None:
     from rich.console import Console
 
     console = Console()
-    console.print(_score_table(scores, names, protocol))
+    console.print(_score_table(scores, parsed))
     if costs:
-        console.print(_cost_table(costs))
-    for benchmark in dict.fromkeys(score.benchmark for score in scores):
-        for name in names[1:]:
-            line = _compared(_of(scores, benchmark, names[0]), _of(scores, benchmark, name))
-            console.print(line, highlight=False)
+        console.print(_cost_table(costs, parsed.device))
+    first = parsed.methods[0]
+    for benchmark in _benchmarks(scores):
+        for name in parsed.methods[1:]:
+            pair = _of(scores, benchmark, first), _of(scores, benchmark, name)
+            console.print(_compared(*pair, parsed.metrics[0]), highlight=False)
+    protocol = parsed.protocol
     console.print(f"{protocol.name}: {protocol.description}", highlight=False)
 
 
-def _score_table(scores: list[_Score], names: list[str], protocol: "Protocol") -> "Table":
+def _score_table(scores: list[_Score], parsed: argparse.Namespace) -> "Table":
+    """A row for each method on each benchmark: any number of them fits a narrow terminal."""
     from rich.table import Table
 
-    benchmarks = list(dict.fromkeys(score.benchmark for score in scores))
-    table = Table(
-        title=f"PSNR in dB / SSIM / VIF at scale {scores[0].scale}, protocol {protocol.name}"
-    )
-    table.add_column("method", overflow="fold")
-    for benchmark in benchmarks:
-        table.add_column(benchmark, justify="right", no_wrap=True)
-    for name in names:
-        cells = (_mean(_of(scores, benchmark, name), protocol) for benchmark in benchmarks)
-        table.add_row(name, *cells)
+    table = Table(title=f"Scale {parsed.scale}, protocol {parsed.protocol.name}")
+    for heading in ("benchmark", "method"):
+        table.add_column(heading, overflow="fold")
+    for metric in parsed.metrics:
+        table.add_column(metric.heading, justify="right", no_wrap=True)
+    for benchmark in _benchmarks(scores):
+        table.add_section()
+        for name in parsed.methods:
+            of_method = _of(scores, benchmark, name)
+            means = (_mean(of_method, metric, parsed.protocol) for metric in parsed.metrics)
+            table.add_row(benchmark, name, *means)
     return table
 
 
-def _cost_table(costs: "dict[str, Cost]") -> "Table":
+def _cost_table(costs: "dict[str, Cost]", device: str) -> "Table":
     from rich.table import Table
 
-    table = Table(title="What it costs: operations and time for a megapixel of output, on this CPU")
+    table = Table(
+        title=f"What it costs: operations and time for a megapixel of output, on {device}"
+    )
     table.add_column("model", overflow="fold")
     for heading in ("parameters", "multiply-adds", "seconds", "peak memory"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -217,26 +242,34 @@ def _cost_table(costs: "dict[str, Cost]") -> "Table":
     return table
 
 
+def _benchmarks(scores: list[_Score]) -> list[str]:
+    return list(dict.fromkeys(score.benchmark for score in scores))
+
+
 def _of(scores: list[_Score], benchmark: str, method: str) -> list[_Score]:
     return [score for score in scores if (score.benchmark, score.method) == (benchmark, method)]
 
 
-def _mean(scores: list[_Score], protocol: "Protocol") -> str:
-    from drnsr.evaluation.benchmark import Score, mean_score
+def _mean(scores: list[_Score], metric: "Metric", protocol: "Protocol") -> str:
+    from drnsr.evaluation.benchmark import mean_value
 
-    pairs = [Score(score.psnr, score.ssim) for score in scores]
-    mean = mean_score(pairs, [score.pixels for score in scores], protocol)
-    perceptual = [score.vif for score in scores if score.vif is not None]
-    vif = f"{fmean(perceptual):.3f}" if perceptual else "-"
-    return f"{mean.psnr:.3f} / {mean.ssim:.4f} / {vif}"
+    values = [score.values[metric.name] for score in scores]
+    return metric.text(mean_value(metric, values, [score.pixels for score in scores], protocol))
 
 
-def _compared(first: list[_Score], second: list[_Score]) -> str:
+def _compared(first: Sequence[_Score], second: Sequence[_Score], metric: "Metric") -> str:
+    """What the pictures prove on which the metric is defined."""
     from drnsr.evaluation.statistics import paired_difference
 
-    found = paired_difference([score.psnr for score in first], [score.psnr for score in second])
+    start = f"{second[0].benchmark}: {second[0].method}"
+    columns = ([score.values[metric.name] for score in scores] for scores in (first, second))
+    pairs = [(a, b) for a, b in zip(*columns, strict=True) if a is not None and b is not None]
+    if not pairs:
+        return f"{start} and {first[0].method}: {metric.label} is defined on none of the pictures"
+    found = paired_difference(*zip(*pairs, strict=True), higher_is_better=metric.higher_is_better)
+    mean, low, high = (f"{each:+.{metric.digits}f}" for each in (found.mean, found.low, found.high))
+    unit = f" {metric.unit}" if metric.unit else ""
     return (
-        f"{second[0].benchmark}: {second[0].method} is {found.mean:+.3f} dB from"
-        f" {first[0].method} (95 % interval {found.low:+.3f} to {found.high:+.3f}):"
-        f" {found.sentence}"
+        f"{start} is {mean}{unit} from {first[0].method} in {metric.label}"
+        f" (95 % interval {low} to {high}): {found.sentence}"
     )

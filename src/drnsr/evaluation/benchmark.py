@@ -1,7 +1,8 @@
 """Measuring methods of super-resolution on a benchmark."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drnsr.data.packing import DataError, Pack, PackedImage
-from drnsr.evaluation.metrics import psnr, ssim, vif
+from drnsr.data.parallel import map_in_order
+from drnsr.errors import SignalError, UserError
+from drnsr.evaluation.metrics import PUBLISHED, Metric
 from drnsr.evaluation.protocol import Protocol, ProtocolError
 from drnsr.imaging.resize import Picture, upscale
 
@@ -57,18 +60,20 @@ class Result:
     """One method on one picture.
 
     Attributes:
-        picture: (H, W, C) uint8, to be looked at; the score may come from more than 8 bits.
-        score: by the protocol.
-        compared: the picture's planes and the original's that the protocol compares, (H, W, C).
+        picture: (H, W, C) uint8, to be looked at; the values may come from more than 8 bits.
+        values: by the protocol and by the name of the metric; None where that is not defined.
     """
 
     picture: NDArray[np.uint8]
-    score: Score
-    compared: tuple[NDArray[np.float64], NDArray[np.float64]]
+    values: Mapping[str, float | None]
 
-    def vif(self) -> float | None:
-        """The perceptual number of :func:`drnsr.evaluation.metrics.vif`, made when asked for."""
-        return vif(*self.compared)
+    @property
+    def score(self) -> Score:
+        """What papers report, where it was measured: :data:`drnsr.evaluation.metrics.PUBLISHED`."""
+        psnr, ssim = self.values["psnr"], self.values["ssim"]
+        assert psnr is not None
+        assert ssim is not None
+        return Score(psnr, ssim)
 
 
 @dataclass(frozen=True)
@@ -91,18 +96,31 @@ class Measured:
 
 
 def measure(
-    pack: Pack, methods: Sequence[Method], *, scale: int, protocol: Protocol
+    pack: Pack,
+    methods: Sequence[Method],
+    *,
+    scale: int,
+    protocol: Protocol,
+    metrics: Sequence[Metric] = PUBLISHED,
+    workers: int | None = None,
 ) -> Iterator[Measured]:
-    """Measure methods on each picture of a benchmark, one at a time.
+    """Measure methods on each picture of a benchmark, in its order.
+
+    The methods are called in the calling thread, one after another: a network uses all cores, or a
+    GPU, by itself. Meanwhile threads compute the metrics of the pictures before. The numbers depend
+    neither on the threads nor on their number.
 
     Args:
         pack: the benchmark's originals.
         methods: all on the same pictures.
         scale: how many times smaller LR is.
         protocol: how to measure.
+        metrics: what to compute.
+        workers: threads for the metrics; by default as many as there are cores, 8 at most.
 
     Raises:
-        DataError: a picture is too small to be measured, or a result has another size.
+        DataError: a picture is too small to be measured, or could not be enlarged or measured, or a
+            result has another size; the message names the picture.
         ProtocolError: a method cannot be measured so.
     """
     for method in methods:
@@ -111,42 +129,117 @@ def measure(
                 f"protocol {protocol.name}: {method.name} takes RGB, and here LR is luma alone;"
                 " measure it with paper_y"
             )
-    for number, image in enumerate(pack.images):
+    for image in pack.images:
         _check_size(pack, image, scale, protocol)
-        lr, hr = protocol.prepare(pack.hr(number), scale)
-        planes = protocol.compared_planes(hr, hr, scale)[1]
-        results = {
-            method.name: _result(method, image.name, lr, hr, scale, protocol) for method in methods
-        }
-        yield Measured(image.name, _shown(lr), _shown(hr), planes[:, :, 0].size, results)
+
+    def measured(enlarged: _Enlarged) -> Measured:
+        return _measured(enlarged, scale, protocol, metrics)
+
+    enlarged_pictures = _enlarge(pack, methods, scale, protocol)
+    yield from map_in_order(measured, enlarged_pictures, workers=workers)
 
 
 def mean_score(scores: Sequence[Score], pixels: Sequence[int], protocol: Protocol) -> Score:
-    """The mean of a set; SSIM is always the mean over pictures.
+    """The mean of a set.
 
     Args:
         scores: of each picture.
         pixels: compared in each picture.
-        protocol: says whether PSNR is that of each picture or of all pixels.
+        protocol: see :func:`mean_value`.
     """
-    ssim_mean = fmean(score.ssim for score in scores)
-    if protocol.mean_over == "pictures":
-        return Score(fmean(score.psnr for score in scores), ssim_mean)
-    errors = [10 ** (-score.psnr / 10) for score in scores]
-    return Score(-10 * math.log10(fmean(errors, weights=pixels)), ssim_mean)
+    psnr, ssim = (
+        mean_value(metric, [getattr(score, metric.name) for score in scores], pixels, protocol)
+        for metric in PUBLISHED
+    )
+    assert psnr is not None
+    assert ssim is not None
+    return Score(psnr, ssim)
 
 
-def _result(
-    method: Method, name: str, lr: Picture, hr: Picture, scale: int, protocol: Protocol
-) -> Result:
-    enlarged = method.enlarge(lr)
+def mean_value(
+    metric: Metric, values: Sequence[float | None], pixels: Sequence[int], protocol: Protocol
+) -> float | None:
+    """The mean of a metric over the pictures of a set on which it is defined.
+
+    Args:
+        metric: which one.
+        values: of each picture.
+        pixels: compared in each picture.
+        protocol: says whether PSNR is that of each picture or of all pixels; another metric is
+            always averaged over the pictures.
+
+    Returns:
+        None where it is defined on none of them.
+    """
+    known = [
+        (value, count) for value, count in zip(values, pixels, strict=True) if value is not None
+    ]
+    if not known:
+        return None
+    if metric.name != "psnr" or protocol.mean_over == "pictures":
+        return fmean(value for value, _ in known)
+    errors = [10 ** (-value / 10) for value, _ in known]
+    return -10 * math.log10(fmean(errors, weights=[count for _, count in known]))
+
+
+@dataclass(frozen=True)
+class _Enlarged:
+    """One picture, and what each method made of it."""
+
+    title: str
+    name: str
+    lr: Picture
+    hr: Picture
+    results: dict[str, Picture]
+
+
+def _enlarge(
+    pack: Pack, methods: Sequence[Method], scale: int, protocol: Protocol
+) -> Iterator[_Enlarged]:
+    for number, image in enumerate(pack.images):
+        title = f"{image.name} of {pack.name}"
+        lr, hr = protocol.prepare(pack.hr(number), scale)
+        results = {}
+        for method in methods:
+            with _naming(f"{method.name}: {title}"):
+                results[method.name] = method.enlarge(lr)
+        yield _Enlarged(title, image.name, lr, hr, results)
+
+
+def _measured(
+    enlarged: _Enlarged, scale: int, protocol: Protocol, metrics: Sequence[Metric]
+) -> Measured:
+    results, pixels = {}, 0
+    for method, picture in enlarged.results.items():
+        with _naming(f"{method}: {enlarged.title}"):
+            _check_same_size(picture, enlarged.hr)
+            compared = protocol.compared_planes(picture, enlarged.hr, scale)
+            pixels = compared[1][:, :, 0].size
+            values = {metric.name: metric.compute(*compared) for metric in metrics}
+            results[method] = Result(_shown(picture), values)
+    return Measured(enlarged.name, _shown(enlarged.lr), _shown(enlarged.hr), pixels, results)
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
+    """Say in one line at which picture something went wrong, whatever it was."""
+    try:
+        yield
+    except SignalError:
+        raise
+    except UserError as error:
+        raise DataError(f"{what}: {error}") from error
+    except Exception as error:  # of any library below, such as torch without memory
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{what}: {type(error).__name__}: {reason}") from error
+
+
+def _check_same_size(enlarged: Picture, hr: Picture) -> None:
     if enlarged.shape != hr.shape:
         raise DataError(
-            f"{method.name}: {name} has {_size(enlarged)}, and the original, cropped to a multiple"
-            f" of the scale, has {_size(hr)}"
+            f"{_size(enlarged)}, and the original, cropped to a multiple of the scale, has"
+            f" {_size(hr)}"
         )
-    compared = protocol.compared_planes(enlarged, hr, scale)
-    return Result(_shown(enlarged), Score(psnr(*compared), ssim(*compared)), compared)
 
 
 def _size(picture: Picture) -> str:

@@ -38,8 +38,8 @@ class Cost:
         multiply_adds_per_megapixel: of output, in billions.
         seconds_per_megapixel: of output.
         peak_memory_mib: of a fresh process that enlarges one picture of 256 x 256 LR pixels, with
-            the interpreter and torch; on a GPU, of its tensors. None where the system (not Linux)
-            does not say.
+            the interpreter and torch; on a CUDA device, of its tensors. None where the system (not
+            Linux) or the device (not CUDA) does not say.
     """
 
     parameters: int
@@ -115,10 +115,10 @@ def _peak_memory(network: Network, scale: int, device: str) -> float | None:
 def _peak_of_one(model: Path, scale: int, device: str, threads: int) -> float | None:
     torch.set_num_threads(threads)
     Tiling(TorchEngine(load_model(model), scale, device), tile="off").whole(_picture())
-    if device != "cpu":
-        return torch.cuda.max_memory_allocated() / 2**20
+    if torch.device(device).type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
     status = Path("/proc/self/status")
-    if not status.is_file():
+    if device != "cpu" or not status.is_file():
         return None
     peak = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="ascii"))
     return int(peak[1]) / 1024 if peak else None

@@ -55,15 +55,16 @@ def network_method(network: Network, scale: int, name: str, device: str = "cpu")
     return Method(name, enlarge, takes)
 
 
-def model_method(path: Path, scale: int, name: str) -> Method:
+def model_method(path: Path, scale: int, name: str, device: str = "cpu") -> Method:
     """A file of weights, ours or foreign, under a name for the tables.
 
     Raises:
         ModelFileError: it is none, or cannot be read.
         MethodError: it has no such scale.
+        DeviceError: there is no such device here.
     """
     try:
-        return network_method(load_network(path), scale, name)
+        return network_method(load_network(path), scale, name, device)
     except ScaleError as error:
         raise MethodError(f"{path}: {error}") from error
 

@@ -63,7 +63,7 @@ class TorchEngine:
         self.scale = checked_scale(network, scale)
         check_precision(precision, type(network).__name__, network.descriptor.precisions)
         self._network = _moved(network.eval(), device)
-        self._device = torch.device(device).type
+        self._device = torch.device(device)
         self._precision = precision
 
     @torch.inference_mode()
@@ -72,7 +72,7 @@ class TorchEngine:
         pixels = torch.from_numpy(lr).to(self._device, memory_format=torch.channels_last)
         low = AUTOCAST.get(self._precision)
         try:
-            with torch.autocast(self._device, low, enabled=low is not None):
+            with torch.autocast(self._device.type, low, enabled=low is not None):
                 sr = self._network.enlarge(pixels, self.scale)
             result: Planes = sr.float().cpu().numpy()
         except RuntimeError as error:  # torch.OutOfMemoryError is one
@@ -113,6 +113,17 @@ def checked_scale(network: Network, scale: int | None) -> int:
     except ValueError as error:
         raise ScaleError(str(error)) from error
     return scale
+
+
+def chosen_device(name: str) -> str:
+    """The name of a device for "auto": the accelerator that torch finds here, or the CPU.
+
+    Any other name is handed on; :class:`TorchEngine` says whether it can be used.
+    """
+    if name != "auto":
+        return name
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    return accelerator.type if accelerator else "cpu"
 
 
 def check_precision(precision: Precision, what: str, possible: Sequence[Precision]) -> None:
