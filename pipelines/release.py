@@ -59,7 +59,7 @@ def _training_run(outputs: Outputs) -> dict[str, str]:
     except TrackingError as error:
         log.warning("%s; the card names the commit at hand", error)
         return {}
-    return {"git commit": record.commit + (" and uncommitted changes" if record.patch else "")}
+    return {"git commit": record.commit + (" and uncommitted changes" if record.dirty else "")}
 
 
 def _check(outputs: Outputs, scale: int) -> None:

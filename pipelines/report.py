@@ -71,7 +71,7 @@ def lineage(outputs: Outputs) -> dict[str, str]:
     commit = current_commit()
     origin = read_info(outputs.model).origin
     return {
-        "git commit": commit.sha + (" and uncommitted changes" if commit.patch else ""),
+        "git commit": commit.sha + (" and uncommitted changes" if commit.dirty else ""),
         "model (sha256)": file_sha256(outputs.model),
         "training data (sha256)": origin.data,
         "training configuration (sha256)": origin.config,

@@ -67,6 +67,8 @@ def _lineage(model_sha256: str) -> dict[str, object]:
     except TrackingError as error:
         return {"MLflow run": f"not known ({error})"}
     changed = " and uncommitted changes (uncommitted.patch)" if record.patch else ""
+    if record.lost_sources:
+        changed += f" and others that are not recorded: {', '.join(record.lost_sources)}"
     named = ("lightning==", "torch==", "numpy==")
     packages = [line for line in record.environment if line.startswith(named)]
     return {

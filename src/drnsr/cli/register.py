@@ -62,7 +62,7 @@ def registered(record: "RunRecord", name: str | None) -> tuple["Version", bool]:
 
 def _lineage(record: "RunRecord") -> dict[str, str]:
     return {
-        "git commit": record.commit + (" and uncommitted changes" if record.patch else ""),
+        "git commit": record.commit + (" and uncommitted changes" if record.dirty else ""),
         "MLflow run": record.run_id,
         "model (sha256)": str(record.model_sha256),
         **{f"data {name} (sha256)": sha256 for name, sha256 in record.data.items()},

@@ -56,8 +56,8 @@ def run(parsed: argparse.Namespace) -> None:
     record = find_record(parsed.run)
     folder = parsed.into or Path("reproduced") / record.run_id
     print(f"run {record.run_id} ({record.name}), commit {record.commit}, in {folder}", flush=True)
-    for line in _other_packages(record):
-        print(line)
+    for line in (*_other_packages(record), *_not_recorded(record)):
+        print(line, flush=True)
     _check_out(record, folder)
     _restore_configuration(record, folder)
     _dvc(folder, "repro", "prepare")
@@ -67,9 +67,10 @@ def run(parsed: argparse.Namespace) -> None:
     _show(comparisons)
     different = [comparison.name for comparison in comparisons if not comparison.same]
     if different:
+        perhaps = "; see the notes above" if any(_not_recorded(record)) else ""
         raise UserError(
             f"run {record.run_id}: {len(different)} of {len(comparisons)} came out otherwise:"
-            f" {', '.join(different)}"
+            f" {', '.join(different)}{perhaps}"
         )
     print(f"all {len(comparisons)} came out the same, to the last bit")
 
@@ -88,6 +89,44 @@ def _other_packages(record: "RunRecord") -> Iterator[str]:
             yield f"note: the run had {package} {recorded}; here it is {found}"
 
 
+def _not_recorded(record: "RunRecord") -> Iterator[str]:
+    """What the run's result may depend on, and MLflow and git do not have.
+
+    Raises:
+        UserError: it is not here any more either.
+    """
+    from drnsr.errors import UserError
+
+    if record.lost_sources:
+        yield (
+            f"note: the run had {', '.join(record.lost_sources)} otherwise than here, which is not"
+            " recorded (large, or no text); its result may depend on it"
+        )
+    for name in _own_files(record.config):
+        known = _git("cat-file", "-e", f"{record.commit}:{Path(name).as_posix()}").returncode == 0
+        changed = any(_is_within(path, name) or _is_within(name, path) for path in record.left_out)
+        if known and not changed:
+            continue
+        if not Path(name).exists():
+            raise UserError(
+                f"run {record.run_id}: it read {name}, which is not recorded and not here; put it"
+                " back first"
+            )
+        yield f"note: the run read {name}, which is not recorded; it is taken as it is here now"
+
+
+def _own_files(config: dict[str, Any]) -> list[str]:
+    """Relative paths of the user's files and folders that a run reads."""
+    data, single = config.get("data", {}), config.get("data", {}).get("single") or {}
+    named = [config.get("init_from"), data.get("folder"), single.get("image")]
+    named += [benchmark.get("folder") for benchmark in config.get("benchmark", {}).values()]
+    return [name for name in named if name and not Path(name).is_absolute()]
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return Path(path).is_relative_to(folder)
+
+
 def _check_out(record: "RunRecord", folder: Path) -> None:
     """A git work tree with the run's commit and changes, and the project's own pictures."""
     from drnsr.errors import UserError
@@ -103,7 +142,8 @@ def _check_out(record: "RunRecord", folder: Path) -> None:
     if made.returncode:
         raise UserError(f"{folder}: git makes no work tree there: {made.stderr.decode().strip()}")
     if record.patch:
-        patched = _git("-C", str(folder), "apply", "--binary", "-", stdin=record.patch.encode())
+        apply = ("-C", str(folder), "apply", "--binary", "--whitespace=nowarn")
+        patched = _git(*apply, "-", stdin=record.patch.encode())
         if patched.returncode:
             raise UserError(
                 f"run {record.run_id}: its changes do not apply to commit {record.commit}:"

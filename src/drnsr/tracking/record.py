@@ -11,13 +11,16 @@ import yaml
 
 from drnsr.evaluation.results import read_rows
 from drnsr.hashing import file_sha256
+from drnsr.tracking.git import is_source
 from drnsr.tracking.promotion import Evaluation
 from drnsr.tracking.runs import (
     COMMIT_TAG,
     DATA_TAG,
     EVALUATION_FOLDER,
+    LEFT_OUT_FILE,
     MODEL_TAG,
     PARENT_TAG,
+    PATCH_FILE,
     TRAINING_TAG,
     find_runs,
 )
@@ -38,6 +41,8 @@ class RunRecord:
         status: in MLflow.
         commit: of the project.
         patch: what was changed on top of it; empty for nothing.
+        left_out: changed and new files that the patch does not hold: see
+            :class:`drnsr.tracking.git.Commit`.
         config: the composed configuration.
         environment: the packages, a line each, as a constraints file.
         data: hashes of the prepared data by name: ``train``, and the benchmarks.
@@ -50,11 +55,22 @@ class RunRecord:
     status: str
     commit: str
     patch: str
+    left_out: tuple[str, ...]
     config: dict[str, Any]
     environment: tuple[str, ...]
     data: Mapping[str, str]
     model_sha256: str | None
     measures: Mapping[str, float]
+
+    @property
+    def lost_sources(self) -> tuple[str, ...]:
+        """Code and configuration of the run that is recorded nowhere."""
+        return tuple(path for path in self.left_out if is_source(path))
+
+    @property
+    def dirty(self) -> bool:
+        """Whether what was run is not what the commit holds."""
+        return bool(self.patch or self.lost_sources)
 
 
 def find_record(run: str) -> RunRecord:
@@ -134,14 +150,15 @@ def _read(client: "MlflowClient", run: "Run") -> RunRecord:
     listed = {file.path for file in client.list_artifacts(run_id)}
     texts = {
         name: _text(client, run_id, name) if name in listed else ""
-        for name in ("config.yaml", "environment.txt", "uncommitted.patch")
+        for name in ("config.yaml", "environment.txt", PATCH_FILE, LEFT_OUT_FILE)
     }
     return RunRecord(
         run_id=run_id,
         name=str(run.info.run_name),
         status=str(run.info.status),
         commit=tags.get(COMMIT_TAG, "unknown"),
-        patch=texts["uncommitted.patch"],
+        patch=texts[PATCH_FILE],
+        left_out=tuple(texts[LEFT_OUT_FILE].splitlines()),
         config=yaml.safe_load(texts["config.yaml"]) or {},
         environment=tuple(texts["environment.txt"].split()),
         data={k.removeprefix(DATA_TAG): v for k, v in tags.items() if k.startswith(DATA_TAG)},
@@ -151,6 +168,6 @@ def _read(client: "MlflowClient", run: "Run") -> RunRecord:
 
 
 def _text(client: "MlflowClient", run_id: str, name: str) -> str:
-    import mlflow
-
-    return str(mlflow.artifacts.load_text(f"runs:/{run_id}/{name}"))
+    """With the ends of lines as they are: a patch of another would not apply."""
+    with tempfile.TemporaryDirectory() as folder:
+        return Path(client.download_artifacts(run_id, name, folder)).read_bytes().decode()

@@ -29,6 +29,8 @@ TRAINING_TAG = "drnsr.training"
 JOURNAL_TAG = "drnsr.journal"
 SAME_MODEL_TAG = "drnsr.same_model_as"
 EVALUATION_FOLDER = "evaluation"
+PATCH_FILE = "uncommitted.patch"
+LEFT_OUT_FILE = "left_out.txt"  # what was changed or new and is not in the patch, a line each
 
 # MLflow's own names; to import them here would import MLflow.
 COMMIT_TAG = "mlflow.source.git.commit"
@@ -47,7 +49,7 @@ def describe_run(
         model: what came out, where the training is over, and was maybe told of by someone else.
     """
     commit = current_commit()
-    tags = {COMMIT_TAG: commit.sha, "drnsr.dirty": str(bool(commit.patch)).lower()}
+    tags = {COMMIT_TAG: commit.sha, "drnsr.dirty": str(commit.dirty).lower()}
     tags |= {f"{DATA_TAG}{name}": value for name, value in data.items()}
     tags |= {TRAINING_TAG: training, JOURNAL_TAG: uuid.uuid4().hex}
     if parent := os.environ.get(PARENT_RUN_VARIABLE):
@@ -55,7 +57,9 @@ def describe_run(
     name = f"{config['model']['name']}-x{config['scale']}-{config['data']['name']}"
     texts = {"environment.txt": _environment()}
     if commit.patch:
-        texts["uncommitted.patch"] = commit.patch
+        texts[PATCH_FILE] = commit.patch
+    if commit.left_out:
+        texts[LEFT_OUT_FILE] = "".join(f"{path}\n" for path in commit.left_out)
     return {
         "name": f"{name}-seed{config['seed']}",
         "start_time": time.time_ns() // 1_000_000,

@@ -1,0 +1,81 @@
+"""What is said of a run that git and MLflow do not hold wholly; tests/pipeline makes runs again."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from drnsr.cli.reproduce import _not_recorded
+from drnsr.errors import UserError
+from drnsr.tracking.record import find_record
+from drnsr.tracking.runs import begin_run, describe_run
+from drnsr.tracking.store import experiment_id, open_store
+
+CONFIG = {
+    "model": {"name": "drnsr"},
+    "data": {"name": "sample", "folder": None, "single": None},
+    "benchmark": {"sample_test": {"folder": None}},
+    "folder": "data/own",
+    "init_from": None,
+    "trainer": {"precision": "32-true"},
+    "scale": 2,
+    "seed": 0,
+}
+
+
+@pytest.fixture
+def recorded(tmp_path, monkeypatch, empty_database):
+    """Calls that record a run of a project's folder as it is then."""
+    shutil.copyfile(empty_database, tmp_path / "mlflow.db")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    project = tmp_path / "project"
+    (project / "src").mkdir(parents=True)
+    (project / "src/code.py").write_bytes(b"one = 1\r\n")
+    (project / "start.safetensors").write_bytes(b"\0committed")
+    monkeypatch.chdir(project)
+    identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
+    for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "as it is"]):
+        subprocess.run(["git", *command], check=True)
+    store = open_store()
+
+    def record(**changes):
+        description = describe_run(CONFIG | changes, {"train": "f" * 64}, "a training")
+        return find_record(begin_run(store, experiment_id(store, "test"), description))
+
+    record.project = project
+    return record
+
+
+def test_a_patch_keeps_the_ends_of_its_lines(recorded):
+    (recorded.project / "src/code.py").write_bytes(b"one = 2\r\n")
+    record = recorded()
+    assert "+one = 2\r\n" in record.patch
+    assert (record.left_out, record.dirty) == ((), True)
+    assert list(_not_recorded(record)) == []
+
+
+def test_sources_that_are_not_recorded_are_named(recorded):
+    (recorded.project / "src/table.bin").write_bytes(b"\0")
+    (recorded.project / "a picture.png").write_bytes(b"\0")  # no result depends on it
+    record = recorded()
+    assert set(record.left_out) == {"src/table.bin", "a picture.png"}
+    (line,) = _not_recorded(record)
+    assert "src/table.bin" in line
+    assert "its result may depend on it" in line
+
+
+def test_files_of_the_users_that_the_run_read_are_named(recorded):
+    assert list(_not_recorded(recorded(init_from="start.safetensors"))) == []  # git has it
+    (recorded.project / "start.safetensors").write_bytes(b"\0changed")
+    (line,) = _not_recorded(recorded(init_from="start.safetensors"))
+    assert "read start.safetensors, which is not recorded; it is taken as it is here now" in line
+    (recorded.project / "mine").mkdir()
+    (recorded.project / "mine/1.png").write_bytes(b"\0")
+    record = recorded(data=CONFIG["data"] | {"folder": "mine"})
+    (line,) = _not_recorded(record)
+    assert "read mine, which is not recorded" in line
+    shutil.rmtree(recorded.project / "mine")
+    with pytest.raises(UserError, match="it read mine, which is not recorded and not here"):
+        list(_not_recorded(record))
+    assert list(_not_recorded(recorded(init_from="/somewhere/else.safetensors"))) == []
