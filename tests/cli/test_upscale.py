@@ -12,6 +12,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from drnsr.atomic import partial_path
 from drnsr.checkpoints.native import Origin, save_model
 from drnsr.cli import main
 from drnsr.hashing import file_sha256
@@ -102,20 +103,121 @@ def test_folders_below_a_folder_are_kept(model, tmp_path, picture_folder):
     assert (tmp_path / "out/picture1@2.png").is_file()
 
 
-def test_pictures_that_would_become_one_file_are_told_before_the_work(model, tmp_path):
+def test_the_second_of_two_pictures_that_would_become_one_file_is_told(model, tmp_path):
     for suffix in (".png", ".bmp"):
         Image.fromarray(texture(8, 8)).save(tmp_path / f"a{suffix}")
-    told = r"error: a\.bmp and a\.png would both become out/a_x2\.webp"
+    told = r"error: 1 of 2 could not be .*: a\.bmp: would become out/a_x2\.webp, as a\.png does"
     with pytest.raises(SystemExit, match=told):
         run("a.png", "a.bmp", "--model", model, "--out", "out", "--format", "webp")
-    assert not (tmp_path / "out").exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a_x2.webp"]
 
 
 def test_a_picture_is_not_written_over_itself(model, tmp_path):
     Image.fromarray(texture(8, 8)).save(tmp_path / "a.png")
-    with pytest.raises(SystemExit, match=r"error: a\.png: would be written over itself"):
+    with pytest.raises(SystemExit, match=r"error: .*a\.png: would be written over itself"):
         run("a.png", "--model", model, "--out", ".", "--suffix", "", "--overwrite")
     assert Image.open(tmp_path / "a.png").size == (8, 8)
+
+
+ERRORS = [
+    ValueError("two\nlines"),
+    MemoryError("of 5 GiB"),
+    RecursionError("too deep"),
+    AssertionError(),
+    KeyError(270),
+    ZeroDivisionError("by zero"),
+    SystemError("<built-in function> returned NULL"),
+    OSError(28, "No space left on device", "out/b_x2.png"),
+    OSError("broken data stream"),
+    UnicodeEncodeError("ascii", "\xb5", 0, 1, "no"),
+    SyntaxError("not a TIFF file"),
+    EOFError(),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "where",
+    [
+        "drnsr.inference.files.open_picture",
+        "drnsr.inference.files.write_picture",
+        "drnsr.inference.files.check_target",
+        "drnsr.inference.batch.remove_leftovers",
+        "drnsr.inference.planes.enlarge_part",
+        "drnsr.formats.png._chunk",
+    ],
+)
+def test_no_error_of_any_type_ends_a_batch(model, tmp_path, monkeypatch, capsys, where, error):
+    for name in "abc":
+        Image.fromarray(texture(8, 8)).save(tmp_path / f"{name}.png")
+    calls = []
+    module, _, name = where.rpartition(".")
+    function = getattr(sys.modules[module], name)
+
+    def failing(*arguments, **how):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise error
+        return function(*arguments, **how)
+
+    for holder in list(sys.modules.values()):  # wherever it was imported to
+        if getattr(holder, name, None) is function and holder.__name__.startswith("drnsr"):
+            monkeypatch.setattr(holder, name, failing)
+    with pytest.raises(SystemExit) as ended:
+        run("a.png", "b.png", "c.png", "--model", model, "--out", "out")
+    made = sorted(path.name for path in (tmp_path / "out").iterdir())
+    told = str(ended.value)
+    assert told.startswith("error: 1 of 3 could not be enlarged: ")
+    assert "\n" not in told
+    assert "b.png" in told or "b_x2.png" in told
+    assert made == ["a_x2.png", "c_x2.png"]
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_the_traceback_of_an_error_is_there_for_who_asks(model, tmp_path, monkeypatch, caplog):
+    Image.fromarray(texture(8, 8)).save(tmp_path / "a.png")
+
+    def failing(*_):
+        raise KeyError("oh")
+
+    monkeypatch.setattr("drnsr.inference.files.write_picture", failing)
+    with pytest.raises(SystemExit, match=r"a\.png: KeyError: 'oh' \(-v shows where\)"):
+        run("a.png", "--model", model, "--out", "out")
+    assert "Traceback" not in caplog.text
+    with pytest.raises(SystemExit):
+        run("a.png", "--model", model, "--out", "out", "-v")
+    assert "Traceback" in caplog.text
+    assert "in failing" in caplog.text
+
+
+def test_names_of_any_kind(model, tmp_path, capfd):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    names = [f"{'n' * 235}.png", f"{'m' * 251}.png", "[red]a[].png", "\x1b[31mb.png", "c\nd.png"]
+    if sys.platform == "linux":  # where a name is of any bytes
+        names.append(os.fsdecode(b"e\xff.png"))
+    for name in names:
+        Image.fromarray(texture(8, 8)).save(folder / name, format="PNG")
+    with pytest.raises(SystemExit, match=f"error: 1 of {len(names)} .*File name too long") as ended:
+        run("in", "--model", model, "--out", "out", "--compare")
+    left = {path.name for path in (tmp_path / "out").iterdir() if "compare" not in path.name}
+    assert left == {f"{name[:-4]}_x2.png" for name in names if name[0] != "m"} | {"index.html"}
+    assert "\x1b[31mb" not in capfd.readouterr().err + str(ended.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_is_no_file_is_told_when_named_and_left_out_of_folders(
+    model, tmp_path, picture_folder
+):
+    os.mkfifo(picture_folder / "a.png")
+    with pytest.raises(SystemExit, match="error: 2 of 3 could not be enlarged:") as ended:
+        run("pictures/a.png", os.devnull, "pictures/picture0.png", "--model", model, "--out", "out")
+    assert f"{os.devnull}: no regular file" in str(ended.value)
+    assert "a.png: no regular file" in str(ended.value)
+    run("pictures", "--model", model, "--out", "out")
+    assert len(list((tmp_path / "out").iterdir())) == 4
+    with pytest.raises(SystemExit, match=r"a\.png"):
+        main(["info", "pictures/a.png"])
 
 
 @pytest.mark.parametrize(
@@ -191,20 +293,22 @@ def test_dry_run_says_what_would_be_made_and_makes_nothing(model, tmp_path, caps
 
 def test_a_full_disk_ends_the_run_in_one_line(model, tmp_path, picture_folder, small_disk):
     Image.fromarray(texture(100, 100)).save(picture_folder / "picture1.bmp")
-    with pytest.raises(SystemExit, match=r"error: out/picture1_x2\.bmp: File too large"):
+    told = r"error: 1 of 1 could not be enlarged: out/picture1_x2\.bmp: File too large"
+    with pytest.raises(SystemExit, match=told):
         run("pictures/picture1.bmp", "--model", model, "--out", "out")
     assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_what_a_killed_run_left_is_removed_by_the_next(model, tmp_path, picture_folder):
-    (tmp_path / "out").mkdir()
+    target = tmp_path / "out/picture1_x2.png"
+    target.parent.mkdir()
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    (tmp_path / f"out/.{gone.pid}.partial.picture1_x2.png").write_bytes(b"half")
-    (tmp_path / f"out/.{os.getppid()}.partial.picture1_x2.png").write_bytes(b"another's")
+    partial_path(target, str(gone.pid)).write_bytes(b"half")
+    anothers = partial_path(target, str(os.getppid()))
+    anothers.write_bytes(b"another's")
     run("pictures/picture1.png", "--model", model, "--out", "out")
-    left = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert left == [f".{os.getppid()}.partial.picture1_x2.png", "picture1_x2.png"]
+    assert set(target.parent.iterdir()) == {anothers, target}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -427,3 +427,42 @@ def test_dicom_is_made_of_dicom_alone(model, tmp_path):
     Image.fromarray(texture(8, 8)).save("a.png")
     with pytest.raises(SystemExit, match=r"a\.png: DICOM is made of DICOM alone"):
         main(["upscale", "a.png", "--model", str(model), "--out", "out", "--format", "dicom"])
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "told"),
+    [
+        ("Rows", 0, "128 x 0 pixels"),
+        ("Columns", 0, "0 x 128 pixels"),
+        ("Columns", 65_535, "1 frames in 32,768 bytes"),
+        ("NumberOfFrames", 2**31 - 1, "2,147,483,647 frames in 32,768 bytes"),
+        ("NumberOfFrames", 2, "2 frames in 32,768 bytes"),
+        ("NumberOfFrames", -1, "-1 frames in 32,768 bytes"),
+        ("BitsStored", 0, "Bits Stored"),
+        ("SamplesPerPixel", 65_535, "damaged"),
+        ("PixelSpacing", [0, 0], None),
+        ("PixelSpacing", [1, 0], None),
+        ("NumberOfFrames", 1, None),
+    ],
+)
+def test_counts_are_held_against_the_pixels_that_are_there(model, tmp_path, attribute, value, told):
+    source = pydicom.dcmread(of_pydicom("CT_small.dcm"))
+    setattr(source, attribute, value)
+    source.save_as(tmp_path / "a.dcm")
+    source = pydicom.dcmread(of_pydicom("CT_small.dcm"))
+    source.save_as(tmp_path / "b.dcm")
+    call = ["upscale", "a.dcm", "b.dcm", "--model", str(model), "--out", "out"]
+    if told is None:
+        main(call)
+    else:
+        with pytest.raises(SystemExit, match=rf"1 of 2 could not be enlarged: a\.dcm: .*{told}"):
+            main(call)
+    assert (tmp_path / "out/b_x2.dcm").is_file()
+
+
+def test_frames_of_compressed_pixels_are_held_against_them(model, tmp_path):
+    source = pydicom.dcmread(of_pydicom("MR_small_RLE.dcm"))
+    source.NumberOfFrames = 2**31 - 1
+    source.save_as(tmp_path / "a.dcm")
+    with pytest.raises(SystemExit, match=r"a\.dcm: damaged or truncated \(2,147,483,647 frames"):
+        main(["upscale", "a.dcm", "--model", str(model), "--out", "out"])

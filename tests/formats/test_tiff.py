@@ -1,6 +1,8 @@
 """TIFF of any kind; tifffile, rasterio and Pillow are asked what they see in the results."""
 
+import struct
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import Affine, from_origin
 
 from drnsr.errors import UserError
-from drnsr.formats import tiff
+from drnsr.formats import tiff, tiff_file
 from drnsr.formats.reading import open_picture, pixel_count
+from drnsr.imaging.resize import upscale
 from drnsr.inference.models import Target
 from tests.conftest import texture
 from tests.formats.conftest import bicubic, far
@@ -252,6 +255,130 @@ def test_pixels_that_are_no_numbers_of_light_are_refused(tmp_path):
         open_picture(tmp_path / "a.tif"),
     ):
         pass
+
+
+def jpeg_tiffs(folder):
+    """The same picture, compressed as JPEG by three programs in their several ways."""
+    image = Image.fromarray(RGB)
+    image.save(folder / "pillow.tif", compression="jpeg", quality=95)
+    image.convert("L").save(folder / "gray.tif", compression="jpeg", quality=95)
+    for name, how in {
+        "strips": {"rowsperstrip": 16},
+        "tiles": {"tile": (32, 48)},
+        "planes": {"planarconfig": "separate", "tile": (32, 32)},
+    }.items():
+        write(folder / f"{name}.tif", RGB, compression="jpeg", **how)
+    for name, colour in {"ycbcr": "YCBCR", "rgb": "RGB"}.items():
+        how = {"tiled": True, "blockxsize": 32, "blockysize": 16, "jpeg_quality": 95}
+        profile = {"height": 70, "width": 90, "count": 3, "dtype": "uint8", "driver": "GTiff"}
+        with rasterio.open(
+            folder / f"gdal {name}.tif", "w", compress="jpeg", photometric=colour, **how, **profile
+        ) as file:
+            file.write(np.moveaxis(RGB, 2, 0))
+    return sorted(folder.glob("*.tif"))
+
+
+def test_jpeg_within_tiff(enlarged, tmp_path):
+    paths = jpeg_tiffs(tmp_path)
+    assert len(paths) == 7
+    for path in paths:
+        with Image.open(path) as image:
+            image.load()
+            before = np.asarray(image)
+            if image.mode == "YCbCr":
+                before = np.asarray(image.convert("RGB"))
+        assert far(before, RGB.mean(2) if before.ndim == 2 else RGB) < 60  # as it was written
+        made = tifffile.imread(enlarged(path, f"made/{path.name}"))
+        assert far(made, bicubic(before)) <= 2, path.name  # decoders differ by one
+
+
+@pytest.mark.parametrize("text", ["0.1 µm", "Höhe über Normalnull", "写真", "a\u00a0b"])
+def test_texts_of_any_script_are_kept(enlarged, tmp_path, text):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        tags = [(42112, 2, None, f"<GDALMetadata>{text}</GDALMetadata>".encode(), True)]
+        writer.write(
+            RGB, photometric="rgb", metadata=None, description=text.encode(), extratags=tags
+        )
+    with tifffile.TiffFile(enlarged(tmp_path / "a.tif", "b.tif")) as file:
+        assert file.pages.first.description == text
+        assert file.pages.first.tags.valueof(42112) == f"<GDALMetadata>{text}</GDALMetadata>"
+    with Image.open(tmp_path / "b.tif") as image:
+        assert image.tag_v2[270].encode("latin1").decode() == text  # Pillow knows no UTF-8
+
+
+@pytest.mark.parametrize("dtype", [np.uint64, np.int64])
+@pytest.mark.parametrize("compression", [None, "lzw", "zlib", "zstd", "lzma", "packbits"])
+def test_whole_numbers_of_64_bits(enlarged, tmp_path, dtype, compression):
+    limits = np.iinfo(dtype)
+    pixels = texture(20, 24, 1)[:, :, 0].astype(np.float64) / 255 * 2.0**63
+    pixels = (pixels + float(limits.min)).astype(dtype)
+    pixels[0, 0], pixels[-1, -1] = limits.min, limits.max
+    write(tmp_path / "a.tif", pixels, photometric="minisblack", compression=compression)
+    made = tifffile.imread(enlarged(tmp_path / "a.tif", "b.tif"))
+    assert made.dtype == dtype
+    wanted = upscale(pixels.astype(np.float64)[:, :, None], 2)[:, :, 0]
+    inside = wanted.clip(float(limits.min), float(limits.max))
+    assert np.abs(made.astype(np.float64) - inside).max() <= 2.0**64 * 1e-5
+
+
+def ifd(tags, following, *, big=False):
+    number, entry, offset = ("Q", "HHQQ", "Q") if big else ("H", "HHII", "I")
+    packed = struct.pack(f"<{number}", len(tags))
+    packed += b"".join(struct.pack(f"<{entry}", *tag) for tag in tags)
+    return packed + struct.pack(f"<{offset}", following)
+
+
+ONE_PIXEL = [(256, 3, 1, 1), (257, 3, 1, 1), (258, 3, 1, 8), (262, 3, 1, 1), (273, 4, 1, 0)]
+ONE_PIXEL += [(279, 4, 1, 1)]
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("length", [1, 2, 150])
+def test_pages_that_go_round_in_a_circle(tmp_path, big, length):
+    start = 16 if big else 8
+    size = len(ifd(ONE_PIXEL, 0, big=big))
+    places = [start + number * size for number in range(length)]
+    header = struct.pack("<2sHHHQ", b"II", 43, 8, 0, start) if big else b"II*\0\x08\0\0\0"
+    pages = b"".join(ifd(ONE_PIXEL, place, big=big) for place in [*places[1:], places[0]])
+    (tmp_path / "a.tif").write_bytes(header + pages)
+    with (
+        pytest.raises(UserError, match=r"a\.tif: damaged \(its pages go round in a circle\)"),
+        open_picture(tmp_path / "a.tif"),
+    ):
+        pass
+    assert pixel_count(tmp_path / "a.tif") == 0
+
+
+def test_counts_are_held_against_the_file(tmp_path, monkeypatch):
+    def refused(content, told):
+        (tmp_path / "a.tif").write_bytes(content)
+        with (
+            pytest.raises(UserError, match=told),
+            open_picture(tmp_path / "a.tif") as file,
+        ):
+            file.pages[0].picture.rows(0, 1)
+
+    start = b"II*\0\x08\0\0\0"
+    refused(start + b"\xff\x0f" + bytes(60), "have more tags than fit")
+    # Pages over each other, each of which is counted.
+    refused(start + ifd(ONE_PIXEL, 10) * 2, "have more tags than fit|damaged")
+    for size in ((70_000, 3), (2**31, 2**31)):
+        tags = [(256, 4, 1, size[0]), (257, 4, 1, size[1]), *ONE_PIXEL[2:], (278, 4, 1, 1)]
+        tags += [(259, 3, 1, 5)]
+        refused(start + ifd(sorted(tags), 0), "damaged|do not fit")
+    many = [(code, kind, 2**31, value) for code, kind, _, value in ONE_PIXEL]
+    refused(start + ifd(many, 0), "not a picture")
+
+
+def test_too_many_pages(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiff_file, "_MOST_PAGES", 3)
+    for number, told in ((3, None), (4, "more than 3 pages: split the file")):
+        with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+            for _ in range(number):
+                writer.write(RGB[:9, :9], photometric="rgb", metadata=None)
+        expected = pytest.raises(UserError, match=told) if told else nullcontext()
+        with expected, open_picture(tmp_path / "a.tif") as file:
+            assert len(file.pages) == 3
 
 
 @pytest.fixture(autouse=True)

@@ -6,13 +6,15 @@ made it: `drnsr info PICTURE`.
 """
 
 import argparse
+import logging
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drnsr.inference.batch import Job
     from drnsr.inference.files import Work
     from drnsr.inference.models import Models, Target
+    from drnsr.inference.planning import Job
     from drnsr.inference.tiling import TileSize
 
 # As of drnsr.formats.file, which is not imported before there is work to do.
@@ -75,6 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--overwrite", action="store_true", help="make again what is there")
     parser.add_argument("--dry-run", action="store_true", help="say what would be made")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="with the traceback of what went wrong"
+    )
 
 
 def run(parsed: argparse.Namespace) -> None:
@@ -85,14 +90,20 @@ def run(parsed: argparse.Namespace) -> None:
     """
     from drnsr.atomic import check_writable
     from drnsr.inference.allocator import keep_freed_memory
-    from drnsr.inference.batch import Comparisons, enlarge_all, plan
+    from drnsr.inference.batch import Comparisons, enlarge_all, shown
     from drnsr.inference.files import Work
+    from drnsr.inference.planning import plan
 
+    if parsed.verbose:
+        logging.getLogger("drnsr").setLevel(logging.DEBUG)
     keep_freed_memory()
     target, models = _models(parsed)
     work = Work(models, target, tuple(parsed.range) if parsed.range else None)
     suffix = target.suffix if parsed.suffix is None else parsed.suffix
-    jobs = plan(parsed.paths, parsed.out, suffix, parsed.format, overwrite=parsed.overwrite)
+    planned = plan(parsed.paths, parsed.out, suffix, parsed.format, overwrite=parsed.overwrite)
+    for note in planned.notes:
+        print(shown(note), file=sys.stderr)
+    jobs = planned.jobs
     if parsed.dry_run:
         _tell_plan(jobs, work)
         return
@@ -134,8 +145,10 @@ def _models(parsed: argparse.Namespace) -> "tuple[Target, Models]":
 def _tell_plan(jobs: "list[Job]", work: "Work") -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from drnsr.errors import UserError
+    from drnsr.inference.batch import reason, shown
     from drnsr.inference.files import described
 
     table = Table(title="What would be made")
@@ -143,11 +156,15 @@ def _tell_plan(jobs: "list[Job]", work: "Work") -> None:
         table.add_column(heading, overflow="fold")
     for job in jobs:
         try:
+            if job.problem:
+                raise UserError(job.problem)
             before, after, model = described(job.source, work)
-        except UserError as error:
-            before, after, model = "", str(error).removeprefix(f"{job.source}: "), ""
+        except Exception as error:  # of any type, as when it is made
+            told = reason(error, job.source).removeprefix(f"{job.source}: ")
+            before, after, model = "", told, ""
         there = " (there already)" if job.is_done else ""
-        table.add_row(str(job.source), before, f"{job.target}{there}", after, model)
+        row = (str(job.source), before, f"{job.target}{there}", after, model)
+        table.add_row(*(Text(shown(cell)) for cell in row))
     Console().print(table)
 
 

@@ -11,10 +11,10 @@ from drnsr.demo.views import CROP_HEIGHT, CROP_WIDTH, View, write_preview
 from drnsr.errors import UserError
 from drnsr.formats.file import Page
 from drnsr.formats.reading import open_picture, pixel_count
-from drnsr.inference.batch import plan
 from drnsr.inference.display import Shades
 from drnsr.inference.files import Work, enlarge_file
 from drnsr.inference.models import Models, Running, Target
+from drnsr.inference.planning import plan
 from drnsr.inference.survey import survey
 
 MAX_BYTES = 100_000_000
@@ -163,7 +163,9 @@ def enlarge(source: Source, models: Models, scale: int, folder: Path, progress: 
     notes: list[str] = []
     with _told_by_name(source.path):
         _check_size(source.path, source.pixels * scale**2)
-        [job] = plan([str(source.path)], folder, target.suffix, None, overwrite=True)
+        [job] = plan([str(source.path)], folder, target.suffix, None, overwrite=True).jobs
+        if job.problem:
+            raise UserError(f"{source.path}: {job.problem}")
         start = time.perf_counter()
         work = Work(models, target)
         enlarge_file(source.path, job.target, work, progress.advance, notes.append)

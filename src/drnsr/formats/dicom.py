@@ -40,6 +40,7 @@ _LARGEST_SIDE, _LARGEST_SIZE = 0xFFFF, 0xFFFF_FFFE  # pixels of a side, and byte
 _LONGEST_TEXT = 1024  # of a short text
 _WORDS = {"OW": "u2", "OL": "u4", "OF": "u4", "OD": "u8", "OV": "u8"}
 _MAKER = "drnsr"
+_ITEM_HEADER = 8  # bytes, of each part of compressed pixels; a frame has one or more
 
 
 def read_frames(path: Path, value_range: tuple[float, float] | None) -> list[Page]:
@@ -71,7 +72,8 @@ def frame_pixels(path: Path) -> int:
     with _errors("damaged, or no DICOM that can be read"):
         names: list[Any] = ["Rows", "Columns", "NumberOfFrames"]
         header = dcmread(path, stop_before_pixels=True, specific_tags=names)
-        return int(header.Rows * header.Columns * _frame_count(header))
+        frames = min(_frame_count(header), path.stat().st_size)  # one that has less is refused
+        return int(header.Rows * header.Columns * frames)
 
 
 def text_within(path: Path) -> str | None:
@@ -115,7 +117,7 @@ def _errors(what: str) -> Iterator[None]:
         log.setLevel(level)
 
 
-def _check(dataset: Dataset) -> None:
+def _check(dataset: FileDataset) -> None:
     if "PixelData" not in dataset:
         raise ImageError("DICOM without pixels of whole numbers")
     if dataset.PhotometricInterpretation not in ("MONOCHROME1", "MONOCHROME2"):
@@ -127,10 +129,22 @@ def _check(dataset: Dataset) -> None:
         raise ImageError(
             f"DICOM with {dataset.BitsAllocated} bits a pixel, where 8 and 16 can be enlarged"
         )
-    if dataset.Rows * dataset.Columns > MAX_PIXELS:
+    if not 0 < dataset.Rows * dataset.Columns <= MAX_PIXELS:
         raise ImageError(
-            f"{dataset.Columns} x {dataset.Rows} pixels, more than the limit of {MAX_PIXELS:,}"
+            f"{dataset.Columns} x {dataset.Rows} pixels, where 1 to {MAX_PIXELS:,} can be enlarged"
         )
+    _check_frames(dataset)
+
+
+def _check_frames(dataset: FileDataset) -> None:
+    """Hold the number of frames against the pixels that are there."""
+    frames, stored = _frame_count(dataset), len(dataset.PixelData)
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
+        needed = frames * _ITEM_HEADER
+    else:
+        needed = frames * dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
+    if not frames > 0 or needed > stored:
+        raise ImageError(f"damaged or truncated ({frames:,} frames in {stored:,} bytes of pixels)")
 
 
 def _frames(dataset: FileDataset) -> list[Picture]:
@@ -200,7 +214,8 @@ def _metadata(dataset: FileDataset) -> Metadata:
     resolution = None
     if spacing := dataset.get("PixelSpacing"):
         down, across = map(float, spacing)  # mm
-        resolution = Resolution(10 / across, 10 / down, "cm")
+        if down and across:
+            resolution = Resolution.of(10 / across, 10 / down, "cm")
     return Metadata(
         resolution=resolution,
         white_is_zero=dataset.PhotometricInterpretation == "MONOCHROME1",

@@ -28,6 +28,8 @@ SUFFIXES: dict[str, Format] = {
 }
 """The formats by their suffixes in lower case."""
 
+_LARGEST_RESOLUTION = 1e7  # so that it can be written even when it has grown
+
 Unit = Literal["none", "inch", "cm"]
 
 TiffTag = tuple[int, int, int, object, bool]
@@ -45,6 +47,16 @@ class Resolution:
     x: float
     y: float
     unit: Unit = "inch"
+
+    @classmethod
+    def of(cls, x: object, y: object, unit: Unit = "inch") -> "Resolution | None":
+        """What a file says, where that makes sense; None for zero, NaN and the like."""
+        try:
+            right, down = float(x), float(y)  # type: ignore[arg-type]
+        except (TypeError, ValueError, ArithmeticError):
+            return None
+        makes_sense = all(0 < each < _LARGEST_RESOLUTION for each in (right, down))
+        return cls(right, down, unit) if makes_sense else None
 
     def per_inch(self) -> tuple[float, float] | None:
         """In dots an inch; None where no length is meant."""

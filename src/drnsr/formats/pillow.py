@@ -12,13 +12,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from drnsr.formats.exif import exif_for_jpeg, grown_exif, read_exif
 from drnsr.formats.file import FormatError, Made, Metadata, Page, Resolution
 from drnsr.formats.picture import GRAY, GRAY_ALPHA, RGB, RGBA, Channels, Picture, Pixels, of_array
 from drnsr.imaging.files import MAX_PIXELS, ImageError
-
-ORIENTATION, SOFTWARE = 274, 305
-_X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 282, 283, 296
-_EXIF_FOLDER, _PIXEL_X, _PIXEL_Y = 0x8769, 0xA002, 0xA003
 
 _CHANNELS = {"L": GRAY, "LA": GRAY_ALPHA, "RGB": RGB, "RGBA": RGBA}
 _AS_THEY_ARE = frozenset({*_CHANNELS, "I;16", "F"})
@@ -27,6 +24,7 @@ _CONVERTED = {"1": "L", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "PA": "RGBA"}
 # Pillow's names; it reads many more, some of them by programs of the system.
 _READ = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")
 
+_LARGEST_DPI = {"jpeg": 65_535}
 _LARGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
 _QUALITY: dict[str, dict[str, Any]] = {
     "jpeg": {"quality": 95, "subsampling": 0},  # chroma as sharp as luma: it was enlarged for it
@@ -50,13 +48,13 @@ def read_page(path: Path) -> Page:
             )
         animated = getattr(image, "n_frames", 1) > 1
         image.load()
-        pixels, channels, notes = _pixels(image)
-        metadata, orientation = header_metadata(image)
-    if notes:
+        pixels, channels, converted = _pixels(image)
+        metadata, orientation, notes = header_metadata(image)
+    if converted:
         metadata = replace(metadata, icc=None)  # it was of the colours before
     if animated:
         notes += ("the first of its pictures alone",)
-    return Page(of_array(upright(pixels, orientation), channels), metadata, notes)
+    return Page(of_array(upright(pixels, orientation), channels), metadata, converted + notes)
 
 
 @contextmanager
@@ -82,20 +80,17 @@ def opened(path: Path) -> Iterator[Image.Image]:
         raise ImageError(f"damaged or truncated ({error})") from error
 
 
-def header_metadata(image: Image.Image) -> tuple[Metadata, int]:
-    """What a header says beside the pixels, and the EXIF orientation that they have."""
+def header_metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
+    """What a header says beside the pixels, their EXIF orientation, and what is lost of it."""
+    exif, orientation, notes = read_exif(image)
     dpi = image.info.get("dpi")
-    exif = image.getexif()
-    orientation = int(exif.pop(ORIENTATION, 1))
-    resolution = None
-    if dpi and min(dpi) > 0:
-        x, y = map(float, reversed(dpi) if orientation > 4 else dpi)
-        resolution = Resolution(x, y)
-    return Metadata(
+    x, y = dpi if isinstance(dpi, tuple) and len(dpi) == 2 else (None, None)
+    metadata = Metadata(
         icc=image.info.get("icc_profile") or None,
-        resolution=resolution,
-        exif=exif if len(exif) else None,
-    ), orientation
+        resolution=Resolution.of(y, x) if orientation > 4 else Resolution.of(x, y),
+        exif=exif,
+    )
+    return metadata, orientation, notes
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:
@@ -224,11 +219,14 @@ def write_page(path: Path, file_format: str, made: Made, text: str) -> None:
     """
     image = _gathered(made, deep_gray=file_format == "ppm")
     keywords = dict(_QUALITY[file_format])
-    if made.resolution is not None and (dpi := made.resolution.per_inch()):
-        keywords["dpi"] = dpi
+    dpi = made.resolution.per_inch() if made.resolution is not None else None
+    if dpi and max(dpi) <= _LARGEST_DPI.get(file_format, max(dpi)):
+        keywords["dpi"] = dpi  # of larger ones EXIF tells
     if made.source.metadata.icc:
         keywords["icc_profile"] = made.source.metadata.icc
-    if file_format in ("jpeg", "webp"):
+    if file_format == "jpeg":
+        keywords["exif"], _ = exif_for_jpeg(made, text)
+    elif file_format == "webp":
         keywords["exif"] = grown_exif(made, text)
     image.save(path, format=file_format, **keywords)
 
@@ -247,21 +245,3 @@ def _gathered(made: Made, *, deep_gray: bool) -> Image.Image:
         top += len(band)
     assert image is not None
     return image
-
-
-def grown_exif(made: Made, text: str | None) -> bytes:
-    """The source's EXIF with the new size and resolution, and what made it."""
-    exif = Image.Exif()
-    before = made.source.metadata.exif
-    if before is not None:
-        exif.load(before.tobytes())
-        sizes = exif.get_ifd(_EXIF_FOLDER)
-        for tag, size in ((_PIXEL_X, made.width), (_PIXEL_Y, made.height)):
-            if tag in sizes:
-                sizes[tag] = size
-    if made.resolution is not None and (dpi := made.resolution.per_inch()):
-        exif[_X_RESOLUTION], exif[_Y_RESOLUTION] = dpi
-        exif[_RESOLUTION_UNIT] = 2  # inches
-    if text is not None:
-        exif[SOFTWARE] = text
-    return exif.tobytes()

@@ -7,11 +7,11 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 
+from drnsr.formats.exif import grown_exif
 from drnsr.formats.file import FormatError, Made, Page
 from drnsr.formats.picture import GRAY, GRAY_ALPHA, RGB, RGBA, of_array
 from drnsr.formats.pillow import (
     check_size,
-    grown_exif,
     header_metadata,
     opened,
     read_page,
@@ -35,12 +35,12 @@ def read_png(path: Path) -> Page:
         return read_page(path)  # not one of colour, or with alpha, of 16 bits
     with opened(path) as image:
         check_size(image)
-        metadata, orientation = header_metadata(image)
+        metadata, orientation, notes = header_metadata(image)
     try:
         pixels = imagecodecs.png_decode(path.read_bytes())
     except imagecodecs.PngError as error:
         raise ImageError(f"damaged or truncated ({error})") from error
-    return Page(of_array(upright(pixels, orientation)), metadata)
+    return Page(of_array(upright(pixels, orientation)), metadata, notes)
 
 
 def check_target(made: Made) -> None:

@@ -1,23 +1,19 @@
 """Opening a picture file by what is in it, whatever it is called."""
 
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from drnsr.errors import SignalError
 from drnsr.formats.file import Format, Page
 from drnsr.imaging.files import ImageError
 
-# How the files of a format begin. DICOM's have 128 bytes of anything first.
-_BEGINNINGS: tuple[tuple[bytes, Format], ...] = (
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"RIFF", "webp"),
-    (b"BM", "bmp"),
-    *((b"P%d" % number, "ppm") for number in range(1, 7)),
-    *((start, "tiff") for start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")),
-)
-_DICOM_START, _DICOM = 128, b"DICM"
+_HEAD = 132  # bytes in which each format can be told
+_BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # sizes in bytes of what follows BMP's own
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 @dataclass(frozen=True)
@@ -59,14 +55,10 @@ def open_picture(
 def _opened(path: Path, value_range: tuple[float, float] | None) -> Iterator[PictureFile]:
     file_format = format_of(path)
     if file_format == "tiff":
-        from tifffile import TiffFile
-
         from drnsr.formats.tiff import read_pages
-        from drnsr.formats.tiff_rows import tiff_errors
+        from drnsr.formats.tiff_file import opened_tiff
 
-        with tiff_errors():
-            tiff = TiffFile(path)
-        with tiff:
+        with opened_tiff(path) as tiff:
             yield PictureFile("tiff", read_pages(tiff, path, value_range))
     elif file_format == "dicom":
         from drnsr.formats.dicom import read_frames
@@ -86,21 +78,41 @@ def format_of(path: Path) -> Format:
     """By how the file begins; its name may be wrong.
 
     Raises:
-        ImageError: it cannot be read, is empty, or of no format that is known here.
+        ImageError: it cannot be read, is empty, no regular file (a pipe would never end), or of no
+            format that is known here.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ImageError("no regular file")
         with path.open("rb") as file:
-            start = file.read(_DICOM_START + len(_DICOM))
+            head = file.read(_HEAD)
     except OSError as error:
         raise ImageError(error.strerror or str(error)) from error
-    if not start:
+    if not head:
         raise ImageError("an empty file")
-    if start[_DICOM_START:] == _DICOM:
+    found = _format_of_head(head)
+    if found is None:
+        raise ImageError("not a picture in a format that is known here")
+    return found
+
+
+def _format_of_head(head: bytes) -> Format | None:
+    """More than the first two bytes are asked, for texts and sounds begin like some formats."""
+    if head[128:132] == b"DICM":
         return "dicom"
-    for beginning, file_format in _BEGINNINGS:
-        if start.startswith(beginning):
-            return file_format
-    raise ImageError("not a picture in a format that is known here")
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "webp"
+    if head.startswith(_TIFF):
+        return "tiff"
+    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
+        return "bmp"
+    if re.match(rb"P[1-6]\s+[\d#]", head):
+        return "ppm"
+    return None
 
 
 def pixel_count(path: Path) -> int:
@@ -112,16 +124,16 @@ def pixel_count(path: Path) -> int:
 
             return frame_pixels(path)
         if file_format == "tiff":
-            from tifffile import TiffFile
-
             from drnsr.formats.tiff import wanted_pages
-            from drnsr.formats.tiff_rows import tiff_errors
+            from drnsr.formats.tiff_file import opened_tiff, tiff_errors
 
-            with tiff_errors(), TiffFile(path) as tiff:
+            with opened_tiff(path) as tiff, tiff_errors():
                 return sum(page.imagewidth * page.imagelength for page in wanted_pages(tiff))
         from drnsr.formats.pillow import opened
 
         with opened(path) as image:
             return int(image.width) * int(image.height)
-    except (ImageError, OSError):
-        return 0
+    except SignalError:
+        raise
+    except Exception:
+        return 0  # whatever is wrong with it, to enlarge it will tell

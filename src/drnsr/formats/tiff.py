@@ -3,16 +3,19 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffWriter
 
 from drnsr.formats import pillow
+from drnsr.formats.exif import ORIENTATION
 from drnsr.formats.file import Made, Metadata, Page, Resolution, TiffTag, Unit
 from drnsr.formats.georeference import GEOREFERENCE, KEPT_GEO_TAGS, grown_georeference
 from drnsr.formats.ome import grown_ome
 from drnsr.formats.picture import Channels, Picture, Pixels, full_range, measured_range
-from drnsr.formats.tiff_rows import TiffRows, tiff_errors
+from drnsr.formats.tiff_file import tiff_errors
+from drnsr.formats.tiff_rows import TiffRows
 from drnsr.imaging.files import ImageError
 
 _ICC, _NODATA, _RESOLUTION, _DESCRIPTION = 34675, 42113, 282, 270
@@ -87,7 +90,7 @@ def _page(page: TiffPage, value_range: tuple[float, float] | None) -> Page:
         rows=read,
         nodata=_nodata(page),
     )
-    picture = _upright(picture, int(page.tags.valueof(pillow.ORIENTATION, 1)))
+    picture = _upright(picture, int(page.tags.valueof(ORIENTATION, 1)))
     if value_range is not None:
         picture = replace(picture, value_range=value_range)
     elif page.dtype not in (np.uint8, np.uint16):
@@ -142,11 +145,11 @@ def _nodata(page: TiffPage) -> float | None:
 def _metadata(page: TiffPage) -> Metadata:
     tags = page.tags
     resolution = None
-    if _RESOLUTION in tags and min(page.resolution) > 0:
+    if _RESOLUTION in tags:
         right, down = page.resolution
-        if int(tags.valueof(pillow.ORIENTATION, 1)) > 4:  # they change places
+        if int(tags.valueof(ORIENTATION, 1)) > 4:  # they change places
             right, down = down, right
-        resolution = Resolution(right, down, _UNITS.get(page.resolutionunit, "none"))
+        resolution = Resolution.of(right, down, _UNITS.get(page.resolutionunit, "none"))
     return Metadata(
         icc=tags.valueof(_ICC),
         resolution=resolution,
@@ -166,7 +169,9 @@ def _description(page: TiffPage) -> str | None:
 
 def _copied(page: TiffPage, code: int) -> TiffTag:
     tag = page.tags[code]
-    return tag.code, tag.dtype, tag.count, tag.value, False
+    # tifffile reads UTF-8, and takes it as bytes alone.
+    value = tag.value.encode() if isinstance(tag.value, str) else tag.value
+    return tag.code, tag.dtype, tag.count, value, False
 
 
 def write_pages(path: Path, pages: Sequence[Made], text: str) -> None:
@@ -204,15 +209,22 @@ def _write_page(writer: TiffWriter, made: Made, text: str) -> None:
         planarconfig="contig" if channels.count > 1 else None,
         extrasamples=["unassalpha" if channels.alpha is not None else "unspecified"] * extra,
         compression=compression,
-        predictor=compression != COMPRESSION.NONE and compression != COMPRESSION.PACKBITS,
+        predictor=_has_predictor(compression, picture.dtype),
         resolution=(resolution.x, resolution.y) if resolution else None,
         resolutionunit=_UNIT_NUMBERS[resolution.unit] if resolution else None,
         iccprofile=metadata.icc,
-        description=description,
+        description=None if description is None else description.encode(),
         software=text,
         metadata=None,  # tifffile's own description of the array
         extratags=[*metadata.tiff_tags, *grown_georeference(metadata, *made.growth)],
     )
+
+
+def _has_predictor(compression: int, dtype: np.dtype[Any]) -> bool:
+    """There is none for whole numbers of 64 bits."""
+    if compression in (COMPRESSION.NONE, COMPRESSION.PACKBITS):
+        return False
+    return dtype.kind == "f" or dtype.itemsize < 8
 
 
 def _tiles(rows: Iterable[Pixels]) -> Iterator[Pixels]:

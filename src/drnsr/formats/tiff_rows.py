@@ -1,42 +1,15 @@
 """The rows of a TIFF page, of which no more strips or tiles are held than the last call needed."""
 
-import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 from numpy.typing import NDArray
 from tifffile import TiffPage
 
 from drnsr.formats.picture import Pixels
+from drnsr.formats.tiff_file import tiff_errors
 from drnsr.imaging.files import ImageError
 
 _LARGEST_SEGMENT = 1 << 30
 """Bytes of a strip or tile, which is held in memory whole."""
-
-
-@contextmanager
-def tiff_errors() -> Iterator[None]:
-    """Tell what tifffile and imagecodecs find wrong with a file in one line.
-
-    Raises:
-        ImageError: instead of theirs.
-    """
-    try:
-        yield
-    except (
-        ValueError,
-        TypeError,
-        LookupError,
-        ArithmeticError,
-        RuntimeError,
-        OSError,
-        struct.error,
-    ) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        text = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"damaged, or no TIFF that can be read ({text})") from error
 
 
 class TiffRows:
@@ -69,6 +42,13 @@ class TiffRows:
         whole = page.imagelength * page.imagewidth * self._samples * self._dtype.itemsize
         if self._contiguous and page.dataoffsets[0] + whole > page.parent.filehandle.size:
             raise ImageError("damaged or truncated (it ends before its pixels do)")
+        if not self._contiguous:
+            segments = self._planes * self._down * self._across
+            stored = min(len(page.dataoffsets), len(page.databytecounts))
+            if segments > stored:
+                raise ImageError(
+                    f"damaged (its size needs {segments:,} strips or tiles, and it has {stored:,})"
+                )
         self._kept: dict[int, Pixels] = {}
 
     def __call__(self, top: int, bottom: int) -> Pixels:
@@ -95,9 +75,9 @@ class TiffRows:
         page = self._page
         assert page.dtype is not None
         row = page.imagewidth * self._samples
+        stored = page.dtype.newbyteorder(page.parent.byteorder)
         handle = page.parent.filehandle
         handle.seek(page.dataoffsets[0] + top * row * self._dtype.itemsize)
-        stored = page.dtype.newbyteorder(page.parent.byteorder)
         pixels = handle.read_array(stored, (bottom - top) * row)
         return pixels.astype(self._dtype, copy=False).reshape(-1, page.imagewidth, self._samples)
 
@@ -117,10 +97,12 @@ class TiffRows:
         offset, count = page.dataoffsets[index], page.databytecounts[index]
         if count == 0:
             return  # not stored, which stands for zeros
+        # Nothing of the page is asked between the two: it reads from the same handle.
         handle = page.parent.filehandle
         handle.seek(offset)
+        content = handle.read(min(count, max(0, handle.size - offset)))
         segment, position, shape = page.decode(
-            handle.read(count), index, jpegtables=page.jpegtables, jpegheader=page.jpegheader
+            content, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader
         )
         if segment is None:
             return

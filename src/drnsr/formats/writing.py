@@ -37,6 +37,20 @@ def check_target(file_format: Format, pages: Sequence[Made]) -> None:
             pillow.check_target(made, file_format)
 
 
+def losses(file_format: Format, pages: Sequence[Made], text: str) -> list[str]:
+    """What a format cannot hold of what stands beside the pixels, for the person to know.
+
+    Args:
+        file_format: of the file.
+        pages: checked by :func:`check_target`.
+        text: what made them.
+    """
+    from drnsr.formats.exif import exif_for_jpeg
+
+    lost = [exif_for_jpeg(made, text)[1] for made in pages] if file_format == "jpeg" else []
+    return [each for each in lost if each is not None]
+
+
 def write_picture(path: Path, file_format: Format, pages: Sequence[Made], text: str) -> None:
     """Make the pages and write them, whole or not at all.
 

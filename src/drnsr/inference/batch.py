@@ -1,13 +1,12 @@
 """Many pictures one after another: what is there already is left, bad ones are told at the end."""
 
-import glob
+import logging
 import os
 import signal
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -23,72 +22,20 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from drnsr.atomic import write_text
+from drnsr.atomic import remove_leftovers, write_text
 from drnsr.errors import SignalError, UserError
-from drnsr.formats.file import SUFFIXES, Format
-from drnsr.formats.reading import format_of, pixel_count
+from drnsr.formats.reading import pixel_count
 from drnsr.imaging.files import ImageError
 from drnsr.inference.comparison import compare, write_comparison
 from drnsr.inference.contact_sheet import card, is_page, page
 from drnsr.inference.files import Note, Work, enlarge_file
+from drnsr.inference.planning import Job
 from drnsr.inference.provenance import read_provenance
 
-_CANONICAL: dict[Format, str] = {
-    "png": ".png",
-    "jpeg": ".jpg",
-    "webp": ".webp",
-    "tiff": ".tif",
-    "bmp": ".bmp",
-    "ppm": ".ppm",
-    "dicom": ".dcm",
-}
+log = logging.getLogger("drnsr")
 
-
-@dataclass(frozen=True)
-class Job:
-    """One file to enlarge into another.
-
-    Attributes:
-        source: the picture.
-        target: what is written.
-        is_done: the target is there already, and is not to be made again.
-    """
-
-    source: Path
-    target: Path
-    is_done: bool
-
-
-def plan(
-    paths: Sequence[str], out: Path, suffix: str, file_format: Format | None, *, overwrite: bool
-) -> list[Job]:
-    """Find the pictures, and say what becomes of each.
-
-    Args:
-        paths: files, folders and patterns.
-        out: folder of what is made; below it are the folders that were below those of ``paths``.
-        suffix: of the new names, before the one of the format.
-        file_format: of what is made; None for that of each picture's name.
-        overwrite: make again what is there.
-
-    Raises:
-        UserError: there is no such file, folder or match, or two pictures would become one file.
-    """
-    jobs: dict[Path, Job] = {}
-    for source, name in _pictures(paths, out):
-        ending = name.suffix if name.suffix.lower() in SUFFIXES else None
-        if file_format is not None and SUFFIXES.get(name.suffix.lower()) != file_format:
-            ending = _CANONICAL[file_format]
-        if ending is None:
-            ending = _CANONICAL[_format_within(source)]
-        target = out / name.with_name(f"{name.stem}{suffix}{ending}")
-        other = jobs.get(target)
-        if other is not None and other.source != source:
-            raise UserError(f"{source} and {other.source} would both become {target}")
-        if target.resolve() == source.resolve():
-            raise UserError(f"{source}: would be written over itself: take another --out")
-        jobs[target] = Job(source, target, is_done=target.exists() and not overwrite)
-    return list(jobs.values())
+PAGE = "index.html"
+"""Of the comparisons, in the folder of what is made."""
 
 
 def enlarge_all(
@@ -97,7 +44,7 @@ def enlarge_all(
     """Enlarge all of them, and print what was made.
 
     Args:
-        jobs: what :func:`plan` said.
+        jobs: what :func:`drnsr.inference.planning.plan` said.
         work: how.
         out: the folder, to be named.
         comparisons: of each picture, too.
@@ -105,34 +52,80 @@ def enlarge_all(
     Raises:
         UserError: some could not be enlarged: which and why, when the others are done.
         SignalError: Ctrl-C or SIGTERM came; what was begun is not left behind.
-        OSError: the disk is full.
     """
     console = Console(stderr=True)
     bad: list[str] = []
     made = pixels = 0
     start = time.perf_counter()
-    sizes = [0 if job.is_done else pixel_count(job.source) for job in jobs]
+    sizes = [0 if job.is_done or job.problem else pixel_count(job.source) for job in jobs]
+
+    def note(text: str) -> None:
+        console.print(shown(text), markup=False, highlight=False, soft_wrap=True)
+
     with _signals_told(), _bar(console) as bar:
         task = bar.add_task("enlarging", total=sum(sizes) / 1e6)
         for number, (job, size) in enumerate(zip(jobs, sizes, strict=True)):
-            bar.update(task, description=f"{number + 1}/{len(jobs)} {job.source.name}")
+            bar.update(task, description=f"{number + 1}/{len(jobs)} {shown(job.source.name)}")
             done = _Counter(bar, task)
-            try:
-                if not job.is_done:
-                    _remove_leftovers(job.target)
-                    enlarge_file(job.source, job.target, work, done, console.print)
+            with _told_in(bad, job.source):
+                if _enlarge(job, work, done, note):
                     made, pixels = made + 1, pixels + done.pixels
                 if comparisons is not None:
-                    comparisons.add(job, console.print)
-            except ImageError as error:
-                bad.append(str(error))
+                    comparisons.add(job, note)
             bar.update(task, advance=(size - done.pixels) / 1e6)
     seconds = time.perf_counter() - start
     _tell(out, made, sum(job.is_done for job in jobs), pixels / 1e6, seconds)
     if comparisons is not None:
-        comparisons.write_page()
+        with _told_in(bad, out / PAGE):
+            comparisons.write_page()
     if bad:
-        raise UserError(f"{len(bad)} of {len(jobs)} could not be enlarged: {'; '.join(bad)}")
+        between = "\n  " if len(bad) > 1 else " "
+        lines = between.join(["", *bad])
+        raise UserError(f"{len(bad)} of {len(jobs)} could not be enlarged:{lines}")
+
+
+def _enlarge(job: Job, work: Work, done: "_Counter", note: Note) -> bool:
+    """Do it where it is still to be done, and say whether it was."""
+    if job.problem:
+        raise ImageError(f"{job.source}: {job.problem}")
+    if job.is_done:
+        return False
+    remove_leftovers(job.target)
+    enlarge_file(job.source, job.target, work, done, note)
+    return True
+
+
+@contextmanager
+def _told_in(bad: list[str], source: Path) -> Iterator[None]:
+    """Add whatever goes wrong with a file to what is told at the end, so that the others are done.
+
+    No list of errors is enough: readers and writers of pictures raise of any type.
+    """
+    try:
+        yield
+    except SignalError:
+        raise
+    except Exception as error:
+        log.debug("%s", shown(str(source)), exc_info=error)
+        bad.append(shown(reason(error, source)))
+
+
+def reason(error: Exception, source: Path) -> str:
+    """What went wrong with a file, in one line that names it."""
+    if isinstance(error, UserError):
+        told = str(error)
+    elif isinstance(error, OSError) and error.filename is not None:
+        told = f"{os.fsdecode(error.filename)}: {error.strerror}"
+    elif isinstance(error, MemoryError):
+        told = f"{source}: not enough memory ({error})"
+    else:
+        told = f"{source}: {type(error).__name__}: {error} (-v shows where)"
+    return " ".join(told.split())
+
+
+def shown(text: str) -> str:
+    """One line without what a terminal would take for a command, for a file may be called so."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 class Comparisons:
@@ -150,7 +143,7 @@ class Comparisons:
     def __init__(self, jobs: Sequence[Job], work: Work, out: Path) -> None:
         self._work = work
         self._out = out
-        self._page = out / "index.html" if len(jobs) > 1 else None
+        self._page = out / PAGE if len(jobs) > 1 else None
         self._cards: list[str] = []
         stems = Counter(job.target.with_suffix("") for job in jobs)
         self._paths: dict[Path, Path] = {}
@@ -176,7 +169,7 @@ class Comparisons:
                 note(f"{job.target}: was there, and does not say that this model made it")
                 return
         if not (job.is_done and drawn.exists()):
-            _remove_leftovers(drawn)
+            remove_leftovers(drawn)
             write_comparison(drawn, comparison)
         target, drawn = (path.relative_to(self._out) for path in (job.target, drawn))
         self._cards.append(card(comparison, target, drawn))
@@ -208,51 +201,6 @@ def _tell(out: Path, made: int, there: int, megapixels: float, seconds: float) -
     print(told + (f", {there} there already" if there else ""))
 
 
-def _pictures(paths: Sequence[str], out: Path) -> Iterator[tuple[Path, Path]]:
-    """Each picture, and its name below the output folder, whose own pictures are left out."""
-    for text in paths:
-        path = Path(text)
-        if path.is_dir():
-            below = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-            found = sorted(file for file in below if out.resolve() not in file.resolve().parents)
-            if not found:
-                raise UserError(f"{path}: no pictures in this folder")
-            yield from ((file, file.relative_to(path)) for file in found)
-        elif path.exists():
-            yield path, Path(path.name)
-        else:
-            pattern = path.relative_to(path.anchor).as_posix()
-            matches = sorted(Path(path.anchor or ".").glob(pattern))
-            files = [match for match in matches if match.suffix.lower() in SUFFIXES]
-            if not files:
-                raise UserError(f"{text}: there is no such picture or folder")
-            yield from ((file, Path(file.name)) for file in files)
-
-
-def _format_within(source: Path) -> Format:
-    try:
-        return format_of(source)
-    except ImageError:
-        return "png"  # opening it will say what is wrong
-
-
-def _remove_leftovers(target: Path) -> None:
-    """What an earlier process that was killed has left beside this very target."""
-    for partial in target.parent.glob(f".*.partial.{glob.escape(target.name)}"):
-        if not _is_alive(partial.name.split(".")[1]):
-            partial.unlink(missing_ok=True)
-
-
-def _is_alive(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, ValueError):
-        pass  # another's, or no process at all
-    return True
-
-
 @contextmanager
 def _signals_told() -> Iterator[None]:
     """Let SIGTERM and Ctrl-C end the work by an exception, which removes what was half written."""
@@ -278,7 +226,7 @@ class _Speed(ProgressColumn):
 
 def _bar(console: Console) -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.completed:.1f}/{task.total:.1f} MP"),

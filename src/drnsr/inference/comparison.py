@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from drnsr.atomic import atomic_path
 from drnsr.formats.picture import Box, Picture, Pixels
@@ -12,6 +13,7 @@ from drnsr.formats.reading import PictureFile, open_picture
 from drnsr.inference.display import Seen, Shades, seen
 from drnsr.inference.files import Work, told_of
 from drnsr.inference.models import ModelAtScale
+from drnsr.inference.provenance import KEY
 from drnsr.inference.resample import resampled_part, span
 from drnsr.inference.survey import survey
 
@@ -82,7 +84,7 @@ def compare(source: Path, work: Work) -> Comparison:
         place = Box(top, min(top + _HEIGHT, after[1]), left, min(left + _WIDTH, after[0]))
         shades = Shades.of(page, small)
         return Comparison(
-            name=source.name,
+            name=source.name.encode(errors="replace").decode(),  # it may be of any bytes
             before=before,
             after=after,
             model=model.file.stem,
@@ -229,6 +231,8 @@ def _write(
 
 
 def write_comparison(path: Path, comparison: Comparison) -> None:
-    """Write :func:`draw` as a PNG file, whole or not at all."""
+    """Write :func:`draw` as a PNG file, whole or not at all; it says which model it shows."""
+    made_by = PngInfo()
+    made_by.add_itxt(KEY, comparison.provenance)
     with atomic_path(path) as partial:
-        draw(comparison).save(partial, format="PNG")
+        draw(comparison).save(partial, format="PNG", pnginfo=made_by)

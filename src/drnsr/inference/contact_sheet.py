@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path, PurePath
@@ -65,7 +66,7 @@ def card(comparison: Comparison, target: PurePath, drawn: PurePath) -> str:
 {wipe}
 <div class="about">
 <img src="{_within(framed(comparison, _THUMBNAIL))}" alt="the whole of {escape(comparison.name)}">
-<div><h2><a href="{_link(target)}">{escape(str(target))}</a></h2>
+<div><h2><a href="{_link(target)}">{escape(str(target).encode(errors="replace").decode())}</a></h2>
 <p>{before} to {after} pixels</p>{note}
 <p><a href="{_link(drawn)}">side by side, without loss</a></p></div>
 </div>
@@ -110,4 +111,4 @@ def _within(image: Image.Image) -> str:
 
 
 def _link(path: PurePath) -> str:
-    return escape(quote(path.as_posix()))
+    return escape(quote(os.fsencode(path.as_posix())))

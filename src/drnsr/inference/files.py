@@ -8,7 +8,7 @@ from pathlib import Path
 from drnsr.errors import SignalError, UserError
 from drnsr.formats.file import SUFFIXES, Made, Page
 from drnsr.formats.reading import open_picture
-from drnsr.formats.writing import check_target, write_picture
+from drnsr.formats.writing import check_target, losses, write_picture
 from drnsr.imaging.files import ImageError
 from drnsr.inference.models import ModelAtScale, Models, Target, TargetError
 from drnsr.inference.resample import resampled
@@ -67,9 +67,11 @@ def enlarge_file(source: Path, target: Path, work: Work, advance: Advance, note:
         ]
         file_format = SUFFIXES[target.suffix.lower()]
         check_target(file_format, pages)
-        for text in dict.fromkeys(text for page in file.pages for text in page.notes):
+        told = [text for page in file.pages for text in page.notes]
+        made_by = models[0].provenance
+        for text in dict.fromkeys([*told, *losses(file_format, pages, made_by)]):
             note(f"{source}: {text}")
-        write_picture(target, file_format, pages, models[0].provenance)
+        write_picture(target, file_format, pages, made_by)
 
 
 @contextmanager

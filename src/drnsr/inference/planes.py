@@ -1,6 +1,7 @@
 """From the pixels of a part of a picture to those of the enlarged part, whatever the channels."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ def enlarge_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool)
     """
     low, high = picture.value_range
     channels = picture.channels
-    values = (part.astype(np.float32) - np.float32(low)) / np.float32((high - low) or 1.0)
+    values = _between(part, low, high)
     known = _known(picture, part)
     if known is not None and not known.all():
         values = _filled(values, known, channels)
@@ -47,6 +48,16 @@ def enlarge_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool)
     if known is not None and channels.alpha is None:
         _mark_holes(pixels, picture, part, known, engine.scale)
     return pixels
+
+
+def _between(part: Pixels, low: float, high: float) -> Planes:
+    """Values of a picture as the network's, 0 at ``low`` and 1 at ``high``."""
+    span = (high - low) or 1.0
+    if part.dtype.itemsize > 2:
+        # What lies far from zero and close together would be one value in float32.
+        return ((part.astype(np.float64) - low) / span).astype(np.float32)
+    values: Planes = (part.astype(np.float32) - np.float32(low)) / np.float32(span)
+    return values
 
 
 def _known(picture: Picture, part: Pixels) -> NDArray[np.bool_] | None:
@@ -135,10 +146,18 @@ def _as_stored(enlarged: Planes, picture: Picture) -> Pixels:
     stored = enlarged.astype(np.float64) if picture.dtype.itemsize > 2 else enlarged
     stored = stored * ((high - low) or 1.0) + low
     if np.issubdtype(picture.dtype, np.integer):
-        limits = np.iinfo(picture.dtype)
-        stored = stored.round().clip(limits.min, limits.max)
+        stored = stored.round().clip(*_limits(picture.dtype, stored.dtype))
     pixels: Pixels = stored.astype(picture.dtype)
     return pixels
+
+
+def _limits(stored: np.dtype[Any], computed: np.dtype[Any]) -> tuple[float, float]:
+    """Least and largest whole number of a type, of those that a floating-point type has."""
+    limits = np.iinfo(stored)
+    largest = computed.type(limits.max)
+    if int(largest) > limits.max:  # rounded up, beyond what can be stored
+        largest = np.nextafter(largest, computed.type(0))
+    return float(limits.min), float(largest)
 
 
 def _mark_holes(

@@ -5,11 +5,10 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tifffile import TiffFile
-
-from drnsr.formats.pillow import SOFTWARE, opened
+from drnsr.formats.exif import SOFTWARE
+from drnsr.formats.pillow import opened
 from drnsr.formats.reading import format_of
-from drnsr.formats.tiff_rows import tiff_errors
+from drnsr.formats.tiff_file import opened_tiff, tiff_errors
 from drnsr.hashing import file_sha256
 from drnsr.imaging.files import ImageError
 from drnsr.inference.exported import ONNX, origin_of, read_exported
@@ -80,7 +79,7 @@ def read_provenance(picture: Path) -> Provenance | None:
     try:
         text = _text_of(picture)
         return Provenance(**json.loads(text)) if isinstance(text, str) else None
-    except (ImageError, OSError, ValueError, TypeError):
+    except (ImageError, OSError, ValueError, TypeError, RecursionError):
         return None
 
 
@@ -92,7 +91,7 @@ def _text_of(picture: Path) -> object:
 
         return text_within(picture)
     if file_format == "tiff":  # of any kind, while Pillow knows some
-        with tiff_errors(), TiffFile(picture) as tiff:
+        with opened_tiff(picture) as tiff, tiff_errors():
             return tiff.pages.first.tags.valueof(SOFTWARE)
     with opened(picture) as image:
         return image.info.get(KEY) or image.getexif().get(SOFTWARE)
