@@ -19,6 +19,7 @@ from drnsr.locks import own_folder
 
 log = logging.getLogger("drnsr")
 
+PARAMS = Path("params.yaml")
 RESOLVED = Path("resolved.yaml")
 
 Stage = Callable[[DictConfig], None]

@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import yaml
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from drnsr.checkpoints.native import Origin, read_info
@@ -15,6 +17,7 @@ from drnsr.hashing import file_sha256
 from drnsr.imaging.files import encode_png
 from drnsr.tracking.journal import RUNS, Destination, Journal, newest_journal
 from drnsr.tracking.store import project_root
+from pipelines.app import PARAMS, RESOLVED
 from pipelines.packs import open_training_set
 from pipelines.paths import Outputs
 
@@ -93,7 +96,18 @@ def _description(config: DictConfig, origin: Origin, model: Path | None = None) 
     from drnsr.tracking.runs import describe_run
 
     plain = cast(dict[str, Any], OmegaConf.to_container(config))
-    return describe_run(plain, {"train": origin.data}, origin.fingerprint, model)
+    data = {"train": origin.data}
+    return describe_run(plain, data, origin.fingerprint, model, choices=_choices())
+
+
+def _choices() -> dict[str, Any] | None:
+    """What this run's configuration was composed from."""
+    if not HydraConfig.initialized():
+        return None  # called by a program
+    hydra = HydraConfig.get()
+    graph = hydra.job.config_name == RESOLVED.stem
+    params = yaml.safe_load(PARAMS.read_text(encoding="utf-8")) if graph else {}
+    return {"params": params, "overrides": list(hydra.overrides.task)}
 
 
 def add_model(journal: Journal, config: DictConfig) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from drnsr.choices import choices_of, that_counts, write_choices
+from drnsr.choices import choices_made, choices_of, that_counts, write_choices
 from drnsr.config import CONF, ConfigError, check, compose_graph
 from tests.conftest import PROJECT
 
@@ -47,3 +47,75 @@ def test_what_no_lines_say_is_named():
     del wanted["optimizer"]["lr"]
     with pytest.raises(ConfigError, match=r"optimizer\.\w+: "):
         choices_of(wanted)
+
+
+def adopted(tmp_path, choices):
+    """The configuration that the graph composes of choices once they are in params.yaml."""
+    params = tmp_path / "params.yaml"
+    shutil.copy(PROJECT / "params.yaml", params)
+    (tmp_path / "conf").mkdir(exist_ok=True)
+    shutil.copy(PROJECT / "conf/from_scratch", tmp_path / "conf/from_scratch")
+    write_choices(params, choices)
+    return OmegaConf.to_container(compose_graph(params))
+
+
+def longer(choices):
+    """The same choices, and then three hundred steps."""
+    trainer = {**choices["set"]["trainer"], "max_steps": 300}
+    return {**choices, "set": {**choices["set"], "trainer": trainer}}
+
+
+OVERRIDES = ["experiment=smoke", "model=edsr_baseline", "seed=3", "trainer.max_steps=140"]
+OVERRIDES += ["logger=none", "logger.experiment=mine", "scheduler.warmup_steps=7"]
+
+
+def test_what_was_chosen_is_adopted_and_not_what_it_came_to(tmp_path):
+    ran = job(*OVERRIDES)
+    ran["trainer"]["precision"] = "bf16-mixed"  # what `auto` was on the machine of the run
+    choices = choices_made({}, OVERRIDES, ran)
+    assert choices == {
+        "experiment": "smoke",
+        "model": "edsr_baseline",
+        "seed": 3,
+        "set": {"trainer": {"max_steps": 140}, "scheduler": {"warmup_steps": 7}},
+    }
+    config = adopted(tmp_path, choices)
+    auto = {**config["trainer"], "precision": "bf16-mixed"}
+    assert that_counts({**config, "trainer": auto}) == that_counts(ran)
+    config = adopted(tmp_path, longer(choices))
+    assert config["scheduler"]["total_steps"] == 300
+    assert config["trainer"]["precision"] == "auto"
+
+
+def test_of_a_run_without_a_record_of_its_choices_what_is_derived_is_not_frozen_either(tmp_path):
+    ran = job("trainer.max_steps=140", "scheduler=warmup_linear")
+    choices = choices_of(ran)
+    assert "scheduler" not in choices["set"]
+    config = adopted(tmp_path, longer(choices))
+    assert config["scheduler"]["total_steps"] == 300
+
+
+def test_a_run_of_the_graph_has_the_lines_of_its_params_and_what_was_added_to_them(tmp_path):
+    params = {"scale": 3, "model": None, "init_from": "conf/from_scratch", "folder": "data/own"}
+    params |= {"set": {"optimizer": {"lr": 1e-3}}}
+    lines = "scale: 3\nset: {optimizer: {lr: 1e-3}}\nfolder: data/own"
+    (tmp_path / "ran").mkdir()
+    (tmp_path / "ran/params.yaml").write_text(lines)
+    ran = OmegaConf.to_container(compose_graph(tmp_path / "ran/params.yaml"))
+    choices = choices_made(params, ["logger.experiment=null"], ran)
+    assert choices == {"scale": 3, "folder": "data/own", "set": {"optimizer": {"lr": 1e-3}}}
+    ran["optimizer"]["betas"] = [0.5, 0.9]  # conf/ said so then
+    choices = choices_made(params, [], ran)
+    assert choices["set"] == {"optimizer": {"lr": 1e-3, "betas": [0.5, 0.9]}}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["~model.published"], "~model.published: params.yaml has no line for this"),
+        (["experiment=rcan_x2", "model=edsr"], "model: edsr contradicts experiment rcan_x2"),
+    ],
+)
+def test_choices_that_params_cannot_say(overrides, told):
+    with pytest.raises(ConfigError, match=told):
+        choices_made({}, overrides, job())

@@ -44,6 +44,14 @@ def test_choices_groups_and_single_values(tmp_path):
     assert config.scheduler.total_steps == 7  # interpolations follow single values
 
 
+def test_schedules_that_have_no_end_go_with_any_number_of_steps(tmp_path):
+    for scheduler in ("step", "multi_step", "cosine_restarts"):
+        params = f"scheduler: {scheduler}\nset: {{trainer: {{max_steps: 7}}}}"
+        assert composed(tmp_path, params).trainer.max_steps == 7
+    written = "set: {trainer: {max_steps: 7}, scheduler: {total_steps: 7}}"
+    assert composed(tmp_path, written).scheduler.total_steps == 7
+
+
 def test_a_network_on_luma_may_be_measured_on_luma_alone(tmp_path):
     config = composed(tmp_path, "model: vdsr\nscale: 3\nset: {protocol: classic_y}")
     assert config.protocol == "classic_y"
@@ -128,6 +136,14 @@ def test_a_discriminator_judges_the_crops_that_are_trained(tmp_path):
         (f"gan: esrgan\nmodel: vdsr\n{crops(64)}", "gan: needs a network on RGB"),
         ("set: {protocol: paper_z}", "protocol: 'paper_z' is unknown .known: paper_y"),
         ("set: {trainer: {max_steps: 0}}", "trainer.max_steps: 0 is not 1 or more"),
+        (
+            "set: {trainer: {max_steps: 300}, scheduler: {total_steps: 140}}",
+            "scheduler.total_steps: 140 is not trainer.max_steps, 300, but this schedule ends",
+        ),
+        (
+            "scheduler: warmup_linear\nset: {scheduler: {total_steps: 900}}",
+            "scheduler.total_steps: 900 is not trainer.max_steps, 500, but this schedule ends",
+        ),
         ("set: {trainer: {precision: half}}", "trainer.precision: half is not one of"),
         ("seed: -1", "seed: -1 is not 0 or more"),
         (

@@ -233,8 +233,7 @@ def compose_graph(params_file: Path, conf: Path = CONF) -> DictConfig:
     """
     params = _read_params(params_file)
     chosen = {key: value for key, value in params.items() if value is not None}
-    if "experiment" in chosen:
-        _refuse_contradictions(conf / "experiment" / f"{chosen['experiment']}.yaml", chosen)
+    refuse_contradictions(chosen, conf)
     return check(compose_choices(params, conf))
 
 
@@ -329,8 +328,32 @@ def _check_values(config: DictConfig) -> None:
         if _select(config, name) < 0:
             wrong[name] = "0 or more"
     get_protocol(config.protocol)  # which says what is wrong with it
+    _check_schedule(config)
     for name, wanted in wrong.items():
         raise ConfigError(f"{name}: {_select(config, name)} is not {wanted}")
+
+
+# Schedules that end with the run, and what each calls its steps. The others have no end: what they
+# do at some step they do there, or the run is over before.
+_SCHEDULE_STEPS = {
+    "drnsr.training.schedules.warmup_cosine": "total_steps",
+    "drnsr.training.schedules.warmup_linear": "total_steps",
+    "torch.optim.lr_scheduler.CosineAnnealingLR": "T_max",
+    "torch.optim.lr_scheduler.OneCycleLR": "total_steps",
+    "torch.optim.lr_scheduler.PolynomialLR": "total_iters",
+}
+
+
+def _check_schedule(config: DictConfig) -> None:
+    """A schedule is as long as the run: after a shorter one, the rate stays 0."""
+    key = _SCHEDULE_STEPS.get(config.scheduler["_target_"])
+    steps = config.scheduler.get(key) if key is not None else None
+    if steps is not None and steps != config.trainer.max_steps:
+        raise ConfigError(
+            f"scheduler.{key}: {steps} is not trainer.max_steps, {config.trainer.max_steps}, but"
+            f" this schedule ends with the run; give scheduler.{key} as ${{trainer.max_steps}},"
+            " which follows by itself"
+        )
 
 
 def _check_scales(config: DictConfig) -> None:
@@ -457,14 +480,24 @@ def _read_params(params_file: Path) -> dict[str, Any]:
     return cast(dict[str, Any], params)
 
 
-def _refuse_contradictions(experiment: Path, chosen: dict[str, Any]) -> None:
-    """A choice that the experiment makes too must be the same."""
+def refuse_contradictions(chosen: Mapping[str, Any], conf: Path = CONF) -> None:
+    """A choice that the experiment makes too must be the same.
+
+    Args:
+        chosen: lines of params.yaml; null is no choice.
+        conf: the folder with the groups.
+
+    Raises:
+        ConfigError: names the choice.
+    """
+    experiment = conf / "experiment" / f"{chosen.get('experiment')}.yaml"
     if not experiment.is_file():
-        return  # Hydra will say so, and list the experiments there are
+        return  # there is none, or Hydra will say so, and list those that there are
     for key, choice in _decided(experiment).items():
-        if chosen.get(key, choice) != choice:
+        made = chosen.get(key)
+        if made is not None and made != choice:
             raise ConfigError(
-                f"params.yaml: {key}: {chosen[key]} contradicts experiment {experiment.stem},"
+                f"params.yaml: {key}: {made} contradicts experiment {experiment.stem},"
                 f" which has {key}: {choice}; set one of them to null"
             )
 

@@ -2,6 +2,10 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from drnsr.tracking.record import RunRecord
 
 _PARAMS = Path("params.yaml")
 
@@ -17,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Change params.yaml, whose comments stay, and print what it chooses now."""
-    from drnsr.choices import choices_of, write_choices
+    from drnsr.choices import write_choices
     from drnsr.config import compose_graph
     from drnsr.errors import UserError
     from drnsr.tracking.record import find_record
@@ -25,7 +29,7 @@ def run(parsed: argparse.Namespace) -> None:
     if not _PARAMS.is_file():
         raise UserError(f"{_PARAMS}: not here; call this in the folder of the project")
     record = find_record(parsed.run)
-    choices = choices_of(record.config)
+    choices = _choices(record)
     before = _PARAMS.read_bytes()
     write_choices(_PARAMS, choices)
     try:
@@ -37,3 +41,18 @@ def run(parsed: argparse.Namespace) -> None:
     for name, value in choices.items():
         print(f"  {name}: {value}")
     print("`dvc repro` runs it")
+
+
+def _choices(record: "RunRecord") -> dict[str, Any]:
+    """As they were made, where that is recorded and params.yaml can say it."""
+    from drnsr.choices import choices_made, choices_of
+    from drnsr.config import ConfigError
+
+    if record.choices is not None:
+        try:
+            return choices_made(
+                record.choices["params"], record.choices["overrides"], record.config
+            )
+        except ConfigError:
+            pass  # conf/ has changed since, or an override replaces what an experiment decides
+    return choices_of(record.config)

@@ -14,6 +14,7 @@ from drnsr.hashing import file_sha256
 from drnsr.tracking.git import is_source
 from drnsr.tracking.promotion import Evaluation
 from drnsr.tracking.runs import (
+    CHOICES_FILE,
     COMMIT_TAG,
     DATA_TAG,
     EVALUATION_FOLDER,
@@ -44,6 +45,8 @@ class RunRecord:
         left_out: changed and new files that the patch does not hold: see
             :class:`drnsr.tracking.git.Commit`.
         config: the composed configuration.
+        choices: what it was composed from: see :func:`drnsr.tracking.runs.describe_run`; None for a
+            run of an older version.
         environment: the packages, a line each, as a constraints file.
         data: hashes of the prepared data by name: ``train``, and the benchmarks.
         model_sha256: of the model file; None if none was made.
@@ -57,6 +60,7 @@ class RunRecord:
     patch: str
     left_out: tuple[str, ...]
     config: dict[str, Any]
+    choices: dict[str, Any] | None
     environment: tuple[str, ...]
     data: Mapping[str, str]
     model_sha256: str | None
@@ -150,7 +154,7 @@ def _read(client: "MlflowClient", run: "Run") -> RunRecord:
     listed = {file.path for file in client.list_artifacts(run_id)}
     texts = {
         name: _text(client, run_id, name) if name in listed else ""
-        for name in ("config.yaml", "environment.txt", PATCH_FILE, LEFT_OUT_FILE)
+        for name in ("config.yaml", "environment.txt", PATCH_FILE, LEFT_OUT_FILE, CHOICES_FILE)
     }
     return RunRecord(
         run_id=run_id,
@@ -160,6 +164,7 @@ def _read(client: "MlflowClient", run: "Run") -> RunRecord:
         patch=texts[PATCH_FILE],
         left_out=tuple(texts[LEFT_OUT_FILE].splitlines()),
         config=yaml.safe_load(texts["config.yaml"]) or {},
+        choices=json.loads(texts[CHOICES_FILE] or "null"),
         environment=tuple(texts["environment.txt"].split()),
         data={k.removeprefix(DATA_TAG): v for k, v in tags.items() if k.startswith(DATA_TAG)},
         model_sha256=tags.get(MODEL_TAG),

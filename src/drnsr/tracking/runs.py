@@ -29,6 +29,7 @@ TRAINING_TAG = "drnsr.training"
 JOURNAL_TAG = "drnsr.journal"
 SAME_MODEL_TAG = "drnsr.same_model_as"
 EVALUATION_FOLDER = "evaluation"
+CHOICES_FILE = "choices.json"  # what was chosen; config.yaml has what that came to
 PATCH_FILE = "uncommitted.patch"
 LEFT_OUT_FILE = "left_out.txt"  # what was changed or new and is not in the patch, a line each
 
@@ -38,7 +39,11 @@ PARENT_TAG = "mlflow.parentRunId"
 
 
 def describe_run(
-    config: Mapping[str, Any], data: Mapping[str, str], training: str, model: Path | None = None
+    config: Mapping[str, Any],
+    data: Mapping[str, str],
+    training: str,
+    model: Path | None = None,
+    choices: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What is known of a run before it begins, as JSON can say it: see :func:`begin_run`.
 
@@ -47,6 +52,8 @@ def describe_run(
         data: hashes of the data by name.
         training: the fingerprint of all that the training is the result of.
         model: what came out, where the training is over, and was maybe told of by someone else.
+        choices: what the configuration was composed from, where that is known: ``params``, the
+            content of params.yaml, and ``overrides``, Hydra's.
     """
     commit = current_commit()
     tags = {COMMIT_TAG: commit.sha, "drnsr.dirty": str(commit.dirty).lower()}
@@ -58,6 +65,8 @@ def describe_run(
     texts = {"environment.txt": _environment()}
     if commit.patch:
         texts[PATCH_FILE] = commit.patch
+    if choices is not None:
+        texts[CHOICES_FILE] = json.dumps(choices, indent=2) + "\n"
     if commit.left_out:
         texts[LEFT_OUT_FILE] = "".join(f"{path}\n" for path in commit.left_out)
     return {
