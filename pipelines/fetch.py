@@ -10,7 +10,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from drnsr.data.download import FetchError
-from drnsr.data.registry import copy_pairs, copy_pictures, fetch_file, fetch_registry
+from drnsr.data.folders import copy_pairs, copy_pictures
+from drnsr.data.registry import fetch_file, fetch_registry
 from drnsr.data.single import write_parts
 from drnsr.tracking.store import project_root
 from pipelines.app import run_stage

@@ -6,6 +6,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 from rich.progress import track
 
+from drnsr.data.folders import users_own
 from drnsr.data.leaks import LeakError, find_leaks
 from drnsr.data.packing import DataError, Pack
 from drnsr.data.preparation import Checks, LowResolution, pack_benchmark, pack_training_set, shrunk
@@ -44,6 +45,7 @@ def _prepare_training_set(config: DictConfig) -> Pack:
         validation=VALIDATION if config.data.single is not None else None,
         low_resolution=_given(pictures, config) if config.data.pairs else shrunk,
         checks=Checks(limits.bad_images, limits.max_pixels, limits.min_side),
+        users_own=_users_training_files(config),
         progress=track,
     )
 
@@ -54,15 +56,38 @@ def _given(pictures: list[Path], config: DictConfig) -> LowResolution:
     folder = raw(config) / TRAINING_SET
     low = {scale: _pictures(folder / f"lr_x{scale}") for scale in config.data.scales}
     limits = config.prepare
-    return GivenPairs(pictures, low, max_pixels=limits.max_pixels, max_shift=limits.max_shift)
+    return GivenPairs(
+        pictures,
+        low,
+        max_pixels=limits.max_pixels,
+        max_shift=limits.max_shift,
+        users_own=_users_training_files(config),
+    )
+
+
+def _users_training_files(config: DictConfig) -> dict[Path, Path]:
+    """The user's own file of each copy below data/raw, for messages."""
+    if config.data.folder is None:
+        return {}
+    source, copies = Path(config.data.folder), raw(config) / TRAINING_SET
+    if not config.data.pairs:
+        return users_own(source, copies / config.data.name)
+    parts = ("hr", *(f"lr_x{scale}" for scale in config.data.scales))
+    return {
+        copy: file
+        for part in parts
+        for copy, file in users_own(source / part, copies / part).items()
+    }
 
 
 def _prepare_benchmark(name: str, config: DictConfig) -> Pack:
+    folder, users_folder = raw(config) / BENCHMARKS / name, config.benchmark[name].folder
     return pack_benchmark(
-        _pictures(raw(config) / BENCHMARKS / name),
+        _pictures(folder),
         prepared(config) / BENCHMARKS / name,
         name=benchmark_pack_name(config, name),
         max_pixels=config.prepare.max_pixels,
+        users_own=users_own(Path(users_folder), folder) if users_folder is not None else None,
         progress=track,
     )
 

@@ -45,6 +45,7 @@ TRAINING_PARAMS = (
     "scheduler",
     "clipping",
     "loader",
+    "prepare.bad_images",  # of pictures smaller than a crop
     "trainer",
 )
 
@@ -100,7 +101,12 @@ def _train(
         log.info(warm_start(network, load_network(Path(config.init_from)), config.init_from))
     module = _training_module(config, network)
     data = CropData(
-        pack, scale=config.scale, max_steps=trainer.max_steps, seed=config.seed, **config.loader
+        pack,
+        scale=config.scale,
+        max_steps=trainer.max_steps,
+        seed=config.seed,
+        bad_images=config.prepare.bad_images,
+        **config.loader,
     )
     curves = Curves(log_every=trainer.log_every)
     progress = TrainingProgress()

@@ -149,9 +149,30 @@ def test_validation_crops_are_the_middle_of_withheld_pictures(pack):
     assert_array_equal(hr, pack.hr(number)[2 * top : 2 * top + 20, 2 * left : 2 * left + 20])
 
 
-def test_a_picture_smaller_than_a_crop_is_named(pack):
-    with pytest.raises(DataError, match=r"picture0\.png has 100 x 96 pixels, fewer than one"):
-        crops(pack, patch_sizes={2: 49})
+def test_all_pictures_smaller_than_a_crop_are_named(pack):
+    small = [image for image in pack.images if image.split == "train"][:2]
+    side = max(min(image.height, image.width) for image in small)
+    with pytest.raises(DataError, match=r"are smaller than one training crop") as caught:
+        crops(pack, patch_sizes={2: 1, 3: side})
+    for image in small:
+        assert f"{image.name} ({image.width} x {image.height})" in str(caught.value)
+    assert "prepare.bad_images=skip" in str(caught.value)
+
+
+def test_pictures_smaller_than_a_crop_can_be_left_out(pack, caplog):
+    left = crops(pack, patch_sizes={2: 49}, bad_images="skip")
+    assert "left out: 1 of 3 training pictures" in caplog.text
+    assert "picture0.png (100 x 96)" in caplog.text
+    others = [n for n, image in enumerate(pack.images) if image.split == "train"]
+    others.remove(next(n for n, image in enumerate(pack.images) if image.name == "picture0.png"))
+    for k in range(8):
+        hr = left[k][1].permute(1, 2, 0).numpy()
+        turned = [
+            np.rot90(side, number) for side in (hr, hr.transpose(1, 0, 2)) for number in range(4)
+        ]
+        assert any(_contains(pack.hr(n), each) for n in others for each in turned)
+    with pytest.raises(DataError, match="3 of 3 training pictures are smaller"):
+        crops(pack, patch_sizes={2: 500}, bad_images="skip")
 
 
 def test_a_scale_that_was_not_prepared_is_named(pack):

@@ -144,6 +144,22 @@ def test_bad_pictures_can_be_left_out_and_are_named(picture_folder, tmp_path, ca
         assert f"left out: {picture_folder / name}: {reason}" in caplog.messages
 
 
+def test_messages_name_the_users_own_files(picture_folder, tmp_path, caplog):
+    spoil(picture_folder)
+    own = {path: Path("/home/me", path.name) for path in picture_folder.iterdir()}
+    with pytest.raises(DataError) as caught:
+        pack(picture_folder, tmp_path / "pack", checks=Checks("fail", **CHECKS), users_own=own)
+    assert "/home/me/picture0.png: not a picture" in str(caught.value)
+    assert str(picture_folder) not in str(caught.value)
+    Image.fromarray(texture(100, 100, seed=7)).save(picture_folder / "good.png")
+    for users_own in (own, None):
+        folder = tmp_path / f"pack{users_own is None}"
+        pack(picture_folder, folder, checks=Checks("skip", **CHECKS), users_own=users_own)
+    assert "left out: /home/me/picture1.png: 90 x 31 pixels" in caplog.text
+    # Where the user's files are is no part of what is made.
+    assert content(tmp_path / "packTrue") == content(tmp_path / "packFalse")
+
+
 def test_what_is_left_out_can_leave_too_little(picture_folder, tmp_path):
     spoil(picture_folder)
     with pytest.raises(DataError, match="mine has 1 picture that can be used; at least two"):
@@ -239,5 +255,9 @@ def test_a_benchmark_keeps_gray_gray(picture_folder, tmp_path):
 
 def test_a_benchmark_refuses_two_pictures_of_one_name(picture_folder, tmp_path):
     (picture_folder / "picture3.png").rename(picture_folder / "picture0.bmp")
-    with pytest.raises(DataError, match="more than one picture called picture0"):
-        pack_benchmark(sorted(picture_folder.iterdir()), tmp_path / "pack", name="mine")
+    own = {picture_folder / "picture0.bmp": Path("/home/me/picture0.bmp")}
+    with pytest.raises(DataError, match="more than one picture called picture0: ") as caught:
+        pack_benchmark(
+            sorted(picture_folder.iterdir()), tmp_path / "pack", name="mine", users_own=own
+        )
+    assert f"/home/me/picture0.bmp and {picture_folder / 'picture0.png'}" in str(caught.value)

@@ -9,13 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from drnsr.data.archive import ArchiveError
-from drnsr.data.registry import (
-    FetchError,
-    copy_pictures,
-    fetch_file,
-    fetch_registry,
-    read_registry,
-)
+from drnsr.data.registry import FetchError, fetch_file, fetch_registry, read_registry
 from drnsr.imaging.files import read_image
 from drnsr.imaging.resize import crop_to_multiple
 from tests.conftest import PROJECT, benchmark_files
@@ -210,24 +204,6 @@ def test_the_files_of_scale_2_crop_to_those_of_every_scale(mirror, name, scale):
         benchmark_files(mirror, set_name, 2), benchmark_files(mirror, set_name, scale), strict=True
     ):
         assert_array_equal(crop_to_multiple(read_image(of_2), scale), read_image(of_scale))
-
-
-def test_the_users_folder_is_copied_with_the_folders_in_it(tmp_path, picture_folder):
-    (picture_folder / "deep").mkdir()
-    (picture_folder / "picture0.png").rename(picture_folder / "deep" / "picture0.png")
-    (picture_folder / "README.md").write_text("no picture")
-    copy_pictures(picture_folder, tmp_path / "raw")
-    names = sorted(path.name for path in (tmp_path / "raw").iterdir())
-    assert names == ["deep__picture0.png", "picture1.png", "picture2.png", "picture3.png"]
-
-
-def test_an_empty_or_missing_folder_is_named(tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(FetchError, match="empty: no pictures in this folder"):
-        copy_pictures(tmp_path / "empty", tmp_path / "raw")
-    with pytest.raises(FetchError, match="gone: there is no such folder"):
-        copy_pictures(tmp_path / "gone", tmp_path / "raw")
-    assert not (tmp_path / "raw").exists()
 
 
 def hashes(*names):

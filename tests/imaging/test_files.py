@@ -1,14 +1,24 @@
 import io
 import struct
 import zlib
+from functools import partial
 
+import imagecodecs
 import numpy as np
 import pytest
 from cv2 import imwrite
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from drnsr.imaging.files import ImageError, decode_image, encode_png, read_image, write_png
+from drnsr.imaging.files import (
+    FORMATS,
+    SUFFIXES,
+    ImageError,
+    decode_image,
+    encode_png,
+    read_image,
+    write_png,
+)
 from tests.conftest import texture
 
 
@@ -63,6 +73,54 @@ def test_16_bits_are_refused_and_not_cut_to_8(tmp_path, suffix, shape):
     imwrite(str(file), np.full(shape, 300, np.uint16))
     with pytest.raises(ImageError, match=r"deep.*: more than 8 bits a channel"):
         read_image(file)
+
+
+@pytest.mark.parametrize(
+    ("encode", "depth"),
+    [
+        (partial(imagecodecs.jpeg2k_encode, level=0), 16),
+        (partial(imagecodecs.jpeg2k_encode, level=0, codecformat="j2k"), 12),
+        (partial(imagecodecs.avif_encode, bitspersample=10), 10),
+        (partial(imagecodecs.avif_encode, bitspersample=12), 12),
+    ],
+    ids=["jp2", "j2k", "avif 10", "avif 12"],
+)
+def test_deep_jpeg2000_and_avif_are_refused_and_those_of_8_bits_read(encode, depth):
+    shallow = texture(32, 40)
+    deep = shallow.astype(np.uint16) << (depth - 8)
+    with pytest.raises(ImageError, match="more than 8 bits a channel"):
+        decode_image(encode(deep))
+    reader = partial(encode.func, **{k: v for k, v in encode.keywords.items() if "bits" not in k})
+    # What imagecodecs writes, by other libraries than Pillow's, comes out as it was.
+    assert_array_equal(decode_image(reader(shallow)), shallow)
+
+
+def test_the_suffixes_are_those_that_pillow_gives_the_formats():
+    Image.init()
+    known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in FORMATS}
+    assert known - SUFFIXES == {".pfm"}  # floating point, which is no picture of 8 bits
+    assert known >= SUFFIXES
+    assert set(FORMATS) <= set(Image.OPEN)
+
+
+def test_of_an_animation_the_first_picture_is_read_and_it_is_told(tmp_path, caplog):
+    frames = [Image.fromarray(texture(8, 9, seed=seed)).convert("P") for seed in range(3)]
+    file = tmp_path / "moving.gif"
+    frames[0].save(file, save_all=True, append_images=frames[1:])
+    assert_array_equal(read_image(file), np.asarray(frames[0].convert("RGB")))
+    assert caplog.messages == [f"{file}: the first of its 3 pictures alone is read"]
+
+
+def test_an_empty_file_is_named(tmp_path):
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(ImageError, match=r"empty\.png: an empty file"):
+        read_image(tmp_path / "empty.png")
+
+
+def test_no_other_program_is_asked_to_open_a_file():
+    """Pillow draws PostScript by Ghostscript."""
+    with pytest.raises(ImageError, match="not a picture in a format that is known here"):
+        decode_image(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -1,16 +1,17 @@
 """Benchmarks by name for the command line: fetched and prepared when they are not there yet."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
+from drnsr.data.folders import copy_pictures, users_own
 from drnsr.data.packing import Pack
 from drnsr.data.preparation import pack_benchmark
-from drnsr.data.registry import copy_pictures, fetch_registry
+from drnsr.data.registry import fetch_registry
 from drnsr.errors import UserError
 
 _DATA = Path("data")
@@ -80,8 +81,9 @@ def _of_folder(pictures: Path) -> Iterator[Pack]:
     with TemporaryDirectory(prefix="folder-", dir=_PREPARED) as name:
         folder = Path(name)
         copy_pictures(pictures, folder / "raw")
-        yield _pack("folder", folder)
+        yield _pack("folder", folder, users_own(pictures, folder / "raw"))
 
 
-def _pack(name: str, folder: Path) -> Pack:
-    return pack_benchmark(sorted((folder / "raw").iterdir()), folder / "pack", name=name)
+def _pack(name: str, folder: Path, files: Mapping[Path, Path] | None = None) -> Pack:
+    copies = sorted((folder / "raw").iterdir())
+    return pack_benchmark(copies, folder / "pack", name=name, users_own=files)

@@ -1,18 +1,22 @@
 """Training samples: crops whose content depends on nothing but (seed, number)."""
 
+import logging
 import os
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from drnsr.data.packing import DataError, Pack, Split
+from drnsr.data.packing import DataError, Pack
 
 # albumentations asks a server for its newest version on import unless told not to.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations as A
+
+log = logging.getLogger("drnsr")
 
 Pair = tuple[Tensor, Tensor]
 
@@ -31,9 +35,12 @@ class TrainingCrops(Dataset[Pair]):
         batch_size: how many samples in turn make a batch.
         num_samples: how many samples the training consumes.
         seed: another seed, other samples.
+        bad_images: what becomes of pictures that are smaller than a crop: "fail" names all of them
+            and refuses; "skip" names them and draws from the others.
 
     Raises:
-        DataError: the pack has no such scale, or a training picture is smaller than a crop.
+        DataError: the pack has no such scale; or training pictures are smaller than a crop, and may
+            not be left out or there are no others.
     """
 
     def __init__(
@@ -44,15 +51,16 @@ class TrainingCrops(Dataset[Pair]):
         batch_size: int,
         num_samples: int,
         seed: int,
+        bad_images: Literal["fail", "skip"] = "fail",
     ) -> None:
-        for scale, patch_size in patch_sizes.items():
-            _check(pack, "train", scale, patch_size)
+        for scale in patch_sizes:
+            _check_scale(pack, scale)
         self._pack = pack
         self._patch_sizes = dict(patch_sizes)
         self._batch_size = batch_size
         self._num_samples = num_samples
         self._seed = seed
-        self._numbers = [n for n, image in enumerate(pack.images) if image.split == "train"]
+        self._numbers = _large_enough(pack, patch_sizes, bad_images)
         # The eight symmetries of the square. A Compose around them costs a third of a sample more.
         self._symmetry = A.D4()
 
@@ -100,7 +108,7 @@ class ValidationCrops(Dataset[Pair]):
     """
 
     def __init__(self, pack: Pack, *, scale: int, crop_size: int) -> None:
-        _check(pack, "validation", scale, patch_size=1)
+        _check_scale(pack, scale)
         self._pack = pack
         self._scale = scale
         self._crop_size = crop_size
@@ -119,20 +127,43 @@ class ValidationCrops(Dataset[Pair]):
         return _to_tensor(lr), _to_tensor(hr)
 
 
-def _check(pack: Pack, split: Split, scale: int, patch_size: int) -> None:
+def _check_scale(pack: Pack, scale: int) -> None:
     if scale not in pack.scales:
         raise DataError(
             f"{pack.folder} holds the scales {pack.scales}, not {scale}; add it to data.scales"
             " and run `dvc repro prepare`"
         )
-    for image in pack.images:
-        if image.split == split and min(image.shape(scale)[:2]) < patch_size:
-            side = patch_size * scale
-            raise DataError(
-                f"{image.name} has {image.width} x {image.height} pixels, fewer than one training"
-                f" crop ({side} x {side} for patch_size {patch_size} at scale {scale}); leave it"
-                " out or lower loader.patch_size"
-            )
+
+
+def _large_enough(
+    pack: Pack, patch_sizes: Mapping[int, int], bad_images: Literal["fail", "skip"]
+) -> list[int]:
+    """The numbers of the training pictures that a crop of every scale can be cut from."""
+    numbers = [n for n, image in enumerate(pack.images) if image.split == "train"]
+    small = [
+        n
+        for n in numbers
+        if any(min(pack.images[n].shape(s)[:2]) < size for s, size in patch_sizes.items())
+    ]
+    if not small:
+        return numbers
+    scale, size = max(patch_sizes.items(), key=lambda item: item[0] * item[1])
+    side = scale * size
+    images = [pack.images[n] for n in small]
+    names = ", ".join(f"{image.name} ({image.width} x {image.height})" for image in images)
+    told = (
+        f"{len(small)} of {len(numbers)} training pictures are smaller than one training crop"
+        f" ({side} x {side} for a patch of {size} x {size} at scale {scale}): {names}"
+    )
+    if bad_images == "fail":
+        raise DataError(
+            f"{told}; lower loader.patch_size or loader.hr_patch_size, or leave them out by"
+            " prepare.bad_images=skip"
+        )
+    if len(small) == len(numbers):
+        raise DataError(f"{told}; lower loader.patch_size or loader.hr_patch_size")
+    log.warning("left out: %s", told)
+    return sorted(set(numbers) - set(small))
 
 
 def _crop_pair(

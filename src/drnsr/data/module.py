@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import lightning as L
 import torch
@@ -27,6 +28,7 @@ class CropData(L.LightningDataModule):
         workers: loader processes; 0 draws the crops in the training process.
         max_steps: steps of the run.
         seed: of the crops.
+        bad_images: see :class:`TrainingCrops`.
 
     Raises:
         DataError: see :class:`TrainingCrops`.
@@ -45,6 +47,7 @@ class CropData(L.LightningDataModule):
         workers: int,
         max_steps: int,
         seed: int,
+        bad_images: Literal["fail", "skip"] = "fail",
     ) -> None:
         super().__init__()
         self._batch_size = batch_size
@@ -55,6 +58,7 @@ class CropData(L.LightningDataModule):
             batch_size=batch_size,
             num_samples=max_steps * batch_size,
             seed=seed,
+            bad_images=bad_images,
         )
         self._validation = ValidationCrops(pack, scale=scale, crop_size=validation_crop)
 

@@ -39,6 +39,7 @@ class GivenPairs:
         low: by scale, files of the low resolution.
         max_pixels: a picture whose header promises more is refused before it is decoded.
         max_shift: pixels of the low resolution that it may lie beside its place.
+        users_own: the user's files of pictures that are copies of them; messages name those.
 
     Raises:
         DataError: a picture has no partner, or more than one of its name.
@@ -51,8 +52,11 @@ class GivenPairs:
         *,
         max_pixels: int,
         max_shift: float,
+        users_own: Mapping[Path, Path] | None = None,
     ) -> None:
-        self._partners = {scale: _match(originals, files, scale) for scale, files in low.items()}
+        self._partners = {
+            scale: _match(originals, files, scale, users_own or {}) for scale, files in low.items()
+        }
         self._max_pixels = max_pixels
         self._max_shift = max_shift
 
@@ -63,8 +67,12 @@ class GivenPairs:
             ImageError: it cannot be read, is not of this scale, or does not lie over the original.
         """
         partner = self._partners[scale][picture]
-        given = gray_to_rgb(read_image(partner, max_pixels=self._max_pixels))
-        named = f"{'/'.join(partner.parts[-2:])} is no pair with {picture.name}"
+        low = "/".join(partner.parts[-2:])  # as in the user's folder
+        try:
+            given = gray_to_rgb(read_image(partner, max_pixels=self._max_pixels))
+        except ImageError as error:
+            raise ImageError(f"its partner {low}{str(error).removeprefix(str(partner))}") from error
+        named = f"{low} is no pair with {picture.name}"
         height, width = pixels.shape[0] // scale, pixels.shape[1] // scale
         if given.shape[:2] != (height, width):
             raise ImageError(
@@ -112,10 +120,13 @@ def displacement(
     return -float(back[0]), -float(back[1]), likeness
 
 
-def _match(originals: Sequence[Path], low: Sequence[Path], scale: int) -> dict[Path, Path]:
+def _match(
+    originals: Sequence[Path], low: Sequence[Path], scale: int, users_own: Mapping[Path, Path]
+) -> dict[Path, Path]:
     """The partner of each original; LR without an original is not used."""
-    highs, lows = _by_name(originals, scale), _by_name(low, scale)
-    if alone := [str(path) for name, path in highs.items() if name not in lows]:
+    highs, lows = _by_name(originals, scale, users_own), _by_name(low, scale, users_own)
+    alone = [str(users_own.get(path, path)) for name, path in highs.items() if name not in lows]
+    if alone:
         more = f" and {len(alone) - 3} more" if len(alone) > 3 else ""
         raise DataError(
             f"no LR of scale {scale} for {', '.join(alone[:3])}{more}; for 0001.png it is called"
@@ -124,13 +135,16 @@ def _match(originals: Sequence[Path], low: Sequence[Path], scale: int) -> dict[P
     return {high: lows[name] for name, high in highs.items()}
 
 
-def _by_name(pictures: Sequence[Path], scale: int) -> dict[str, Path]:
+def _by_name(
+    pictures: Sequence[Path], scale: int, users_own: Mapping[Path, Path]
+) -> dict[str, Path]:
     """Pictures by their names without what says that they are high or low resolution."""
     ending = re.compile(rf"[-_ ]?(x{scale}|hr|lr|lr[-_ ]?x?{scale})$", re.IGNORECASE)
     found: dict[str, Path] = {}
     for picture in pictures:
         name = ending.sub("", picture.stem) or picture.stem
         if name in found:
-            raise DataError(f"{picture} and {found[name]} have one name; rename one of them")
+            one, other = (users_own.get(path, path) for path in (picture, found[name]))
+            raise DataError(f"{one} and {other} have one name; rename one of them")
         found[name] = picture
     return found

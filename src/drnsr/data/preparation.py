@@ -6,7 +6,7 @@ The work is shared out over the cores; the bytes of a pack depend on the picture
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from math import ceil
@@ -61,6 +61,7 @@ def pack_training_set(
     validation: str | None = None,
     low_resolution: LowResolution = shrunk,
     checks: Checks | None = None,
+    users_own: Mapping[Path, Path] | None = None,
     workers: int | None = None,
     progress: Progress = unseen,
 ) -> Pack:
@@ -78,6 +79,7 @@ def pack_training_set(
         validation: name of the picture to validate with, if it is not to be chosen at random.
         low_resolution: where the low-resolution versions come from.
         checks: what the pictures must be; those of ``Checks()`` by default.
+        users_own: the user's files of pictures that are copies of them; messages name those.
         workers: threads; by default as many as there are cores, 8 at most.
         progress: shows the progress.
 
@@ -94,7 +96,8 @@ def pack_training_set(
         return _Prepared(_describe(picture.name, pixels, "train"), {1: pixels, **versions})
 
     _check_number(name, len(pictures), "")
-    writing = _Writing(folder, name, scales, checks.bad_images, workers, progress)
+    bad_images = checks.bad_images
+    writing = _Writing(folder, name, scales, bad_images, users_own or {}, workers, progress)
     images, bad = _write_pixels(pictures, prepare, writing)
     _check_number(name, len(images), " that can be used")
     number = min(ceil(validation_fraction * len(images)), len(images) - 1)
@@ -113,6 +116,7 @@ def pack_benchmark(
     *,
     name: str,
     max_pixels: int = MAX_PIXELS,
+    users_own: Mapping[Path, Path] | None = None,
     workers: int | None = None,
     progress: Progress = unseen,
 ) -> Pack:
@@ -126,6 +130,7 @@ def pack_benchmark(
         folder: of the pack.
         name: of the benchmark.
         max_pixels: a picture whose header promises more is refused before it is decoded.
+        users_own: the user's files of pictures that are copies of them; messages name those.
         workers: threads; by default as many as there are cores, 8 at most.
         progress: shows the progress.
 
@@ -133,15 +138,14 @@ def pack_benchmark(
         DataError: a picture cannot be used (all such are named), or two differ in nothing but the
             suffix of their names.
     """
-    stems = [picture.stem for picture in pictures]
-    if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
-        raise DataError(f"the benchmark {name} has more than one picture called {twice[0]}")
+    users_own = users_own or {}
+    _check_stems(name, pictures, users_own)
 
     def prepare(picture: Path) -> _Prepared:
         pixels = read_image(picture, max_pixels=max_pixels)
         return _Prepared(_describe(picture.name, pixels, "test"), {1: pixels})
 
-    writing = _Writing(folder, name, (), "fail", workers, progress)
+    writing = _Writing(folder, name, (), "fail", users_own, workers, progress)
     images, bad = _write_pixels(pictures, prepare, writing)
     return _write_index(folder, name, [], images, bad)
 
@@ -162,6 +166,7 @@ class _Writing:
     name: str
     scales: Sequence[int]
     bad_images: Literal["fail", "skip"]
+    users_own: Mapping[Path, Path]
     workers: int | None
     progress: Progress
 
@@ -204,7 +209,8 @@ def _write_pixels(
                 images[result.image.sha256] = result.image
                 for scale, file in files.items():
                     file.write(result.pixels[scale].tobytes())
-        _tell(bad, len(pictures), writing.bad_images)
+        told = {writing.users_own.get(path, path): reason for path, reason in bad.items()}
+        _tell(told, len(pictures), writing.bad_images)
     return list(images.values()), {path.name: reason for path, reason in bad.items()}
 
 
@@ -229,6 +235,19 @@ def _check_side(picture: Path, pixels: NDArray[np.uint8], smallest: int) -> None
         raise ImageError(
             f"{picture}: {width} x {height} pixels, and no side may be below {smallest}"
         )
+
+
+def _check_stems(name: str, pictures: Sequence[Path], users_own: Mapping[Path, Path]) -> None:
+    """Results are named by the stems of the pictures."""
+    found: dict[str, Path] = {}
+    for picture in pictures:
+        own = users_own.get(picture, picture)
+        if picture.stem in found:
+            raise DataError(
+                f"the benchmark {name} has more than one picture called {picture.stem}:"
+                f" {found[picture.stem]} and {own}; rename one of them"
+            )
+        found[picture.stem] = own
 
 
 def _check_number(name: str, number: int, which: str) -> None:

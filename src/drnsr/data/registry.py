@@ -24,7 +24,6 @@ from filelock import FileLock
 from drnsr.data.archive import MAX_UNPACKED, is_archive, unpack_pictures
 from drnsr.data.download import FetchError, Patience, RemoteFile, download_files, link_or_copy
 from drnsr.hashing import sha256_of
-from drnsr.imaging.files import SUFFIXES
 
 _UNKNOWN = "-"
 
@@ -215,38 +214,3 @@ def _fill(folder: Path, pictures: Iterable[tuple[str, Path]]) -> None:
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def copy_pictures(source: Path, folder: Path) -> None:
-    """Bring every picture of a user's folder (and the folders in it) into ``folder``.
-
-    Raises:
-        FetchError: the folder is missing or has no pictures, or two have the same name.
-    """
-    if not source.is_dir():
-        raise FetchError(f"{source}: there is no such folder of pictures")
-    pictures = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not pictures:
-        raise FetchError(
-            f"{source}: no pictures in this folder (known: {' '.join(sorted(SUFFIXES))})"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    for picture in pictures:
-        # Folders within folders become part of the name: the prepared set is flat.
-        shutil.copyfile(picture, folder / "__".join(picture.relative_to(source).parts))
-
-
-def copy_pairs(source: Path, folder: Path) -> None:
-    """Bring a user's ``hr`` and every ``lr_x2`` and the like into folders of the same names.
-
-    Raises:
-        FetchError: there is no ``hr`` or no ``lr_x...``, or one of them has no pictures.
-    """
-    low = sorted(path for path in source.glob("lr_x*") if path.is_dir())
-    if not low:
-        raise FetchError(
-            f"{source}: pairs are the pictures of {source / 'hr'} with those of"
-            f" {source / 'lr_x2'} (for scale 2), and there is no folder lr_x..."
-        )
-    for part in (source / "hr", *low):
-        copy_pictures(part, folder / part.name)

@@ -1,6 +1,7 @@
 """Reading and writing pictures of 8 bits a channel, gray or RGB."""
 
 import io
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +15,19 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 from drnsr.atomic import atomic_path
 from drnsr.errors import UserError
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm"})
+log = logging.getLogger("drnsr")
+
+# Pillow's names. It knows more, some of which it opens with the help of other programs.
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM", "GIF", "JPEG2000", "AVIF")
+
+SUFFIXES = frozenset(
+    {
+        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp"),
+        *(".ppm", ".pgm", ".pbm", ".pnm", ".gif"),
+        *(".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".avif", ".avifs"),
+    }
+)
+"""How the files of these formats are called."""
 
 _GRAY_MODES = frozenset({"1", "L", "LA", "La"})
 _COLOUR_MODES = frozenset({"RGB", "RGBA", "RGBa", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"})
@@ -31,6 +44,8 @@ class ImageError(UserError):
 def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode a picture, turned upright as its EXIF orientation says; transparency is dropped.
 
+    Of an animation or a file of several pages, the first picture is read, with a warning.
+
     Args:
         path: the picture's file.
         max_pixels: a picture whose header promises more is refused before it is decoded.
@@ -43,41 +58,66 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
             channel.
     """
     try:
-        with path.open("rb") as file:
-            return decode_image(file.read(), max_pixels=max_pixels)
+        pixels, count = _decode(path.read_bytes(), max_pixels)
     except (OSError, ImageError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise ImageError(f"{path}: {reason}") from error
+    if count > 1:
+        log.warning("%s: the first of its %d pictures alone is read", path, count)
+    return pixels
 
 
 def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     """Decode the bytes of a picture file, as :func:`read_image` does."""
+    return _decode(data, max_pixels)[0]
+
+
+def _decode(data: bytes, max_pixels: int) -> tuple[NDArray[np.uint8], int]:
+    """The pixels, and how many pictures the file has."""
+    if not data:
+        raise ImageError("an empty file")
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             _check_size(picture.width, picture.height, max_pixels)
-            deep = _is_deep(picture)
+            deep = _is_deep(picture, data)
+            # MPO is a camera's JPEG with a preview behind it.
+            count = getattr(picture, "n_frames", 1) if picture.format != "MPO" else 1
             picture.load()
             upright = ImageOps.exif_transpose(picture)
     except UnidentifiedImageError as error:
         raise ImageError("not a picture in a format that is known here") from error
     except Image.DecompressionBombError as error:
         raise ImageError(str(error)) from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         # Pillow reports a broken file by any of these.
         raise ImageError(f"damaged or truncated ({error})") from error
     if deep or upright.mode not in _GRAY_MODES | _COLOUR_MODES:
         raise ImageError("more than 8 bits a channel; convert it to 8 bits first")
     if upright.mode in _GRAY_MODES:
-        return np.asarray(upright.convert("L"))[:, :, None]
-    return np.asarray(upright.convert("RGB"))
+        return np.asarray(upright.convert("L"))[:, :, None], count
+    return np.asarray(upright.convert("RGB")), count
 
 
-def _is_deep(picture: Image.Image) -> bool:
+def _is_deep(picture: Image.Image, data: bytes) -> bool:
     """Whether the file has more than 8 bits a channel, which Pillow cuts off without a word."""
     if isinstance(picture, TiffImageFile):
         return any(bits > 8 for bits in picture.tag_v2.get(BITSPERSAMPLE, (8,)))
+    if picture.format == "JPEG2000":
+        return _bits_of_jpeg2000(data) > 8
+    if picture.format == "AVIF":
+        # AV1 in ISOBMFF, section 2.3.3: `high_bitdepth` is a bit of the configuration's third byte.
+        third = data.find(b"av1C") + 6
+        return bool(int.from_bytes(data[third : third + 1]) & 0x40)
     # A tile's arguments name the kind of pixels in the file, such as "RGB;16B".
     return isinstance(picture, ImageFile) and any("16" in str(tile.args) for tile in picture.tile)
+
+
+def _bits_of_jpeg2000(data: bytes) -> int:
+    """The depth of the deepest component, by the marker SIZ (ISO/IEC 15444-1, annex A.5.1)."""
+    start = data.find(b"\xff\x4f\xff\x51")  # the codestream begins, and SIZ comes first
+    components = int.from_bytes(data[start + 40 : start + 42], "big")
+    depths = data[start + 42 : start + 42 + 3 * components : 3]
+    return max(((depth & 0x7F) + 1 for depth in depths), default=8)
 
 
 def encode_png(image: NDArray[np.uint8], text: Mapping[str, str] | None = None) -> bytes:
