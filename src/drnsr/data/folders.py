@@ -4,7 +4,6 @@ import logging
 import os
 import shutil
 from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
 
 from drnsr.data.packing import DataError
@@ -29,7 +28,9 @@ def copy_pictures(source: Path, folder: Path) -> None:
         DataError: the folder is missing or has no pictures, two would have the same name, or some
             cannot be read (all such are named).
     """
-    pictures, others = _sorted_out(source)
+    pictures, others, loops = _sorted_out(source)
+    for loop in loops:
+        log.warning("%s: not followed, for it leads to a folder that it is in", loop)
     if not pictures:
         found = f"; it has {_counted(source, others)}" if others else ""
         raise DataError(
@@ -80,19 +81,20 @@ def users_own(source: Path, copies: Path) -> dict[Path, Path]:
         The user's files by the paths of their copies; none where the user's folder is gone.
     """
     try:
-        pictures, _ = _sorted_out(source)
-    except DataError:
+        pictures, *_ = _sorted_out(source)
+    except (DataError, OSError):
         return {}
     return {copies / name: picture for name, picture in pictures.items()}
 
 
-def _sorted_out(source: Path) -> tuple[dict[str, Path], list[Path]]:
-    """The pictures by the names of their copies, and the other files."""
+def _sorted_out(source: Path) -> tuple[dict[str, Path], list[Path], list[Path]]:
+    """The pictures by the names of their copies; the other files; and links that are loops."""
     if not source.is_dir():
         raise DataError(f"{source}: there is no such folder of pictures")
     pictures: dict[str, Path] = {}
     others = []
-    for file in sorted(_files(source)):
+    files, loops = _files(source)
+    for file in files:
         if file.suffix.lower() not in SUFFIXES:
             others.append(file)
             continue
@@ -102,36 +104,32 @@ def _sorted_out(source: Path) -> tuple[dict[str, Path], list[Path]]:
                 f"{pictures[name]} and {file} would both be called {name}; rename one of them"
             )
         pictures[name] = file
-    return pictures, others
+    return pictures, others, loops
 
 
-def _files(source: Path) -> Iterator[Path]:
-    """Every file that is not hidden; a folder that several links lead to comes once."""
+def _files(source: Path) -> tuple[list[Path], list[Path]]:
+    """Every file that is not hidden, each folder's once; and links to a folder that they are in."""
 
     def fail(error: OSError) -> None:
         raise error  # a folder that may not be read
 
-    seen = set()
-    roots = deque([source])  # links come after the folders themselves, whose names are shorter
+    found: list[Path] = []
+    loops: list[Path] = []
+    seen: set[Path] = set()
+    roots = deque([source])  # links come after the folders themselves
     while roots:
         for root, folders, files in os.walk(roots.popleft(), onerror=fail):
-            here = Path(root)
-            if here.resolve() in seen:
+            here, real = Path(root), Path(root).resolve()
+            if real in seen:
                 folders.clear()
                 continue
-            seen.add(here.resolve())
+            seen.add(real)
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            roots += [here / name for name in folders if _is_link_to_follow(here / name)]
-            yield from (here / name for name in files if not name.startswith("."))
-
-
-def _is_link_to_follow(folder: Path) -> bool:
-    if not folder.is_symlink():
-        return False
-    if folder.resolve() in folder.parent.resolve().parents:
-        log.warning("%s: not followed, for it leads to a folder that it is in", folder)
-        return False
-    return True
+            found += [here / name for name in files if not name.startswith(".")]
+            for link in (here / name for name in folders if (here / name).is_symlink()):
+                is_loop = link.resolve() in (real, *real.parents)
+                (loops if is_loop else roots).append(link)
+    return sorted(found), loops
 
 
 def _counted(source: Path, files: list[Path]) -> str:

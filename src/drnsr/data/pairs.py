@@ -69,9 +69,9 @@ class GivenPairs:
         partner = self._partners[scale][picture]
         low = "/".join(partner.parts[-2:])  # as in the user's folder
         try:
-            given = gray_to_rgb(read_image(partner, max_pixels=self._max_pixels))
+            given = gray_to_rgb(read_image(partner, max_pixels=self._max_pixels, called=low))
         except ImageError as error:
-            raise ImageError(f"its partner {low}{str(error).removeprefix(str(partner))}") from error
+            raise ImageError(f"its partner {error}") from error
         named = f"{low} is no pair with {picture.name}"
         height, width = pixels.shape[0] // scale, pixels.shape[1] // scale
         if given.shape[:2] != (height, width):

@@ -88,16 +88,17 @@ def pack_training_set(
             and may not be left out.
     """
     checks = checks or Checks()
+    users_own = users_own or {}
 
     def prepare(picture: Path) -> _Prepared:
-        pixels = gray_to_rgb(read_image(picture, max_pixels=checks.max_pixels))
-        _check_side(picture, pixels, max(checks.min_side, *scales))
+        called = str(users_own.get(picture, picture))
+        pixels = gray_to_rgb(read_image(picture, max_pixels=checks.max_pixels, called=called))
+        _check_side(called, pixels, max(checks.min_side, *scales))
         versions = {scale: low_resolution(picture, pixels, scale) for scale in scales}
         return _Prepared(_describe(picture.name, pixels, "train"), {1: pixels, **versions})
 
     _check_number(name, len(pictures), "")
-    bad_images = checks.bad_images
-    writing = _Writing(folder, name, scales, bad_images, users_own or {}, workers, progress)
+    writing = _Writing(folder, name, scales, checks.bad_images, users_own, workers, progress)
     images, bad = _write_pixels(pictures, prepare, writing)
     _check_number(name, len(images), " that can be used")
     number = min(ceil(validation_fraction * len(images)), len(images) - 1)
@@ -142,7 +143,8 @@ def pack_benchmark(
     _check_stems(name, pictures, users_own)
 
     def prepare(picture: Path) -> _Prepared:
-        pixels = read_image(picture, max_pixels=max_pixels)
+        called = str(users_own.get(picture, picture))
+        pixels = read_image(picture, max_pixels=max_pixels, called=called)
         return _Prepared(_describe(picture.name, pixels, "test"), {1: pixels})
 
     writing = _Writing(folder, name, (), "fail", users_own, workers, progress)
@@ -202,7 +204,8 @@ def _write_pixels(
         shown = writing.progress(results, f"preparing {writing.name}", len(pictures))
         for picture, result in zip(pictures, shown, strict=True):
             if isinstance(result, ImageError):
-                bad[picture] = str(result).removeprefix(f"{picture}: ")
+                called = writing.users_own.get(picture, picture)
+                bad[picture] = str(result).removeprefix(f"{called}: ")
             elif twin := images.get(result.image.sha256):
                 bad[picture] = f"the same picture as {twin.name}"
             else:
@@ -229,11 +232,11 @@ def _tell(bad: dict[Path, str], total: int, bad_images: Literal["fail", "skip"])
         log.warning("left out: %s: %s", path, reason)
 
 
-def _check_side(picture: Path, pixels: NDArray[np.uint8], smallest: int) -> None:
+def _check_side(called: str, pixels: NDArray[np.uint8], smallest: int) -> None:
     height, width, _ = pixels.shape
     if min(height, width) < smallest:
         raise ImageError(
-            f"{picture}: {width} x {height} pixels, and no side may be below {smallest}"
+            f"{called}: {width} x {height} pixels, and no side may be below {smallest}"
         )
 
 

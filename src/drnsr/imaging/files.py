@@ -41,7 +41,9 @@ class ImageError(UserError):
     """A file that cannot be used as a picture; the message names it and says why."""
 
 
-def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def read_image(
+    path: Path, *, max_pixels: int = MAX_PIXELS, called: str | None = None
+) -> NDArray[np.uint8]:
     """Decode a picture, turned upright as its EXIF orientation says; transparency is dropped.
 
     Of an animation or a file of several pages, the first picture is read, with a warning.
@@ -49,6 +51,7 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
     Args:
         path: the picture's file.
         max_pixels: a picture whose header promises more is refused before it is decoded.
+        called: what messages call it, where it is a copy; its path by default.
 
     Returns:
         (H, W, 1) for gray or (H, W, 3) for colour, uint8.
@@ -57,13 +60,14 @@ def read_image(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]
         ImageError: the file is missing, no picture, truncated, too large, or not of 8 bits a
             channel.
     """
+    called = called or str(path)
     try:
         pixels, count = _decode(path.read_bytes(), max_pixels)
     except (OSError, ImageError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise ImageError(f"{path}: {reason}") from error
+        raise ImageError(f"{called}: {reason}") from error
     if count > 1:
-        log.warning("%s: the first of its %d pictures alone is read", path, count)
+        log.warning("%s: the first of its %d pictures alone is read", called, count)
     return pixels
 
 
