@@ -3,6 +3,7 @@
 ``DRNSR_MIRROR``, a folder or URL, stands in for the web where there is none.
 """
 
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -23,6 +24,8 @@ from pipelines.features import (
 )
 from pipelines.paths import BENCHMARKS, TRAINING_SET, raw
 
+log = logging.getLogger("drnsr")
+
 
 def fetch(config: DictConfig) -> None:
     """Fetch every file that the configuration names; each is checked by its hash."""
@@ -34,11 +37,12 @@ def fetch(config: DictConfig) -> None:
     training = raw(config) / TRAINING_SET
     for registry in map(Path, config.data.registries):
         _fetch(registry, training / registry.stem, config)
+    links: list[Path] = []
     if config.data.folder is not None:
         if config.data.pairs:
-            copy_pairs(Path(config.data.folder), training)
+            links += copy_pairs(Path(config.data.folder), training)
         else:
-            copy_pictures(Path(config.data.folder), training / config.data.name)
+            links += copy_pictures(Path(config.data.folder), training / config.data.name)
     elif not config.data.registries:
         raise FetchError("folder: name the folder of your own pictures")
     for name, benchmark in config.benchmark.items():
@@ -46,11 +50,16 @@ def fetch(config: DictConfig) -> None:
         if benchmark.registry is not None:
             _fetch(Path(benchmark.registry), folder, config)
         elif benchmark.folder is not None:
-            copy_pictures(Path(benchmark.folder), folder)
+            links += copy_pictures(Path(benchmark.folder), folder)
         elif name == "single":
             raise FetchError("benchmark: single is withheld of one picture; choose data: single")
         else:
             raise FetchError("benchmark_folder: name the folder of your own test pictures")
+    if links and not config.run.prepare_before_training:
+        log.warning(
+            "%s: linked folders; DVC does not see a change in them: run `dvc repro -f fetch` then",
+            ", ".join(map(str, links)),
+        )
 
 
 def _fetch_features(config: DictConfig) -> None:

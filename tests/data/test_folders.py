@@ -108,7 +108,8 @@ def test_links_are_followed_and_each_folder_is_taken_once(tmp_path, caplog):
     (own / "c.png").symlink_to(tmp_path / "c.png")
     (own / "real" / "loop").symlink_to(own)
     (elsewhere / "back").symlink_to(own)
-    copy_pictures(own, tmp_path / "raw")
+    links = copy_pictures(own, tmp_path / "raw")
+    assert links == [own / "again"]  # the others lead to what was taken already
     assert names(tmp_path / "raw") == ["again__b.png", "c.png", "real__a.png"]
     assert not any(path.is_symlink() for path in (tmp_path / "raw").iterdir())
     assert [m for m in caplog.messages if "loop: not followed" in m]

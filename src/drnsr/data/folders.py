@@ -4,6 +4,7 @@ import logging
 import os
 import shutil
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 
 from drnsr.data.packing import DataError
@@ -14,7 +15,24 @@ log = logging.getLogger("drnsr")
 _NAMED = 3  # files of a kind, of those that are left out
 
 
-def copy_pictures(source: Path, folder: Path) -> None:
+@dataclass(frozen=True)
+class _Found:
+    """What is in a user's folder.
+
+    Attributes:
+        pictures: by the names of their copies.
+        others: files in no format that is read.
+        links: to folders, which were followed.
+        loops: links to folders that they are in.
+    """
+
+    pictures: dict[str, Path]
+    others: list[Path]
+    links: list[Path]
+    loops: list[Path]
+
+
+def copy_pictures(source: Path, folder: Path) -> list[Path]:
     """Bring every picture of a user's folder (and the folders in it) into ``folder``.
 
     A warning tells what is left out because its suffix is of no format that is read.
@@ -24,17 +42,21 @@ def copy_pictures(source: Path, folder: Path) -> None:
             is not taken; a picture is told by its suffix.
         folder: is flat: folders within folders become part of the pictures' names.
 
+    Returns:
+        The links to folders that were followed.
+
     Raises:
         DataError: the folder is missing or has no pictures, two would have the same name, or some
             cannot be read (all such are named).
     """
-    pictures, others, loops = _sorted_out(source)
-    for loop in loops:
+    found = _find(source)
+    pictures, others = found.pictures, found.others
+    for loop in found.loops:
         log.warning("%s: not followed, for it leads to a folder that it is in", loop)
     if not pictures:
-        found = f"; it has {_counted(source, others)}" if others else ""
+        instead = f"; it has {_counted(source, others)}" if others else ""
         raise DataError(
-            f"{source}: no pictures in this folder{found} (known: {' '.join(sorted(SUFFIXES))})"
+            f"{source}: no pictures in this folder{instead} (known: {' '.join(sorted(SUFFIXES))})"
         )
     if others:
         log.warning(
@@ -52,10 +74,14 @@ def copy_pictures(source: Path, folder: Path) -> None:
             f"{len(unreadable)} of {len(pictures)} pictures cannot be read; repair or remove them: "
             + "; ".join(unreadable)
         )
+    return found.links
 
 
-def copy_pairs(source: Path, folder: Path) -> None:
+def copy_pairs(source: Path, folder: Path) -> list[Path]:
     """Bring a user's ``hr`` and every ``lr_x2`` and the like into folders of the same names.
+
+    Returns:
+        The links to folders that were followed.
 
     Raises:
         DataError: there is no ``hr`` or no ``lr_x...``, or one of them has no pictures.
@@ -66,8 +92,9 @@ def copy_pairs(source: Path, folder: Path) -> None:
             f"{source}: pairs are the pictures of {source / 'hr'} with those of"
             f" {source / 'lr_x2'} (for scale 2), and there is no folder lr_x..."
         )
-    for part in (source / "hr", *low):
-        copy_pictures(part, folder / part.name)
+    parts = (source / "hr", *low)
+    links = [part for part in parts if part.is_symlink()]
+    return links + [link for part in parts for link in copy_pictures(part, folder / part.name)]
 
 
 def users_own(source: Path, copies: Path) -> dict[Path, Path]:
@@ -81,22 +108,20 @@ def users_own(source: Path, copies: Path) -> dict[Path, Path]:
         The user's files by the paths of their copies; none where the user's folder is gone.
     """
     try:
-        pictures, *_ = _sorted_out(source)
+        pictures = _find(source).pictures
     except (DataError, OSError):
         return {}
     return {copies / name: picture for name, picture in pictures.items()}
 
 
-def _sorted_out(source: Path) -> tuple[dict[str, Path], list[Path], list[Path]]:
-    """The pictures by the names of their copies; the other files; and links that are loops."""
+def _find(source: Path) -> _Found:
     if not source.is_dir():
         raise DataError(f"{source}: there is no such folder of pictures")
+    files, links, loops = _files(source)
+    others = [file for file in files if file.suffix.lower() not in SUFFIXES]
     pictures: dict[str, Path] = {}
-    others = []
-    files, loops = _files(source)
     for file in files:
         if file.suffix.lower() not in SUFFIXES:
-            others.append(file)
             continue
         name = "__".join(file.relative_to(source).parts)
         if name in pictures:
@@ -104,21 +129,25 @@ def _sorted_out(source: Path) -> tuple[dict[str, Path], list[Path], list[Path]]:
                 f"{pictures[name]} and {file} would both be called {name}; rename one of them"
             )
         pictures[name] = file
-    return pictures, others, loops
+    return _Found(pictures, others, links, loops)
 
 
-def _files(source: Path) -> tuple[list[Path], list[Path]]:
-    """Every file that is not hidden, each folder's once; and links to a folder that they are in."""
+def _files(source: Path) -> tuple[list[Path], list[Path], list[Path]]:
+    """Every file that is not hidden, each folder's once; links that were followed; and loops."""
 
     def fail(error: OSError) -> None:
         raise error  # a folder that may not be read
 
     found: list[Path] = []
+    links: list[Path] = []
     loops: list[Path] = []
     seen: set[Path] = set()
-    roots = deque([source])  # links come after the folders themselves
-    while roots:
-        for root, folders, files in os.walk(roots.popleft(), onerror=fail):
+    starts = deque([source])  # links come after the folders themselves
+    while starts:
+        start = starts.popleft()
+        if start != source and start.resolve() not in seen:
+            links.append(start)
+        for root, folders, files in os.walk(start, onerror=fail):
             here, real = Path(root), Path(root).resolve()
             if real in seen:
                 folders.clear()
@@ -128,8 +157,8 @@ def _files(source: Path) -> tuple[list[Path], list[Path]]:
             found += [here / name for name in files if not name.startswith(".")]
             for link in (here / name for name in folders if (here / name).is_symlink()):
                 is_loop = link.resolve() in (real, *real.parents)
-                (loops if is_loop else roots).append(link)
-    return sorted(found), loops
+                (loops if is_loop else starts).append(link)
+    return sorted(found), links, loops
 
 
 def _counted(source: Path, files: list[Path]) -> str:
