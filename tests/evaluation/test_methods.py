@@ -68,6 +68,14 @@ def test_pictures_of_another_tool_are_measured_by_their_names(pack, tmp_path):
         assert measured.results[method.name].score.psnr == np.inf
 
 
+def test_two_pictures_of_one_name_are_named(pack, tmp_path):
+    for image in pack.images:
+        write_png(tmp_path / "made" / image.name, texture(10, 10))
+    (tmp_path / "made" / "picture1.jpg").write_bytes(b"which of the two?")
+    with pytest.raises(MethodError, match=r"picture1\.jpg and .*picture1\.png have one name"):
+        pictures_method(tmp_path / "made", pack, PROTOCOL)
+
+
 def test_missing_pictures_and_wrong_sizes_are_named(pack, tmp_path):
     write_png(tmp_path / "made" / "picture0.png", texture(10, 10))
     with pytest.raises(MethodError, match=r"no picture for picture1\.png, picture2\.png"):

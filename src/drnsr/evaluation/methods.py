@@ -78,12 +78,19 @@ def pictures_method(folder: Path, pack: Pack, protocol: Protocol) -> Method:
         protocol: says whether gray is compared as RGB.
 
     Raises:
-        MethodError: a picture is missing.
+        MethodError: a picture is missing, or there are two of its name.
         ProtocolError: later, where LR is luma alone, for the pictures are RGB.
     """
     if not folder.is_dir():
         raise MethodError(f"{folder}: there is no such folder of pictures")
-    files = {path.stem: path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES}
+    files: dict[str, Path] = {}
+    wanted = {Path(image.name).stem for image in pack.images}
+    for path in sorted(folder.iterdir()):
+        if path.stem not in wanted or path.suffix.lower() not in SUFFIXES:
+            continue
+        if path.stem in files:
+            raise MethodError(f"{files[path.stem]} and {path} have one name; remove one of them")
+        files[path.stem] = path
     missing = [image.name for image in pack.images if Path(image.name).stem not in files]
     if missing:
         raise MethodError(f"{folder}: no picture for {', '.join(missing)} of {pack.name}")
