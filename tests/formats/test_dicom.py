@@ -20,7 +20,8 @@ from pydicom.uid import (
 
 from drnsr.checkpoints.native import Origin, save_model
 from drnsr.cli import main
-from drnsr.formats.dicom import frame_pixels, read_frames
+from drnsr.formats.dicom import frame_pixels
+from drnsr.formats.reading import open_picture
 from drnsr.imaging.resize import upscale
 from drnsr.networks import DRNSR
 from tests.conftest import texture
@@ -286,7 +287,8 @@ def test_padding_stays_padding_and_the_picture_is_not_dark_at_its_edge(enlarge, 
     pixels[:, :, :10] = -2000 if limit is None else -1995
     attributes = {} if limit is None else {"PixelPaddingRangeLimit": limit}
     path = write(pixels, PixelPaddingValue=-2000, **attributes)
-    (page,) = read_frames(path, None)
+    with open_picture(path) as file:
+        (page,) = file.pages
     assert page.picture.value_range == (700, 700)
     made = enlarge(path)
     assert made.PixelPaddingValue == -2000
@@ -299,16 +301,17 @@ def test_a_padding_value_may_be_written_unsigned(write, tmp_path):
     dataset = pydicom.dcmread(path)
     dataset.add_new("PixelPaddingValue", "US", 65536 - 2000)
     dataset.save_as(path)
-    (page,) = read_frames(path, None)
+    with open_picture(path) as file:
+        (page,) = file.pages
     assert page.picture.nodata == -2000
     assert page.picture.value_range == (5, 9)
 
 
-def test_black_and_white_are_the_least_and_the_largest_value_of_all_frames(write):
-    frames = np.array([[[3, 9]], [[-7, 5]]], np.int16)
-    pages = read_frames(write(frames), None)
-    assert [page.picture.value_range for page in pages] == [(-7, 9)] * 2
-    assert read_frames(write(frames), (0, 100))[0].picture.value_range == (0, 100)
+def test_black_and_white_are_the_same_for_all_frames(write):
+    path = write(np.array([[[3, 9]], [[-7, 5]]], np.int16))
+    for asked, wanted in ((None, (-7, 9)), ((0, 100), (0, 100))):
+        with open_picture(path, asked) as file:
+            assert [page.picture.value_range for page in file.pages] == [wanted] * 2
 
 
 def test_the_least_and_the_largest_value_are_said_anew(enlarge, write):

@@ -16,7 +16,6 @@ from drnsr.errors import UserError
 from drnsr.formats import tiff, tiff_file
 from drnsr.formats.reading import open_picture, pixel_count
 from drnsr.imaging.resize import upscale
-from drnsr.inference.models import Target
 from tests.conftest import texture
 from tests.formats.conftest import bicubic, far
 
@@ -156,8 +155,6 @@ def test_pixels_without_data_stay_so_and_spread_no_further(enlarged, tmp_path):
     hole = (ground[0] == -9999).repeat(2, 0).repeat(2, 1)
     assert np.array_equal(pixels == -9999, hole)
     assert np.abs(pixels[8:][~hole[8:]] - 1200).max() <= 1
-    with pytest.raises(UserError, match="pixels without data, and those grow by whole numbers"):
-        enlarged(tmp_path / "a.tif", "c.tif", Target(factor=1.5))
 
 
 def test_pages_are_enlarged_one_by_one_and_previews_left_out(enlarged, tmp_path):

@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         nargs=2,
         metavar=("LOW", "HIGH"),
-        help="what is black and white (default: by the type; of floats the least and largest)",
+        help="what is black and white (default: of 8 bits by the type, of others what they have)",
     )
     parser.add_argument(
         "--compare",

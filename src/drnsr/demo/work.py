@@ -196,8 +196,8 @@ def _compared(path: Path, made: Path, scale: int) -> tuple[View, View, tuple[int
         shades, icc = Shades.of(page, small), _colour_profile(page)
         size = page.picture.width * scale, page.picture.height * scale
         before = View.bicubic(page.picture, size, shades, icc)
-    with open_picture(made) as file:
-        # Of floats the file's own least and largest values are others.
+    with open_picture(made, measured=False) as file:
+        # The file's own least and largest values are others.
         picture = replace(file.pages[0].picture, value_range=page.picture.value_range)
         after = View.of(picture, shades, icc)
     return before, after, (column * scale, row * scale)

@@ -9,7 +9,7 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from io import BufferedRandom
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from drnsr.formats.file import FormatError, Made, Metadata, Page, Resolution
-from drnsr.formats.picture import GRAY, Picture, Pixels, full_range, measured_range
+from drnsr.formats.picture import GRAY, Picture, Pixels, full_range
 from drnsr.imaging.files import MAX_PIXELS, ImageError
 
 try:
@@ -43,13 +43,11 @@ _MAKER = "drnsr"
 _ITEM_HEADER = 8  # bytes, of each part of compressed pixels; a frame has one or more
 
 
-def read_frames(path: Path, value_range: tuple[float, float] | None) -> list[Page]:
+def read_frames(path: Path) -> list[Page]:
     """The frames of a file, as stored: neither rescaled nor windowed, and decoded one at a time.
 
     Args:
         path: of the file.
-        value_range: what is black and white; None for the least and the largest value of all
-            frames, padding left out.
 
     Raises:
         ImageError: it is damaged, or holds what cannot be enlarged or decoded.
@@ -59,8 +57,7 @@ def read_frames(path: Path, value_range: tuple[float, float] | None) -> list[Pag
         _check(dataset)
         frames = _frames(dataset)
         metadata = _metadata(dataset)
-    value_range = value_range or measured_range(frames)
-    return [Page(replace(frame, value_range=value_range), metadata) for frame in frames]
+    return [Page(frame, metadata) for frame in frames]
 
 
 def frame_pixels(path: Path) -> int:

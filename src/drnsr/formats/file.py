@@ -28,6 +28,9 @@ SUFFIXES: dict[str, Format] = {
 }
 """The formats by their suffixes in lower case."""
 
+PAGED: tuple[Format, ...] = ("tiff", "dicom")
+"""The formats with several pages."""
+
 _LARGEST_RESOLUTION = 1e7  # so that it can be written even when it has grown
 
 Unit = Literal["none", "inch", "cm"]

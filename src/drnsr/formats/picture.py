@@ -18,7 +18,8 @@ class Channels:
     Attributes:
         groups: the channels that are enlarged together: three are RGB, one is a gray plane or a
             band.
-        alpha: the one that says how opaque the others are; colour is not multiplied by it.
+        alpha: the one that says how opaque the others are, the last; colour is not multiplied by
+            it.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -41,6 +42,7 @@ RGB = Channels(((0, 1, 2),))
 RGBA = Channels(((0, 1, 2),), alpha=3)
 _USUAL = {1: GRAY, 2: GRAY_ALPHA, 3: RGB, 4: RGBA}
 
+_NO_DATA = 1e30
 _SCANNED = 1 << 20  # pixels that are looked at together
 
 
@@ -58,9 +60,12 @@ class Picture:
         width: in pixels.
         dtype: of a pixel.
         channels: what they are.
-        value_range: the values that are black and white to the network.
+        value_range: the values of colour that are black and white to the network; of alpha it is
+            all that the type can hold.
         rows: from (top, bottom) to pixels (bottom - top, width, C) of ``dtype``.
-        nodata: the value that says that nothing is known of a pixel, as infinity and NaN do.
+        nodata: the value that says that nothing is known of a pixel, as some floats do always.
+        keeps_holes: pixels of which nothing is known are to be so in what is made of them, and not
+            to be filled from around them.
     """
 
     height: int
@@ -70,6 +75,23 @@ class Picture:
     value_range: tuple[float, float]
     rows: Callable[[int, int], Pixels]
     nodata: float | None = None
+    keeps_holes: bool = True
+
+    def known(self, pixels: Pixels) -> NDArray[np.bool_] | None:
+        """Of which values of pixels (H, W, C) something is known; None where it is of all.
+
+        Of floats NaN and infinity say nothing, nor do the largest and smallest, by which programs
+        mark what they do not know.
+        """
+        known = None
+        if np.issubdtype(self.dtype, np.floating):
+            known = np.abs(pixels) < min(_NO_DATA, float(np.finfo(self.dtype).max))
+        if self.nodata is not None:
+            differs = pixels != self.nodata
+            if self.channels.alpha is not None:
+                differs[:, :, self.channels.alpha] = True  # of which it says nothing
+            known = differs if known is None else known & differs
+        return known
 
     @property
     def may_have_holes(self) -> bool:
@@ -119,19 +141,6 @@ def gathered(rows: Iterable[Pixels], shape: tuple[int, int, int], dtype: np.dtyp
         whole[top : top + len(band)] = band
         top += len(band)
     return whole
-
-
-def measured_range(pictures: Iterable[Picture]) -> tuple[float, float]:
-    """The least and the largest value of pictures; 0 and 1 where nothing is known of any pixel."""
-    low, high = np.inf, -np.inf
-    for picture in pictures:
-        for rows in scanned(picture):
-            values = rows[np.isfinite(rows)] if rows.dtype.kind == "f" else rows.ravel()
-            if picture.nodata is not None:
-                values = values[values != picture.nodata]
-            if values.size:
-                low, high = min(low, float(values.min())), max(high, float(values.max()))
-    return (low, high) if low <= high else (0.0, 1.0)
 
 
 def scanned(picture: Picture) -> Iterator[Pixels]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drnsr.errors import SignalError
-from drnsr.formats.file import Format, Page
+from drnsr.formats.file import PAGED, Format, Page
+from drnsr.formats.value_range import with_ranges
 from drnsr.imaging.files import ImageError
 
 _HEAD = 132  # bytes in which each format can be told
@@ -31,39 +32,44 @@ class PictureFile:
 
 @contextmanager
 def open_picture(
-    path: Path, value_range: tuple[float, float] | None = None
+    path: Path, value_range: tuple[float, float] | None = None, *, measured: bool = True
 ) -> Iterator[PictureFile]:
     """Open a file; pixels of TIFF are read as they are asked for, so long as it is open.
 
     Args:
         path: of the file.
         value_range: what is black and white, where the file's type does not say it.
+        measured: where neither does, look at all pixels for it.
 
     Raises:
         ImageError: it is missing, no picture, damaged, or too large; the message names it.
     """
     try:
-        with _opened(path, value_range) as file:
+        with _opened(path) as file:
             if not file.pages:
                 raise ImageError("a file without a picture")
-            yield file
+            # 8 bits of the other formats are used in full.
+            deep = file.format in PAGED or file.pages[0].picture.dtype.itemsize > 1
+            asked = value_range if deep else None
+            pages = with_ranges(file.pages, asked, measured=measured)
+            yield PictureFile(file.format, pages)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
 
 
 @contextmanager
-def _opened(path: Path, value_range: tuple[float, float] | None) -> Iterator[PictureFile]:
+def _opened(path: Path) -> Iterator[PictureFile]:
     file_format = format_of(path)
     if file_format == "tiff":
         from drnsr.formats.tiff import read_pages
         from drnsr.formats.tiff_file import opened_tiff
 
         with opened_tiff(path) as tiff:
-            yield PictureFile("tiff", read_pages(tiff, path, value_range))
+            yield PictureFile("tiff", read_pages(tiff, path))
     elif file_format == "dicom":
         from drnsr.formats.dicom import read_frames
 
-        yield PictureFile("dicom", read_frames(path, value_range))
+        yield PictureFile("dicom", read_frames(path))
     elif file_format == "png":
         from drnsr.formats.png import read_png
 

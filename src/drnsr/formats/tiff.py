@@ -13,7 +13,7 @@ from drnsr.formats.exif import ORIENTATION
 from drnsr.formats.file import Made, Metadata, Page, Resolution, TiffTag, Unit
 from drnsr.formats.georeference import GEOREFERENCE, KEPT_GEO_TAGS, grown_georeference
 from drnsr.formats.ome import grown_ome
-from drnsr.formats.picture import Channels, Picture, Pixels, full_range, measured_range
+from drnsr.formats.picture import Channels, Picture, Pixels, full_range
 from drnsr.formats.tiff_file import tiff_errors
 from drnsr.formats.tiff_rows import TiffRows
 from drnsr.imaging.files import ImageError
@@ -33,14 +33,12 @@ _TILE = 512
 _BIG = 3 << 30  # bytes from which on offsets of 32 bits could run out
 
 
-def read_pages(tiff: TiffFile, path: Path, value_range: tuple[float, float] | None) -> list[Page]:
+def read_pages(tiff: TiffFile, path: Path) -> list[Page]:
     """The pages of an open TIFF file; previews and masks are left out.
 
     Args:
         tiff: the file, which stays open for as long as pixels are read.
         path: of it, for the kinds of pixels that Pillow knows better.
-        value_range: what is black and white; None for all that 8 and 16 bits can hold, and the
-            smallest and largest value of other types.
 
     Raises:
         ImageError: it is damaged, or holds what cannot be enlarged.
@@ -49,7 +47,7 @@ def read_pages(tiff: TiffFile, path: Path, value_range: tuple[float, float] | No
         wanted = wanted_pages(tiff)
         if len(wanted) == 1 and _is_for_pillow(wanted[0]):
             return [pillow.read_page(path)]
-        return [_page(page, value_range) for page in wanted]
+        return [_page(page) for page in wanted]
 
 
 def wanted_pages(tiff: TiffFile) -> list[TiffPage]:
@@ -68,7 +66,7 @@ def _is_for_pillow(page: TiffPage) -> bool:
     return not (usual or jpeg) or page.dtype is None or page.bitspersample < 8
 
 
-def _page(page: TiffPage, value_range: tuple[float, float] | None) -> Page:
+def _page(page: TiffPage) -> Page:
     if _is_for_pillow(page) or page.dtype is None:
         raise ImageError(
             f"a page of several is of kind {PHOTOMETRIC(page.photometric).name}: split the file"
@@ -91,10 +89,6 @@ def _page(page: TiffPage, value_range: tuple[float, float] | None) -> Page:
         nodata=_nodata(page),
     )
     picture = _upright(picture, int(page.tags.valueof(ORIENTATION, 1)))
-    if value_range is not None:
-        picture = replace(picture, value_range=value_range)
-    elif page.dtype not in (np.uint8, np.uint16):
-        picture = replace(picture, value_range=measured_range([picture]))
     return Page(picture, _metadata(page), notes)
 
 

@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from drnsr.atomic import atomic_path
-from drnsr.formats.file import Format, FormatError, Made
-
-PAGED: tuple[Format, ...] = ("tiff", "dicom")
-"""The formats with several pages."""
+from drnsr.formats.file import PAGED, Format, FormatError, Made
 
 
 def check_target(file_format: Format, pages: Sequence[Made]) -> None:

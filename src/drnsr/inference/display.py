@@ -25,10 +25,11 @@ def seen(pixels: Pixels, picture: Picture) -> Seen:
         picture: says what they mean. Where nothing is known of a pixel, it is not opaque.
     """
     low, high = picture.value_range
-    colour = pixels[:, :, list(picture.channels.groups[0])]
-    known = np.isfinite(colour).all(axis=2, keepdims=True)
-    if picture.nodata is not None:
-        known &= (colour != picture.nodata).all(axis=2, keepdims=True)
+    shown_channels = list(picture.channels.groups[0])
+    colour = pixels[:, :, shown_channels]
+    known: NDArray[np.bool_] = np.ones((*colour.shape[:2], 1), bool)
+    if (of_each := picture.known(pixels)) is not None:
+        known = np.asarray(of_each[:, :, shown_channels].all(axis=2, keepdims=True))
     opacity = known.astype(np.float32)
     if picture.channels.alpha is not None:
         clear, opaque = full_range(picture.dtype)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from drnsr.errors import SignalError, UserError
@@ -10,7 +10,8 @@ from drnsr.formats.file import SUFFIXES, Made, Page
 from drnsr.formats.reading import open_picture
 from drnsr.formats.writing import check_target, losses, write_picture
 from drnsr.imaging.files import ImageError
-from drnsr.inference.models import ModelAtScale, Models, Target, TargetError
+from drnsr.inference.holes import with_holes
+from drnsr.inference.models import ModelAtScale, Models, Target
 from drnsr.inference.resample import resampled
 from drnsr.inference.tiling import Advance
 
@@ -88,12 +89,12 @@ def told_of(source: Path) -> Iterator[None]:
 def _made(page: Page, model: ModelAtScale, work: Work, advance: Advance) -> Made:
     picture = page.picture
     width, height = work.target.of(picture.width, picture.height)
-    rows = model.tiling.rows(picture, advance)
     whole = picture.height * model.scale, picture.width * model.scale
-    if (height, width) != whole:
-        if picture.nodata is not None:
-            raise TargetError("it has pixels without data, and those grow by whole numbers alone")
-        rows = resampled(rows, whole, (height, width))
+    if (height, width) == whole:
+        rows = model.tiling.rows(picture, advance)
+    else:
+        rows = model.tiling.rows(replace(picture, keeps_holes=False), advance)
+        rows = with_holes(resampled(rows, whole, (height, width)), picture, (height, width))
     return Made(height=height, width=width, source=page, rows=rows)
 
 
@@ -103,7 +104,7 @@ def described(source: Path, work: Work) -> tuple[str, str, str]:
     Raises:
         ImageError: see :func:`enlarge_file`.
     """
-    with told_of(source), open_picture(source, work.value_range) as file:
+    with told_of(source), open_picture(source, measured=False) as file:
         picture = file.pages[0].picture
         model = work.model(picture.width, picture.height)
         width, height = work.target.of(picture.width, picture.height)

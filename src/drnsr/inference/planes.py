@@ -4,17 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from drnsr.formats.picture import Channels, Picture, Pixels
+from drnsr.formats.picture import Picture, Pixels, full_range
 from drnsr.imaging.colour import rgb_to_ycbcr, ycbcr_to_rgb
 from drnsr.imaging.resize import upscale
 from drnsr.inference.engine import Engine, Planes
-
-FILL = 8
-"""How far, in LR pixels, colour flows into holes; a network sees hardly any further."""
+from drnsr.inference.holes import filled, mark_holes
 
 
 def enlarge_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool) -> Pixels:
@@ -30,12 +26,13 @@ def enlarge_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool)
         (scale*h, scale*w, C) of the same type. Whole numbers are rounded and clipped; floating
         point is neither.
     """
-    low, high = picture.value_range
     channels = picture.channels
-    values = _between(part, low, high)
-    known = _known(picture, part)
+    values = _between(part, *picture.value_range)
+    if channels.alpha is not None:
+        values[:, :, channels.alpha] = _between(part[:, :, channels.alpha], *_alpha_range(picture))
+    known = _seen(picture, part)
     if known is not None and not known.all():
-        values = _filled(values, known, channels)
+        values = filled(values, known)
     enlarged = np.empty(
         (part.shape[0] * engine.scale, part.shape[1] * engine.scale, channels.count), np.float32
     )
@@ -45,8 +42,9 @@ def enlarge_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool)
         alpha = [channels.alpha]
         enlarged[:, :, alpha] = _enlarge_group(engine, values[:, :, alpha], ensemble)
     pixels = _as_stored(enlarged, picture)
-    if known is not None and channels.alpha is None:
-        _mark_holes(pixels, picture, part, known, engine.scale)
+    if picture.keeps_holes:
+        rows, columns = (np.arange(length).repeat(engine.scale) for length in part.shape[:2])
+        mark_holes(pixels, picture, part, rows, columns)
     return pixels
 
 
@@ -60,39 +58,20 @@ def _between(part: Pixels, low: float, high: float) -> Planes:
     return values
 
 
-def _known(picture: Picture, part: Pixels) -> NDArray[np.bool_] | None:
-    """(h, w) or (h, w, C): where there is something to go by; None where there is everywhere."""
-    if picture.channels.alpha is not None:
-        alpha = part[:, :, picture.channels.alpha]
-        seen: NDArray[np.bool_] = alpha > picture.value_range[0]
-        return seen[:, :, None]
-    if not picture.may_have_holes:
-        return None
-    known = np.isfinite(part)
-    if picture.nodata is not None:
-        known &= part != picture.nodata
-    return known
+def _alpha_range(picture: Picture) -> tuple[float, float]:
+    return full_range(picture.dtype)
 
 
-def _filled(values: Planes, known: NDArray[np.bool_], channels: Channels) -> Planes:
-    """Let the colour around a hole flow into it, so that its edge shows nothing of what was there.
-
-    Each step gives the unknown pixels the mean of their known neighbours; what is still unknown
-    after all of them becomes zero, too far from anything that is seen to matter.
-    """
-    colours = [number for group in channels.groups for number in group]
-    colour = torch.from_numpy(values[:, :, colours]).permute(2, 0, 1)[:, None]  # (C, 1, h, w)
-    mask = torch.from_numpy(known).permute(2, 0, 1)[:, None].float()  # (C or 1, 1, h, w)
-    colour = torch.where(mask > 0, colour, torch.zeros(()))
-    for _ in range(FILL):
-        weight = F.avg_pool2d(mask, 3, stride=1, padding=1)
-        mean = F.avg_pool2d(colour, 3, stride=1, padding=1) / weight.clamp_min(1e-6)
-        reached = (weight > 0) & (mask == 0)
-        colour = torch.where(reached, mean, colour)
-        mask = torch.where(reached, torch.ones(()), mask)
-    filled = values.copy()
-    filled[:, :, colours] = colour[:, 0].permute(1, 2, 0).numpy()
-    return filled
+def _seen(picture: Picture, part: Pixels) -> NDArray[np.bool_] | None:
+    """(h, w, C): where there is something to go by; None where there is everywhere."""
+    known = picture.known(part)
+    alpha = picture.channels.alpha
+    if alpha is None:
+        return known
+    seen = np.ones(part.shape, bool) if known is None else known
+    transparent = part[:, :, alpha] <= _alpha_range(picture)[0]
+    seen[transparent, :alpha] = False
+    return seen
 
 
 def _enlarge_group(engine: Engine, values: Planes, ensemble: bool) -> Planes:
@@ -142,9 +121,13 @@ def _in_eight_ways(engine: Engine, planes: Planes) -> Iterator[Planes]:
 
 def _as_stored(enlarged: Planes, picture: Picture) -> Pixels:
     """Values of 0..1 as the picture's own."""
-    low, high = picture.value_range
+    alpha = picture.channels.alpha
     stored = enlarged.astype(np.float64) if picture.dtype.itemsize > 2 else enlarged
+    low, high = picture.value_range
     stored = stored * ((high - low) or 1.0) + low
+    if alpha is not None:
+        clear, opaque = _alpha_range(picture)
+        stored[:, :, alpha] = enlarged[:, :, alpha] * (opaque - clear) + clear
     if np.issubdtype(picture.dtype, np.integer):
         stored = stored.round().clip(*_limits(picture.dtype, stored.dtype))
     pixels: Pixels = stored.astype(picture.dtype)
@@ -158,15 +141,3 @@ def _limits(stored: np.dtype[Any], computed: np.dtype[Any]) -> tuple[float, floa
     if int(largest) > limits.max:  # rounded up, beyond what can be stored
         largest = np.nextafter(largest, computed.type(0))
     return float(limits.min), float(largest)
-
-
-def _mark_holes(
-    pixels: Pixels, picture: Picture, part: Pixels, known: NDArray[np.bool_], scale: int
-) -> None:
-    """Let holes be what they were, and nothing else: rounding could give the value by chance."""
-    if picture.nodata is not None and np.issubdtype(picture.dtype, np.integer):
-        upwards = picture.nodata < np.iinfo(picture.dtype).max
-        pixels[pixels == picture.nodata] += 1 if upwards else -1
-    if not known.all():
-        hole = ~known.repeat(scale, axis=0).repeat(scale, axis=1)
-        pixels[hole] = part.repeat(scale, axis=0).repeat(scale, axis=1)[hole]

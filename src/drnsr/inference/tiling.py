@@ -9,7 +9,8 @@ import numpy as np
 from drnsr.errors import UserError
 from drnsr.formats.picture import Box, Picture, Pixels, gathered
 from drnsr.inference.engine import Engine
-from drnsr.inference.planes import FILL, enlarge_part
+from drnsr.inference.holes import FILL
+from drnsr.inference.planes import enlarge_part
 
 log = logging.getLogger("drnsr")
 

@@ -1,0 +1,85 @@
+"""What is lost where a TIFF of 16 bits is not white at 65535: PSNR by what is seen as white.
+
+    python benchmarks/value_range.py MIRROR --scale 2
+
+The pictures of Set5 and Set14 are made smaller, and both sizes are written with white at several
+values. Each small one is enlarged by the shipped model as `drnsr upscale` does it: by itself, and
+with ranges that a person could say. PSNR is that of all channels, with the white level as its peak.
+"""
+
+import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import tifffile
+from measuring import arguments, fetched, show
+
+from drnsr.imaging.files import read_image
+from drnsr.imaging.resize import crop_to_multiple, downscale
+from drnsr.inference.files import Work, enlarge_file
+from drnsr.inference.models import Models, Running, Target
+
+WHITES = (255, 400, 1000, 1500, 3000, 65_535)
+_BORDER = 8  # HR pixels, which are not compared
+
+Range = tuple[float, float]
+
+
+def psnr(made: np.ndarray, wanted: np.ndarray, white: int) -> float:
+    """In dB."""
+    inner = slice(_BORDER, -_BORDER)
+    return float(10 * np.log10(white**2 / np.mean((made - wanted)[inner, inner] ** 2)))
+
+
+def measure(pictures: list[Path], models: Models, scale: int, white: int) -> dict[str, object]:
+    """Enlarge all with one level of white, in each way."""
+    ways: dict[str, list[float]] = {}
+    with TemporaryDirectory() as folder:
+        source, target = Path(folder) / "a.tif", Path(folder) / "b.tif"
+        for path in pictures:
+            wanted = crop_to_multiple(read_image(path), scale) / 255 * white
+            low = downscale(wanted, scale).round().clip(0, white).astype(np.uint16)
+            tifffile.imwrite(source, low.squeeze(), metadata=None)
+            asked: dict[str, Range | None] = {
+                "all of 16 bits": (0, 65_535),
+                "--range 0 WHITE": (0, white),
+                "--range 0 MAX": (0, float(low.max())),
+                "--range MIN MAX": (float(low.min()), float(low.max())),
+                "by itself": None,
+            }
+            for name, value_range in asked.items():
+                work = Work(models, Target(scale=scale), value_range)
+                enlarge_file(source, target, work, lambda _: None, lambda _: None)
+                made = tifffile.imread(target).reshape(wanted.shape).astype(np.float64)
+                ways.setdefault(name, []).append(psnr(made, wanted, white))
+    means = {name: float(np.mean(values)) for name, values in ways.items()}
+    best = max((name for name in means if name.startswith("--")), key=means.__getitem__)
+    below = np.subtract(ways["by itself"], ways[best])
+    return {
+        "white": white,
+        **{name: round(mean, 2) for name, mean in means.items()},
+        "by itself - best range": round(float(below.mean()), 3),
+        "in the worst picture": round(float(below.min()), 3),
+    }
+
+
+def main() -> None:
+    """Print a table and write JSON."""
+    parser = arguments(__doc__, rounds=1)
+    parser.add_argument("mirror", help="of the benchmark files")
+    parser.add_argument("--scale", type=int, choices=(2, 3, 4), default=2)
+    parsed: argparse.Namespace = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        pictures = [
+            path
+            for name in ("set5", "set14")
+            for path in fetched(f"{name}_x{parsed.scale}", parsed.mirror, Path(folder))
+        ]
+        models = Models.shipped(Running())
+        rows = [measure(pictures, models, parsed.scale, white) for white in WHITES]
+    show(rows, parsed.json)
+
+
+if __name__ == "__main__":
+    main()
