@@ -28,12 +28,12 @@ def folder(tmp_path, monkeypatch):
 
 RGB = Image.fromarray(texture(8, 8))
 WRITTEN = {
-    "a.jfif": ("JPEG", RGB, ".jpg"),
-    "b.jpe": ("JPEG", RGB, ".jpg"),
+    "a.jfif": ("JPEG", RGB, ".jfif"),
+    "b.jpe": ("JPEG", RGB, ".jpe"),
     "c.pbm": ("PPM", RGB.convert("1"), ".ppm"),
-    "d.pnm": ("PPM", RGB, ".ppm"),
-    "e.dib": ("BMP", RGB, ".bmp"),
-    "f.apng": ("PNG", RGB, ".png"),
+    "d.pnm": ("PPM", RGB, ".pnm"),
+    "e.dib": ("BMP", RGB, ".dib"),
+    "f.apng": ("PNG", RGB, ".apng"),
     "g.mpo": ("MPO", RGB, ".jpg"),
     "h": ("PNG", RGB, ".png"),
     "i.dat": ("TIFF", RGB, ".tif"),
@@ -51,6 +51,14 @@ def test_pictures_of_a_folder_are_found_by_their_content(folder, tmp_path):
         assert job.target == tmp_path / "out" / f"{name.partition('.')[0]}_x2{ending}"
 
 
+def test_a_name_goes_to_the_picture_that_has_it_already(folder, tmp_path):
+    for name in ("a.mpo", "a.jpg", "a"):
+        RGB.save(folder / name, format="JPEG")
+    jobs = {job.source.name: job for job in planned("in", out=tmp_path / "out").jobs}
+    assert {name for name, job in jobs.items() if job.problem} == {"a", "a.mpo"}
+    assert jobs["a"].problem == f"would become {tmp_path / 'out/a_x2.jpg'}, as in/a.jpg does"
+
+
 OTHERS = {
     "._k.png": b"\0\5\x16\7\0\2\0\0Mac OS X        ",
     "notes.txt": b"BM is what a bitmap begins with",
@@ -58,6 +66,7 @@ OTHERS = {
     "sound.wav": b"RIFF\x24\0\0\0WAVEfmt ",
     "raw.nef": b"II*\0\x08\0\0\0\0\0",
     "README": b"a text",
+    "DICOMDIR": bytes(128) + b"DICM",
     "empty": b"",
 }
 
@@ -70,7 +79,7 @@ def test_other_files_are_left_out_and_counted(folder, tmp_path):
     partial_path(folder / "k.png", "12").write_bytes(b"half")
     plan = planned("in", out=tmp_path / "out")
     assert [job.source.name for job in plan.jobs] == ["k.png"]
-    told = "1 ._ files of macOS, 1 .nef, 2 .txt, 1 .wav, 2 without a suffix"
+    told = "1 ._ files of macOS, 1 .nef, 2 .txt, 1 .wav, 3 without a suffix"
     assert plan.notes == [f"in: left out as no pictures that are known here: {told}"]
 
 

@@ -16,14 +16,19 @@ Format = Literal["png", "jpeg", "webp", "tiff", "bmp", "ppm", "dicom"]
 
 SUFFIXES: dict[str, Format] = {
     ".png": "png",
+    ".apng": "png",
     ".jpg": "jpeg",
     ".jpeg": "jpeg",
+    ".jpe": "jpeg",
+    ".jfif": "jpeg",
     ".webp": "webp",
     ".tif": "tiff",
     ".tiff": "tiff",
     ".bmp": "bmp",
+    ".dib": "bmp",
     ".ppm": "ppm",
     ".pgm": "ppm",
+    ".pnm": "ppm",
     ".dcm": "dicom",
 }
 """The formats by their suffixes in lower case."""

@@ -71,7 +71,9 @@ def _page(page: TiffPage) -> Page:
         raise ImageError(
             f"a page of several is of kind {PHOTOMETRIC(page.photometric).name}: split the file"
         )
-    if page.is_volumetric or page.dtype.kind not in "uif":
+    if page.is_volumetric:
+        raise ImageError(f"a volume of {page.imagedepth} layers in one page: split it into pages")
+    if page.dtype.kind not in "uif":
         raise ImageError(f"pixels of kind {page.dtype}, which cannot be enlarged")
     channels = _channels(page)
     read: Callable[[int, int], Pixels] = TiffRows(page)

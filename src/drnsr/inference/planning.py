@@ -25,6 +25,7 @@ _CANONICAL: dict[Format, str] = {
 
 # They begin as TIFF does, and hold what a sensor saw under its colour filter.
 _RAW = frozenset({".arw", ".cr2", ".dng", ".iiq", ".nef", ".nrw", ".orf", ".pef", ".rw2", ".srw"})
+_OF_DICOM = "DICOMDIR"  # DICOM by its beginning: the list of the pictures on a medium
 _APPLE_DOUBLE = b"\0\x05\x16\x07"
 
 
@@ -80,8 +81,11 @@ def plan(
     search = _Search(out, target_of)
     for text in paths:
         search.add(text)
-    taken: dict[Path, Path] = {}
     wanted = [(source, target_of(source, name)) for source, name in search.found]
+    taken: dict[Path, Path] = {}
+    for source, target in wanted:
+        if source.suffix == target.suffix:  # before those whose name has to change
+            taken.setdefault(target, source)
     jobs = [_job(*each, taken, overwrite=overwrite) for each in dict.fromkeys(wanted)]
     return Plan(jobs, search.notes)
 
@@ -213,7 +217,7 @@ def _other(file: Path) -> str | None:
             return "._ files of macOS"
         if suffix in SUFFIXES:
             return None
-        if suffix not in _RAW:
+        if suffix not in _RAW and file.name.upper() != _OF_DICOM:
             format_of(file)
             return None
     except ImageError:
