@@ -1,9 +1,12 @@
 """Stage `config`: params.yaml and conf/ into the one file that every other stage reads."""
 
-from omegaconf import OmegaConf
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
 
 from drnsr.atomic import write_text
-from drnsr.config import compose_graph
+from drnsr.config import ConfigError, compose_graph
+from drnsr.tracking.store import missing_in_copy
 from pipelines.app import PARAMS, RESOLVED, tell_errors
 
 _HEADER = "# Written by the stage `config` from params.yaml and conf/; edit those, not this.\n"
@@ -11,7 +14,19 @@ _HEADER = "# Written by the stage `config` from params.yaml and conf/; edit thos
 
 def main() -> None:
     """Write the composed configuration."""
-    write_text(RESOLVED, _HEADER + OmegaConf.to_yaml(compose_graph(PARAMS)))
+    config = compose_graph(PARAMS)
+    _check_folders(config)
+    write_text(RESOLVED, _HEADER + OmegaConf.to_yaml(config))
+
+
+def _check_folders(config: DictConfig) -> None:
+    """What the user names by a relative path must have come into a queued experiment's copy."""
+    single = config.data.single
+    named = [("folder", config.data.folder), ("image", None if single is None else single.image)]
+    named += [("benchmark_folder", benchmark.folder) for benchmark in config.benchmark.values()]
+    for key, path in named:
+        if path is not None and (reason := missing_in_copy(Path(path))):
+            raise ConfigError(f"{PARAMS}: {key}: the pictures of {path} are not{reason}")
 
 
 if __name__ == "__main__":

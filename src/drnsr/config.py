@@ -18,6 +18,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from drnsr.errors import UserError
 from drnsr.evaluation.protocol import get_protocol
+from drnsr.tracking.store import missing_in_copy
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
@@ -476,7 +477,8 @@ def _read_params(params_file: Path) -> dict[str, Any]:
             )
     start = params.get("init_from")
     if start is not None and not (params_file.parent / start).is_file():
-        raise ConfigError(f"{params_file}: init_from: there is no file {start}")
+        reason = missing_in_copy(Path(start))
+        raise ConfigError(f"{params_file}: init_from: there is no file {start}{reason}")
     return cast(dict[str, Any], params)
 
 

@@ -218,6 +218,27 @@ def test_a_server_that_is_away_stops_no_training(another):
 
 
 @pytest.mark.slow
+def test_an_experiment_that_is_refused_leaves_nothing_behind_but_its_line_of_params(another):
+    another.run("git", "add", "-A")
+    another.run("git", "commit", "-qm", "finished")
+    experiment = ["dvc", "exp", "run", "-S"]
+    told = another.run(*experiment, "init_from=nothing.safetensors", fails=True).stderr
+    assert "error: params.yaml: init_from: there is no file nothing.safetensors" in told
+    told = another.run(*experiment, "init_from=models/model.safetensors", fails=True).stderr
+    assert "both a dependency and an output" in told  # as the README says
+    assert another.run("git", "status", "--short").stdout == " M params.yaml\n"
+    another.run("git", "checkout", "params.yaml")
+    assert another.ran(another.run("dvc", "repro")) == []
+
+    # In a copy of what git knows, which is not what the user sees.
+    shutil.copy(another.root / "models/model.safetensors", another.root / "start.safetensors")
+    temporary = [*experiment, "init_from=start.safetensors", "--temp"]
+    told = another.run(*temporary, fails=True).stderr
+    assert f"name it by its path, {another.root.resolve() / 'start.safetensors'}" in told
+    assert another.run("git", "status", "--short").stdout == "?? start.safetensors\n"
+
+
+@pytest.mark.slow
 def test_experiments_run_and_queue(another):
     another.run("git", "add", "-A")
     another.run("git", "commit", "-qm", "finished")

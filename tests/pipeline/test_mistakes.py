@@ -10,6 +10,7 @@ from drnsr.data.packing import Pack
 from drnsr.imaging.files import read_image
 from drnsr.locks import sole_process
 from tests.conftest import texture
+from tests.pipeline.conftest import Project
 
 
 def fails_with(project, *command):
@@ -54,6 +55,34 @@ def test_a_folder_that_a_live_process_writes_to(project, folder):
         error = fails_with(project, "python", "-m", "pipelines.train", *folder)
         assert "taken: another process writes there" in error
         assert [path.name for path in (project.root / "taken").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize(
+    ("choices", "told"),
+    [
+        ({"init_from": "start.safetensors"}, "init_from: there is no file start.safetensors here"),
+        ({"data": "folder"}, "folder: the pictures of data/own are not here"),
+        (
+            {"experiment": "single_image", "image": "me.png"},
+            "image: the pictures of me.png are",
+        ),
+        ({"benchmark": "folder"}, "benchmark_folder: the pictures of data/own_test are not here"),
+    ],
+)
+def test_a_queued_run_that_has_no_copy_of_the_users_files(project, tmp_path, choices, told):
+    """DVC runs a queued experiment in a copy of what git knows; DVC_ROOT names the project."""
+    original = tmp_path / "original"
+    for name in ("start.safetensors", "me.png", "data/own/me.png", "data/own_test/me.png"):
+        (original / name).parent.mkdir(parents=True, exist_ok=True)
+        (original / name).touch()
+    queued = Project(project.root, project.environment | {"DVC_ROOT": str(original)})
+    queued.run("python", "-m", "pipelines.config")  # the defaults read none of them
+    before = (project.root / "resolved.yaml").read_bytes()
+    queued.choose(**choices)
+    error = fails_with(queued, "python", "-m", "pipelines.config")
+    assert f"params.yaml: {told}" in error
+    assert f"name it by its path, {original}" in error
+    assert (project.root / "resolved.yaml").read_bytes() == before
 
 
 def test_an_empty_folder_of_pictures(project):

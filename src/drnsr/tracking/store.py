@@ -33,6 +33,24 @@ def project_root() -> Path:
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
+def missing_in_copy(path: Path) -> str:
+    """What to say where a queued experiment's copy of the project lacks a file or folder.
+
+    Args:
+        path: of the user's; a relative one is looked for in the copy.
+
+    Returns:
+        The end of a sentence; empty where the copy has what the project has.
+    """
+    original = project_root() / path
+    if path.is_absolute() or not original.exists():
+        return ""
+    files = original.rglob("*") if original.is_dir() else [original]
+    if all((path / file.relative_to(original)).exists() for file in files):
+        return ""
+    return f" here: queued runs work in a copy of what git knows; name it by its path, {original}"
+
+
 def project_store() -> str:
     """The SQLite file in the project's folder."""
     return f"sqlite:///{project_root() / 'mlflow.db'}"
