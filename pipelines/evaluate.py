@@ -6,19 +6,40 @@ from dataclasses import asdict
 from omegaconf import DictConfig
 from rich.progress import track
 
-from drnsr.atomic import write_text
-from drnsr.evaluation.benchmark import Method, bicubic, measure
+from drnsr.atomic import check_writable, write_text
+from drnsr.evaluation.benchmark import Method, bicubic, check_sizes, measure
 from drnsr.evaluation.methods import network_method
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, row_of, summary, write_rows, write_summary
 from pipelines.app import run_stage
 from pipelines.packs import open_benchmark
 from pipelines.paths import Outputs
-from pipelines.tracked import add_model, tracked_model
+from pipelines.tracked import add_model, failure_told, tracked_model
+
+
+def check_evaluation(config: DictConfig) -> None:
+    """Find out before a training what would end the evaluation after it.
+
+    Raises:
+        DataError: a benchmark is not prepared, is of another scale, or has pictures too small.
+        OSError: the results cannot be written.
+    """
+    outputs, protocol = Outputs.of(config), get_protocol(config.protocol)
+    for name in map(str, config.benchmark):
+        pack = open_benchmark(config, name)
+        pack.verify()
+        check_sizes(pack, config.scale, protocol)
+        check_writable(outputs.pictures / name)
+    check_writable(outputs.summary.parent)
 
 
 def evaluate(config: DictConfig) -> None:
-    """Measure, draw, and record."""
+    """Measure, draw, and record; the run that made the model ends with it, well or not."""
+    with failure_told(config):
+        _evaluate(config)
+
+
+def _evaluate(config: DictConfig) -> None:
     import torch
 
     from drnsr.checkpoints.native import load_model

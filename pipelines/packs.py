@@ -14,7 +14,9 @@ def open_training_set(config: DictConfig) -> Pack:
     Raises:
         DataError: there is none, or another one.
     """
-    return _open(prepared(config) / TRAINING_SET, config.data.name, f"data: {config.data.name}")
+    folder, choice = prepared(config) / TRAINING_SET, f"data: {config.data.name}"
+    _check_prepared(folder, choice)
+    return _open(folder, config.data.name, choice)
 
 
 def open_benchmark(config: DictConfig, name: str) -> Pack:
@@ -23,8 +25,9 @@ def open_benchmark(config: DictConfig, name: str) -> Pack:
     Raises:
         DataError: there is none, or another one.
     """
-    wanted = benchmark_pack_name(config, name)
-    return _open(prepared(config) / BENCHMARKS / name, wanted, f"scale: {config.scale}")
+    wanted, folder = benchmark_pack_name(config, name), prepared(config) / BENCHMARKS / name
+    _check_prepared(folder, f"benchmark: {name}")
+    return _open(folder, wanted, f"scale: {config.scale}")
 
 
 def benchmark_pack_name(config: DictConfig, name: str) -> str:
@@ -33,11 +36,17 @@ def benchmark_pack_name(config: DictConfig, name: str) -> str:
     return name if registry is None else Path(registry).stem
 
 
+def _check_prepared(folder: Path, choice: str) -> None:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no prepared data here; {_remedy(choice)}")
+
+
 def _open(folder: Path, wanted: str, choice: str) -> Pack:
     pack = Pack.open(folder)
     if pack.name != wanted:
-        raise DataError(
-            f"{folder} holds {pack.name}, not {wanted}; write `{choice}` into params.yaml and run"
-            " `dvc repro prepare`"
-        )
+        raise DataError(f"{folder} holds {pack.name}, not {wanted}; {_remedy(choice)}")
     return pack
+
+
+def _remedy(choice: str) -> str:
+    return f"write `{choice}` into params.yaml and run `dvc repro prepare`"

@@ -11,7 +11,7 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from drnsr.checkpoints.native import Origin, read_info
+from drnsr.checkpoints.native import ModelFileError, Origin, read_info
 from drnsr.errors import SignalError
 from drnsr.hashing import file_sha256
 from drnsr.imaging.files import encode_png
@@ -47,11 +47,26 @@ def tracked_training(config: DictConfig, origin: Origin, model: Path) -> "Iterat
             if not config.run.evaluate_after_training:
                 # When a training gives the same bits again, DVC does not evaluate again.
                 journal.add("evaluation of the same model", model_sha256=file_sha256(model))
-            _add_status(journal, "FINISHED")
+                _add_status(journal, "FINISHED")
         except BaseException as error:
             with suppress(OSError):  # the error that is told is the first one
-                _add_status(journal, "KILLED" if isinstance(error, SignalError) else "FAILED")
+                _add_status(journal, _status_after(error))
             raise
+
+
+@contextmanager
+def failure_told(config: DictConfig) -> Iterator[None]:
+    """Tell the run that made the model when the block, its evaluation, fails."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(OSError, ModelFileError):  # the error that is told is the first one
+            if config.logger.experiment is not None and (journal := _journal_of_model(config)):
+                from drnsr.tracking.delivery import delivering
+
+                with delivering(journal):
+                    _add_status(journal, _status_after(error))
+        raise
 
 
 @contextmanager
@@ -59,24 +74,33 @@ def tracked_model(config: DictConfig) -> Iterator[Journal]:
     """Yield the journal of the run that made the model, or one for a model from elsewhere."""
     from drnsr.tracking.delivery import delivering
 
-    model = Outputs.of(config).model
-    origin = read_info(model).origin
-    folder, destination = run_folder(origin), _destination(config)
-    journal = newest_journal(folder, destination)
+    journal = _journal_of_model(config)
     if journal is None:
-        journal = Journal.begin(folder, destination, _description(config, origin, model))
-        _add_status(journal, "FINISHED")
+        model = Outputs.of(config).model
+        origin = read_info(model).origin
+        description = _description(config, origin, model)
+        journal = Journal.begin(run_folder(origin), _destination(config), description)
     with delivering(journal):
         yield journal
+        if not journal.finished:
+            _add_status(journal, "FINISHED")
 
 
 def mlflow_run(config: DictConfig) -> str | None:
     """The id of the MLflow run that made the model; None where there is none, or not yet."""
     if config.logger.experiment is None:
         return None
-    origin = read_info(Outputs.of(config).model).origin
-    journal = newest_journal(run_folder(origin), _destination(config))
+    journal = _journal_of_model(config)
     return None if journal is None else journal.delivered.run_id
+
+
+def _journal_of_model(config: DictConfig) -> Journal | None:
+    origin = read_info(Outputs.of(config).model).origin
+    return newest_journal(run_folder(origin), _destination(config))
+
+
+def _status_after(error: BaseException) -> str:
+    return "KILLED" if isinstance(error, SignalError | KeyboardInterrupt) else "FAILED"
 
 
 def _begin_or_go_on(config: DictConfig, origin: Origin) -> Journal:

@@ -17,7 +17,7 @@ from drnsr.data.packing import Pack
 from drnsr.hashing import file_sha256
 from drnsr.locks import sole_process
 from pipelines.app import run_stage
-from pipelines.evaluate import evaluate
+from pipelines.evaluate import check_evaluation, evaluate
 from pipelines.features import check_features_file, features_file
 from pipelines.fetch import fetch
 from pipelines.packs import open_training_set
@@ -58,6 +58,8 @@ def train(config: DictConfig) -> None:
     check_features_file(config)
     pack = open_training_set(config)
     pack.verify()
+    if config.run.evaluate_after_training:
+        check_evaluation(config)
     _choose_precision(config.trainer)
     outputs = Outputs.of(config)
     for folder in (outputs.model.parent, outputs.training_cost.parent, outputs.curves):

@@ -95,6 +95,45 @@ def test_a_job_that_fails_does_not_take_the_others_down(prepared):
 
 
 @pytest.mark.slow
+def test_what_would_end_the_evaluation_is_told_before_the_training(prepared):
+    command = ["python", "-m", "pipelines.train", "experiment=smoke", "hydra.run.dir=made"]
+    told = prepared.run(*command, "benchmark=set14", fails=True).stderr
+    assert "benchmarks/set14: no prepared data here; write `benchmark: set14`" in told
+    (prepared.root / "made").mkdir(exist_ok=True)
+    (prepared.root / "made/pictures").write_text("in the way")
+    assert "made/pictures" in prepared.run(*command, fails=True).stderr
+    assert "Traceback" not in told
+    assert not (prepared.root / "made/models").exists()
+    assert not (prepared.root / "mlflow.db").exists()
+
+
+@pytest.mark.slow
+def test_an_evaluation_that_fails_ends_its_run_and_the_same_command_mends_it(prepared):
+    from mlflow import MlflowClient
+
+    options = ["experiment=smoke", "trainer.max_steps=2"]
+    program = (
+        "import sys, runpy, drnsr.evaluation.cost as cost;"
+        "from drnsr.errors import UserError\n"
+        "def fail(*_): raise UserError('no memory left')\n"
+        f"cost.measure_cost = fail; sys.argv = ['train', *{options}];"
+        "runpy.run_module('pipelines.train', run_name='__main__')"
+    )
+    told = prepared.run("python", "-c", program, fails=True).stderr
+    assert "error: no memory left" in told
+    client = MlflowClient(f"sqlite:///{prepared.root / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("drnsr").experiment_id
+    (run,) = client.search_runs([experiment])
+    assert run.info.status == "FAILED"
+    assert run.data.tags["drnsr.model_sha256"]  # which was trained
+    prepared.run("python", "-m", "pipelines.train", *options)
+    (mended,) = client.search_runs([experiment])
+    assert mended.info.run_id == run.info.run_id
+    assert mended.info.status == "FINISHED"
+    assert "sample_test/model/psnr" in mended.data.metrics
+
+
+@pytest.mark.slow
 def test_without_tracking_mlflow_is_not_even_imported(prepared):
     program = (
         "import sys, runpy; sys.argv = ['train', 'logger=none', 'experiment=smoke',"

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from drnsr.data.packing import DataError, Pack, PackedImage
+from drnsr.data.packing import DataError, Pack
 from drnsr.data.parallel import map_in_order
 from drnsr.errors import SignalError, UserError
 from drnsr.evaluation.metrics import PUBLISHED, Metric
@@ -129,14 +129,33 @@ def measure(
                 f"protocol {protocol.name}: {method.name} takes RGB, and here LR is luma alone;"
                 " measure it with paper_y"
             )
-    for image in pack.images:
-        _check_size(pack, image, scale, protocol)
+    check_sizes(pack, scale, protocol)
 
     def measured(enlarged: _Enlarged) -> Measured:
         return _measured(enlarged, scale, protocol, metrics)
 
     enlarged_pictures = _enlarge(pack, methods, scale, protocol)
     yield from map_in_order(measured, enlarged_pictures, workers=workers)
+
+
+def check_sizes(pack: Pack, scale: int, protocol: Protocol) -> None:
+    """Find out, before any work, whether each picture can be measured.
+
+    Args:
+        pack: the benchmark's originals.
+        scale: how many times smaller LR is.
+        protocol: how to measure.
+
+    Raises:
+        DataError: a picture is too small.
+    """
+    for image in pack.images:
+        side = min(image.height, image.width) // scale * scale - 2 * protocol.border(scale)
+        if side < _SMALLEST_SIDE:
+            raise DataError(
+                f"{image.name} of {pack.name} has {image.width} x {image.height} pixels:"
+                f" too small to be measured at scale {scale}"
+            )
 
 
 def mean_score(scores: Sequence[Score], pixels: Sequence[int], protocol: Protocol) -> Score:
@@ -249,12 +268,3 @@ def _size(picture: Picture) -> str:
 
 def _shown(picture: Picture) -> NDArray[np.uint8]:
     return np.clip(np.floor(picture.astype(np.float64) + 0.5), 0, 255).astype(np.uint8)
-
-
-def _check_size(pack: Pack, image: PackedImage, scale: int, protocol: Protocol) -> None:
-    side = min(image.height, image.width) // scale * scale - 2 * protocol.border(scale)
-    if side < _SMALLEST_SIDE:
-        raise DataError(
-            f"{image.name} of {pack.name} has {image.width} x {image.height} pixels:"
-            f" too small to be measured at scale {scale}"
-        )
