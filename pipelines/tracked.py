@@ -16,7 +16,7 @@ from drnsr.errors import SignalError
 from drnsr.hashing import file_sha256
 from drnsr.imaging.files import encode_png
 from drnsr.tracking.journal import RUNS, Destination, Journal, newest_journal
-from drnsr.tracking.store import project_root
+from drnsr.tracking.store import URI_VARIABLE, project_root
 from pipelines.app import PARAMS, RESOLVED
 from pipelines.packs import open_training_set
 from pipelines.paths import Outputs
@@ -113,7 +113,7 @@ def _begin_or_go_on(config: DictConfig, origin: Origin) -> Journal:
 
 
 def _destination(config: DictConfig) -> Destination:
-    return Destination(os.environ.get("MLFLOW_TRACKING_URI") or None, config.logger.experiment)
+    return Destination(os.environ.get(URI_VARIABLE) or None, config.logger.experiment)
 
 
 def _description(config: DictConfig, origin: Origin, model: Path | None = None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -72,11 +73,14 @@ def begin(store):
 
 
 def test_the_store_is_a_file_in_the_project_unless_the_environment_says_otherwise(
-    tmp_path, monkeypatch
+    tmp_path, monkeypatch, empty_database
 ):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    shutil.copyfile(empty_database, tmp_path / "mlflow.db")
+    open_store()  # after which the choice is the user's as before
     assert tracking_uri() == f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert "MLFLOW_TRACKING_URI" not in os.environ
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     assert tracking_uri() == "http://127.0.0.1:1"
 
@@ -125,6 +129,7 @@ def test_a_logged_model_takes_encoded_pictures_and_gives_png(store, model):
     run_id = begin(store)
     picture = texture(10, 12)
     log_model(store, run_id, model, encode_png(picture))
+    assert store.get_run(run_id).info.status == "RUNNING"  # its evaluation is still to come
     loaded = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
     assert loaded.metadata.signature.inputs.input_names() == ["image"]
     jpeg = io.BytesIO()

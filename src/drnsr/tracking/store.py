@@ -23,6 +23,9 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
+# Names the user's own store.
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+
 
 class TrackingError(UserError):
     """The tracking store cannot be reached."""
@@ -58,12 +61,12 @@ def project_store() -> str:
 
 def tracking_uri() -> str:
     """``MLFLOW_TRACKING_URI``, or the project's own store."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or project_store()
+    return os.environ.get(URI_VARIABLE) or project_store()
 
 
 def store_exists() -> bool:
     """Whether there is a store to ask: to look into one must not make one."""
-    return "MLFLOW_TRACKING_URI" in os.environ or (project_root() / "mlflow.db").is_file()
+    return URI_VARIABLE in os.environ or (project_root() / "mlflow.db").is_file()
 
 
 @contextmanager
@@ -106,8 +109,22 @@ def open_store(uri: str | None = None) -> "MlflowClient":
     with tracking_errors(uri):
         if uri.startswith("sqlite:///"):
             _create_database(Path(uri.removeprefix("sqlite:///")))
-        set_tracking_uri(uri)
+        with _environment_kept(URI_VARIABLE):
+            set_tracking_uri(uri)
         return MlflowClient(uri)
+
+
+@contextmanager
+def _environment_kept(name: str) -> Iterator[None]:
+    """MLflow sets the variable, which says that the user has named a store."""
+    before = os.environ.get(name)
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:
