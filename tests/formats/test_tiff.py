@@ -1,5 +1,6 @@
 """TIFF of any kind; tifffile, rasterio and Pillow are asked what they see in the results."""
 
+import io
 import struct
 import warnings
 from contextlib import nullcontext
@@ -289,6 +290,20 @@ def test_jpeg_within_tiff(enlarged, tmp_path):
         assert far(made, bicubic(before)) <= 2, path.name  # decoders differ by one
 
 
+def test_a_tile_that_promises_more_than_its_page_is_not_decoded(tmp_path):
+    buffer = io.BytesIO()
+    Image.fromarray(RGB[:16, :16, 0]).save(buffer, "JPEG")
+    jpeg = bytearray(buffer.getvalue())
+    size = jpeg.index(b"\xff\xc0") + 5
+    for side, told in ((65_500, "exceeds limit"), (2_000, "16 x 16 pixels holds 2000 x 2000")):
+        jpeg[size : size + 4] = struct.pack(">HH", side, side)
+        with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+            how = {"shape": (16, 16), "dtype": "u1", "tile": (16, 16), "compression": "jpeg"}
+            writer.write(iter([bytes(jpeg)]), **how)
+        with open_picture(tmp_path / "a.tif") as file, pytest.raises(UserError, match=told):
+            file.pages[0].picture.rows(0, 16)
+
+
 @pytest.mark.parametrize("text", ["0.1 µm", "Höhe über Normalnull", "写真", "a\u00a0b"])
 def test_texts_of_any_script_are_kept(enlarged, tmp_path, text):
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
@@ -359,7 +374,7 @@ def test_counts_are_held_against_the_file(tmp_path, monkeypatch):
     refused(start + b"\xff\x0f" + bytes(60), "have more tags than fit")
     # Pages over each other, each of which is counted.
     refused(start + ifd(ONE_PIXEL, 10) * 2, "have more tags than fit|damaged")
-    for size in ((70_000, 3), (2**31, 2**31)):
+    for size in ((70_000, 3), (2**31, 2**31), (0, 5), (5, 0)):
         tags = [(256, 4, 1, size[0]), (257, 4, 1, size[1]), *ONE_PIXEL[2:], (278, 4, 1, 1)]
         tags += [(259, 3, 1, 5)]
         refused(start + ifd(sorted(tags), 0), "damaged|do not fit")

@@ -85,10 +85,18 @@ def damaged(content):
     return st.builds(apply, changes, cut, st.binary(max_size=16))
 
 
-def picture(kind):
+def picture(kind, **how):
     file = io.BytesIO()
-    Image.fromarray(texture(12, 14)).save(file, format=kind)
+    Image.fromarray(texture(12, 14)).save(file, format=kind, **how)
     return file.getvalue()
+
+
+def exif():
+    tags = Image.Exif()
+    tags[271], tags[274], tags[282] = "a maker", 6, 300.0
+    tags.get_ifd(0x8769)[36867] = "2020:01:01 10:00:00"
+    tags.get_ifd(0x8825)[2] = (47.0, 20.0, 1.0)
+    return tags
 
 
 def deep_tiff(**how):
@@ -110,6 +118,8 @@ LARGE = {
     "deep png": imagecodecs.png_encode(texture(12, 14).astype(np.uint16) * 257),
     "deep tiff": deep_tiff(),
     "tiff of tiles": deep_tiff(tile=(16, 16)),
+    "jpeg tiff": picture("tiff", compression="jpeg"),
+    "jpeg with exif": picture("jpeg", exif=exif()),
     "packed tiff": deep_tiff(compression="lzw", rowsperstrip=8, predictor=True),
 }
 

@@ -71,6 +71,8 @@ def _page(page: TiffPage) -> Page:
         raise ImageError(
             f"a page of several is of kind {PHOTOMETRIC(page.photometric).name}: split the file"
         )
+    if min(page.imagewidth, page.imagelength, page.samplesperpixel) < 1:
+        raise ImageError(f"damaged (a page of {page.imagewidth} x {page.imagelength} pixels)")
     if page.is_volumetric:
         raise ImageError(f"a volume of {page.imagedepth} layers in one page: split it into pages")
     if page.dtype.kind not in "uif":

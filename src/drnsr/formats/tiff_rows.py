@@ -1,12 +1,28 @@
 """The rows of a TIFF page, of which no more strips or tiles are held than the last call needed."""
 
+import io
+import struct
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
-from tifffile import TiffPage
+from PIL import Image, UnidentifiedImageError
+from tifffile import COMPRESSION, TiffPage
 
 from drnsr.formats.picture import Pixels
 from drnsr.formats.tiff_file import tiff_errors
 from drnsr.imaging.files import ImageError
+
+_PICTURES = frozenset(
+    {
+        *(COMPRESSION.OJPEG, COMPRESSION.JPEG, COMPRESSION.ALT_JPEG),
+        *(COMPRESSION.JPEG2000, COMPRESSION.APERIO_JP2000_YCBC, COMPRESSION.APERIO_JP2000_RGB),
+        *(COMPRESSION.WEBP, COMPRESSION.PNG),
+    }
+)
+"""The compressions that say once more how large a strip or tile is."""
+
+_PADDED = 4  # times as many pixels as are shown; a strip of few rows may be coded with more
 
 _LARGEST_SEGMENT = 1 << 30
 """Bytes of a strip or tile, which is held in memory whole."""
@@ -29,11 +45,11 @@ class TiffRows:
         self._samples = page.samplesperpixel
         self._planes = self._samples if page.planarconfig == 2 else 1
         strip = min(page.rowsperstrip, page.imagelength), page.imagewidth
-        self._height, width = (page.tilelength, page.tilewidth) if page.is_tiled else strip
-        self._across = -(-page.imagewidth // width)
+        self._height, self._width = (page.tilelength, page.tilewidth) if page.is_tiled else strip
+        self._across = -(-page.imagewidth // self._width)
         self._down = -(-page.imagelength // self._height)
         self._contiguous = page.is_contiguous and page.dataoffsets[0] > 0 and self._planes == 1
-        size = self._height * width * self._samples // self._planes * self._dtype.itemsize
+        size = self._height * self._width * self._samples // self._planes * self._dtype.itemsize
         if size > _LARGEST_SEGMENT and not self._contiguous:
             raise ImageError(
                 f"strips or tiles of {size >> 20:,} MiB, which do not fit in memory: store it in"
@@ -101,6 +117,8 @@ class TiffRows:
         handle = page.parent.filehandle
         handle.seek(offset)
         content = handle.read(min(count, max(0, handle.size - offset)))
+        if page.compression in _PICTURES:
+            self._check_picture(content)
         segment, position, shape = page.decode(
             content, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader
         )
@@ -112,3 +130,23 @@ class TiffRows:
         width = min(shape[2], pixels.shape[1] - left)
         channels = slice(plane, plane + 1) if self._planes > 1 else slice(None)
         pixels[top : top + height, left : left + width, channels] = segment[0, :height, :width]
+
+    def _check_picture(self, content: bytes) -> None:
+        """Refuse a strip or tile whose own header promises more than its page does.
+
+        Raises:
+            ImageError: it does; to decode it would take the memory for all that it promises.
+        """
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of its size, which is checked here
+                width, height = Image.open(io.BytesIO(content)).size
+        except Image.DecompressionBombError as error:
+            raise ImageError(f"damaged ({error})") from error
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error):
+            return  # it has no header of its own, and the decoder will know
+        if width * height > _PADDED * self._height * self._width:
+            raise ImageError(
+                f"damaged (a strip or tile of {self._width} x {self._height} pixels holds"
+                f" {width} x {height})"
+            )
