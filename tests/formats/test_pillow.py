@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageCms, ImageOps
 
 from drnsr.errors import UserError
@@ -209,3 +210,15 @@ def test_a_factor_shrinks_the_next_larger_scale_exactly(enlarged, tmp_path):
     )
     # Pillow leaves pixels beyond the border out, and does not round between the passes.
     assert far(part[3:-3, 3:-3, 1], np.asarray(wanted)[3:-3, 3:-3]) <= 1.5
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.float16, np.float32, np.uint32])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("ending", ["jpg", "webp", "bmp", "ppm", "png"])
+def test_types_that_a_format_does_not_hold_are_told(enlarged, tmp_path, dtype, channels, ending):
+    pixels = texture(8, 9, channels).squeeze().astype(dtype)
+    how = {"photometric": "rgb"} if channels == 3 else {}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, **how)
+    told = f"{channels} channels of {np.dtype(dtype)}, which .* does not hold: take --format tiff"
+    with pytest.raises(UserError, match=told):
+        enlarged(tmp_path / "a.tif", f"b.{ending}")

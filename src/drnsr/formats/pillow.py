@@ -21,6 +21,8 @@ _CHANNELS = {"L": GRAY, "LA": GRAY_ALPHA, "RGB": RGB, "RGBA": RGBA}
 _AS_THEY_ARE = frozenset({*_CHANNELS, "I;16", "F"})
 _CONVERTED = {"1": "L", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "PA": "RGBA"}
 
+_WRITTEN = (np.uint8, np.uint16)
+
 # Pillow's names; it reads many more, some of them by programs of the system.
 _READ = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")
 
@@ -201,7 +203,7 @@ def check_target(made: Made, file_format: str) -> None:
         )
     if made.channels.alpha is not None and file_format in ("jpeg", "ppm"):
         raise FormatError(f"it has transparency, and {name} holds none: take --format png")
-    if made.channels not in _CHANNELS.values() or made.source.picture.dtype.itemsize > 2:
+    if made.channels not in _CHANNELS.values() or made.source.picture.dtype not in _WRITTEN:
         raise FormatError(
             f"{made.channels.count} channels of {made.source.picture.dtype}, which {name} does not"
             " hold: take --format tiff"
