@@ -49,6 +49,14 @@ def test_what_no_lines_say_is_named():
         choices_of(wanted)
 
 
+def test_no_line_is_changed_but_that_of_the_choice(tmp_path):
+    params = tmp_path / "params.yaml"
+    text = (PROJECT / "params.yaml").read_text()
+    params.write_text(text)
+    write_choices(params, {"scale": 3})
+    assert params.read_text() == text.replace("scale: null", "scale: 3")
+
+
 def adopted(tmp_path, choices):
     """The configuration that the graph composes of choices once they are in params.yaml."""
     params = tmp_path / "params.yaml"

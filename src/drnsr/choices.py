@@ -30,6 +30,7 @@ _AT_THE_TOP = ("scale", "seed", "mode", *PATHS)
 # Groups that params.yaml does not choose from: each has one file for the graph.
 _NOT_CHOSEN = ("loader", "trainer", "logger", "run")
 
+_NULL = "tag:yaml.org,2002:null"
 _AUTO = "auto"  # the machine decides
 
 
@@ -163,6 +164,9 @@ def write_choices(params_file: Path, choices: Mapping[str, Any]) -> None:
         OSError: the file cannot be written; it is as it was.
     """
     yaml = YAML()
+    yaml.representer.add_representer(  # which would leave the place of null empty
+        type(None), lambda representer, _: representer.represent_scalar(_NULL, "null")
+    )
     content = yaml.load(params_file.read_text(encoding="utf-8"))
     for key in content:
         if key in choices:
