@@ -10,6 +10,7 @@ from drnsr.imaging.files import read_image
 from drnsr.imaging.resize import downscale
 from drnsr.inference.files import Work, enlarge_file
 from drnsr.inference.models import Models, Running, Target
+from drnsr.inference.upscaler import Upscaler
 from tests.conftest import PROJECT, texture
 from tests.formats.conftest import bicubic, far
 
@@ -98,6 +99,17 @@ def test_png_and_pgm_of_16_bits_too(enlarged, tmp_path):
         assert far(made, bicubic(pixels)) <= 1
     Image.fromarray(texture(9, 9)).save(tmp_path / "c.png")
     assert seen(tmp_path / "c.png", (0, 900)) == [(0, 255)]
+
+
+def test_files_arrays_and_images_are_enlarged_alike(tmp_path):
+    pixels = low(700)
+    tifffile.imwrite(tmp_path / "a.tif", pixels)
+    work = Work(Models.shipped(Running()), Target(scale=2))
+    enlarge_file(tmp_path / "a.tif", tmp_path / "b.tif", work, lambda _: None, lambda _: None)
+    made = tifffile.imread(tmp_path / "b.tif")
+    upscaler = Upscaler.from_pretrained("drnsr-x2")
+    assert np.array_equal(upscaler(pixels), made)
+    assert np.array_equal(np.asarray(upscaler(Image.fromarray(pixels))), made)
 
 
 @pytest.mark.parametrize("offset", [0, 4_000_000_000])

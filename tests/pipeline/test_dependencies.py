@@ -31,11 +31,17 @@ def imported(stage):
     # what people ask it for, and no stage does.
     for name in [m for m in graph.modules if m.startswith(("drnsr.tracking", "drnsr.config"))]:
         graph.remove_module(name)
-    graph.remove_module("drnsr")
+    for each in graph.find_modules_directly_imported_by("drnsr"):  # all below it stays
+        graph.remove_import(importer="drnsr", imported=each)
     if stage == "train":
         for name in ("fetch", "prepare", "evaluate"):
             graph.remove_module(f"pipelines.{name}")
     return graph.find_upstream_modules(f"pipelines.{stage}") - NO_INPUT
+
+
+def test_the_networks_are_found_where_they_are_used():
+    for stage in ("train", "evaluate"):
+        assert "drnsr.networks.base" in imported(stage)
 
 
 @pytest.mark.parametrize("stage", STAGES)

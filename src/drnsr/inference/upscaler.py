@@ -1,5 +1,6 @@
 """A trained network as a function from pictures to pictures."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from drnsr.checkpoints.loading import load_network
 from drnsr.errors import UserError
-from drnsr.formats.picture import Pixels, of_array
+from drnsr.formats.picture import Picture, Pixels, of_array
 from drnsr.formats.pillow import picture_of_pillow, to_pillow
+from drnsr.formats.value_range import measured_range
 from drnsr.inference.engine import Engine, ScaleError, TorchEngine
 from drnsr.inference.tiling import TileSize, Tiling
 from drnsr.networks.base import Precision
@@ -85,8 +87,8 @@ class Upscaler:
         Args:
             image: one of
 
-                - numpy (H, W) or (H, W, C), uint8, uint16, or floating point of 0..1: gray, gray
-                  and alpha, RGB or RGBA; of more channels each is a band by itself;
+                - numpy (H, W) or (H, W, C), uint8, uint16 of any range, or floating point of 0..1:
+                  gray, gray and alpha, RGB or RGBA; of more channels each is a band by itself;
                 - a Pillow image of any mode, palettes and CMYK included, which become RGB;
                 - a torch tensor (C, H, W) or (N, C, H, W), uint8 or floating point of 0..1.
 
@@ -98,7 +100,7 @@ class Upscaler:
             KindError: it is none of these.
         """
         if isinstance(image, Image.Image):
-            return to_pillow(self._tiling.whole(picture_of_pillow(image)))
+            return to_pillow(self._tiling.whole(_ranged(picture_of_pillow(image))))
         if isinstance(image, Tensor):
             return self._tensor(image)
         _check(image, axes=(2, 3))
@@ -106,8 +108,8 @@ class Upscaler:
 
     def _array(self, pixels: Pixels) -> Pixels:
         if pixels.ndim == 2:
-            return self._tiling.whole(of_array(pixels[:, :, None]))[:, :, 0]
-        return self._tiling.whole(of_array(pixels))
+            return self._tiling.whole(_ranged(of_array(pixels[:, :, None])))[:, :, 0]
+        return self._tiling.whole(_ranged(of_array(pixels)))
 
     def _tensor(self, image: Tensor) -> Tensor:
         if image.ndim == 4:
@@ -117,6 +119,13 @@ class Upscaler:
         _check(pixels, axes=(3,))
         enlarged = np.moveaxis(self._array(np.moveaxis(pixels, 0, 2)), 2, 0)
         return torch.from_numpy(np.ascontiguousarray(enlarged)).to(image.device, image.dtype)
+
+
+def _ranged(picture: Picture) -> Picture:
+    """Whole numbers of 16 bits are seen between the black and white that they have, as in files."""
+    if picture.dtype != np.uint16:
+        return picture
+    return replace(picture, value_range=measured_range([picture]))
 
 
 class KindError(UserError, TypeError):
