@@ -7,9 +7,18 @@ from drnsr.networks import VGGDiscriminator
 from tests.networks.oracles import count
 
 
-def test_it_has_the_published_number_of_parameters():
+# BasicSR's code, whose discriminator is for these two sizes.
+@pytest.mark.parametrize(("size", "published"), [(128, 14_499_401), (256, 21_055_049)])
+def test_it_has_the_published_number_of_parameters(size, published):
     with torch.device("meta"):
-        assert count(VGGDiscriminator()) == 14_499_401  # BasicSR's code, for 128 x 128
+        assert count(VGGDiscriminator(input_size=size)) == published
+
+
+def test_both_published_sizes_are_halved_to_4_pixels():
+    for size in (128, 256):
+        judge = VGGDiscriminator(input_size=size, num_features=1)
+        assert judge.features(torch.rand(1, 3, size, size)).shape == (1, 8, 4, 4)
+        assert judge(torch.rand(1, 3, size, size)).shape == (1, 1)
 
 
 def test_it_is_the_papers_layers():
@@ -33,6 +42,8 @@ def test_it_is_the_papers_layers():
 def test_another_size_is_refused():
     with pytest.raises(ValueError, match="input_size: 100 is no multiple of 32"):
         VGGDiscriminator(input_size=100)
+    with pytest.raises(ValueError, match="input_size: 288 is no multiple of 64"):
+        VGGDiscriminator(input_size=288)
     with pytest.raises(ValueError, match="judges 32 x 32 pixels, not 48 x 64"):
         VGGDiscriminator(input_size=32, num_features=2)(torch.rand(1, 3, 64, 48))
 

@@ -46,8 +46,21 @@ def test_the_relativistic_average_loss_by_hand():
         - sum(math.log(p) for p in fake_seems_real) / 2
     )
     real, fake = torch.tensor(real), torch.tensor(fake)
-    assert relativistic_average_loss(real, fake).item() == pytest.approx(of_discriminator / 2)
+    for constant in (False, True):
+        loss = relativistic_average_loss(real, fake, constant_averages=constant)
+        assert loss.item() == pytest.approx(of_discriminator / 2)
     assert relativistic_average_loss(fake, real).item() == pytest.approx(of_generator / 2)
+
+
+def test_constant_averages_give_no_gradient():
+    real = torch.tensor([3.0, 1.0, -0.5], requires_grad=True)
+    fake = torch.tensor([0.5, -2.0], requires_grad=True)
+    relativistic_average_loss(real, fake, constant_averages=True).backward()
+    # Half of the mean of softplus(c - x) has the derivative -sigmoid(c - x) / 2n.
+    of_real = [-sigmoid(-0.75 - value) / 6 for value in (3.0, 1.0, -0.5)]
+    of_fake = [sigmoid(value - 3.5 / 3) / 4 for value in (0.5, -2.0)]
+    assert real.grad.tolist() == pytest.approx(of_real)
+    assert fake.grad.tolist() == pytest.approx(of_fake)
 
 
 def test_a_discriminator_that_knows_nothing_has_a_loss_of_log_2_and_a_sure_one_is_finite():
@@ -130,10 +143,12 @@ def in_plain_torch(network, discriminator, features, data, steps):
             parameter.grad = gradient
         optimizers[0].step()
         real, fake = discriminator(hr), discriminator(sr.detach())
-        loss = log_likelihood(real - fake.mean(), torch.ones(2, 1))
-        loss = loss + log_likelihood(fake - real.mean(), torch.zeros(2, 1))
+        # As the authors' code: two halves, each with the other average as a number.
         optimizers[1].zero_grad()
-        (loss / 2).backward()
+        seems_real = log_likelihood(real - fake.mean().item(), torch.ones(2, 1)) / 2
+        seems_made = log_likelihood(fake - real.mean().item(), torch.zeros(2, 1)) / 2
+        seems_real.backward()
+        seems_made.backward()
         optimizers[1].step()
 
 

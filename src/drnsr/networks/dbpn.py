@@ -94,7 +94,8 @@ class RecurrentDBPN(Network):
         self.projections = DenseProjections(num_features, scale, num_stages)
         self.tail = nn.Conv2d(num_recurrences * num_features, 3, kernel_size=3, padding=1)
         self.apply(_initialise)
-        # Its authors' is Pillow's, on 8 bits; MATLAB's differs at the border and in rounding alone.
+        # Its authors' is Pillow's on 8 bits, which clips to 0..255 after each of its two passes.
+        # MATLAB's overshoots there: beside hard edges the two differ by ten levels and more.
         self.skip = BicubicSkip(scale)
 
     @property

@@ -100,8 +100,12 @@ def _reach(num_layers: int, scale: int) -> int:
 
 
 def _initialise(layer: nn.Module) -> None:
-    """As He et al. 2015 (section 4.2): twenty layers without norm or short cuts need it."""
+    """As He et al. 2015, section 2.2: twenty layers without norm or short cuts need it.
+
+    It keeps the size of the gradients (their equation 14), as public code of VDSR does, rather than
+    that of the features.
+    """
     assert isinstance(layer, nn.Conv2d)
-    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -16,7 +16,9 @@ from drnsr.training.module import Batch, PixelTraining
 from drnsr.training.perceptual import PerceptualLoss
 
 
-def relativistic_average_loss(upper: Tensor, lower: Tensor) -> Tensor:
+def relativistic_average_loss(
+    upper: Tensor, lower: Tensor, *, constant_averages: bool = False
+) -> Tensor:
     """How far ``upper`` is from being judged more realistic than the average of ``lower``.
 
     With real pictures as ``upper`` and made ones as ``lower`` it is the discriminator's loss, the
@@ -27,14 +29,18 @@ def relativistic_average_loss(upper: Tensor, lower: Tensor) -> Tensor:
     Args:
         upper: what the discriminator says, before a sigmoid, of those that should seem more real.
         lower: the same of the others.
+        constant_averages: whether the two averages give no gradient.
 
     Returns:
         A scalar; log 2 where the two cannot be told apart.
     """
     upper, lower = upper.float(), lower.float()
     # softplus(-x) is -log sigmoid(x), and softplus(x) is -log(1 - sigmoid(x)), without overflow.
-    above = F.softplus(lower.mean() - upper).mean()
-    below = F.softplus(lower - upper.mean()).mean()
+    upper_mean, lower_mean = upper.mean(), lower.mean()
+    if constant_averages:
+        upper_mean, lower_mean = upper_mean.detach(), lower_mean.detach()
+    above = F.softplus(lower_mean - upper).mean()
+    below = F.softplus(lower - upper_mean).mean()
     return (above + below) / 2
 
 
@@ -51,8 +57,10 @@ class GANTraining(PixelTraining):
     """Trains a network, and a discriminator that tells its pictures from real ones.
 
     A step is one step of each, and counts once: the network's first, then the discriminator's on
-    the same pictures. ``train_loss`` is the network's weighted loss; its unweighted terms are
-    ``train_pixel``, ``train_perceptual`` and ``train_adversarial``, and the discriminator's loss is
+    the same pictures. To the discriminator's step the averages that it compares with are constants,
+    as in the authors' code (BasicSR's ``ESRGANModel``); the paper says nothing of it.
+    ``train_loss`` is the network's weighted loss; its unweighted terms are ``train_pixel``,
+    ``train_perceptual`` and ``train_adversarial``, and the discriminator's loss is
     ``train_discriminator``.
 
     Args:
@@ -145,7 +153,8 @@ class GANTraining(PixelTraining):
         return loss
 
     def _discriminator_loss(self, sr: Tensor, hr: Tensor) -> Tensor:
-        loss = relativistic_average_loss(self.discriminator(hr), self.discriminator(sr))
+        real, fake = self.discriminator(hr), self.discriminator(sr)
+        loss = relativistic_average_loss(real, fake, constant_averages=True)
         self._note("train_discriminator", loss)
         return loss
 
