@@ -1,17 +1,28 @@
 """Every experiment of conf/experiment: that it composes, is the published network, and trains."""
 
+import csv
+import math
 import shutil
+from pathlib import Path
+from statistics import fmean
 
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from lightning import Trainer
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+from torch.utils.data import DataLoader
 
 from drnsr.checkpoints.native import load_model, read_info
 from drnsr.config import CONF, check
+from drnsr.data.crops import ValidationCrops
+from drnsr.data.packing import Pack
 from drnsr.data.preparation import pack_training_set
 from drnsr.imaging.files import write_png
+from drnsr.training.fit import seed_everything
+from drnsr.training.module import PixelTraining
 from pipelines.train import train
 from tests.checkpoints.foreign_networks import EDSRPyTorch
 from tests.conftest import SMALL, texture
@@ -51,6 +62,36 @@ def test_it_composes_to_the_published_network(experiment):
         with torch.device("meta"):
             network = instantiate(config.model.network)
         assert sum(tensor.numel() for tensor in network.parameters()) == PUBLISHED[experiment]
+
+
+# The options with which BasicSR, the authors' code, trains ESRGAN's two stages.
+BASICSR = {
+    "rrdb_psnr_x4": {
+        "optimizer.lr": 2e-4,
+        "optimizer.betas": [0.9, 0.99],
+        "scheduler.T_0": 250_000,
+        "scheduler.eta_min": 1e-7,
+        "trainer.max_steps": 1_000_000,
+    },
+    "esrgan_x4": {
+        "optimizer.lr": 1e-4,
+        "optimizer.betas": [0.9, 0.99],
+        "scheduler.milestones": [50_000, 100_000, 200_000, 300_000],
+        "scheduler.gamma": 0.5,
+        "trainer.max_steps": 400_000,
+        "gan.weights.pixel": 1e-2,
+        "gan.weights.perceptual": 1.0,
+        "gan.weights.adversarial": 5e-3,
+    },
+}
+OF_BOTH = {"trainer.ema_decay": 0.999, "loader.hr_patch_size": 128, "loader.batch_size": 16}
+
+
+@pytest.mark.parametrize("experiment", BASICSR)
+def test_esrgan_has_the_options_of_its_authors_code(experiment):
+    config = composed(f"experiment={experiment}")
+    for name, value in (BASICSR[experiment] | OF_BOTH).items():
+        assert OmegaConf.select(config, name) == value, name
 
 
 # What each of the sweep is there to change.
@@ -124,6 +165,97 @@ def shrunk(config):
         config.gan.discriminator.num_features = 4
         config.gan.features.weights = None
     return config
+
+
+def recipe(config):
+    """What decides whether a training is stable, but for the sizes of network and crops."""
+    network, trainer, scheduler = config.model.network, config.trainer, dict(config.scheduler)
+    scheduler.pop("total_steps", None)
+    chosen = [config.optimizer, scheduler, config.loss, config.gan, config.clipping]
+    several = len(config.loader.scales) > 1
+    return str([network._target_, *chosen, trainer.precision, trainer.ema_decay, several])
+
+
+def one_of_each_recipe():
+    by_recipe = {}
+    for name in EXPERIMENTS:
+        by_recipe.setdefault(recipe(composed(f"experiment={name}")), name)
+    return list(by_recipe.values())
+
+
+@pytest.fixture(scope="module")
+def textures(tmp_path_factory):
+    """A project's folder with a prepared set whose pictures are large enough for a trend."""
+    root = tmp_path_factory.mktemp("textures")
+    pictures = []
+    for number in range(8):
+        pictures.append(root / f"pictures/{number}.png")
+        write_png(pictures[-1], texture(160, 168, seed=number))
+    pack_training_set(
+        pictures,
+        root / "data/prepared/train",
+        name="sample",
+        scales=[2, 3, 4, 8],
+        validation_fraction=0.25,
+    )
+    return root
+
+
+def for_sixty_steps(experiment):
+    """The first 60 steps of a recipe, at its rates, with small crops and most networks narrow.
+
+    VDSR is as wide and deep as it is: what its rates do depends on that.
+    """
+    config = composed(f"experiment={experiment}", "run.evaluate_after_training=false")
+    depths = {"num_blocks": 2, "num_groups": 2, "num_stages": 3}
+    widths = {"num_features": 16, "num_shallow_features": 16, "num_growth": 8, "reduction": 4}
+    sizes, network = depths | widths, config.model.network
+    if experiment != "vdsr":
+        network.update({name: min(network[name], sizes[name]) for name in network if name in sizes})
+    config.data.name = "sample"
+    config.loader.update({"patch_size": None, "hr_patch_size": 32, "batch_size": 8})
+    config.trainer.update({"max_steps": 60, "validate_every": 60, "log_every": 1, "threads": 1})
+    if config.gan is not None:
+        config.gan.discriminator.update({"input_size": 32, "num_features": 8})
+        config.gan.features.weights = None
+        config.loader.batch_size = 2  # VGG19 is large
+    return config
+
+
+def psnr_of(network, config):
+    """The mean over the validation crops, as the training measures it."""
+    crops = ValidationCrops(
+        Pack.open(Path("data/prepared/train")),
+        scale=config.scale,
+        crop_size=config.loader.validation_crop,
+    )
+    module = PixelTraining(
+        network, loss=nn.L1Loss(), optimizer=None, scheduler=None, channels_last=True
+    )
+    trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
+    trainer.validate(module, DataLoader(crops), verbose=False)
+    return float(trainer.callback_metrics["val_psnr"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", one_of_each_recipe())
+def test_it_learns_from_the_first_steps_on(experiment, textures, monkeypatch):
+    monkeypatch.chdir(textures)
+    config = for_sixty_steps(experiment)
+    seed_everything(config.seed, threads=config.trainer.threads)
+    start = psnr_of(instantiate(config.model.network), config)
+    train(config)
+    losses = column("training_loss.csv", "loss")
+    assert len(losses) == 60
+    assert all(map(math.isfinite, losses))
+    assert fmean(losses[-20:]) < fmean(losses[:20])
+    if config.gan is None:  # against a discriminator PSNR falls on purpose
+        assert column("validation_psnr.csv", "psnr_db")[-1] > start - 0.5
+
+
+def column(file, name):
+    with (Path("metrics/curves") / file).open() as curve:
+        return [float(row[name]) for row in csv.DictReader(curve)]
 
 
 @pytest.mark.slow

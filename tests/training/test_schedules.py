@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from hydra.utils import instantiate
@@ -60,6 +62,18 @@ def test_a_step_decay_halves_again_and_again():
 def test_a_multi_step_decay_halves_at_each_milestone():
     seen = rates_of(of_conf("multi_step", milestones=[1, 2, 4]), 5)
     assert seen == pytest.approx([1, 0.5, 0.25, 0.25, 0.125, 0.125])
+
+
+def test_cosines_are_the_authors_but_for_the_step_of_each_restart():
+    steps, period, lowest = 12, 4, 0.2
+    seen = rates_of(of_conf("cosine_restarts", T_0=period, eta_min=lowest), steps)
+    for step in range(steps + 1):
+        # BasicSR's code looks for the first of the periods' ends that is not before the step.
+        begins = period * max(0, math.ceil(step / period) - 1)
+        authors = lowest + (1 - lowest) * (1 + math.cos(math.pi * (step - begins) / period)) / 2
+        restarts = step > 0 and step % period == 0
+        assert seen[step] == pytest.approx(1.0 if restarts else authors)
+        assert not restarts or authors == pytest.approx(lowest)
 
 
 def test_cosines_start_again_from_the_top():
