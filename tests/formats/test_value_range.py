@@ -112,6 +112,18 @@ def test_files_arrays_and_images_are_enlarged_alike(tmp_path):
     assert np.array_equal(np.asarray(upscaler(Image.fromarray(pixels))), made)
 
 
+@pytest.mark.parametrize(("white", "told"), [(1000, True), (60_000, False)])
+def test_low_values_that_8_bits_would_make_black_are_told(enlarged, tmp_path, white, told):
+    tifffile.imwrite(tmp_path / "a.tif", low(white))
+    made = np.asarray(Image.open(enlarged(tmp_path / "a.tif", "b.bmp")))
+    assert abs(int(made.max()) - white / 257) < 8
+    note = f"{tmp_path / 'a.tif'}: 16 bits become 8, in which its white, 1000, is 4"
+    assert any(each.startswith(note) for each in enlarged.notes) == told
+    enlarged.notes.clear()
+    enlarged(tmp_path / "a.tif", "b.png")
+    assert not any("become 8" in each for each in enlarged.notes)
+
+
 @pytest.mark.parametrize("offset", [0, 4_000_000_000])
 def test_values_far_from_zero_keep_their_differences(enlarged, tmp_path, offset):
     pixels = low(200).astype(np.uint32) + np.uint32(offset)

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from drnsr.atomic import atomic_path
 from drnsr.formats.file import PAGED, Format, FormatError, Made
+from drnsr.formats.picture import full_range
 
 
 def check_target(file_format: Format, pages: Sequence[Made]) -> None:
@@ -35,7 +38,7 @@ def check_target(file_format: Format, pages: Sequence[Made]) -> None:
 
 
 def losses(file_format: Format, pages: Sequence[Made], text: str) -> list[str]:
-    """What a format cannot hold of what stands beside the pixels, for the person to know.
+    """What a format cannot hold of pixels and what stands beside them, for the person to know.
 
     Args:
         file_format: of the file.
@@ -44,8 +47,21 @@ def losses(file_format: Format, pages: Sequence[Made], text: str) -> list[str]:
     """
     from drnsr.formats.exif import exif_for_jpeg
 
-    lost = [exif_for_jpeg(made, text)[1] for made in pages] if file_format == "jpeg" else []
+    lost = [_darkened(file_format, made) for made in pages]
+    if file_format == "jpeg":
+        lost += [exif_for_jpeg(made, text)[1] for made in pages]
     return [each for each in lost if each is not None]
+
+
+def _darkened(file_format: Format, made: Made) -> str | None:
+    """What becomes of 16 bits whose white is low, where 8 are stored."""
+    picture = made.source.picture
+    deep = file_format in (*PAGED, "png") or (file_format == "ppm" and picture.channels.count == 1)
+    white = picture.value_range[1]
+    if deep or picture.dtype != np.uint16 or white > full_range(picture.dtype)[1] / 4:
+        return None
+    darker = f"its white, {white:.6g}, is {white / 257:.0f}"
+    return f"16 bits become 8, in which {darker}: take --format png"
 
 
 def write_picture(path: Path, file_format: Format, pages: Sequence[Made], text: str) -> None:
