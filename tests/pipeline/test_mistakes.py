@@ -52,24 +52,13 @@ def test_a_training_without_data_says_what_to_run(project):
 )
 def test_a_folder_that_a_live_process_writes_to(project, folder):
     with sole_process(project.root / "taken"):
-        error = fails_with(project, "python", "-m", "pipelines.train", *folder)
+        error = fails_with(project, "python", "-m", "pipelines.fetch", *folder)
         assert "taken: another process writes there" in error
         assert [path.name for path in (project.root / "taken").iterdir()] == [".lock"]
 
 
-@pytest.mark.parametrize(
-    ("choices", "told"),
-    [
-        ({"init_from": "start.safetensors"}, "init_from: there is no file start.safetensors here"),
-        ({"data": "folder"}, "folder: the pictures of data/own are not here"),
-        (
-            {"experiment": "single_image", "image": "me.png"},
-            "image: the pictures of me.png are",
-        ),
-        ({"benchmark": "folder"}, "benchmark_folder: the pictures of data/own_test are not here"),
-    ],
-)
-def test_a_queued_run_that_has_no_copy_of_the_users_files(project, tmp_path, choices, told):
+@pytest.mark.slow
+def test_a_queued_run_that_has_no_copy_of_the_users_files(project, tmp_path):
     """DVC runs a queued experiment in a copy of what git knows; DVC_ROOT names the project."""
     original = tmp_path / "original"
     for name in ("start.safetensors", "me.png", "data/own/me.png", "data/own_test/me.png"):
@@ -78,11 +67,19 @@ def test_a_queued_run_that_has_no_copy_of_the_users_files(project, tmp_path, cho
     queued = Project(project.root, project.environment | {"DVC_ROOT": str(original)})
     queued.run("python", "-m", "pipelines.config")  # the defaults read none of them
     before = (project.root / "resolved.yaml").read_bytes()
-    queued.choose(**choices)
-    error = fails_with(queued, "python", "-m", "pipelines.config")
-    assert f"params.yaml: {told}" in error
-    assert f"name it by its path, {original}" in error
-    assert (project.root / "resolved.yaml").read_bytes() == before
+    chosen = (project.root / "params.yaml").read_bytes()
+    for choices, told in (
+        ({"init_from": "start.safetensors"}, "init_from: there is no file start.safetensors here"),
+        ({"data": "folder"}, "folder: the pictures of data/own are not here"),
+        ({"experiment": "single_image", "image": "me.png"}, "image: the pictures of me.png are"),
+        ({"benchmark": "folder"}, "benchmark_folder: the pictures of data/own_test are not here"),
+    ):
+        (project.root / "params.yaml").write_bytes(chosen)
+        queued.choose(**choices)
+        error = fails_with(queued, "python", "-m", "pipelines.config")
+        assert f"params.yaml: {told}" in error
+        assert f"name it by its path, {original}" in error
+        assert (project.root / "resolved.yaml").read_bytes() == before
 
 
 def test_an_empty_folder_of_pictures(project):
