@@ -52,6 +52,9 @@ TRAINING_PARAMS = (
 
 def train(config: DictConfig) -> None:
     """Train, save the model and its curves; by hand, maybe prepare before and evaluate after."""
+    from drnsr.training.precision import check_hardware
+
+    check_hardware(config.trainer.accelerator, config.trainer.precision)
     if config.run.prepare_before_training:
         fetch(config)
         prepare(config)

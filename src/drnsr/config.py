@@ -3,6 +3,7 @@
 import collections.abc
 import inspect
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from drnsr.errors import UserError
 from drnsr.evaluation.protocol import get_protocol
+from drnsr.limits import rehearse, wrong_number, wrong_value
 from drnsr.tracking.store import missing_in_copy
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -273,6 +275,7 @@ def check(config: DictConfig) -> DictConfig:
     checked = OmegaConf.create(plain)
     _check_values(checked)
     _check_network(checked)
+    _check_steps(checked)
     return checked
 
 
@@ -282,6 +285,8 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     Raises:
         ConfigError: names the first key that is unknown, missing or of another type.
     """
+    if wrong := wrong_number(config):
+        raise ConfigError(wrong)
     try:
         plain: Any = config
         # What an interpolation stands for is of some type once it is resolved, and not before.
@@ -293,45 +298,25 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     return cast(dict[str, Any], plain)
 
 
-_WHOLE_NUMBERS_FROM_1 = (
-    *("fetch.connections", "fetch.max_unpacked", "prepare.max_pixels", "prepare.min_side"),
-    *("loader.batch_size", "loader.validation_crop"),
-    *("trainer.max_steps", "trainer.validate_every", "trainer.log_every", "trainer.threads"),
-    "checkpoints.keep",
-)
-_PRECISIONS = ("auto", "32-true", "64-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true")
-_FAIL_OR_SKIP = ("fail", "skip")
-_ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
-
-
 def _check_values(config: DictConfig) -> None:
     """What types do not say."""
+    if wrong := wrong_value(config):
+        raise ConfigError(wrong)
     _check_scales(config)
     _check_crops(config.loader)
-    wrong = {name: "1 or more" for name in _WHOLE_NUMBERS_FROM_1 if _select(config, name) < 1}
-    for name in ("prepare.bad_images", "trainer.bad_losses"):
-        if _select(config, name) not in _FAIL_OR_SKIP:
-            wrong[name] = f"one of {', '.join(_FAIL_OR_SKIP)}"
-    if config.prepare.max_shift <= 0:
-        wrong["prepare.max_shift"] = "more than 0"
-    if not 0 < config.data.validation_fraction < 1:
-        wrong["data.validation_fraction"] = "between 0 and 1"
-    if not 0 <= config.trainer.ema_decay < 1:
-        wrong["trainer.ema_decay"] = "0 or more, and less than 1"
-    if config.trainer.precision not in _PRECISIONS:
-        wrong["trainer.precision"] = f"one of {', '.join(_PRECISIONS)}"
-    if config.trainer.accelerator not in _ACCELERATORS:
-        wrong["trainer.accelerator"] = f"one of {', '.join(_ACCELERATORS)}"
-    not_negative = ["seed", "loader.workers", "checkpoints.seconds"]
-    if config.gan is not None:
-        not_negative += [f"gan.weights.{term}" for term in config.gan.weights]
-    for name in not_negative:
-        if _select(config, name) < 0:
-            wrong[name] = "0 or more"
     get_protocol(config.protocol)  # which says what is wrong with it
     _check_schedule(config)
-    for name, wanted in wrong.items():
-        raise ConfigError(f"{name}: {_select(config, name)} is not {wanted}")
+
+
+def _check_steps(config: DictConfig) -> None:
+    """Let the libraries say now, and not at the first step, which numbers they do not take."""
+    from hydra.utils import instantiate
+
+    failed = rehearse(lambda name: instantiate(config[name]))
+    if failed is not None:
+        name, error = failed
+        cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+        raise ConfigError(f"{name}: {one_line(cause)}") from error
 
 
 # Schedules that end with the run, and what each calls its steps. The others have no end: what they
@@ -365,7 +350,8 @@ def _check_scales(config: DictConfig) -> None:
         numbers = all(isinstance(scale, int) for scale in scales)
         if not numbers or not scales or len(set(scales)) < len(scales) or min(scales) < 2:
             raise ConfigError(f"{name}: {scales} is not different whole numbers from 2")
-    for scale in (config.scale, *config.loader.scales):
+    single = [] if config.data.single is None else [config.data.single.scale]
+    for scale in (config.scale, *config.loader.scales, *single):
         if scale not in prepared:
             raise ConfigError(
                 f"scale {scale} is not among data.scales {prepared};"
@@ -433,11 +419,15 @@ def _without_weights(name: str, node: DictConfig) -> Any:  # noqa: ANN401 (what 
     arguments = {str(key): value for key, value in node.items()}
     build = resolve_name(arguments.pop("_target_"))
     for key, value in arguments.items():
-        if isinstance(value, int) and value > LARGEST_HYPER_PARAMETER:
-            raise ConfigError(f"{name}.{key}: {value} is more than {LARGEST_HYPER_PARAMETER}")
+        if isinstance(value, int) and not 0 <= value <= LARGEST_HYPER_PARAMETER:
+            raise ConfigError(f"{name}.{key}: {value} is not in 0..{LARGEST_HYPER_PARAMETER}")
     try:
-        with torch.device("meta"):
-            return build(**arguments)
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, on layers of no size
+            network = build(**arguments)
+        if empty := [each for each, p in network.named_parameters() if p.numel() == 0]:
+            raise ValueError(f"{empty[0]} has no size; one of these numbers is too small")
+        return network
     except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise ConfigError(f"{name}: {one_line(error)}") from error
 

@@ -10,7 +10,12 @@ def clip_norm(optimizer: Optimizer, *, max_norm: float) -> None:
     Args:
         optimizer: whose parameters' gradients are clipped in place.
         max_norm: largest Euclidean norm.
+
+    Raises:
+        ValueError: it is not more than 0: the gradients would be turned round, or gone.
     """
+    if max_norm <= 0:
+        raise ValueError(f"max_norm: {max_norm} is not more than 0")
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     nn.utils.clip_grad_norm_(parameters, max_norm)
 
@@ -24,7 +29,12 @@ def clip_adjustably(optimizer: Optimizer, *, theta: float) -> None:
     Args:
         optimizer: whose parameters' gradients are clipped in place, each group by its own rate.
         theta: the limit times the learning rate.
+
+    Raises:
+        ValueError: it is not more than 0.
     """
+    if theta <= 0:
+        raise ValueError(f"theta: {theta} is not more than 0")
     for group in optimizer.param_groups:
         if group["lr"] > 0:  # at the end of a schedule there is no step to limit
             nn.utils.clip_grad_value_(group["params"], theta / float(group["lr"]))

@@ -22,7 +22,8 @@ class EMA(WeightAveraging):
         def average(old: Tensors, new: Tensors, num_averaged: Tensor | int) -> None:
             n = int(num_averaged)
             of_this_step = get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))  # type: ignore[no-untyped-call]
-            of_this_step(old, new, num_averaged)
+            # Weights of bf16 are averaged in fp32: in bf16 the average would stand still.
+            of_this_step(old, [n.to(o.dtype) for o, n in zip(old, new, strict=True)], num_averaged)
 
         # All tensors in one call: one after another cost a small network 3 % of its step.
         super().__init__(use_buffers=False, multi_avg_fn=average)

@@ -109,8 +109,12 @@ def fit(
         enable_model_summary=False,
         default_root_dir=checkpoints.folder,  # where a requeued job on SLURM looks
     )
+    if precision == "64-true":
+        # Lightning does so later, when averages are made and states are loaded: in fp32.
+        module.double()
     with _told(checkpoints.folder):
         trainer.fit(module, datamodule=data, ckpt_path=checkpoints.newest(), weights_only=True)
+    module.float()  # of bf16 and fp64 too, models are kept in fp32
     return finite.skipped
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import cast
 
+import torch
 import torch.nn.functional as F
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -111,7 +112,8 @@ class GANTraining(PixelTraining):
     def on_fit_start(self) -> None:
         """Bring the perceptual loss, which is no part of this module, to its device."""
         if self._perceptual is not None:
-            self._perceptual.to(self.device)
+            is_fp64 = self.dtype == torch.float64
+            self._perceptual.to(self.device, torch.float64 if is_fp64 else torch.float32)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """One step of the network and one of the discriminator; the network's loss."""
@@ -141,7 +143,7 @@ class GANTraining(PixelTraining):
     def _network_loss(self, sr: Tensor, hr: Tensor) -> Tensor:
         weights = self._weights
         pixel = self._loss(sr, hr)
-        adversarial = relativistic_average_loss(self.discriminator(sr), self.discriminator(hr))
+        adversarial = relativistic_average_loss(self._judge(sr), self._judge(hr))
         loss: Tensor = weights.pixel * pixel + weights.adversarial * adversarial
         self._note("train_pixel", pixel)
         self._note("train_adversarial", adversarial)
@@ -153,10 +155,17 @@ class GANTraining(PixelTraining):
         return loss
 
     def _discriminator_loss(self, sr: Tensor, hr: Tensor) -> Tensor:
-        real, fake = self.discriminator(hr), self.discriminator(sr)
+        real, fake = self._judge(hr), self._judge(sr)
         loss = relativistic_average_loss(real, fake, constant_averages=True)
         self._note("train_discriminator", loss)
         return loss
+
+    def _judge(self, pictures: Tensor) -> Tensor:
+        """What the discriminator says, in the type of its weights."""
+        judged: Tensor = self.discriminator(
+            pictures.to(next(self.discriminator.parameters()).dtype)
+        )
+        return judged
 
     def _note(self, name: str, value: Tensor) -> None:
         self.log(name, value, logger=False)

@@ -62,7 +62,7 @@ class PixelTraining(L.LightningModule):
     def validation_step(self, batch: Batch, _: int) -> None:
         """Measure one validation crop."""
         lr, hr = (self._planes(pixels) for pixels in batch)
-        sr = self._enlarge(lr, hr).float()
+        sr = self._enlarge(lr, hr)
         if self.network.descriptor.colour == "RGB":
             sr = sr.mul(255).round().clamp(0, 255) / 255
         psnr = peak_signal_noise_ratio(sr, hr, data_range=1.0)
@@ -88,10 +88,12 @@ class PixelTraining(L.LightningModule):
             self._clipping(optimizer)
 
     def _enlarge(self, lr: Tensor, hr: Tensor) -> Tensor:
-        return self.network.enlarge(lr, hr.shape[-1] // lr.shape[-1])
+        """The network's pictures; whatever it computes in, they are compared in that of ``hr``."""
+        weights = next(self.network.parameters()).dtype
+        return self.network.enlarge(lr.to(weights), hr.shape[-1] // lr.shape[-1]).to(hr.dtype)
 
     def _planes(self, pixels: Tensor) -> Tensor:
-        """What the network works on, 0..1."""
-        rgb = pixels.float() / 255
+        """What the network works on, 0..1, in fp32 or, for weights of fp64, in that."""
+        rgb = pixels.to(torch.float64 if self.dtype == torch.float64 else torch.float32) / 255
         planes = rgb if self.network.descriptor.colour == "RGB" else luma_planes(rgb)
         return planes.contiguous(memory_format=self._layout)

@@ -45,6 +45,10 @@ class Muon(torch.optim.Optimizer):
             raise ValueError(f"Muon's rates {lr} and {adam_lr} must not be negative")
         if not 0 <= momentum < 1:
             raise ValueError(f"Muon's momentum {momentum} is not in 0 <= momentum < 1")
+        if not all(0 <= beta < 1 for beta in betas) or eps < 0:
+            raise ValueError(
+                f"Muon's betas {betas} are not in 0 <= beta < 1, or eps {eps} is below 0"
+            )
         everything = list(params)
         hidden = [each for each in everything if each.ndim > 1][1:-1]
         if not hidden:

@@ -23,9 +23,9 @@ class PerceptualLoss:
     def __init__(self, features: nn.Module) -> None:
         self._features = features.eval().requires_grad_(False)
 
-    def to(self, device: torch.device) -> None:
-        """Compute there from now on."""
-        self._features.to(device)
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Compute there, and in that type, from now on."""
+        self._features.to(device, dtype)
 
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss of two batches of pictures, a scalar; gradients reach ``prediction`` alone."""

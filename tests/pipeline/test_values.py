@@ -1,0 +1,184 @@
+"""Every value that a key can have: it trains, or is refused in one line that names it."""
+
+import copy
+import math
+from typing import get_args
+
+import pytest
+import torch
+from lightning.fabric.connector import _PRECISION_INPUT
+from lightning.pytorch.accelerators import AcceleratorRegistry
+from omegaconf import OmegaConf
+
+from drnsr.checkpoints.native import load_model
+from drnsr.config import check
+from drnsr.errors import UserError
+from drnsr.training.precision import HardwareError, check_hardware
+from pipelines.train import train
+from tests.pipeline.test_experiments import composed, prepared, shrunk
+
+__all__ = ["prepared"]  # a fixture
+
+TINY = (
+    *("debug=fast", "loader.batch_size=2", "loader.validation_crop=16", "trainer.accelerator=cpu"),
+    *("checkpoints.keep=1", "trainer.threads=1"),
+)
+
+
+def refusal(call, *arguments):
+    """What a call is refused with, if it is; told in one line."""
+    try:
+        call(*arguments)
+    except UserError as error:
+        told = str(error)
+    else:
+        return None
+    assert "\n" not in told
+    return told
+
+
+# Lightning's own list: literals of numbers and of strings.
+PRECISIONS = [str(name) for literal in get_args(_PRECISION_INPUT) for name in get_args(literal)]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_precision_trains_or_is_refused(prepared, monkeypatch, precision):
+    monkeypatch.chdir(prepared)
+
+    refused = refusal(lambda: composed(f"trainer.precision='{precision}'", *TINY))
+    if refused is not None:
+        assert precision not in ("32-true", "64-true", "bf16-true", "bf16-mixed", "16-mixed")
+        assert f"trainer.precision: {precision} " in refused
+        return
+    config = shrunk(composed(f"trainer.precision='{precision}'", *TINY))
+    if precision == "16-mixed":  # which Lightning would take bf16-mixed for
+        told = refusal(train, config)
+        assert "trainer.precision: 16-mixed cannot be computed in on this machine's cpu" in told
+        return
+    assert refusal(train, config) is None
+    for name, weights in load_model(prepared / "models/model.safetensors").state_dict().items():
+        assert weights.dtype == torch.float32, name
+        assert weights.isfinite().all(), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["64-true", "bf16-true"])
+def test_a_discriminator_trains_in_it_too(prepared, monkeypatch, precision):
+    monkeypatch.chdir(prepared)
+    config = composed("experiment=esrgan_x4", f"trainer.precision={precision}", *TINY)
+    assert refusal(train, shrunk(config)) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["auto", "gpu", "hpu", *AcceleratorRegistry.available_accelerators()]
+)
+def test_an_accelerator_trains_or_is_refused(name):
+    if (refused := refusal(composed, f"trainer.accelerator={name}")) is not None:
+        assert refused.startswith(f"trainer.accelerator: {name} is not one of ")
+        return
+    refused = refusal(check_hardware, name, "auto")
+    here = {"auto", "cpu"}
+    if torch.cuda.is_available():
+        here |= {"gpu", "cuda"}
+    if torch.backends.mps.is_available():
+        here |= {"gpu", "mps"}
+    assert (refused is None) == (name in here)
+    if refused is not None:
+        assert refused.startswith(f"trainer.accelerator: {name} cannot be used on this machine")
+
+
+def test_what_the_machine_lacks_is_told_before_anything_is_fetched(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(
+        "lightning.pytorch.accelerators.CUDAAccelerator.is_available", lambda: False
+    )
+    config = composed("trainer.accelerator=cuda")
+    config.run.prepare_before_training = True
+    with pytest.raises(HardwareError, match=r"trainer\.accelerator: cuda .* take auto or cpu"):
+        train(config)
+    assert not list(tmp_path.iterdir())
+
+
+CHOICES = [
+    (),
+    ("optimizer=muon", "scheduler=multi_step", "clipping=norm", "loss=charbonnier"),
+    ("optimizer=sgd", "scheduler=step", "clipping=adjustable", "model=edsr"),
+    ("experiment=esrgan_x4",),
+    ("model=rcan", "scheduler=cosine_restarts"),
+    ("model=rrdbnet", "scale=4", "scheduler=warmup_linear"),
+    ("model=vdsr",),
+    ("model=dbpn",),
+    ("model=dbpn_mr",),
+    ("model=mdsr",),
+    ("data=single", "benchmark=single"),
+]
+
+
+def extremes(value):
+    """Those of a number's own type, and one beyond every type."""
+    least = [0, -1, 2**31, 2**63] if isinstance(value, int) else [0.0, -1.0, 1e308, -math.inf]
+    return [*least, 10**400, *([math.nan, math.inf] if isinstance(value, float) else [])]
+
+
+def numbers(node, key=""):
+    if isinstance(node, dict | list):
+        for name, value in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from numbers(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(node, int | float) and not isinstance(node, bool):
+        yield key, node
+
+
+def with_extremes(config, skipped=()):
+    """The configuration with each of its numbers at each extreme, and which it is."""
+    for key, value in numbers(OmegaConf.to_container(config)):
+        if key in skipped:
+            continue
+        for extreme in extremes(value):
+            changed = copy.deepcopy(config)
+            OmegaConf.update(changed, key, extreme, merge=False)
+            yield key, extreme, changed
+
+
+@pytest.mark.slow
+def test_each_number_at_its_extremes_is_taken_or_refused():
+    refused = set()
+    tried = set()
+    for choice in CHOICES:
+        config = composed(*choice)
+        # What was tried with the choices before is not what this one changes.
+        changed = dict(numbers(OmegaConf.to_container(config)))
+        known = [key for key, value in changed.items() if (key, value) in tried]
+        tried |= set(changed.items())
+        for key, extreme, other in with_extremes(config, known):
+            told = refusal(check, other)
+            if told is not None:
+                refused.add((key, extreme))
+            else:
+                assert math.isfinite(extreme), key
+                assert abs(extreme) < 2**63 or isinstance(extreme, float), key
+    assert ("seed", 2**63) in refused
+    assert ("optimizer.lr", -1.0) in refused
+
+
+TRAINED = (
+    *("seed", "optimizer", "scheduler", "clipping", "loss", "loader", "trainer", "checkpoints"),
+    *("model", "prepare"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of torch's, on steps of 1e308
+@pytest.mark.parametrize("choice", CHOICES[:2], ids=["default", "muon"])
+def test_what_is_taken_trains_or_ends_in_one_line(prepared, monkeypatch, choice):
+    monkeypatch.chdir(prepared)
+    config = shrunk(composed(*choice, *TINY))
+    ended = trained = 0
+    for key, _, other in with_extremes(config):
+        if not key.startswith(TRAINED) or refusal(check, other) is not None:
+            continue
+        if refusal(train, other) is None:
+            trained += 1
+        else:
+            ended += 1  # a loss that is infinite, or no picture as large as a crop
+    assert trained > ended > 0
