@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from PIL import Image
 
+from drnsr.errors import SignalError
 from drnsr.formats.file import Made, Metadata
 
 ORIENTATION, SOFTWARE = 274, 305
@@ -31,6 +32,8 @@ def read_exif(image: Image.Image) -> tuple[Image.Exif | None, int, tuple[str, ..
         exif = image.getexif()
         orientation = exif.pop(ORIENTATION, 1)
         tags = list(exif)
+    except SignalError:
+        raise
     except Exception:  # Pillow has no error of its own for it, and the pixels are what matters
         return None, 1, ("EXIF that is damaged, left out",)
     orientation = orientation if isinstance(orientation, int) else 1
@@ -44,6 +47,8 @@ def read_exif(image: Image.Image) -> tuple[Image.Exif | None, int, tuple[str, ..
 def _can_be_written(exif: Image.Exif, tags: Sequence[int]) -> bool:
     try:
         Image.Exif().load(_copied(exif, tags).tobytes())
+    except SignalError:
+        raise
     except Exception:  # as above
         return False
     return True
