@@ -59,6 +59,20 @@ class Block(nn.Module):
         return x + self.residual_scale * self.body(x)
 
 
+def without_mean_shift(network):
+    """As traiNNer-redux has it with ``norm: false``: no such layers, and 0..1 inside."""
+    network.img_range = 1.0
+    network.sub_mean = network.add_mean = nn.Identity()
+    return network
+
+
+class OfSuperImage:
+    """Hugging Face's: nobody multiplies 0..1 by the range that its mean shift is of."""
+
+    def forward(self, x):
+        return self.add_mean(self.middle(self.sub_mean(x)))
+
+
 class EDSRPyTorch(MeanShifted):
     def __init__(self, scale, features, blocks, residual_scale=1.0, **options):
         super().__init__(**options)
@@ -70,6 +84,13 @@ class EDSRPyTorch(MeanShifted):
     def middle(self, x):
         x = self.head(x)
         return self.tail(x + self.body(x))
+
+
+class SuperImageEDSR(EDSRPyTorch):
+    """Its mean shift is in the file and never run."""
+
+    def forward(self, x):
+        return self.middle(x)
 
 
 class MDSRPyTorch(MeanShifted):
@@ -135,6 +156,10 @@ class RCANOfficial(MeanShifted):
         return self.tail(x + self.body(x))
 
 
+class SuperImageRCAN(OfSuperImage, RCANOfficial):
+    pass
+
+
 class TorchSRVDSR(MeanShifted):
     def __init__(self, features, layers):
         super().__init__(img_range=1.0)
@@ -189,29 +214,31 @@ class BasicSRRCAN(BasicSREDSR):
             return x * self.attention(x)
 
     class Rcab(nn.Module):
-        def __init__(self, features, reduction):
+        def __init__(self, features, reduction, residual_scale):
             super().__init__()
+            self.residual_scale = residual_scale
             self.rcab = nn.Sequential(
                 *(conv(features, features), nn.ReLU(), conv(features, features)),
                 BasicSRRCAN.Attention(features, reduction),
             )
 
         def forward(self, x):
-            return x + self.rcab(x)
+            return x + self.residual_scale * self.rcab(x)
 
     class Group(nn.Module):
-        def __init__(self, features, blocks, reduction):
+        def __init__(self, features, blocks, reduction, residual_scale):
             super().__init__()
-            rcabs = [BasicSRRCAN.Rcab(features, reduction) for _ in range(blocks)]
+            rcabs = [BasicSRRCAN.Rcab(features, reduction, residual_scale) for _ in range(blocks)]
             self.residual_group = nn.Sequential(*rcabs)
             self.conv = conv(features, features)
 
         def forward(self, x):
             return x + self.conv(self.residual_group(x))
 
-    def __init__(self, scale, features, groups, blocks, reduction):
+    def __init__(self, scale, features, groups, blocks, reduction, residual_scale=1.0):
         super().__init__(scale, features, 0)
-        self.body = nn.Sequential(*(self.Group(features, blocks, reduction) for _ in range(groups)))
+        inside = features, blocks, reduction, residual_scale
+        self.body = nn.Sequential(*(self.Group(*inside) for _ in range(groups)))
 
 
 def dense_block(x, convs):
@@ -248,8 +275,9 @@ class RRDBNetForeign(nn.Module):
     BASICSR = ("conv_first", "body", "rdb", "conv_body", "conv_up", "conv_hr", "conv_last")
     ESRGAN = ("conv_first", "RRDB_trunk", "RDB", "trunk_conv", "upconv", "HRconv", "conv_last")
 
-    def __init__(self, names, features, blocks, growth, unshuffle=1):
+    def __init__(self, names, features, blocks, growth, unshuffle=1, doublings=2):
         super().__init__()
+        self.doublings = doublings
         self.first, self.trunk, self.dense, self.end, self.up, self.hr, self.last = names
         self.unshuffle = unshuffle
         self.add_module(self.first, conv(3 * unshuffle**2, features))
@@ -260,7 +288,8 @@ class RRDBNetForeign(nn.Module):
 
         trunk = [Named(**{f"{self.dense}{n}": dense() for n in (1, 2, 3)}) for _ in range(blocks)]
         self.add_module(self.trunk, nn.Sequential(*trunk))
-        for name in (self.end, f"{self.up}1", f"{self.up}2", self.hr):
+        ups = (f"{self.up}{number + 1}" for number in range(doublings))
+        for name in (self.end, *ups, self.hr):
             self.add_module(name, conv(features, features))
         self.add_module(self.last, conv(features, 3))
 
@@ -269,8 +298,8 @@ class RRDBNetForeign(nn.Module):
         for block in getattr(self, self.trunk):
             x = rrdb(x, [list(dense.children()) for dense in block.children()])
         x = first + getattr(self, self.end)(x)
-        for number in (1, 2):
-            x = getattr(self, f"{self.up}{number}")(F.interpolate(x, scale_factor=2))
+        for number in range(self.doublings):
+            x = getattr(self, f"{self.up}{number + 1}")(F.interpolate(x, scale_factor=2))
             x = F.leaky_relu(x, 0.2)
         return getattr(self, self.last)(F.leaky_relu(getattr(self, self.hr)(x), 0.2))
 
@@ -278,7 +307,7 @@ class RRDBNetForeign(nn.Module):
 class OldestESRGAN(nn.Module):
     """All layers numbered; `model.1.sub` holds the trunk."""
 
-    def __init__(self, features, blocks, growth, doublings):
+    def __init__(self, features, blocks, growth, doublings, factor=2):
         super().__init__()
         widths = dense_widths(features, growth)
 
@@ -288,7 +317,8 @@ class OldestESRGAN(nn.Module):
         trunk = [Named(**{f"RDB{n}": dense() for n in (1, 2, 3)}) for _ in range(blocks)]
         layers = [conv(3, features), Named(sub=nn.Sequential(*trunk, conv(features, features)))]
         for _ in range(doublings):
-            layers += [nn.Upsample(scale_factor=2), conv(features, features), nn.LeakyReLU(0.2)]
+            enlarged = nn.Upsample(scale_factor=factor)
+            layers += [enlarged, conv(features, features), nn.LeakyReLU(0.2)]
         layers += [conv(features, features), nn.LeakyReLU(0.2), conv(features, 3)]
         self.model = nn.Sequential(*layers)
 

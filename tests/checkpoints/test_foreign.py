@@ -50,6 +50,7 @@ CASES = {
     "Real-ESRGAN RRDBNet x2": (RRDB, (RRDB.BASICSR, 8, 2, 4, 2), {}, "params_ema"),
     "Real-ESRGAN RRDBNet x1": (RRDB, (RRDB.BASICSR, 8, 2, 4, 4), {}, "params_ema"),
     "ESRGAN": (RRDB, (RRDB.ESRGAN, 8, 2, 4), {}, None),
+    "BSRGAN x2": (RRDB, (RRDB.ESRGAN, 8, 2, 4), {"doublings": 1}, None),
     "oldest ESRGAN x4": (theirs.OldestESRGAN, (8, 2, 4, 2), {}, None),
     "oldest ESRGAN x2": (theirs.OldestESRGAN, (8, 2, 4, 1), {}, None),
     "DBPN x2": (theirs.DBPNOfficial, (2, 4, 8, 3), {}, None),
@@ -197,6 +198,164 @@ def test_what_else_a_training_program_saved_is_left_aside(lr, tmp_path):
     torch.save(content, tmp_path / "edsr.pt")
     ours = load_network(tmp_path / "edsr.pt")
     torch.testing.assert_close(ours(lr), their(lr), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("network", [theirs.RCANOfficial, theirs.EDSRPyTorch])
+def test_without_its_mean_layers_a_network_takes_0_to_1(network, lr, tmp_path):
+    their = build(network, *((2, 16, 2, 2, 4) if network is theirs.RCANOfficial else (2, 8, 2)))
+    their = theirs.without_mean_shift(their)
+    torch.save({"params": their.state_dict()}, tmp_path / "sr.pth")
+    foreign = load_foreign(tmp_path / "sr.pth")
+    torch.testing.assert_close(foreign.network(lr), their(lr), atol=1e-5, rtol=0)
+    assert "img_range: 1.0, rgb_mean: [0.0, 0.0, 0.0]" in foreign.description
+    given = {"img_range": 255, "rgb_mean": [0.4488, 0.4371, 0.4040]}
+    other = load_foreign(tmp_path / "sr.pth", given).network(lr)
+    assert (other - their(lr)).abs().max() > 0.1
+
+
+def config_of(architecture, **values):
+    """As super-image writes it beside the weights."""
+    config = {"model_type": architecture, "data_parallel": False, "n_colors": 3, "rgb_range": 255}
+    return json.dumps(config | {"rgb_mean": [0.4488, 0.4371, 0.4040], "scale": None} | values)
+
+
+SUPER_IMAGE = {
+    "EDSR": (theirs.SuperImageEDSR, (2, 8, 2, 0.1), {"n_feats": 8, "n_resblocks": 2}),
+    "RCAN": (theirs.SuperImageRCAN, (2, 16, 2, 3, 4), {"n_feats": 16, "n_resblocks": 3}),
+}
+
+
+@pytest.mark.parametrize("architecture", SUPER_IMAGE)
+def test_super_image_is_told_by_the_config_beside_it(architecture, lr, tmp_path):
+    network, arguments, config = SUPER_IMAGE[architecture]
+    their = build(network, *arguments)
+    weights = tmp_path / "pytorch_model_2x.pt"
+    torch.save(their.state_dict(), weights)
+    (tmp_path / "config.json").write_text(config_of(architecture, res_scale=0.1, **config))
+    foreign = load_foreign(weights)
+    assert foreign.description == f"{architecture} x2, weights of super-image"
+    torch.testing.assert_close(foreign.network(lr), their(lr), atol=1e-4, rtol=0)
+    # Without it nobody can know, but may say so.
+    (tmp_path / "config.json").unlink()
+    assert "super-image" not in load_foreign(weights).description
+    given = {"img_range": 1}
+    if architecture == "EDSR":
+        given |= {"rgb_mean": [0, 0, 0], "residual_scale": 0.1}
+    told = load_foreign(weights, given).network
+    torch.testing.assert_close(told(lr), their(lr), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        config_of("EDSR", n_feats=64, n_resblocks=16, res_scale=1),  # of other weights
+        '{"model_type": "bert", "architectures": ["BertModel"]}',
+        "[" * 100_000,
+        "[1, 2]",
+        "no JSON",
+        "",
+    ],
+)
+def test_another_config_changes_nothing(config, lr, tmp_path):
+    their = build(theirs.EDSRPyTorch, 2, 8, 2)
+    torch.save(their.state_dict(), tmp_path / "edsr.pt")
+    (tmp_path / "config.json").write_text(config)
+    torch.testing.assert_close(load_network(tmp_path / "edsr.pt")(lr), their(lr), atol=1e-5, rtol=0)
+
+
+def test_a_residual_scale_of_basicsr_rcan_can_be_given(lr, tmp_path):
+    their = build(theirs.BasicSRRCAN, 2, 16, 2, 3, 4, 0.3)
+    torch.save({"params": their.state_dict()}, tmp_path / "rcan.pth")
+    assert "residual_scale" in load_foreign(tmp_path / "rcan.pth").assumed
+    given = load_foreign(tmp_path / "rcan.pth", {"residual_scale": 0.3})
+    torch.testing.assert_close(given.network(lr), their(lr), atol=1e-5, rtol=0)
+
+
+def test_the_oldest_esrgan_of_one_enlargement_may_be_of_scale_3(lr, tmp_path):
+    their = build(theirs.OldestESRGAN, 8, 2, 4, 1, factor=3)
+    torch.save(their.state_dict(), tmp_path / "esrgan.pth")
+    assert load_foreign(tmp_path / "esrgan.pth").assumed == {"scale": 2}
+    ours = load_foreign(tmp_path / "esrgan.pth", {"scale": 3})
+    assert ours.assumed == {}
+    torch.testing.assert_close(ours.network(lr), their(lr), atol=1e-5, rtol=0)
+    with pytest.raises(ModelFileError, match="scale: 4 is neither 2 nor 3"):
+        load_foreign(tmp_path / "esrgan.pth", {"scale": 4})
+
+
+def test_a_dbpn_with_as_many_recurrences_as_stages_can_be_said_to_be_recurrent(lr, tmp_path):
+    their = build(theirs.DBPNOfficial, 4, 4, 8, 3, recurrences=3)
+    torch.save(their.state_dict(), tmp_path / "dbpn.pth")
+    dense = build(theirs.DBPNOfficial, 4, 4, 8, 3)
+    dense.load_state_dict(their.state_dict())
+    guessed = load_foreign(tmp_path / "dbpn.pth")
+    assert guessed.assumed == {"num_recurrences": 0}
+    torch.testing.assert_close(guessed.network(lr), dense(lr), atol=1e-5, rtol=0)
+    given = load_foreign(tmp_path / "dbpn.pth", {"num_recurrences": 3})
+    inner = (..., slice(8, -8), slice(8, -8))  # but for the border of its skip
+    torch.testing.assert_close(given.network(lr)[inner], their(lr)[inner], atol=1e-5, rtol=0)
+    with pytest.raises(ModelFileError, match=r"num_recurrences: 2 is neither 0 \(dense\) nor 3"):
+        load_foreign(tmp_path / "dbpn.pth", {"num_recurrences": 2})
+
+
+@pytest.mark.parametrize("img_range", [1.0, 255.0])
+def test_a_range_that_the_mean_colour_leaves_open_is_told_and_can_be_given(
+    img_range, lr, tmp_path
+):
+    their = build(theirs.EDSRPyTorch, 2, 8, 2, img_range=img_range)
+    for shift in (their.sub_mean, their.add_mean):
+        shift.bias.data = shift.bias.data.sign() * torch.tensor([0.5, 0.4, 0.3])
+    torch.save(their.state_dict(), tmp_path / "edsr.pt")
+    assert load_foreign(tmp_path / "edsr.pt").assumed["img_range"] == 1.0
+    given = load_foreign(tmp_path / "edsr.pt", {"img_range": int(img_range)}).network
+    torch.testing.assert_close(given(lr), their(lr), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"img_range": 0}, r"img_range: 0\.0 is not above 0"),
+        ({"img_range": float("nan")}, "img_range: nan is not of the kind"),
+        ({"rgb_mean": [0, "blue", 0]}, "rgb_mean: 'blue' is not of the kind"),
+        ({"rgb_mean": [0, 0]}, "no EDSR can be built so"),
+        ({"rgb_mean": []}, r"rgb_mean: \[\] is not of the kind|no EDSR can be built"),
+    ],
+)
+def test_ranges_and_colours_that_are_none(given, message, tmp_path):
+    torch.save(build(theirs.EDSRPyTorch, 2, 8, 2).state_dict(), tmp_path / "edsr.pt")
+    with pytest.raises(ModelFileError, match=message):
+        load_foreign(tmp_path / "edsr.pt", given)
+
+
+def test_an_attention_wider_than_the_features_is_refused(tmp_path):
+    state = build(theirs.RCANOfficial, 2, 16, 2, 2, 4).state_dict()
+    state["body.0.body.0.body.3.conv_du.0.weight"] = torch.ones(32, 16, 1, 1)
+    torch.save(state, tmp_path / "rcan.pt")
+    with pytest.raises(ModelFileError, match="makes 32 channels of 16"):
+        load_network(tmp_path / "rcan.pt")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_whatever_shape_a_tensor_has_is_told_in_one_line(case, tmp_path):
+    """Each tensor that a layout looks at, in shapes that nobody writes."""
+    network, arguments, options, _ = CASES[case]
+    state = build(network, *arguments, **options).state_dict()
+    for name in {**dict(list(state.items())[:12]), **dict(list(state.items())[-6:])}:
+        for shape in ((1, 1, 1, 1), (32, 16, 1, 1), (3, 7, 5, 5), (2,), ()):
+            torch.save(state | {name: torch.ones(shape)}, tmp_path / "odd.pt")
+            with pytest.raises(ModelFileError) as caught:
+                load_network(tmp_path / "odd.pt")
+            assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
+def test_weights_that_are_not_finite_are_refused_by_their_name(value, tmp_path):
+    state = build(theirs.EDSRPyTorch, 2, 8, 2).state_dict()
+    name = "body.1.body.2.weight"
+    state[name] = state[name].double()
+    state[name][0, 0, 0, 0] = value  # the last is finite, but not in fp32
+    torch.save(state, tmp_path / "edsr.pt")
+    with pytest.raises(ModelFileError, match=rf"edsr\.pt: tensor '{name}' holds NaN or infinite"):
+        load_network(tmp_path / "edsr.pt")
 
 
 def _without(name):

@@ -17,16 +17,18 @@ def test_it_has_the_published_number_of_parameters(scale, published):
     assert sum(parameter.numel() for parameter in network.parameters()) == published
 
 
-@pytest.mark.parametrize(("scale", "unshuffle", "doublings"), [(2, 1, 1), (8, None, 3), (1, 1, 0)])
+@pytest.mark.parametrize(
+    ("scale", "unshuffle", "doublings"), [(2, 1, 1), (8, None, 3), (1, 1, 0), (3, None, 1)]
+)
 def test_without_unshuffling_it_doubles_as_often_as_the_scale_wants(scale, unshuffle, doublings):
     network = RRDBNet(scale=scale, num_features=4, num_blocks=1, num_growth=2, unshuffle=unshuffle)
     assert len(network.doublings) == doublings
     assert network(torch.rand(1, 3, 2, 3)).shape == (1, 3, 2 * scale, 3 * scale)
 
 
-def test_there_is_no_scale_3():
-    with pytest.raises(ValueError, match="scale 3: RRDBNet enlarges by powers of two"):
-        RRDBNet(scale=3)
+def test_there_is_no_scale_6():
+    with pytest.raises(ValueError, match="scale 6: RRDBNet enlarges by 3 or powers of two"):
+        RRDBNet(scale=6)
 
 
 def test_a_dense_block_is_the_papers():

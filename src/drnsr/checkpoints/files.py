@@ -1,28 +1,30 @@
 """Reading files of weights that others wrote, without running anything from them."""
 
-import pickle
+import tarfile
 import warnings
-from collections.abc import Iterator, Mapping
+import zipfile
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
 
-from drnsr.checkpoints import restricted
-from drnsr.checkpoints.foreign.layout import LayoutError
 from drnsr.checkpoints.native import ModelFileError, is_safetensors
+from drnsr.checkpoints.restricted import RefusedError, RestrictedPickle
 
-# Where training programs put the weights in a file of several things; averaged ones come first.
-_WRAPPERS = ("params_ema", "params", "state_dict", "model")
+# PyTorch does not compress. Weights that somebody packed again are at most a little smaller.
+_MAX_COMPRESSION = 16
+_SLACK = 1 << 20  # bytes; of a small file
+
+_TORCHSCRIPT = "constants.pkl"
 
 
 def read_file(path: Path) -> object:
     """Read a .safetensors file, or what ``torch.save`` wrote (.pth, .pt, .ckpt).
 
     Raises:
-        ModelFileError: the file is missing or damaged, or wants code to be run.
+        ModelFileError: the file is missing or damaged, wants code to be run, or would take much
+            more memory than it is large.
     """
     if not path.is_file():
         raise ModelFileError(f"{path}: there is no such file")
@@ -33,61 +35,46 @@ def read_file(path: Path) -> object:
             raise ModelFileError(f"{path}: not a readable safetensors file ({error})") from error
     try:
         return _read_pickle(path)
-    except restricted.RefusedError as refusal:
+    except RefusedError as refusal:
         raise ModelFileError(
-            f"{path}: refused, for {refusal}; weights need nothing to be called"
+            f"{path}: refused, for {refusal}; weights need nothing of the kind"
         ) from refusal
     # A damaged pickle can fail in any way.
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]
-        raise ModelFileError(f"{path}: not a readable PyTorch file ({reason})") from error
+        raise ModelFileError(f"{path}: not a readable PyTorch file ({ascii(reason)[1:-1]})") from error
 
 
 def _read_pickle(path: Path) -> object:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        is_zip = file.read(2) == b"PK"
+    if is_zip:
+        _check_zip(path, size)
+    else:
+        _check_no_tar(path)
     with warnings.catch_warnings():
         # torch tells of unusual pickles, and would compare the source code of pickled classes.
         warnings.simplefilter("ignore")
-        try:
-            return torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError:
-            pass  # other things than tensors are in it: a whole module, or something bad
+        restricted: object = RestrictedPickle(_MAX_COMPRESSION * size + _SLACK)
         return torch.load(path, map_location="cpu", weights_only=False, pickle_module=restricted)
 
 
-def find_tensors(content: object) -> dict[str, Tensor]:
-    """Find the weights by name in what a file holds.
-
-    Args:
-        content: a state dict, a dictionary with one under a usual name, or a whole module.
-
-    Raises:
-        LayoutError: there are none.
-    """
-    if isinstance(content, restricted.StandIn):
-        return dict(_of_module(content, ""))
-    if not isinstance(content, Mapping):
-        raise LayoutError(f"it holds no weights, but something of type {type(content).__name__}")
-    for wrapper in _WRAPPERS:
-        if isinstance(content.get(wrapper), Mapping | restricted.StandIn):
-            return find_tensors(content[wrapper])
-    if any(isinstance(value, Tensor) for value in content.values()):
-        return {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
-    names = ", ".join(map(ascii, content)) or "nothing"
-    raise LayoutError(f"it holds no weights under a known name, but {names}")
+def _check_zip(path: Path, size: int) -> None:
+    """Raise ValueError for a program, RefusedError for what grows out of all proportion."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    if any(entry.filename.rpartition("/")[2] == _TORCHSCRIPT for entry in entries):
+        raise ValueError("a TorchScript program, and no weights")
+    grown = sum(entry.file_size for entry in entries)
+    if grown > _MAX_COMPRESSION * size + _SLACK:
+        raise RefusedError(f"its {size} bytes would become {grown}")
 
 
-def _of_module(module: object, prefix: str) -> Iterator[tuple[str, Tensor]]:
-    """The parameters and buffers of a pickled module and of those within it."""
-    state = module.state if isinstance(module, restricted.StandIn) else None
-    if not isinstance(state, Mapping):
+def _check_no_tar(path: Path) -> None:
+    """Raise ValueError for the first PyTorch's archives, which torch unpacks onto the disk."""
+    try:
+        tarfile.open(path, "r:").close()
+    except tarfile.TarError:
         return
-    for group in ("_parameters", "_buffers"):
-        for name, value in _items(state.get(group)):
-            if isinstance(value, Tensor):
-                yield f"{prefix}{name}", value.detach()
-    for name, child in _items(state.get("_modules")):
-        yield from _of_module(child, f"{prefix}{name}.")
-
-
-def _items(group: object) -> list[tuple[object, object]]:
-    return list(group.items()) if isinstance(group, Mapping) else []
+    raise ValueError("a tar archive, as the PyTorch of 2016 wrote them")

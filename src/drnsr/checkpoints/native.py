@@ -1,26 +1,20 @@
 """Our own model files: safetensors, with metadata that says how to build and run the network."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import prod
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
 
 from drnsr.atomic import atomic_path
+from drnsr.checkpoints.building import WeightsError, network_of
 from drnsr.checkpoints.fingerprint import fingerprint
 from drnsr.errors import UserError
-from drnsr.networks import ARCHITECTURES, LARGEST_HYPER_PARAMETER, HyperParameter, Network
+from drnsr.networks import HyperParameter, Network
 
 # One key for all: safetensors writes several in an order that changes from run to run.
 _KEY = "drnsr"
-
-# How often a part of a network is repeated in its depth.
-_DEPTHS = ("num_groups", "num_blocks", "num_layers", "num_stages")
 
 
 class ModelFileError(UserError):
@@ -156,42 +150,13 @@ def load_model(path: Path) -> Network:
     """Build the network that a model file describes, with its weights, ready to run.
 
     Raises:
-        ModelFileError: the file is missing, damaged, no model of ours, or of an architecture that
-            this version does not know.
+        ModelFileError: the file is missing, damaged, no model of ours, of an architecture that this
+            version does not know, or holds weights that are NaN or infinite.
     """
     info = read_info(path)
-    if info.architecture not in ARCHITECTURES:
-        raise ModelFileError(f"{path}: architecture {info.architecture!r} is unknown here")
-    build = ARCHITECTURES[info.architecture]
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     try:
-        _check_size(info, len(tensors))
-        with torch.device("meta"):  # takes no memory, whatever the file says
-            expected = build(**info.hyper_parameters).state_dict()
-        if _shapes(expected) != _shapes(tensors):
-            raise ValueError("its weights are not those of its hyper-parameters")
-        network = build(**info.hyper_parameters)
-    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ModelFileError(f"{path}: not a {info.architecture} of drnsr: {reason}") from error
-    network.load_state_dict(tensors)
-    return network.eval()
-
-
-def _check_size(info: ModelInfo, tensors: int) -> None:
-    """Building takes time for each block, even without memory: a network has tensors in each.
-
-    Raises:
-        ValueError: a file of this many tensors holds no such network.
-    """
-    numbers = {
-        name: value for name, value in info.hyper_parameters.items() if isinstance(value, int)
-    }
-    blocks = prod(value for name, value in numbers.items() if name in _DEPTHS)
-    if blocks > tensors or max(numbers.values(), default=0) > LARGEST_HYPER_PARAMETER:
-        raise ValueError("its weights are not those of its hyper-parameters")
-
-
-def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in state.items()}
+        return network_of(info.architecture, info.hyper_parameters, tensors)
+    except WeightsError as error:
+        raise ModelFileError(f"{path}: {error}") from error

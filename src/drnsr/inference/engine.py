@@ -1,5 +1,6 @@
 """What runs a network on pixels: torch here, other programs behind the same few lines."""
 
+import logging
 from collections.abc import Sequence
 from typing import Protocol, get_args
 
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from drnsr.errors import UserError
 from drnsr.networks import Descriptor, Network
 from drnsr.networks.base import Precision
+
+log = logging.getLogger("drnsr")
 
 Planes = NDArray[np.float32]
 """(N, C, H, W) of 0..1, C as the network's colour has it."""
@@ -30,15 +33,18 @@ class Engine(Protocol):
         """How many times larger the output is."""
 
     def __call__(self, lr: Planes) -> Planes:
-        """(N, C, H, W) to (N, C, scale*H, scale*W), not clipped; C-contiguous or not.
+        """(N, C, H, W) to (N, C, scale*H, scale*W), finite and not clipped; C-contiguous or not.
 
         Raises:
             MemoryShortageError: there is not enough of it for pictures of this size.
+            NotFiniteError: the network makes NaN or infinite pixels of it.
         """
 
 
 class TorchEngine:
     """Runs a network with torch.
+
+    Where bf16 or fp16 makes NaN or infinite pixels, the same is computed in fp32, and told once.
 
     Args:
         network: any of ours.
@@ -65,12 +71,22 @@ class TorchEngine:
         self._network = _moved(network.eval(), device)
         self._device = torch.device(device)
         self._precision = precision
+        self._is_to_be_told = True
 
     @torch.inference_mode()
     def __call__(self, lr: Planes) -> Planes:
         """See :class:`Engine`."""
         pixels = torch.from_numpy(lr).to(self._device, memory_format=torch.channels_last)
         low = AUTOCAST.get(self._precision)
+        sr = self._enlarged(pixels, low)
+        if low is not None and not np.isfinite(sr).all():
+            if self._is_to_be_told:
+                log.warning("%s makes NaN or infinite pixels: computed in fp32", self._precision)
+                self._is_to_be_told = False
+            sr = self._enlarged(pixels, None)
+        return checked_finite(sr)
+
+    def _enlarged(self, pixels: torch.Tensor, low: torch.dtype | None) -> Planes:
         try:
             with torch.autocast(self._device.type, low, enabled=low is not None):
                 sr = self._network.enlarge(pixels, self.scale)
@@ -84,6 +100,17 @@ class TorchEngine:
 
 class MemoryShortageError(MemoryError):
     """The memory, of the device or of the process, was not enough."""
+
+
+class NotFiniteError(UserError):
+    """A network makes NaN or infinite pixels of a picture, of which nothing may be written."""
+
+
+def checked_finite(sr: Planes) -> Planes:
+    """What a network made, if all of it is finite; else NotFiniteError is raised."""
+    if not np.isfinite(sr).all():
+        raise NotFiniteError("the model makes NaN or infinite pixels of it")
+    return sr
 
 
 class ScaleError(UserError):

@@ -5,7 +5,13 @@ from pathlib import Path
 import torch
 
 from drnsr.checkpoints.native import ModelFileError
-from drnsr.inference.engine import DeviceError, MemoryShortageError, Planes, check_precision
+from drnsr.inference.engine import (
+    DeviceError,
+    MemoryShortageError,
+    Planes,
+    check_precision,
+    checked_finite,
+)
 from drnsr.inference.exported import read_exported
 from drnsr.networks.base import Precision
 
@@ -58,8 +64,7 @@ class OnnxEngine:
             if any(words in str(error) for words in _SHORTAGE):
                 raise MemoryShortageError(str(error)) from error
             raise
-        result: Planes = sr
-        return result
+        return checked_finite(sr)
 
 
 def check_cpu(device: str) -> None:

@@ -19,6 +19,8 @@ class RCAN(Network):
         num_groups: residual groups.
         num_blocks: channel-attention blocks in each group.
         reduction: how many times fewer channels the attention has inside.
+        residual_scale: what each block's residual is multiplied by, after its attention; the
+            paper has none, BasicSR's RCAN may.
         img_range: inside, pixels are 0..img_range; 255 in the published weights.
         rgb_mean: the colour, on 0..1, that is taken off the input and put back on the output.
 
@@ -36,6 +38,7 @@ class RCAN(Network):
         num_groups: int = 10,
         num_blocks: int = 20,
         reduction: int = 16,
+        residual_scale: float = 1.0,
         img_range: float = 255.0,
         rgb_mean: Sequence[float] = DIV2K_MEAN,
     ) -> None:
@@ -47,11 +50,15 @@ class RCAN(Network):
         self.num_groups = num_groups
         self.num_blocks = num_blocks
         self.reduction = reduction
+        self.residual_scale = residual_scale
         self.img_range = img_range
         self.rgb_mean = list(rgb_mean)
         self.register_buffer("mean", torch.tensor(self.rgb_mean).view(1, 3, 1, 1), persistent=False)
         self.head = conv3x3(3, num_features)
-        groups = [ResidualGroup(num_features, num_blocks, reduction) for _ in range(num_groups)]
+        groups = [
+            ResidualGroup(num_features, num_blocks, reduction, residual_scale)
+            for _ in range(num_groups)
+        ]
         self.body = nn.Sequential(*groups)
         self.body_end = conv3x3(num_features, num_features)
         self.upsampler = Upsampler(num_features, scale)
@@ -81,9 +88,14 @@ class RCAN(Network):
 class ResidualGroup(nn.Module):
     """Channel-attention blocks and a convolution under a short skip (equation 4)."""
 
-    def __init__(self, num_features: int, num_blocks: int, reduction: int) -> None:
+    def __init__(
+        self, num_features: int, num_blocks: int, reduction: int, residual_scale: float
+    ) -> None:
         super().__init__()
-        blocks = [ChannelAttentionBlock(num_features, reduction) for _ in range(num_blocks)]
+        blocks = [
+            ChannelAttentionBlock(num_features, reduction, residual_scale)
+            for _ in range(num_blocks)
+        ]
         self.blocks = nn.Sequential(*blocks)
         self.end = conv3x3(num_features, num_features)
 
@@ -96,17 +108,20 @@ class ResidualGroup(nn.Module):
 class ChannelAttentionBlock(nn.Module):
     """conv, ReLU, conv, each channel weighted by attention, added to the input (equation 11)."""
 
-    def __init__(self, num_features: int, reduction: int) -> None:
+    def __init__(self, num_features: int, reduction: int, residual_scale: float = 1.0) -> None:
         super().__init__()
         self.conv1 = conv3x3(num_features, num_features)
         self.conv2 = conv3x3(num_features, num_features)
         # Equation 10, after a mean over the whole picture: fewer channels, and back.
         self.squeeze = nn.Conv2d(num_features, num_features // reduction, kernel_size=1)
         self.excite = nn.Conv2d(num_features // reduction, num_features, kernel_size=1)
+        self.residual_scale = residual_scale
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, F, H, W) to the same."""
         residual: Tensor = self.conv2(F.relu(self.conv1(x), inplace=True))
         mean = residual.mean(dim=(2, 3), keepdim=True)  # (N, F, 1, 1)
         weight = torch.sigmoid(self.excite(F.relu(self.squeeze(mean))))
+        if self.residual_scale != 1:
+            weight = weight * self.residual_scale
         return x + residual * weight

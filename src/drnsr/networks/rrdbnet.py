@@ -18,7 +18,7 @@ class RRDBNet(Network):
     works on a smaller picture and still doubles twice (Wang et al. 2021, section 3.3).
 
     Args:
-        scale: 1, 2, 4 or 8.
+        scale: 1, 2, 3, 4 or 8; 3 is one enlargement, as in the oldest ESRGAN.
         num_features: channels between the layers.
         num_blocks: residual-in-residual blocks of three dense blocks each.
         num_growth: what each convolution of a dense block adds.
@@ -26,7 +26,7 @@ class RRDBNet(Network):
             and 1 above. 1 at scale 2 is what the oldest ESRGAN files of that scale have.
 
     Raises:
-        ValueError: ``scale`` times ``unshuffle`` is no power of two.
+        ValueError: ``scale`` times ``unshuffle`` is neither 3 nor a power of two.
     """
 
     def __init__(
@@ -42,8 +42,8 @@ class RRDBNet(Network):
         if unshuffle is None:
             unshuffle = {1: 4, 2: 2}.get(scale, 1)
         factor = scale * unshuffle
-        if factor < 1 or factor & (factor - 1):
-            raise ValueError(f"scale {scale}: RRDBNet enlarges by powers of two")
+        if factor < 1 or (factor != 3 and factor & (factor - 1)):
+            raise ValueError(f"scale {scale}: RRDBNet enlarges by 3 or powers of two")
         self.scale = scale
         self.num_features = num_features
         self.num_blocks = num_blocks
@@ -53,22 +53,22 @@ class RRDBNet(Network):
         blocks = [ResidualInResidual(num_features, num_growth) for _ in range(num_blocks)]
         self.body = nn.Sequential(*blocks)
         self.body_end = conv3x3(num_features, num_features)
-        doublings = factor.bit_length() - 1
-        self.doublings = nn.ModuleList(
-            conv3x3(num_features, num_features) for _ in range(doublings)
-        )
+        self._factors = [3] if factor == 3 else [2] * (factor.bit_length() - 1)
+        self.doublings = nn.ModuleList(conv3x3(num_features, num_features) for _ in self._factors)
         self.last = conv3x3(num_features, num_features)
         self.tail = conv3x3(num_features, 3)
 
     @property
     def descriptor(self) -> Descriptor:
-        """Head, five convolutions a dense block, the body's end, and two after the enlargement.
+        """Head, five convolutions a dense block, the body's end, and what follows the enlargement.
 
-        All of them look so many unshuffled pixels further.
+        All of them look so many unshuffled pixels further. The last three convolutions look 3
+        pixels of the output, which is 2 of those, and 1 where each has become 3.
         """
+        after = 1 if self._factors == [3] else 2
         return Descriptor(
             scales=(self.scale,),
-            receptive_field=self.unshuffle * (1 + 15 * self.num_blocks + 1 + 2),
+            receptive_field=self.unshuffle * (1 + 15 * self.num_blocks + 1 + after),
             size_multiple=self.unshuffle,
         )
 
@@ -79,8 +79,9 @@ class RRDBNet(Network):
         """
         shallow = self.head(F.pixel_unshuffle(lr, self.unshuffle))  # (N, F, H/u, W/u)
         features = shallow + self.body_end(self.body(shallow))
-        for conv in self.doublings:
-            features = _leaky(conv(F.interpolate(features, scale_factor=2.0, mode="nearest")))
+        for factor, conv in zip(self._factors, self.doublings, strict=True):
+            enlarged = F.interpolate(features, scale_factor=float(factor), mode="nearest")
+            features = _leaky(conv(enlarged))
         sr: Tensor = self.tail(_leaky(self.last(features)))  # (N, 3, scale*H, scale*W)
         return sr.float()
 

@@ -10,6 +10,7 @@ import lightning as L
 import torch
 
 from drnsr.atomic import atomic_path, naming_file
+from drnsr.checkpoints.training_state import FINGERPRINT, NETWORK, self_description
 from drnsr.hashing import file_sha256
 from drnsr.training.finite import are_finite
 
@@ -22,7 +23,6 @@ _FINISHED = "finished"
 
 # The name carries the hash of the content: one rename makes a file both complete and checkable.
 _NAME = re.compile(r"step-(?P<step>\d+)-(?P<sha256>[0-9a-f]{16})\.ckpt")
-_FINGERPRINT = "drnsr_fingerprint"
 
 
 class Checkpoints(L.Callback):
@@ -115,8 +115,9 @@ class Checkpoints(L.Callback):
     def on_save_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Say whose state it is."""
-        checkpoint[_FINGERPRINT] = self._fingerprint
+        """Say whose state it is, and of which network."""
+        checkpoint[FINGERPRINT] = self._fingerprint
+        checkpoint[NETWORK] = self_description(pl_module.network)  # type: ignore[arg-type]
 
     def state_dict(self) -> dict[str, Any]:
         """What this callback must know to go on."""
@@ -162,4 +163,4 @@ def _step_of(state: Path) -> int:
 
 def _fingerprint_of(path: Path) -> object:
     state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    return state.get(_FINGERPRINT)
+    return state.get(FINGERPRINT)

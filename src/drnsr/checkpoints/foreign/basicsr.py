@@ -7,10 +7,12 @@ import math
 
 from drnsr.checkpoints.foreign.edsr_pytorch import published_residual_scale
 from drnsr.checkpoints.foreign.layout import (
+    Given,
     Layout,
     LayoutError,
     Reading,
     Weights,
+    rcan_reduction,
     residual_blocks,
     upsampler,
 )
@@ -22,7 +24,7 @@ def _mean() -> dict[str, HyperParameter]:
     return {"img_range": 255.0, "rgb_mean": list(DIV2K_MEAN)}
 
 
-def _read_edsr(weights: Weights) -> Reading:
+def _read_edsr(weights: Weights, _: Given) -> Reading:
     num_features, *_ = weights.convolution("conv_first")
     num_blocks = weights.count(r"body\.(\d+)\.conv1\.weight")
     scale, upsampling = upsampler(weights, "upsample", "upsampler")
@@ -47,11 +49,10 @@ def _read_edsr(weights: Weights) -> Reading:
     )
 
 
-def _read_rcan(weights: Weights) -> Reading:
+def _read_rcan(weights: Weights, _: Given) -> Reading:
     num_features, *_ = weights.convolution("conv_first")
     num_groups = weights.count(r"body\.(\d+)\.residual_group\.0\.rcab\.0\.weight")
     num_blocks = weights.count(r"body\.0\.residual_group\.(\d+)\.rcab\.0\.weight")
-    squeezed, *_ = weights.convolution("body.0.residual_group.0.rcab.3.attention.1")
     scale, upsampling = upsampler(weights, "upsample", "upsampler")
     return Reading(
         network=RCAN,
@@ -60,10 +61,11 @@ def _read_rcan(weights: Weights) -> Reading:
             "num_features": num_features,
             "num_groups": num_groups,
             "num_blocks": num_blocks,
-            "reduction": num_features // squeezed,
+            "reduction": rcan_reduction(weights, "body.0.residual_group.0.rcab.3.attention.1"),
+            "residual_scale": 1.0,
             **_mean(),
         },
-        assumed=tuple(_mean()),
+        assumed=("residual_scale", *_mean()),
         modules={
             "head": "conv_first",
             **_rcan_body(num_groups, num_blocks),
@@ -89,7 +91,7 @@ def _rcan_body(num_groups: int, num_blocks: int) -> dict[str, str]:
     return modules
 
 
-def _read_rrdbnet(weights: Weights) -> Reading:
+def _read_rrdbnet(weights: Weights, _: Given) -> Reading:
     num_blocks = weights.count(r"body\.(\d+)\.rdb1\.conv1\.weight")
     return Reading(
         network=RRDBNet,

@@ -1,13 +1,13 @@
 """DBPN as its authors save it, dense or recurrent; stages count from 1."""
 
-from drnsr.checkpoints.foreign.layout import Layout, LayoutError, Reading, Weights
+from drnsr.checkpoints.foreign.layout import Given, Layout, LayoutError, Reading, Weights
 from drnsr.networks import DBPN, HyperParameter, RecurrentDBPN
 
 # The side of the kernels between LR and HR tells the scale.
 _SCALES = {6: 2, 8: 4, 12: 8}
 
 
-def _read(weights: Weights) -> Reading:
+def _read(weights: Weights, given: Given) -> Reading:
     num_shallow_features, *_ = weights.convolution("feat0.conv")
     num_features, *_ = weights.convolution("feat1.conv")
     *_, kernel = weights.convolution("up1.up_conv1.deconv")
@@ -20,18 +20,34 @@ def _read(weights: Weights) -> Reading:
         "num_shallow_features": num_shallow_features,
         "num_stages": num_stages,
     }
-    # The dense one makes its output from all stages, the recurrent one from the last of each run.
     _, joined, _, _ = weights.convolution("output_conv.conv")
-    recurrent = joined != num_stages * num_features
-    if recurrent:
-        hyper_parameters["num_recurrences"] = joined // num_features
+    recurrences, is_open = _recurrences(joined // num_features, num_stages, given)
+    if recurrences:
+        hyper_parameters["num_recurrences"] = recurrences
     return Reading(
-        network=RecurrentDBPN if recurrent else DBPN,
+        network=RecurrentDBPN if recurrences else DBPN,
         hyper_parameters=hyper_parameters,
-        assumed=(),
+        assumed=("num_recurrences",) if is_open else (),
         modules=_modules(num_stages),
         weights=weights,
     )
+
+
+def _recurrences(joined: int, num_stages: int, given: Given) -> tuple[int, bool]:
+    """How often the recurrent network repeats itself, 0 for the dense one; and whether it is open.
+
+    The dense one makes its output from the features of all stages, the recurrent one from the last
+    of each repetition: with as many repetitions as stages, both have the same names and shapes.
+
+    Raises:
+        LayoutError: another number was given.
+    """
+    if joined != num_stages:
+        return joined, False
+    number = given.get("num_recurrences", 0)
+    if number not in (0, joined):
+        raise LayoutError(f"num_recurrences: {number!a} is neither 0 (dense) nor {joined}")
+    return int(number), True  # type: ignore[arg-type]
 
 
 def _modules(num_stages: int) -> dict[str, str]:

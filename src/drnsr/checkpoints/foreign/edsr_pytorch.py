@@ -1,6 +1,7 @@
 """EDSR and MDSR as their authors' EDSR-PyTorch saves them; torchSR's EDSR has the same names."""
 
 from drnsr.checkpoints.foreign.layout import (
+    Given,
     Layout,
     Reading,
     Weights,
@@ -13,11 +14,11 @@ from drnsr.networks import EDSR, MDSR
 _IN_BLOCK = ("body.0", "body.2")
 
 
-def _read_edsr(weights: Weights) -> Reading:
+def _read_edsr(weights: Weights, given: Given) -> Reading:
     num_features, *_ = weights.convolution("head.0")
     num_blocks = weights.count(r"body\.(\d+)\.body\.0\.weight")
     scale, upsampling = upsampler(weights, "tail.0", "upsampler")
-    shift = without_mean_shift(weights, head="head.0", tail="tail.1")
+    shift = without_mean_shift(weights, given, head="head.0", tail="tail.1")
     return Reading(
         network=EDSR,
         hyper_parameters={
@@ -44,10 +45,10 @@ def published_residual_scale(num_features: int) -> float:
     return 0.1 if num_features == 256 else 1.0
 
 
-def _read_mdsr(weights: Weights) -> Reading:
+def _read_mdsr(weights: Weights, given: Given) -> Reading:
     num_features, *_ = weights.convolution("head.0")
     num_blocks = weights.count(r"body\.(\d+)\.body\.0\.weight")
-    shift = without_mean_shift(weights, head="head.0", tail="tail.0")
+    shift = without_mean_shift(weights, given, head="head.0", tail="tail.0")
     modules = {
         "head": "head.0",
         **residual_blocks("body", "body", range(num_blocks), _IN_BLOCK),

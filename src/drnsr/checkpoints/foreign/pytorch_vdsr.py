@@ -1,10 +1,10 @@
 """pytorch-vdsr (J. Shi): VDSR on luma, with biases or without; often pickled as a whole module."""
 
-from drnsr.checkpoints.foreign.layout import Layout, LayoutError, Reading, Weights
+from drnsr.checkpoints.foreign.layout import Given, Layout, LayoutError, Reading, Weights
 from drnsr.networks import VDSR
 
 
-def _read(weights: Weights) -> Reading:
+def _read(weights: Weights, _: Given) -> Reading:
     num_features, planes, _, _ = weights.convolution("input")
     if planes != 1:
         raise LayoutError(f"input.weight takes {planes} planes, and this program's VDSR luma alone")

@@ -1,22 +1,23 @@
 """RCAN as its authors save it; torchSR's RCAN has the same names."""
 
 from drnsr.checkpoints.foreign.layout import (
+    Given,
     Layout,
     Reading,
     Weights,
+    rcan_reduction,
     upsampler,
     without_mean_shift,
 )
 from drnsr.networks import RCAN
 
 
-def _read(weights: Weights) -> Reading:
+def _read(weights: Weights, given: Given) -> Reading:
     num_features, *_ = weights.convolution("head.0")
     num_groups = weights.count(r"body\.(\d+)\.body\.0\.body\.0\.weight")
     num_blocks = weights.count(r"body\.0\.body\.(\d+)\.body\.0\.weight")
-    squeezed, *_ = weights.convolution("body.0.body.0.body.3.conv_du.0")
     scale, upsampling = upsampler(weights, "tail.0", "upsampler")
-    shift = without_mean_shift(weights, head="head.0", tail="tail.1")
+    shift = without_mean_shift(weights, given, head="head.0", tail="tail.1")
     return Reading(
         network=RCAN,
         hyper_parameters={
@@ -24,7 +25,7 @@ def _read(weights: Weights) -> Reading:
             "num_features": num_features,
             "num_groups": num_groups,
             "num_blocks": num_blocks,
-            "reduction": num_features // squeezed,
+            "reduction": rcan_reduction(weights, "body.0.body.0.body.3.conv_du.0"),
             **shift.hyper_parameters,
         },
         assumed=shift.assumed,

@@ -3,6 +3,7 @@
 import torch
 
 from drnsr.checkpoints.foreign.layout import (
+    Given,
     Layout,
     LayoutError,
     Reading,
@@ -15,13 +16,13 @@ from drnsr.networks.layers import DIV2K_MEAN
 _SHIFTS = ("sub_mean", "add_mean")
 
 
-def _read(weights: Weights) -> Reading:
+def _read(weights: Weights, _: Given) -> Reading:
     num_features, *_ = weights.convolution("body.0")
     last = weights.count(r"body\.(\d+)\.weight") - 1  # an activation follows each but the last
     identity = torch.eye(3).view(3, 3, 1, 1)
     if not all(torch.equal(weights[f"{name}.weight"], identity) for name in _SHIFTS):
         raise LayoutError("sub_mean or add_mean mixes colours, which a global residual cannot undo")
-    shift = without_mean_shift(weights, head="body.0", tail=f"body.{last}")
+    shift = without_mean_shift(weights, {}, head="body.0", tail=f"body.{last}")
     if shift.hyper_parameters != {"img_range": 1.0, "rgb_mean": list(DIV2K_MEAN)}:
         raise LayoutError("sub_mean takes off another colour than DIV2K's mean")
     return Reading(
