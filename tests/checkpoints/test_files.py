@@ -1,17 +1,28 @@
 """No file of weights makes anything run."""
 
+import contextlib
+import datetime
+import functools
 import os
+import pathlib
 import pickle
+import resource
 import struct
+import subprocess
+import sys
 import zipfile
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from drnsr.checkpoints.files import read_file
 from drnsr.checkpoints.loading import load_network
 from drnsr.checkpoints.native import ModelFileError
+from tests.checkpoints import foreign_networks as theirs
 
 
 class Calls:
@@ -117,6 +128,273 @@ def test_a_pickle_written_byte_by_byte_is_refused(attack, ran, tmp_path):
         load_network(file)
     assert str(caught.value).isprintable()
     assert not ran.exists()
+
+
+def make_a_file(path, *_):
+    """Of a module that is neither Python's own nor known: nothing says that it is bad."""
+    Path(path).touch()
+    return dict
+
+
+class MakesAFile(dict):
+    """Whatever is done with it makes a file."""
+
+    def __init__(self, path):
+        make_a_file(path)
+
+    def __reduce__(self):
+        return type(self), (self["path"],)
+
+    def __setstate__(self, state):
+        make_a_file(state["path"])
+
+    def __setitem__(self, key, value):
+        make_a_file(value)
+
+    def append(self, value):
+        make_a_file(value)
+
+    extend = append
+
+
+HERE = __name__
+CLASS = _global(HERE, "MakesAFile")
+
+
+def _numpy(ran):
+    """An array of objects whose elements make a file when they are unpickled."""
+    return np.array([Calls(make_a_file, str(ran))], dtype=object)
+
+
+# One for each thing that is read and not refused: what could be done with it.
+ABUSES = {
+    "a function is called": lambda ran: Calls(make_a_file, str(ran)),
+    "a factory of a defaultdict": lambda ran: Calls(
+        defaultdict, Calls(functools.partial, make_a_file, str(ran))
+    ),
+    "an object array of numpy": _numpy,
+    "numpy's own exec": lambda ran: Calls(
+        np.testing._private.utils.runstring, f"open({str(ran)!r}, 'w')", {}
+    ),
+    "a path made of a call": lambda ran: Calls(pathlib.PurePosixPath, Calls(make_a_file, str(ran))),
+    "OmegaConf's resolver": lambda ran: Calls(
+        OmegaConf.register_new_resolver, "run", Calls(make_a_file, str(ran))
+    ),
+    "a parameter's hooks": lambda ran: Calls(
+        torch._utils._rebuild_parameter, torch.ones(1), True, Calls(make_a_file, str(ran))
+    ),
+    "a tensor's subclass": lambda ran: Calls(
+        torch._tensor._rebuild_from_type_v2, make_a_file, dict, (str(ran),), None
+    ),
+    "a date of a call": lambda ran: Calls(datetime.date, Calls(make_a_file, str(ran)), 1, 1),
+}
+
+
+@pytest.mark.parametrize("old_format", [True, False])
+@pytest.mark.parametrize("abuse", ABUSES)
+def test_what_is_read_and_not_refused_still_calls_nothing(abuse, old_format, ran, tmp_path):
+    file = tmp_path / "weights.pth"
+    content = {"beside": ABUSES[abuse](ran), "weights": {"a.b": torch.ones(2)}}
+    torch.save(content, file, _use_new_zipfile_serialization=not old_format)
+    assert read_file(file)["weights"]["a.b"].tolist() == [1, 1]
+    assert not ran.exists()
+
+
+def built(ran):
+    path = _text(str(ran))
+    state = b"}(" + _text("path") + path + b"u"
+    one = b"(" + path + b"t"
+    return {
+        "REDUCE and BUILD": CLASS + one + b"R" + state + b"b.",
+        "NEWOBJ and BUILD": b"\x80\x02" + CLASS + one + b"\x81" + state + b"b.",
+        "NEWOBJ_EX": b"\x80\x04" + CLASS + one + state + b"\x92.",
+        "INST": b"(" + path + f"i{HERE}\nMakesAFile\n".encode() + b".",
+        "OBJ": b"(" + CLASS + path + b"o.",
+        "SETITEM": CLASS + b")\x81" + path + path + b"s.",
+        "SETITEMS": CLASS + b")\x81(" + path + path + b"u.",
+        "APPEND": CLASS + b")\x81" + path + b"a.",
+        "APPENDS": CLASS + b")\x81(" + path + b"e.",
+        "ADDITEMS": b"\x80\x04" + CLASS + b")\x81(" + path + b"\x90.",
+        "a state of slots": CLASS + b")\x81N" + state + b"\x86b.",
+        "a state of a tensor's builder": (
+            _global("torch._utils", "_rebuild_tensor_v2") + state + b"b."
+        ),
+        "a state of a class": CLASS + state + b"b.",
+        "_reconstructor": (
+            _global("copyreg", "_reconstructor")
+            + b"("
+            + CLASS
+            + CLASS
+            + one
+            + b"tR"
+            + state
+            + b"b."
+        ),
+    }
+
+
+@pytest.mark.parametrize("instruction", built(""))
+def test_no_instruction_reaches_an_object_that_a_file_names(instruction, ran, tmp_path):
+    file = tmp_path / "weights.pt"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("archive/data.pkl", built(ran)[instruction])
+        archive.writestr("archive/version", "3\n")
+        archive.writestr("archive/byteorder", "little")
+    with pytest.raises(ModelFileError):
+        load_network(file)
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize("instruction", ["REDUCE and BUILD", "INST", "SETITEM"])
+def test_these_instructions_work_where_nobody_looks(instruction, ran):
+    with contextlib.suppress(Exception):  # what comes after the first call does not matter
+        pickle.loads(built(ran)[instruction])
+    assert ran.exists() or instruction == "SETITEM"
+
+
+def nested(levels):
+    """A tuple that holds itself twice, at each of so many levels, in a few bytes each."""
+    return b")" + b"".join(b"q\x00h\x00\x86" for _ in range(levels))
+
+
+BOMBS = {
+    "a nested key": b"}" + nested(60) + b"K\x01s.",
+    "a nested key in a dictionary of pairs": (
+        _global("collections", "OrderedDict") + b"(]" + nested(60) + b"K\x01\x86atR."
+    ),
+    "a nested member of a set": b"\x80\x04\x8f(" + nested(60) + b"\x90.",
+    "a nested frozenset": b"\x80\x04(" + nested(60) + b"\x91.",
+    "a far place in the memo": b"\x80\x02}r\xff\xff\xff\x7f.",
+    "a long value that is not there": b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b".",
+    "steps": b"\x80\x02" + b"N0" * 1_100_000 + b"}.",
+    "keys of one hash": (
+        b"}("
+        + b"".join(
+            b"\x8a\x0c" + (k * ((1 << 61) - 1)).to_bytes(12, "little") + b"N"
+            for k in range(1, 50_000)
+        )
+        + b"u."
+    ),
+    "one list of pairs again and again": (
+        _global("collections", "OrderedDict")
+        + b"q\x00]("
+        + b"".join(b"K\x01N\x86" for _ in range(20_000))
+        + b"e\x85q\x01"
+        + b"h\x00h\x01R0" * 50_000
+        + b"."
+    ),
+    "modules within modules": (
+        b"\x80\x02"
+        + _global("a", "B")
+        + b")\x81q\x00"
+        + b"".join(
+            _global("a", "B")
+            + b")\x81}"
+            + _text("_modules")
+            + b"}("
+            + _text("x")
+            + b"h\x00"
+            + _text("y")
+            + b"h\x00"
+            + b"usbq\x00"
+            for _ in range(12)
+        )
+        + b"."
+    ),
+    "modules within modules, deeper": (
+        b"\x80\x02"
+        + _global("a", "B")
+        + b")\x81q\x00"
+        + b"".join(
+            _global("a", "B")
+            + b")\x81}"
+            + _text("_modules")
+            + b"}("
+            + _text("x")
+            + b"h\x00"
+            + _text("y")
+            + b"h\x00"
+            + b"usbq\x00"
+            for _ in range(60)
+        )
+        + b"."
+    ),
+    "dictionaries within dictionaries": (
+        b"\x80\x02}q\x00"
+        + b"".join(b"}(" + _text("x") + b"h\x00" + _text("y") + b"h\x00uq\x00" for _ in range(60))
+        + b"."
+    ),
+}
+
+
+def _limits():
+    """A process that would take all memory or time ends as one that fails."""
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+    resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+
+
+_LOAD = """
+import sys, resource
+from pathlib import Path
+from drnsr.checkpoints.loading import load_network
+from drnsr.checkpoints.native import ModelFileError
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for path in sys.argv[1:]:
+    try:
+        load_network(Path(path))
+    except ModelFileError as error:
+        print(error)
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+assert grown < 1 << 20, f"{grown} KiB"
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="limits are POSIX's")
+def test_bombs_are_refused_in_little_time_and_memory(tmp_path):
+    """In a process of their own, with limits, all in turn."""
+    files = []
+    for number, (name, content) in enumerate(BOMBS.items()):
+        for file, write in (("new.pt", in_a_zip), ("old.pth", in_the_old_format)):
+            files.append(tmp_path / f"{number} {name} {file}")
+            write(files[-1], content)
+    packed = tmp_path / "packed.pt"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", b"}.")
+        archive.writestr("archive/data/0", bytes(200 << 20))
+    files.append(packed)
+    shared = tmp_path / "expanded.pt"
+    torch.save({f"{n}.weight": torch.ones(1).expand(1 << 30) for n in range(6)}, shared)
+    files.append(shared)
+    reused = tmp_path / "reused.pt"
+    same = torch.zeros(64, 64, 3, 3)
+    their = theirs.EDSRPyTorch(2, 64, 64).state_dict()
+    torch.save({n: same if t.shape == same.shape else t for n, t in their.items()}, reused)
+    files.append(reused)
+    done = subprocess.run(
+        [sys.executable, "-c", _LOAD, *map(str, files)],
+        check=False,
+        capture_output=True,
+        text=True,
+        preexec_fn=_limits,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    told = done.stdout.splitlines()
+    assert [line.partition(": ")[0] for line in told] == [str(file) for file in files]
+    assert all(line.isprintable() for line in told)
+
+
+def in_a_zip(file, content):
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("archive/data.pkl", content)
+        archive.writestr("archive/version", "3\n")
+        archive.writestr("archive/byteorder", "little")
+
+
+def in_the_old_format(file, content):
+    head = pickle.dumps(0x1950A86A20F9469CFC6C, 2) + pickle.dumps(1001, 2) + pickle.dumps({}, 2)
+    file.write_bytes(head + content + pickle.dumps([], 2))
 
 
 @pytest.mark.parametrize(

@@ -298,9 +298,7 @@ def test_a_dbpn_with_as_many_recurrences_as_stages_can_be_said_to_be_recurrent(l
 
 
 @pytest.mark.parametrize("img_range", [1.0, 255.0])
-def test_a_range_that_the_mean_colour_leaves_open_is_told_and_can_be_given(
-    img_range, lr, tmp_path
-):
+def test_a_range_that_the_mean_colour_leaves_open_is_told_and_can_be_given(img_range, lr, tmp_path):
     their = build(theirs.EDSRPyTorch, 2, 8, 2, img_range=img_range)
     for shift in (their.sub_mean, their.add_mean):
         shift.bias.data = shift.bias.data.sign() * torch.tensor([0.5, 0.4, 0.3])
@@ -334,13 +332,19 @@ def test_an_attention_wider_than_the_features_is_refused(tmp_path):
         load_network(tmp_path / "rcan.pt")
 
 
-@pytest.mark.parametrize("case", CASES)
+ONE_OF_EACH = (
+    *("EDSR-PyTorch EDSR x2", "torchSR RCAN x4", "BasicSR EDSR x2", "BasicSR RCAN x3"),
+    *("ESRGAN", "oldest ESRGAN x2", "DBPN x2"),
+)
+
+
+@pytest.mark.parametrize("case", ONE_OF_EACH)
 def test_whatever_shape_a_tensor_has_is_told_in_one_line(case, tmp_path):
-    """Each tensor that a layout looks at, in shapes that nobody writes."""
+    """Tensors that a layout looks at, in shapes that nobody writes."""
     network, arguments, options, _ = CASES[case]
     state = build(network, *arguments, **options).state_dict()
-    for name in {**dict(list(state.items())[:12]), **dict(list(state.items())[-6:])}:
-        for shape in ((1, 1, 1, 1), (32, 16, 1, 1), (3, 7, 5, 5), (2,), ()):
+    for name in {**dict(list(state.items())[:9]), **dict(list(state.items())[-4:])}:
+        for shape in ((1, 1, 1, 1), (32, 16, 1, 1), ()):
             torch.save(state | {name: torch.ones(shape)}, tmp_path / "odd.pt")
             with pytest.raises(ModelFileError) as caught:
                 load_network(tmp_path / "odd.pt")

@@ -12,6 +12,11 @@ from drnsr.networks import ARCHITECTURES, LARGEST_HYPER_PARAMETER, HyperParamete
 _DEPTHS = ("num_groups", "num_blocks", "num_layers", "num_stages")
 
 
+# Some networks use a few of their weights twice.
+_MOST_SHARED = 4
+_SLACK = 1 << 20  # bytes; of a small file
+
+
 class WeightsError(ValueError):
     """Weights that no network can be made of; the message says why, but of no file."""
 
@@ -31,7 +36,7 @@ def network_of(
     """
     if architecture not in ARCHITECTURES:
         raise WeightsError(f"architecture {architecture!a} is unknown here")
-    check_finite(tensors)
+    check_weights(tensors)
     build = ARCHITECTURES[architecture]
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     try:
@@ -65,12 +70,24 @@ def expected_shapes(
     if blocks > tensors or max(numbers.values(), default=0) > LARGEST_HYPER_PARAMETER:
         raise ValueError("its weights are not those of its hyper-parameters")
     with torch.device("meta"):  # takes no memory, whatever the file says
-        state = build(**hyper_parameters).state_dict()  # type: ignore[arg-type]
+        state = build(**hyper_parameters).state_dict()
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
-def check_finite(tensors: Mapping[str, Tensor]) -> None:
-    """Raise WeightsError, naming the tensor, where a weight is NaN or infinite."""
+def check_weights(tensors: Mapping[str, Tensor]) -> None:
+    """Look whether weights are fit to run.
+
+    Raises:
+        WeightsError: one is NaN or infinite, which is named; or the same numbers stand for so many
+            tensors that a network of them would be many times as large as the file.
+    """
+    stored = {
+        tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
+        for tensor in tensors.values()
+    }
+    size = sum(tensor.nbytes for tensor in tensors.values())
+    if size > _MOST_SHARED * sum(stored.values()) + _SLACK:
+        raise WeightsError(f"its {sum(stored.values())} bytes of weights would become {size}")
     for name, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):
             raise WeightsError(

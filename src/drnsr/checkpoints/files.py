@@ -42,7 +42,9 @@ def read_file(path: Path) -> object:
     # A damaged pickle can fail in any way.
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]
-        raise ModelFileError(f"{path}: not a readable PyTorch file ({ascii(reason)[1:-1]})") from error
+        raise ModelFileError(
+            f"{path}: not a readable PyTorch file ({ascii(reason)[1:-1]})"
+        ) from error
 
 
 def _read_pickle(path: Path) -> object:

@@ -3,8 +3,8 @@
 A pickle is a program: it names functions and classes of Python, and has them called. This reads the
 program itself, instruction by instruction, and knows containers, plain values and tensors. No name
 of a file is ever looked up: the few that build tensors and dictionaries stand in a table here, and
-every other becomes an inert stand-in, that can be "called" and "set" and does nothing. A name of the
-standard library that is not known to be harmless is refused, because weights need none.
+every other becomes an inert stand-in, that can be "called" and "set" and does nothing. A name of
+the standard library that is not known to be harmless is refused, because weights need none.
 
 ``torch.load`` takes an instance as its ``pickle_module``; the containers are read by torch.
 """
@@ -19,13 +19,13 @@ import torch
 from torch import Tensor
 
 # A checkpoint of 100 million parameters with its optimizer has 200,000.
-_MAX_STEPS = 4_000_000
+_MAX_STEPS = 2_000_000
 
 # Of one value: what is longer is in a storage, and no part of the pickle.
 _MAX_VALUE_BYTES = 1 << 26
 
-# Of one call, one tensor's size, or one tuple that is a key: a long one, used again and again, would
-# take its length for each instruction.
+# Of one call, one tensor's size, or one tuple that is a key: a long one, used again and again,
+# would take its length for each instruction.
 _MAX_LENGTH = 64
 
 # Above it, the numbers that Python keeps no hash table quick for.
@@ -114,7 +114,16 @@ _BUILDERS = {
 _STANDARD_LIBRARY = sys.stdlib_module_names | {"__builtin__", "commands", "copy_reg", "distutils"}
 
 # What a training program keeps beside its weights: settings, paths, dates, random states.
-_HARMLESS_MODULES = {"_codecs", "argparse", "datetime", "decimal", "fractions", "itertools", "pathlib", "uuid"}
+_HARMLESS_MODULES = {
+    "_codecs",
+    "argparse",
+    "datetime",
+    "decimal",
+    "fractions",
+    "itertools",
+    "pathlib",
+    "uuid",
+}
 _HARMLESS = {
     *(f"collections.{name}" for name in ("ChainMap", "Counter", "UserDict", "deque")),
     *(f"{module}._reconstructor" for module in ("copyreg", "copy_reg")),
@@ -122,7 +131,17 @@ _HARMLESS = {
         f"{module}.{name}"
         for module in ("builtins", "__builtin__")
         for name in (
-            *("bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int"),
+            *(
+                "bool",
+                "bytearray",
+                "bytes",
+                "complex",
+                "dict",
+                "float",
+                "frozenset",
+                "getattr",
+                "int",
+            ),
             *("list", "long", "object", "range", "set", "slice", "str", "tuple", "unicode"),
         )
     ),
@@ -273,7 +292,7 @@ class Unpickler:
             if arguments and isinstance(arguments[0], list | tuple):
                 self._count(len(arguments[0]))  # the pairs of a dictionary
             self._push(function(arguments))
-        elif isinstance(function, _Name):
+        elif isinstance(function, _Name | StandIn):
             self._push(StandIn())
         else:
             raise RefusedError("it wants to call something that is no function")
@@ -324,7 +343,7 @@ _VALUES = {
     *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
 }
 
-_Step = Callable[[Unpickler, Any], None]
+_Step = Callable[[Unpickler, Any], object]
 
 _INSTRUCTIONS: dict[str, _Step] = {
     **dict.fromkeys(("PROTO", "FRAME"), lambda _, __: None),

@@ -99,8 +99,9 @@ def _of(file: Path) -> dict[str, object]:
 
     if not is_native(file):
         foreign = load_foreign(file)
-        known = {"layout": foreign.layout, "weights": foreign.source or "all of the file"}
-        known |= _of_network(foreign.network)
+        known: dict[str, object] = {"layout": foreign.layout, **_of_network(foreign.network)}
+        if foreign.source:
+            known["weights"] = foreign.source
         if foreign.assumed:
             names = ", ".join(foreign.assumed)
             known["not in the file"] = f"{names} (as published; `drnsr convert --set` gives others)"

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from drnsr.checkpoints.building import WeightsError, check_finite, expected_shapes
+from drnsr.checkpoints.building import WeightsError, check_weights, expected_shapes
 from drnsr.checkpoints.foreign import (
     basicsr,
     dbpn_official,
@@ -84,10 +84,11 @@ def read_foreign(
     """
     found = recognise(state_dicts, LAYOUTS)
     try:
-        check_finite(found.weights)
+        check_weights(found.weights)
     except WeightsError as error:
         raise LayoutError(str(error)) from error
-    name, known = found.layout.name, {}
+    name = found.layout.name
+    known: Given = {}
     reading = found.layout.read(found.weights, given)
     if config is not None and super_image.is_config_of(reading, config):
         name, known = "super-image", super_image.known(reading, config)
@@ -97,9 +98,7 @@ def read_foreign(
         key: value for key, value in checked.items() if key in reading.hyper_parameters
     }
     network = _built(reading, hyper_parameters)
-    assumed = {
-        key: hyper_parameters.get(key, 0) for key in reading.assumed if key not in checked
-    }
+    assumed = {key: hyper_parameters.get(key, 0) for key in reading.assumed if key not in checked}
     return Foreign(network, name, assumed, _source(found.where, found.left))
 
 
@@ -128,7 +127,7 @@ def _checked(given: Given, reading: Reading) -> dict[str, HyperParameter]:
 def _like(name: str, value: HyperParameter, default: HyperParameter) -> HyperParameter:
     """A value of the kind of another one: a whole number may stand for any number."""
     if isinstance(default, list) and isinstance(value, list) and len(value) > 0:
-        return [_like(name, each, default[0]) for each in value]  # type: ignore[return-value, misc]
+        return [_like(name, each, default[0]) for each in value]  # type: ignore[return-value]
     if isinstance(default, float) and type(value) is int:
         value = float(value)
     if type(value) is not type(default) or (isinstance(value, float) and not math.isfinite(value)):
@@ -163,7 +162,7 @@ def _built(reading: Reading, hyper_parameters: dict[str, HyperParameter]) -> Net
     network = reading.network(**hyper_parameters)
     network.load_state_dict({name: reading.weights[theirs[name]] for name in expected})
     try:
-        check_finite({theirs[name]: value for name, value in network.state_dict().items()})
+        check_weights({theirs[name]: value for name, value in network.state_dict().items()})
     except WeightsError as error:  # finite in the file, and too large for fp32
         raise LayoutError(str(error)) from error
     return network.eval()

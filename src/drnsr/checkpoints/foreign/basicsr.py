@@ -24,7 +24,7 @@ def _mean() -> dict[str, HyperParameter]:
     return {"img_range": 255.0, "rgb_mean": list(DIV2K_MEAN)}
 
 
-def _read_edsr(weights: Weights, _: Given) -> Reading:
+def _read_edsr(weights: Weights, _given: Given) -> Reading:
     num_features, *_ = weights.convolution("conv_first")
     num_blocks = weights.count(r"body\.(\d+)\.conv1\.weight")
     scale, upsampling = upsampler(weights, "upsample", "upsampler")
@@ -49,7 +49,7 @@ def _read_edsr(weights: Weights, _: Given) -> Reading:
     )
 
 
-def _read_rcan(weights: Weights, _: Given) -> Reading:
+def _read_rcan(weights: Weights, _given: Given) -> Reading:
     num_features, *_ = weights.convolution("conv_first")
     num_groups = weights.count(r"body\.(\d+)\.residual_group\.0\.rcab\.0\.weight")
     num_blocks = weights.count(r"body\.0\.residual_group\.(\d+)\.rcab\.0\.weight")
@@ -91,7 +91,7 @@ def _rcan_body(num_groups: int, num_blocks: int) -> dict[str, str]:
     return modules
 
 
-def _read_rrdbnet(weights: Weights, _: Given) -> Reading:
+def _read_rrdbnet(weights: Weights, _given: Given) -> Reading:
     num_blocks = weights.count(r"body\.(\d+)\.rdb1\.conv1\.weight")
     return Reading(
         network=RRDBNet,

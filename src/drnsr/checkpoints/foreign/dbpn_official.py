@@ -47,7 +47,7 @@ def _recurrences(joined: int, num_stages: int, given: Given) -> tuple[int, bool]
     number = given.get("num_recurrences", 0)
     if number not in (0, joined):
         raise LayoutError(f"num_recurrences: {number!a} is neither 0 (dense) nor {joined}")
-    return int(number), True  # type: ignore[arg-type]
+    return (joined if number else 0), True
 
 
 def _modules(num_stages: int) -> dict[str, str]:

@@ -5,7 +5,7 @@ from drnsr.checkpoints.foreign.layout import Given, Layout, LayoutError, Reading
 from drnsr.networks import RRDBNet
 
 
-def _read_new(weights: Weights, _: Given) -> Reading:
+def _read_new(weights: Weights, _given: Given) -> Reading:
     num_blocks = weights.count(r"RRDB_trunk\.(\d+)\.RDB1\.conv1\.weight")
     # BSRGAN's and RealSR's network of scale 2 has the first one alone.
     doublings = max(0, weights.count(r"upconv(\d)\.weight") - 1)

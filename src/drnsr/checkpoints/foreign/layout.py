@@ -11,7 +11,6 @@ from torch import Tensor
 from drnsr.networks import HyperParameter, Network
 from drnsr.networks.layers import DIV2K_MEAN
 
-
 Given = Mapping[str, HyperParameter]
 """Hyper-parameters that a file does not say, and somebody else does."""
 
@@ -156,8 +155,8 @@ def without_mean_shift(weights: Weights, given: Given, *, head: str, tail: str) 
 
     Args:
         weights: of the file; those of the mean shift may be missing.
-        given: with an ``rgb_mean`` the layers of the file are left out: the program that the file is
-            for does not run them. An ``img_range`` is what the layers see 0..1 as.
+        given: with an ``rgb_mean`` the layers of the file are left out: the program that the file
+            is for does not run them. An ``img_range`` is what the layers see 0..1 as.
         head: the convolution after `sub_mean`.
         tail: the one before `add_mean`.
 
@@ -180,7 +179,10 @@ def _folded(weights: Weights, given: Given, head: str, tail: str) -> MeanShift:
         is_of_colours = weights.convolution(name) == (3, 3, 1, 1)
         if not is_of_colours or weights[f"{name}.bias"].shape != (3,):
             raise LayoutError(f"{name}.weight is no 1 x 1 convolution of three colours")
-        maps[name] = weights[f"{name}.weight"].double()[:, :, 0, 0], weights[f"{name}.bias"].double()
+        maps[name] = (
+            weights[f"{name}.weight"].double()[:, :, 0, 0],
+            weights[f"{name}.bias"].double(),
+        )
     (before, taken), (after, added) = maps.values()
     img_range, assumed = _img_range(taken, given)
     folded = Weights({k: v for k, v in weights.items() if k.split(".")[0] not in maps})

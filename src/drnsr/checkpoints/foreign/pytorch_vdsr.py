@@ -4,7 +4,7 @@ from drnsr.checkpoints.foreign.layout import Given, Layout, LayoutError, Reading
 from drnsr.networks import VDSR
 
 
-def _read(weights: Weights, _: Given) -> Reading:
+def _read(weights: Weights, _given: Given) -> Reading:
     num_features, planes, _, _ = weights.convolution("input")
     if planes != 1:
         raise LayoutError(f"input.weight takes {planes} planes, and this program's VDSR luma alone")

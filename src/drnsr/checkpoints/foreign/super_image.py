@@ -1,7 +1,7 @@
 """Hugging Face's super-image: networks under EDSR-PyTorch's names, fed with 0..1.
 
-Its EDSR saves the mean shift and does not run it; its RCAN runs it, on 0..1. Only the ``config.json``
-that lies beside the weights tells these files from those of EDSR-PyTorch.
+Its EDSR saves the mean shift and does not run it; its RCAN runs it, on 0..1. Only the
+``config.json`` that lies beside the weights tells these files from those of EDSR-PyTorch.
 """
 
 from collections.abc import Mapping

@@ -16,7 +16,7 @@ from drnsr.networks.layers import DIV2K_MEAN
 _SHIFTS = ("sub_mean", "add_mean")
 
 
-def _read(weights: Weights, _: Given) -> Reading:
+def _read(weights: Weights, _given: Given) -> Reading:
     num_features, *_ = weights.convolution("body.0")
     last = weights.count(r"body\.(\d+)\.weight") - 1  # an activation follows each but the last
     identity = torch.eye(3).view(3, 3, 1, 1)
