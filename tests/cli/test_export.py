@@ -182,7 +182,10 @@ def test_the_bicubic_skip_is_not_of_half_precision():
     ("wrong", "told"),
     [
         (lambda sr: sr * 1.001, r"differs from torch by .*e-0.* the limit for fp32 is 1\.0e-04"),
-        (lambda sr: sr * float("nan"), "differs from torch by nan"),
+        (
+            lambda sr: sr * float("nan"),
+            "(differs from torch by nan|fails at .* NaN or infinite pixels)",
+        ),
         (lambda sr: sr[:, :, :8], "differs from torch by inf"),
     ],
     ids=["values", "nan", "shape"],

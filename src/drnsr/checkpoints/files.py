@@ -10,7 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from drnsr.checkpoints.native import ModelFileError, is_safetensors
-from drnsr.checkpoints.restricted import RefusedError, RestrictedPickle
+from drnsr.checkpoints.pickled_names import RefusedError
+from drnsr.checkpoints.restricted import RestrictedPickle
 
 # PyTorch does not compress. Weights that somebody packed again are at most a little smaller.
 _MAX_COMPRESSION = 16

@@ -1,10 +1,8 @@
 """Reads pickles of weights without running anything from them.
 
 A pickle is a program: it names functions and classes of Python, and has them called. This reads the
-program itself, instruction by instruction, and knows containers, plain values and tensors. No name
-of a file is ever looked up: the few that build tensors and dictionaries stand in a table here, and
-every other becomes an inert stand-in, that can be "called" and "set" and does nothing. A name of
-the standard library that is not known to be harmless is refused, because weights need none.
+program itself, instruction by instruction, and knows containers, plain values and tensors, and of
+names what :mod:`drnsr.checkpoints.pickled_names` says. Steps, lengths and sizes are bounded.
 
 ``torch.load`` takes an instance as its ``pickle_module``; the containers are read by torch.
 """
@@ -15,164 +13,22 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
-import torch
 from torch import Tensor
+
+from drnsr.checkpoints.pickled_names import (
+    Builder,
+    Name,
+    RefusedError,
+    StandIn,
+    checked_key,
+    named,
+)
 
 # A checkpoint of 100 million parameters with its optimizer has 200,000.
 _MAX_STEPS = 2_000_000
 
 # Of one value: what is longer is in a storage, and no part of the pickle.
 _MAX_VALUE_BYTES = 1 << 26
-
-# Of one call, one tensor's size, or one tuple that is a key: a long one, used again and again,
-# would take its length for each instruction.
-_MAX_LENGTH = 64
-
-# Above it, the numbers that Python keeps no hash table quick for.
-_MAX_KEY = 1 << 60
-
-
-class RefusedError(pickle.UnpicklingError):
-    """A file wants something that weights do not need; the message says what."""
-
-
-class StandIn:
-    """An object of a class that was not looked up; ``state`` is what it was stored with."""
-
-    __slots__ = ("state",)
-
-    def __init__(self) -> None:
-        self.state: object = None
-
-
-class _Name:
-    """A class or function that a file names, and that is not looked up."""
-
-    __slots__ = ("__name__",)
-
-    def __init__(self, name: str) -> None:
-        self.__name__ = name  # torch prints it for old files
-
-
-class _Builder:
-    """One of the functions that are called: it makes a tensor or a dictionary of what is there."""
-
-    __slots__ = ("__name__", "_build")
-
-    def __init__(self, build: Callable[..., object]) -> None:
-        self.__name__ = build.__name__
-        self._build = build
-
-    def __call__(self, arguments: Sequence[object]) -> object:
-        if len(arguments) > _MAX_LENGTH:
-            raise RefusedError(f"it calls with {len(arguments)} arguments")
-        return self._build(*arguments)
-
-
-def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_: object) -> Tensor:  # noqa: ANN401
-    """A part of a storage."""
-    if len(size) > _MAX_LENGTH or len(stride) > _MAX_LENGTH:
-        raise RefusedError("a tensor has too many dimensions")
-    tensor: Tensor = torch._utils._rebuild_tensor(storage, offset, size, stride)  # type: ignore[no-untyped-call]
-    if tensor.numel() > storage.size():
-        raise RefusedError("a tensor that is larger than what is stored of it")
-    return tensor
-
-
-def _parameter(data: object = None, *_: object) -> object:
-    """A parameter is the tensor in it."""
-    return data
-
-
-def _of_subclass(build: object, _: object, arguments: Sequence[object], *__: object) -> object:
-    """A tensor with attributes, or of a subclass, is the tensor."""
-    return build(arguments) if isinstance(build, _Builder) else StandIn()
-
-
-def _dictionary(*arguments: object) -> dict[object, object]:
-    """An OrderedDict of pairs; a defaultdict's factory is left out."""
-    made: dict[object, object] = {}
-    if len(arguments) == 1 and isinstance(arguments[0], list | tuple):
-        for pair in arguments[0]:
-            key, value = pair
-            made[_checked_key(key)] = value
-    return made
-
-
-_BUILDERS = {
-    "collections.OrderedDict": _Builder(_dictionary),
-    "collections.defaultdict": _Builder(_dictionary),
-    "torch._utils._rebuild_tensor": _Builder(_tensor),
-    "torch._utils._rebuild_tensor_v2": _Builder(_tensor),
-    "torch._utils._rebuild_parameter": _Builder(_parameter),
-    "torch._utils._rebuild_parameter_with_state": _Builder(_parameter),
-    "torch.nn.parameter.Parameter": _Builder(_parameter),
-    "torch._tensor._rebuild_from_type_v2": _Builder(_of_subclass),
-}
-
-# Python 2 had some modules under other names.
-_STANDARD_LIBRARY = sys.stdlib_module_names | {"__builtin__", "commands", "copy_reg", "distutils"}
-
-# What a training program keeps beside its weights: settings, paths, dates, random states.
-_HARMLESS_MODULES = {
-    "_codecs",
-    "argparse",
-    "datetime",
-    "decimal",
-    "fractions",
-    "itertools",
-    "pathlib",
-    "uuid",
-}
-_HARMLESS = {
-    *(f"collections.{name}" for name in ("ChainMap", "Counter", "UserDict", "deque")),
-    *(f"{module}._reconstructor" for module in ("copyreg", "copy_reg")),
-    *(
-        f"{module}.{name}"
-        for module in ("builtins", "__builtin__")
-        for name in (
-            *(
-                "bool",
-                "bytearray",
-                "bytes",
-                "complex",
-                "dict",
-                "float",
-                "frozenset",
-                "getattr",
-                "int",
-            ),
-            *("list", "long", "object", "range", "set", "slice", "str", "tuple", "unicode"),
-        )
-    ),
-    *("enum.Enum", "functools.partial", "random.Random", "types.SimpleNamespace", "typing.Any"),
-}
-
-
-def _named(module: str, name: str) -> object:
-    full_name = f"{module}.{name}"
-    if full_name in _BUILDERS:
-        return _BUILDERS[full_name]
-    top = module.partition(".")[0]
-    harmless = full_name in _HARMLESS or (top in _HARMLESS_MODULES and "." not in name)
-    if top in _STANDARD_LIBRARY and not harmless:
-        # The name is whatever a file says: nothing in it may reach a terminal as it is.
-        raise RefusedError(f"it wants to call {full_name!a}")
-    return _Name(full_name)
-
-
-def _checked_key(key: object) -> object:
-    """A dictionary's key whose hash takes no time: a tuple within tuples can take for ever."""
-    parts = key if isinstance(key, tuple) else (key,)
-    for part in parts[: _MAX_LENGTH + 1]:
-        is_large = isinstance(part, int) and abs(part) >= _MAX_KEY
-        if isinstance(part, tuple) or is_large or len(parts) > _MAX_LENGTH:
-            raise RefusedError("a dictionary has a key that is no name")
-    try:
-        hash(key)
-    except TypeError as error:
-        raise RefusedError("a dictionary has a key that is no name") from error
-    return key
 
 
 class _Bounded:
@@ -202,6 +58,7 @@ class Unpickler:
         self._marked: list[list[Any]] = []
         self._memo: dict[int, object] = {}
         self._storages: dict[str, int] = {}
+        self._numbers = 0  # in all of them
         self._steps = 0
 
     def find_class(self, module: str, name: str) -> object:
@@ -210,7 +67,7 @@ class Unpickler:
         Raises:
             RefusedError: it is something that acts on the machine.
         """
-        return _named(module, name)
+        return named(module, name)
 
     def load(self) -> object:
         """What the pickle holds.
@@ -272,7 +129,7 @@ class Unpickler:
         target = self._stack[-1]
         if isinstance(target, dict):
             for key, value in zip(values[::2], values[1::2], strict=True):
-                target[_checked_key(key)] = value
+                target[checked_key(key)] = value
         elif not isinstance(target, StandIn):
             raise RefusedError("it sets items of something that is no dictionary")
 
@@ -288,11 +145,11 @@ class Unpickler:
         self._push(StandIn())
 
     def _call(self, function: object, arguments: Sequence[object]) -> None:
-        if isinstance(function, _Builder):
+        if isinstance(function, Builder):
             if arguments and isinstance(arguments[0], list | tuple):
                 self._count(len(arguments[0]))  # the pairs of a dictionary
             self._push(function(arguments))
-        elif isinstance(function, _Name | StandIn):
+        elif isinstance(function, Name | StandIn):
             self._push(StandIn())
         else:
             raise RefusedError("it wants to call something that is no function")
@@ -325,12 +182,13 @@ class Unpickler:
             raise RefusedError("it wants to change something that has no state")
 
     def _persistent(self, identifier: object) -> None:
-        if isinstance(identifier, tuple) and len(identifier) > 4 and identifier[0] == "storage":
+        if isinstance(identifier, tuple) and len(identifier) > 4 and identifier[0] != "module":
             _, _, key, _, numbers, *_ = identifier
             if not isinstance(key, str) or not isinstance(numbers, int) or numbers < 0:
                 raise RefusedError("it has a storage without name and size")
+            self._numbers += numbers - self._storages.get(key, 0)
             self._storages[key] = numbers
-            if sum(self._storages.values()) > self.most_numbers:
+            if self._numbers > self.most_numbers:
                 raise RefusedError("it has storages that are larger than the file")
         self._push(self.persistent_load(identifier))
 

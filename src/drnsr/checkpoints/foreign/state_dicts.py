@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from drnsr.checkpoints.foreign.layout import LayoutError, some_names
-from drnsr.checkpoints.restricted import StandIn
+from drnsr.checkpoints.pickled_names import StandIn
 
 # Where training programs put the weights of the network that they are about.
 _KNOWN = (
