@@ -55,5 +55,4 @@ gc: install ## remove the states of trainings that are over, after a look (UNFIN
 	python -m pipelines.gc $(if $(UNFINISHED),--unfinished) $(if $(YES),--yes)
 
 clean: ## remove what the graph made; the environment, downloads and MLflow's runs stay
-	rm -rf data/raw data/prepared models pictures reports runs multirun outputs dvc_plots \
-		metrics/cost.json metrics/training_cost.json
+	rm -rf data/raw data/prepared models pictures reports runs multirun outputs dvc_plots

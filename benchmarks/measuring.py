@@ -5,11 +5,13 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from drnsr.data.registry import fetch_registry
+from pipelines.costs import TRAINING_FILE, cost_file
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -48,6 +50,12 @@ def arguments(description: str | None, *, rounds: int | None = None) -> argparse
         parser.add_argument("--rounds", type=int, default=rounds, help="that each way is measured")
     parser.add_argument("--json", type=Path, help="to write the rows into")
     return parser
+
+
+def training_cost(model: Path) -> dict[str, Any]:
+    """What the training of a model took; its run was trained here, and its folder still stands."""
+    content: dict[str, Any] = json.loads(cost_file(model, TRAINING_FILE).read_text("utf-8"))
+    return content
 
 
 def show(rows: Sequence[Mapping[str, object]], file: Path | None) -> None:

@@ -7,13 +7,12 @@ the command of docs/single_image.md, on one thread, one after another.
 """
 
 import csv
-import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from measuring import ROOT, arguments, fetched, show
+from measuring import ROOT, arguments, fetched, show, training_cost
 from rich.console import Console
 from rich.progress import track
 
@@ -42,7 +41,7 @@ def train(picture: Path, mode: str, folder: Path) -> dict[str, object]:
         (texts,) = csv.DictReader(file)
     names = ("bicubic_psnr", "model_psnr", "bicubic_ssim", "model_ssim")
     psnr_before, psnr, ssim_before, ssim = (float(texts[name]) for name in names)
-    cost = json.loads((folder / "metrics" / "training_cost.json").read_text(encoding="utf-8"))
+    cost = training_cost(folder / "models" / "model.safetensors")
     return {
         "mode": mode,
         "picture": picture.stem,

@@ -13,7 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from measuring import arguments, show
+from measuring import arguments, show, training_cost
 from omegaconf import OmegaConf
 
 VALIDATION = "validation dB"
@@ -25,7 +25,7 @@ def row(job: Path) -> dict[str, Any]:
     assert isinstance(overrides, list)
     config = OmegaConf.load(job / ".hydra" / "config.yaml")
     benchmark = json.loads((job / "metrics" / "benchmark.json").read_text(encoding="utf-8"))
-    cost = json.loads((job / "metrics" / "training_cost.json").read_text(encoding="utf-8"))
+    cost = training_cost(job / "models" / "model.safetensors")
     with (job / "metrics" / "curves" / "validation_psnr.csv").open(encoding="utf-8") as file:
         curve = list(csv.DictReader(file))
     scores = {

@@ -1,17 +1,17 @@
 """Stage `evaluate`: the model and bicubic on every benchmark, as numbers and as pictures."""
 
-import json
 from dataclasses import asdict
 
 from omegaconf import DictConfig
 from rich.progress import track
 
-from drnsr.atomic import check_writable, write_text
+from drnsr.atomic import check_writable
 from drnsr.evaluation.benchmark import Method, bicubic, check_sizes, measure
 from drnsr.evaluation.methods import network_method
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, row_of, summary, write_rows, write_summary
 from pipelines.app import run_stage
+from pipelines.costs import MODEL_FILE, write_cost
 from pipelines.packs import open_benchmark
 from pipelines.paths import Outputs
 from pipelines.tracked import add_model, failure_told, tracked_model
@@ -42,7 +42,7 @@ def evaluate(config: DictConfig) -> None:
 def _evaluate(config: DictConfig) -> None:
     import torch
 
-    from drnsr.checkpoints.native import load_model
+    from drnsr.checkpoints.native import load_model, read_info
     from drnsr.evaluation.cost import measure_cost
 
     torch.set_num_threads(config.trainer.threads)
@@ -59,10 +59,10 @@ def _evaluate(config: DictConfig) -> None:
     content = summary(rows, scale=config.scale, protocol=get_protocol(config.protocol))
     write_summary(outputs.summary, content)
     write_rows(outputs.per_image, rows)
-    cost = measure_cost(network, config.scale, device)
-    write_text(outputs.cost, json.dumps(asdict(cost), indent=2) + "\n")
+    cost = asdict(measure_cost(network, config.scale, device))
+    write_cost(read_info(outputs.model).origin, MODEL_FILE, cost)
     if config.logger.experiment is not None:
-        _record(config, outputs, content)
+        _record(config, outputs, content, cost)
 
 
 def _measure_benchmark(name: str, model: Method, config: DictConfig, outputs: Outputs) -> list[Row]:
@@ -80,7 +80,12 @@ def _measure_benchmark(name: str, model: Method, config: DictConfig, outputs: Ou
     return rows
 
 
-def _record(config: DictConfig, outputs: Outputs, content: dict[str, dict[str, object]]) -> None:
+def _record(
+    config: DictConfig,
+    outputs: Outputs,
+    content: dict[str, dict[str, object]],
+    cost: dict[str, float | None],
+) -> None:
     """Add the evaluation to the MLflow run that made this model, or to one made for it."""
     from drnsr.tracking.runs import record_evaluation
 
@@ -88,7 +93,7 @@ def _record(config: DictConfig, outputs: Outputs, content: dict[str, dict[str, o
     files = [outputs.summary, outputs.per_image, outputs.pictures]
     with tracked_model(config) as journal:
         add_model(journal, config)
-        record_evaluation(journal, content, data, files)
+        record_evaluation(journal, content, cost, data, files)
 
 
 if __name__ == "__main__":

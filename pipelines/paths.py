@@ -41,11 +41,6 @@ class Outputs:
         return self.root / "metrics" / "curves"
 
     @property
-    def training_cost(self) -> Path:
-        """What the training cost; differs from run to run."""
-        return self.root / "metrics" / "training_cost.json"
-
-    @property
     def summary(self) -> Path:
         """Means of each benchmark."""
         return self.root / "metrics" / "benchmark.json"
@@ -59,11 +54,6 @@ class Outputs:
     def per_image(self) -> Path:
         """A row for each picture."""
         return self.root / "metrics" / "per_image.csv"
-
-    @property
-    def cost(self) -> Path:
-        """What applying the model costs; differs from run to run."""
-        return self.root / "metrics" / "cost.json"
 
     @property
     def pictures(self) -> Path:

@@ -14,8 +14,9 @@ from drnsr.reporting.card import model_card
 from drnsr.tracking.record import find_record
 from drnsr.tracking.store import TrackingError, store_exists
 from pipelines.app import RESOLVED, tell_errors
+from pipelines.costs import described_costs
 from pipelines.paths import Outputs
-from pipelines.report import cost, lineage
+from pipelines.report import lineage
 
 log = logging.getLogger("drnsr")
 
@@ -40,7 +41,7 @@ def release() -> None:
         config=cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)),
         summary=json.loads(outputs.summary.read_text(encoding="utf-8")),
         comparisons=json.loads(outputs.verification.read_text(encoding="utf-8")),
-        cost=cost(outputs),
+        cost=described_costs(outputs.model),
         lineage=lineage(outputs) | _training_run(outputs),
     )
     target = pretrained.model_file(name)
@@ -63,14 +64,7 @@ def _training_run(outputs: Outputs) -> dict[str, str]:
 
 
 def _check(outputs: Outputs, scale: int) -> None:
-    needed = (
-        outputs.model,
-        outputs.summary,
-        outputs.verification,
-        outputs.cost,
-        outputs.training_cost,
-    )
-    for file in needed:
+    for file in (outputs.model, outputs.summary, outputs.verification):
         if not file.is_file():
             raise UserError(f"{file}: missing; run `dvc repro` first")
     if scale not in pretrained.SCALES:

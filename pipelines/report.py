@@ -1,6 +1,7 @@
 """Stage `report`: everything that was found, on one page."""
 
 import json
+from functools import partial
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -9,13 +10,15 @@ from drnsr.atomic import write_text
 from drnsr.checkpoints.native import read_info
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, read_rows
-from drnsr.hashing import file_sha256
+from drnsr.hashing import file_sha256, sha256_of
+from drnsr.reporting.costs import NOT_MEASURED
 from drnsr.reporting.page import Picture, render_report
 from drnsr.tracking.git import current_commit
 from pipelines.app import run_stage
+from pipelines.costs import described_costs
 from pipelines.packs import open_benchmark
 from pipelines.paths import Outputs
-from pipelines.tracked import mlflow_run, tracked_model
+from pipelines.tracked import mlflow_run, run_folder, tracked_model
 
 
 def report(config: DictConfig) -> None:
@@ -25,7 +28,8 @@ def report(config: DictConfig) -> None:
 
     outputs = Outputs.of(config)
     rows = read_rows(outputs.per_image)
-    page = render_report(
+    results = partial(
+        render_report,
         rows,
         model=config.model.name,
         scale=config.scale,
@@ -33,11 +37,10 @@ def report(config: DictConfig) -> None:
         comparisons=json.loads(outputs.verification.read_text(encoding="utf-8")),
         curves=curves_svg(outputs.curves / LOSS_FILE, outputs.curves / PSNR_FILE),
         pictures=[_picture(row, config, outputs) for row in rows],
-        cost=cost(outputs),
-        lineage=lineage(outputs) | _tracked(config),
         config=cast(dict[str, Any], OmegaConf.to_container(config)),
     )
-    write_text(outputs.report, page)
+    cost, origin = _circumstances(results(cost={}, lineage={}), config)
+    write_text(outputs.report, results(cost=cost, lineage=origin))
     if config.logger.experiment is not None:
         with tracked_model(config) as journal:
             journal.add("artifact", kept=journal.keep(outputs.report), to="report")
@@ -51,19 +54,21 @@ def _picture(row: Row, config: DictConfig, outputs: Outputs) -> Picture:
     )
 
 
-def cost(outputs: Outputs) -> dict[str, str]:
-    """What a run's training and its model take, by name, for people."""
-    network = json.loads(outputs.cost.read_text(encoding="utf-8"))
-    training = json.loads(outputs.training_cost.read_text(encoding="utf-8"))
-    peak = network["peak_memory_mib"]
-    return {
-        "parameters": f"{network['parameters']:,}",
-        "multiply-adds per output megapixel": f"{network['multiply_adds_per_megapixel']:.1f} G",
-        "seconds per output megapixel": f"{network['seconds_per_megapixel']:.2f}",
-        "peak memory": "not known on this system" if peak is None else f"{peak:.0f} MiB",
-        "training": f"{training['seconds']:.0f} s,"
-        f" {training['samples_per_second']:.0f} samples per second, {training['precision']}",
-    }
+def _circumstances(results: str, config: DictConfig) -> tuple[dict[str, str], dict[str, str]]:
+    """Cost and lineage: those with which these very results were reported first.
+
+    They differ each time that the same is run again. The page is an output of the graph, and the
+    same results must give the same page.
+    """
+    outputs = Outputs.of(config)
+    run, folder = mlflow_run(config), run_folder(read_info(outputs.model).origin)
+    first = folder / "reported" / f"{sha256_of([results.encode()])[:16]}.json"
+    if first.is_file():
+        return cast(tuple[dict[str, str], dict[str, str]], json.loads(first.read_text("utf-8")))
+    found = described_costs(outputs.model), lineage(outputs) | _tracked(config, run)
+    if NOT_MEASURED not in found[0].values() and (run or config.logger.experiment is None):
+        write_text(first, json.dumps(found))  # nothing is missing that may be known later
+    return found
 
 
 def lineage(outputs: Outputs) -> dict[str, str]:
@@ -79,9 +84,9 @@ def lineage(outputs: Outputs) -> dict[str, str]:
     }
 
 
-def _tracked(config: DictConfig) -> dict[str, str]:
+def _tracked(config: DictConfig, run: str | None) -> dict[str, str]:
     return {
-        "MLflow run": mlflow_run(config) or "not tracked, or not yet",
+        "MLflow run": run or "not tracked, or not yet",
         **{
             f"benchmark {name} (sha256)": open_benchmark(config, str(name)).fingerprint
             for name in config.benchmark

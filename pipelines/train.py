@@ -1,6 +1,5 @@
 """Stage `train`: a network from conf/model, trained on data/prepared/train, into models/."""
 
-import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from drnsr.atomic import check_writable, write_text
+from drnsr.atomic import check_writable
 from drnsr.checkpoints.fingerprint import code_fingerprint, fingerprint
 from drnsr.checkpoints.loading import load_network
 from drnsr.checkpoints.native import Origin, save_model
@@ -16,7 +15,9 @@ from drnsr.checkpoints.warm_start import warm_start
 from drnsr.data.packing import Pack
 from drnsr.hashing import file_sha256
 from drnsr.locks import sole_process
+from drnsr.tracking.runs import TRAINING_COST
 from pipelines.app import run_stage
+from pipelines.costs import TRAINING_FILE, write_cost
 from pipelines.evaluate import check_evaluation, evaluate
 from pipelines.features import check_features_file, features_file
 from pipelines.fetch import fetch
@@ -65,7 +66,7 @@ def train(config: DictConfig) -> None:
         check_evaluation(config)
     _choose_precision(config.trainer)
     outputs = Outputs.of(config)
-    for folder in (outputs.model.parent, outputs.training_cost.parent, outputs.curves):
+    for folder in (outputs.model.parent, outputs.curves):
         check_writable(folder)
     origin = Origin(
         config=fingerprint(_training_params(config)),
@@ -141,7 +142,10 @@ def _train(
         "samples_per_second": samples / progress.seconds,
         "skipped_losses": skipped,
     }
-    write_text(outputs.training_cost, json.dumps(cost, indent=2) + "\n")
+    write_cost(origin, TRAINING_FILE, cost)
+    numbers = {f"{TRAINING_COST}{key}": cost[key] for key in cost if key != "precision"}
+    for logger in loggers:
+        logger.log_metrics(numbers, step=trainer.max_steps)
     mark_finished(checkpoints.folder)
 
 

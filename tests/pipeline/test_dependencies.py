@@ -10,14 +10,16 @@ from tests.conftest import PROJECT
 
 STAGES = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
 
-# What no output depends on: how files are written, mistakes told, and what is tracked.
+# What no output depends on: how files are written, mistakes told, what is tracked and what it took.
 NO_INPUT = {
     "drnsr",
     "drnsr.atomic",
     "drnsr.errors",
     "drnsr.locks",
+    "drnsr.reporting.costs",
     "pipelines",
     "pipelines.app",
+    "pipelines.costs",
     "pipelines.paths",
     "pipelines.tracked",
 }

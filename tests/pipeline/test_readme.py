@@ -47,9 +47,19 @@ def used(finished, tmp_path_factory):
 def test_the_commands(used):
     for command in COMMANDS:
         if command not in BY_CI | BY_ANOTHER_TEST:
-            used.run("bash", "-c", command)
+            printed = used.run("bash", "-c", f"COLUMNS=100 {command}").stdout
+            if command.startswith("dvc exp show"):
+                assert_readable(printed)
             if command == "dvc queue start":
                 used.wait_for_the_queue()
+
+
+def assert_readable(table):
+    """Every column is there, in full, on a terminal of 100 characters."""
+    assert max(map(len, table.splitlines())) <= 100
+    assert "…" not in table
+    for text in ("sample_test.gain.psnr", "model", "params.yaml:scale", "edsr_baseline"):
+        assert text in table
 
 
 @pytest.mark.slow

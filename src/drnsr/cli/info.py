@@ -60,6 +60,7 @@ def _lineage(model_sha256: str) -> dict[str, object]:
 
     if find_spec("mlflow") is None or not store_exists():
         return {}
+    from drnsr.reporting.costs import describe_costs
     from drnsr.tracking.record import record_of_model
 
     try:
@@ -78,6 +79,7 @@ def _lineage(model_sha256: str) -> dict[str, object]:
         **{f"data {name}": sha256 for name, sha256 in record.data.items()},
         "environment": f"environment.txt of the run; {', '.join(packages)}",
         **{name: f"{value:.4f}" for name, value in sorted(record.measures.items())},
+        **describe_costs(record.model_cost, record.training_cost),
         "to make it again": f"drnsr reproduce {record.run_id}",
     }
 

@@ -43,6 +43,7 @@ def registered(record: "RunRecord", name: str | None) -> tuple["Version", bool]:
         TrackingError: the store is away, or the run has no model or was not evaluated.
     """
     from drnsr.reporting.card import model_card
+    from drnsr.reporting.costs import describe_costs
     from drnsr.tracking.record import read_evaluation
     from drnsr.tracking.registry import default_name, find_version, register
 
@@ -54,7 +55,7 @@ def registered(record: "RunRecord", name: str | None) -> tuple["Version", bool]:
         config=record.config,
         summary=read_evaluation(record.run_id).summary,
         comparisons=[],
-        cost={},
+        cost=describe_costs(record.model_cost, record.training_cost),
         lineage=_lineage(record),
     )
     return register(name, record.run_id, card), True

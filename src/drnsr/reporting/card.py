@@ -59,7 +59,7 @@ def model_card(
         config: the composed configuration that it was trained with.
         summary: the content of ``metrics/benchmark.json``.
         comparisons: the rows of ``metrics/verify.json``, where they are known.
-        cost: what it takes, by name, where it is known.
+        cost: what it takes, by name: see :func:`drnsr.reporting.costs.describe_costs`.
         lineage: what it came from, by name: the commit, the hashes.
     """
     network, scale = config["model"]["network"], config["scale"]
@@ -75,8 +75,6 @@ def model_card(
         "## Recipe": _yaml({key: config[key] for key in _RECIPE if key in config}),
         "## Where it comes from": _list(lineage),
     }
-    if not cost:
-        del sections["## Cost"]
     return "\n".join(f"{heading}\n\n{text}" for heading, text in sections.items())
 
 

@@ -19,9 +19,11 @@ from drnsr.tracking.runs import (
     DATA_TAG,
     EVALUATION_FOLDER,
     LEFT_OUT_FILE,
+    MODEL_COST,
     MODEL_TAG,
     PARENT_TAG,
     PATCH_FILE,
+    TRAINING_COST,
     TRAINING_TAG,
     find_runs,
 )
@@ -51,6 +53,8 @@ class RunRecord:
         data: hashes of the prepared data by name: ``train``, and the benchmarks.
         model_sha256: of the model file; None if none was made.
         measures: the means of the evaluation, such as ``set5/model/psnr``.
+        model_cost: see :class:`drnsr.evaluation.cost.Cost`; None if it was not measured.
+        training_cost: seconds, samples per second, precision and skipped losses; None likewise.
     """
 
     run_id: str
@@ -65,6 +69,8 @@ class RunRecord:
     data: Mapping[str, str]
     model_sha256: str | None
     measures: Mapping[str, float]
+    model_cost: Mapping[str, float] | None
+    training_cost: Mapping[str, float | str] | None
 
     @property
     def lost_sources(self) -> tuple[str, ...]:
@@ -156,6 +162,7 @@ def _read(client: "MlflowClient", run: "Run") -> RunRecord:
         name: _text(client, run_id, name) if name in listed else ""
         for name in ("config.yaml", "environment.txt", PATCH_FILE, LEFT_OUT_FILE, CHOICES_FILE)
     }
+    config = yaml.safe_load(texts["config.yaml"]) or {}
     return RunRecord(
         run_id=run_id,
         name=str(run.info.run_name),
@@ -163,13 +170,29 @@ def _read(client: "MlflowClient", run: "Run") -> RunRecord:
         commit=tags.get(COMMIT_TAG, "unknown"),
         patch=texts[PATCH_FILE],
         left_out=tuple(texts[LEFT_OUT_FILE].splitlines()),
-        config=yaml.safe_load(texts["config.yaml"]) or {},
+        config=config,
         choices=json.loads(texts[CHOICES_FILE] or "null"),
         environment=tuple(texts["environment.txt"].split()),
         data={k.removeprefix(DATA_TAG): v for k, v in tags.items() if k.startswith(DATA_TAG)},
         model_sha256=tags.get(MODEL_TAG),
         measures={name: v for name, v in run.data.metrics.items() if name.count("/") == 2},
+        model_cost=_starting_with(MODEL_COST, run) or None,
+        training_cost=_training_cost(run, config),
     )
+
+
+def _training_cost(run: "Run", config: Mapping[str, Any]) -> dict[str, float | str] | None:
+    numbers = _starting_with(TRAINING_COST, run)
+    return {**numbers, "precision": config["trainer"]["precision"]} if numbers else None
+
+
+def _starting_with(prefix: str, run: "Run") -> dict[str, float]:
+    """The metrics of a group, without its name."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in run.data.metrics.items()
+        if name.startswith(prefix)
+    }
 
 
 def _text(client: "MlflowClient", run_id: str, name: str) -> str:

@@ -33,6 +33,10 @@ CHOICES_FILE = "choices.json"  # what was chosen; config.yaml has what that came
 PATCH_FILE = "uncommitted.patch"
 LEFT_OUT_FILE = "left_out.txt"  # what was changed or new and is not in the patch, a line each
 
+# What the names of metrics begin with that differ from run to run.
+TRAINING_COST = "training/"
+MODEL_COST = "cost/"
+
 # MLflow's own names; to import them here would import MLflow.
 COMMIT_TAG = "mlflow.source.git.commit"
 PARENT_TAG = "mlflow.parentRunId"
@@ -170,14 +174,16 @@ def find_runs(client: "MlflowClient", model_sha256: str) -> list[str]:
 def record_evaluation(
     journal: Journal,
     summary: Mapping[str, Any],
+    cost: Mapping[str, float | None],
     data: Mapping[str, str],
     files: Sequence[Path],
 ) -> None:
-    """Write an evaluation into a journal: its means as metrics, its files and folders as artifacts.
+    """Write an evaluation into a journal: its numbers as metrics, its files as artifacts.
 
     Args:
         journal: of the run that made the model.
         summary: see :func:`drnsr.evaluation.results.summary`.
+        cost: what the model takes, by name; None for what is not known here.
         data: hashes of the benchmarks by name.
         files: what else was made.
     """
@@ -187,6 +193,9 @@ def record_evaluation(
         for benchmark, result in summary.items()
         for method in ("bicubic", "model", "gain")
         for measure, value in result[method].items()
+    ]
+    points += [
+        (f"{MODEL_COST}{name}", value, now, 0) for name, value in cost.items() if value is not None
     ]
     journal.add("metrics", points=points)
     tags = {f"{PROTOCOL_TAG}{name}": result["protocol"] for name, result in summary.items()}
@@ -204,7 +213,11 @@ def copy_evaluation(client: "MlflowClient", sources: Sequence[str], target: str)
     """
     for source in sources:
         run = client.get_run(source)
-        metrics = {key: value for key, value in run.data.metrics.items() if "/" in key}
+        metrics = {
+            key: value
+            for key, value in run.data.metrics.items()
+            if "/" in key and not key.startswith(TRAINING_COST)
+        }
         if source != target and metrics:
             break
     else:

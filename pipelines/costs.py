@@ -1,0 +1,40 @@
+"""What a training and its model take on this machine: in the run's folder, and in MLflow.
+
+They differ from run to run. An output of a stage must not, or DVC could never take a result from
+its cache.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from drnsr.atomic import write_text
+from drnsr.checkpoints.native import Origin, read_info
+from drnsr.reporting.costs import describe_costs
+from pipelines.tracked import run_folder
+
+TRAINING_FILE = "training_cost.json"
+MODEL_FILE = "model_cost.json"
+
+
+def write_cost(origin: Origin, name: str, cost: dict[str, Any]) -> None:
+    """Write a cost into the folder of the run that ``origin`` describes."""
+    write_text(run_folder(origin) / name, json.dumps(cost, indent=2) + "\n")
+
+
+def cost_file(model: Path, name: str) -> Path:
+    """Where a cost of a model file's run stands, if it was measured here."""
+    return run_folder(read_info(model).origin) / name
+
+
+def described_costs(model: Path) -> dict[str, str]:
+    """What was measured here of a model file and its training, by name, for people.
+
+    What DVC took from its cache was maybe trained and measured on another machine.
+    """
+    of_model, of_training = (_read(cost_file(model, name)) for name in (MODEL_FILE, TRAINING_FILE))
+    return describe_costs(of_model, of_training)
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
