@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from drnsr.checkpoints.native import Origin, save_model
+from drnsr.checkpoints.native import Origin, read_info, save_model
 from drnsr.config import check, compose_choices
 from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
 from drnsr.networks import DRNSR
+from pipelines.costs import MODEL_FILE, TRAINING_FILE, write_cost
 from pipelines.release import release
 
 
@@ -31,13 +32,6 @@ def outputs(tmp_path, monkeypatch):
     files = {
         "benchmark": {"set5": {**result, "images": 5, "scale": 2, "protocol": "paper_y"}},
         "verify": [],
-        "cost": {
-            "parameters": 318300,
-            "multiply_adds_per_megapixel": 79.5,
-            "seconds_per_megapixel": 0.87,
-            "peak_memory_mib": 463.0,
-        },
-        "training_cost": {"seconds": 1826.6, "samples_per_second": 52.6, "precision": "bf16-mixed"},
     }
     Path("metrics").mkdir()
     for name, content in files.items():
@@ -46,6 +40,21 @@ def outputs(tmp_path, monkeypatch):
 
 
 def test_the_model_ships_with_a_card(outputs):
+    origin = read_info(Path("models/model.safetensors")).origin
+    of_model = {
+        "parameters": 318300,
+        "multiply_adds_per_megapixel": 79.5,
+        "seconds_per_megapixel": 0.87,
+        "peak_memory_mib": 463.0,
+    }
+    of_training = {
+        "seconds": 1826.6,
+        "samples_per_second": 52.6,
+        "precision": "bf16-mixed",
+        "skipped_losses": 0,
+    }
+    write_cost(origin, MODEL_FILE, of_model)
+    write_cost(origin, TRAINING_FILE, of_training)
     release()
     model, card = outputs / "shipped/drnsr-x2.st", (outputs / "shipped/drnsr-x2.md").read_text()
     assert model.read_bytes() == Path("models/model.safetensors").read_bytes()
@@ -55,6 +64,11 @@ def test_the_model_ships_with_a_card(outputs):
         assert digit * 64 in card
 
 
+def test_a_card_says_which_cost_was_not_measured_here(outputs):
+    release()
+    assert "- training: not measured here\n" in (outputs / "shipped/drnsr-x2.md").read_text()
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -62,8 +76,6 @@ def test_the_model_ships_with_a_card(outputs):
         "models/model.safetensors",
         "metrics/benchmark.json",
         "metrics/verify.json",
-        "metrics/cost.json",
-        "metrics/training_cost.json",
     ],
 )
 def test_what_is_missing_is_named_and_nothing_ships(outputs, name):

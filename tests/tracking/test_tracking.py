@@ -168,7 +168,9 @@ def test_a_run_is_found_by_the_model_and_its_evaluation_serves_its_twins(store, 
     (tmp_path / "benchmark.json").write_text(json.dumps(SUMMARY))
     destination = Destination(tracking_uri(), "test")
     journal = Journal.begin(tmp_path / "run", destination, description(model))
-    record_evaluation(journal, SUMMARY, {"set5": "e" * 64}, [tmp_path / "benchmark.json"])
+    cost = {"parameters": 1000, "peak_memory_mib": None}
+    files = [tmp_path / "benchmark.json"]
+    record_evaluation(journal, SUMMARY, cost, {"set5": "e" * 64}, files)
     deliver(journal)
     assert journal.delivered.run_id == first
     assert journal.waiting == 0
@@ -179,7 +181,8 @@ def test_a_run_is_found_by_the_model_and_its_evaluation_serves_its_twins(store, 
     copy_evaluation(store, find_runs(store, sha256), twin)
     metrics = store.get_run(twin).data.metrics
     assert metrics["set5/model/psnr"] == 37.0
-    assert len(metrics) == 6
+    assert metrics["cost/parameters"] == 1000
+    assert len(metrics) == 7
     tags = store.get_run(twin).data.tags
     assert tags["drnsr.same_model_as"] == first
     assert tags["drnsr.protocol.set5"] == "paper_y"

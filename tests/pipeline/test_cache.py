@@ -1,0 +1,69 @@
+"""What was run once is taken from DVC's cache: here, and in a colleague's clone."""
+
+import shutil
+
+import pytest
+
+from tests.pipeline.conftest import Project
+
+
+def changes(project):
+    return project.run("git", "status", "--short").stdout
+
+
+@pytest.fixture
+def committed(another):
+    """The finished project with what the graph made in git and DVC's remote."""
+    storage = another.root.parent / "storage"
+    another.run("dvc", "remote", "add", "--default", "storage", str(storage))
+    another.run("git", "add", "-A")
+    another.run("git", "commit", "-qm", "finished")
+    another.run("dvc", "push", "--run-cache")
+    return another
+
+
+@pytest.mark.slow
+def test_the_same_again_changes_nothing(committed):
+    for name in ("data/prepared", "models", "metrics", "pictures", "reports"):
+        shutil.rmtree(committed.root / name)
+    assert committed.ran(committed.run("dvc", "repro")) == []
+    assert changes(committed) == ""
+    # The report of the first time, and no other commit, time or run in it.
+    for stage in ("train", "report"):
+        result = committed.run("dvc", "repro", "--force", "--single-item", stage)
+        assert committed.ran(result) == [stage]
+        assert changes(committed) == ""
+
+
+@pytest.mark.slow
+def test_a_colleague_runs_nothing(committed):
+    root = committed.root.parent / "colleague"
+    committed.run("git", "clone", "-q", str(committed.root), str(root))
+    colleague = Project(root, committed.environment)
+    colleague.run("dvc", "pull", "--run-cache")
+    result = colleague.run("dvc", "repro")
+    assert colleague.ran(result) == []
+    assert "Data and pipelines are up to date" in result.stdout
+    assert changes(colleague) == ""
+    for name in ("models/model.safetensors", "reports/index.html", "metrics/benchmark.json"):
+        assert (root / name).read_bytes() == (committed.root / name).read_bytes()
+    # Written here, the report says that nothing was measured here.
+    colleague.run("dvc", "repro", "--force", "--single-item", "report")
+    assert (
+        "<th>training</th><td>not measured here</td>" in (root / "reports/index.html").read_text()
+    )
+
+
+@pytest.mark.slow
+def test_an_archive_runs_without_git(committed):
+    root = committed.root.parent / "archive"
+    root.mkdir()
+    committed.run("git", "checkout", "-q", "HEAD~1", "--", ".dvc/config")
+    committed.run("git", "commit", "-qm", "no remote")
+    committed.run("sh", "-c", f"git archive HEAD | tar -x -C {root}")
+    shutil.copytree(committed.root / ".dvc/cache", root / ".dvc/cache")
+    archive = Project(root, committed.environment)
+    assert archive.ran(archive.run("dvc", "repro")) == []
+    # A stage that is really run asks git for the commit.
+    archive.run("dvc", "repro", "--force", "--single-item", "report")
+    assert "<th>git commit</th><td><code>unknown" in (root / "reports/index.html").read_text()
