@@ -39,7 +39,7 @@ def check_features_file(config: DictConfig) -> None:
         return
     missing = f"gan.features.weights: {file}: there is no such file"
     if features_registry(config) is not None:
-        missing += "; `dvc repro fetch` brings it"
+        missing += "; `dvc repro --force --single-item fetch` brings it"
     raise FeaturesError(f"{missing}. {OTHER_FEATURES}")
 
 

@@ -94,7 +94,9 @@ def test_a_training_without_them_stops_at_once_and_names_the_ways_out(project, w
     with pytest.raises(FeaturesError, match="there is no such file") as caught:
         train(configuration(weights))
     is_one_line_with_the_ways_out(caught.value)
-    assert ("dvc repro fetch" in str(caught.value)) == (weights == "features.txt")
+    assert ("dvc repro --force --single-item fetch" in str(caught.value)) == (
+        weights == "features.txt"
+    )
 
 
 def test_other_features_need_no_download(project):
