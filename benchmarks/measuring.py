@@ -10,8 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from drnsr.checkpoints.native import read_info
 from drnsr.data.registry import fetch_registry
-from pipelines.costs import TRAINING_FILE, cost_file
+from drnsr.tracking.journal import training_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -54,7 +55,8 @@ def arguments(description: str | None, *, rounds: int | None = None) -> argparse
 
 def training_cost(model: Path) -> dict[str, Any]:
     """What the training of a model took; its run was trained here, and its folder still stands."""
-    content: dict[str, Any] = json.loads(cost_file(model, TRAINING_FILE).read_text("utf-8"))
+    file = training_folder(read_info(model).origin.fingerprint) / "training_cost.json"
+    content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return content
 
 

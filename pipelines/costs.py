@@ -22,18 +22,13 @@ def write_cost(origin: Origin, name: str, cost: dict[str, Any]) -> None:
     write_text(run_folder(origin) / name, json.dumps(cost, indent=2) + "\n")
 
 
-def cost_file(model: Path, name: str) -> Path:
-    """Where a cost of a model file's run stands, if it was measured here."""
-    return run_folder(read_info(model).origin) / name
-
-
 def described_costs(model: Path) -> dict[str, str]:
     """What was measured here of a model file and its training, by name, for people.
 
     What DVC took from its cache was maybe trained and measured on another machine.
     """
-    of_model, of_training = (_read(cost_file(model, name)) for name in (MODEL_FILE, TRAINING_FILE))
-    return describe_costs(of_model, of_training)
+    folder = run_folder(read_info(model).origin)
+    return describe_costs(_read(folder / MODEL_FILE), _read(folder / TRAINING_FILE))
 
 
 def _read(file: Path) -> dict[str, Any] | None:

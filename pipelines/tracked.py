@@ -15,7 +15,7 @@ from drnsr.checkpoints.native import ModelFileError, Origin, read_info
 from drnsr.errors import SignalError
 from drnsr.hashing import file_sha256
 from drnsr.imaging.files import encode_png
-from drnsr.tracking.journal import RUNS, Destination, Journal, newest_journal
+from drnsr.tracking.journal import Destination, Journal, newest_journal, training_folder
 from drnsr.tracking.store import URI_VARIABLE, project_root
 from pipelines.app import PARAMS, RESOLVED
 from pipelines.packs import open_training_set
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def run_folder(origin: Origin) -> Path:
     """Where a run's states are kept: outside DVC's outputs, which it removes before a run."""
-    return project_root() / RUNS / origin.fingerprint[:16]
+    return training_folder(origin.fingerprint)
 
 
 @contextmanager

@@ -191,6 +191,11 @@ class Journal:
         return FileLock(self.folder / ".lock")
 
 
+def training_folder(fingerprint: str) -> Path:
+    """Where a training keeps what belongs to its runs alone: states, journals and costs."""
+    return project_root() / RUNS / fingerprint[:16]
+
+
 def journals_of(run_folder: Path) -> list[Journal]:
     """The journals of a training, the oldest first."""
     return [Journal(path.parent) for path in sorted(run_folder.glob(f"{_FOLDER}/*/{_RUN}"))]
