@@ -150,6 +150,8 @@ def _check_out(record: "RunRecord", folder: Path) -> None:
                 f" {patched.stderr.decode().strip().splitlines()[0]}"
             )
     _bring_pictures(record, folder)
+    # A cache that projects share would give the result without making it again.
+    _dvc(folder, "config", "--local", "cache.dir", "cache")
 
 
 def _bring_pictures(record: "RunRecord", folder: Path) -> None:
