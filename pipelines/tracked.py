@@ -16,7 +16,7 @@ from drnsr.errors import SignalError
 from drnsr.hashing import file_sha256
 from drnsr.imaging.files import encode_png
 from drnsr.tracking.journal import Destination, Journal, newest_journal, training_folder
-from drnsr.tracking.store import URI_VARIABLE, project_root
+from drnsr.tracking.store import URI_VARIABLE
 from pipelines.app import PARAMS, RESOLVED
 from pipelines.packs import open_training_set
 from pipelines.paths import Outputs
