@@ -26,7 +26,7 @@ from drnsr.config import check, compose_graph
 from drnsr.data.registry import read_registry
 from drnsr.errors import UserError
 from drnsr.formats.reading import open_picture
-from drnsr.imaging.files import read_image
+from drnsr.imaging.files import FORMATS, read_image
 from drnsr.networks import DRNSR, VDSR
 from tests.conftest import PROJECT, texture
 
@@ -134,7 +134,7 @@ def test_damaged_pictures_to_enlarge(tmp_path, kind, data):
 
 PICTURES = st.one_of(
     st.binary(max_size=200),
-    *(damaged(picture(kind)) for kind in ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")),
+    *(damaged(picture(kind)) for kind in FORMATS),
 )
 
 # Values that YAML and JSON know.

@@ -84,22 +84,32 @@ def _decode(data: bytes, max_pixels: int) -> tuple[NDArray[np.uint8], int]:
         with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             _check_size(picture.width, picture.height, max_pixels)
             deep = _is_deep(picture, data)
-            # MPO is a camera's JPEG with a preview behind it.
-            count = getattr(picture, "n_frames", 1) if picture.format != "MPO" else 1
             picture.load()
             upright = ImageOps.exif_transpose(picture)
     except UnidentifiedImageError as error:
         raise ImageError("not a picture in a format that is known here") from error
     except Image.DecompressionBombError as error:
         raise ImageError(str(error)) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        # Pillow reports a broken file by any of these.
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # Pillow's decoders report a broken file by any of many
         raise ImageError(f"damaged or truncated ({error})") from error
     if deep or upright.mode not in _GRAY_MODES | _COLOUR_MODES:
         raise ImageError("more than 8 bits a channel; convert it to 8 bits first")
+    count = _count(data)
     if upright.mode in _GRAY_MODES:
         return np.asarray(upright.convert("L"))[:, :, None], count
     return np.asarray(upright.convert("RGB")), count
+
+
+def _count(data: bytes) -> int:
+    """How many pictures a file has; 1 where those after the first are damaged, for none is read."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            # MPO is a camera's JPEG with a preview behind it.
+            return 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)
+    except Exception:  # Pillow raises anything there
+        return 1
 
 
 def _is_deep(picture: Image.Image, data: bytes) -> bool:
