@@ -70,7 +70,7 @@ def test_a_discriminator_trains_in_it_too(prepared, monkeypatch, precision):
 
 
 @pytest.mark.parametrize(
-    "name", ["auto", "gpu", "hpu", *AcceleratorRegistry.available_accelerators()]
+    "name", ["auto", "gpu", "hpu", *sorted(AcceleratorRegistry.available_accelerators())]
 )
 def test_an_accelerator_trains_or_is_refused(name):
     if (refused := refusal(composed, f"trainer.accelerator={name}")) is not None:
