@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,8 @@ def noise(folder: Path, side: int = 400, count: int = 4) -> Pack:
     )
 
 
-def adam(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """Small steps, that noise does not throw off."""
-    return torch.optim.Adam(parameters, lr=1e-4)
+# Small steps, that noise does not throw off.
+adam = partial(torch.optim.Adam, lr=1e-4)
 
 
 def train(
@@ -79,6 +79,10 @@ def train(
     *,
     steps: int,
     patch_size: int = 48,
+    batch_size: int = 16,
+    accelerator: str = "cpu",
+    compiled: bool = False,
+    deterministic: bool = True,
     precision: str = "32-true",
     optimizer: Optimizers = adam,
     loggers: Iterable[Logger] = (),
@@ -86,9 +90,10 @@ def train(
     log_every: int = 20,
     seconds_between_states: float = 30,
     validate_every: int | None = None,
+    clock: Clock | None = None,
 ) -> Clock:
     """Train a network at scale 2 with all callbacks, on two threads."""
-    seed_everything(0, threads=2)
+    seed_everything(0, threads=2, deterministic=deterministic)
     module: L.LightningModule = PixelTraining(
         network,
         loss=torch.nn.L1Loss(),
@@ -96,19 +101,20 @@ def train(
         scheduler=lambda made: warmup_cosine(made, warmup_steps=1, total_steps=steps),
         clipping=None,
         channels_last=True,
+        compiled=compiled,
     )
     data = CropData(
         pack,
         scale=2,
         scales=[2],
         patch_size=patch_size,
-        batch_size=16,
+        batch_size=batch_size,
         validation_crop=48,
         workers=0,
         max_steps=steps,
         seed=0,
     )
-    clock = Clock()
+    clock = clock or Clock()
     fit(
         module,
         data,
@@ -120,9 +126,11 @@ def train(
         callbacks=[Curves(log_every=log_every), clock, *callbacks],
         max_steps=steps,
         validate_every=validate_every or steps,
-        accelerator="cpu",
+        accelerator=accelerator,
         precision=precision,
         ema_decay=0.99,
         bad_losses="fail",
+        look_every=log_every,
+        deterministic=deterministic,
     )
     return clock

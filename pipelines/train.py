@@ -65,6 +65,7 @@ def train(config: DictConfig) -> None:
     if config.run.evaluate_after_training:
         check_evaluation(config)
     _choose_precision(config.trainer)
+    _choose_compile(config)
     outputs = Outputs.of(config)
     for folder in (outputs.model.parent, outputs.curves):
         check_writable(folder)
@@ -91,6 +92,18 @@ def _choose_precision(trainer: DictConfig) -> None:
         log.info("precision %s: %s", trainer.precision, reason)
 
 
+def _choose_compile(config: DictConfig) -> None:
+    """Likewise, and told where it is done."""
+    from drnsr.training.device import AUTO, choose_compile
+
+    if config.trainer.compile == AUTO:
+        config.trainer.compile, reason = False, ""
+        if config.gan is None:
+            config.trainer.compile, reason = choose_compile(config.trainer.accelerator)
+        if config.trainer.compile:
+            log.info("compile: %s", reason)
+
+
 def _train(
     config: DictConfig, pack: Pack, origin: Origin, outputs: Outputs, loggers: "list[Logger]"
 ) -> None:
@@ -101,7 +114,7 @@ def _train(
     from drnsr.training.progress import TrainingProgress
 
     trainer = config.trainer
-    seed_everything(config.seed, threads=trainer.threads)
+    seed_everything(config.seed, threads=trainer.threads, deterministic=trainer.deterministic)
     network = instantiate(config.model.network)
     if config.init_from is not None:
         log.info(warm_start(network, load_network(Path(config.init_from)), config.init_from))
@@ -132,6 +145,8 @@ def _train(
         precision=trainer.precision,
         ema_decay=trainer.ema_decay,
         bad_losses=trainer.bad_losses,
+        look_every=trainer.log_every,
+        deterministic=trainer.deterministic,
     )
     save_model(outputs.model, network, origin)
     curves.write(outputs.curves)
@@ -162,7 +177,7 @@ def _training_module(config: DictConfig, network: "Network") -> "LightningModule
         "channels_last": config.trainer.channels_last,
     }
     if config.gan is None:
-        return PixelTraining(network, **common)
+        return PixelTraining(network, compiled=config.trainer.compile, **common)
     return GANTraining(
         network,
         instantiate(config.gan.discriminator),
@@ -185,8 +200,11 @@ def _perceptual_loss(config: DictConfig) -> "PerceptualLoss | None":
 
 
 def _training_params(config: DictConfig) -> dict[str, Any]:
+    from drnsr.training.device import choose_accelerator
+
     chosen = {name: OmegaConf.select(config, name) for name in TRAINING_PARAMS}
     params = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(chosen)))
+    params["trainer"]["accelerator"] = choose_accelerator(config.trainer.accelerator)
     if file := features_file(config):
         params["gan"]["features"]["weights"] = file_sha256(file)  # whatever the file is called
     if config.init_from is not None:

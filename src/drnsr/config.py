@@ -165,6 +165,8 @@ class Trainer:
     threads: int = MISSING
     bad_losses: str = MISSING
     ema_decay: float = MISSING
+    deterministic: bool = MISSING
+    compile: Any = MISSING  # true or false, or "auto"
 
 
 @dataclass

@@ -101,6 +101,10 @@ def _wrong_names(config: DictConfig) -> Iterator[str]:
         )
     if precision not in _PRECISIONS:
         yield f"trainer.precision: {precision} is not one of {', '.join(_PRECISIONS)}"
+    if config.trainer.compile not in ("auto", True, False):
+        yield f"trainer.compile: {config.trainer.compile} is not one of auto, true, false"
+    if config.trainer.compile is True and config.gan is not None:
+        yield "trainer.compile: true is not for training against a gan; take auto or false"
     if accelerator not in ("auto", "cpu", "gpu") and accelerator not in (known := _accelerators()):
         yield f"trainer.accelerator: {accelerator} is not one of {', '.join(known)}"
 

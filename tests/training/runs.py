@@ -94,6 +94,7 @@ def train(
         precision="32-true",
         ema_decay=ema_decay,
         bad_losses=bad_losses,
+        look_every=3,
     )
     curves.write(folder)
     return module.network

@@ -294,6 +294,7 @@ def test_a_run_on_pictures_counts_as_a_run_without_a_discriminator_does(pack, tm
         precision="32-true",
         ema_decay=0.9,
         bad_losses="fail",
+        look_every=3,
     )
     curves.write(tmp_path)
     with (tmp_path / "training_loss.csv").open() as file:

@@ -5,7 +5,7 @@ import torch
 
 from drnsr.checkpoints.fingerprint import fingerprint
 from drnsr.training.precision import choose_precision
-from pipelines.train import _choose_precision, _training_params
+from pipelines.train import _choose_compile, _choose_precision, _training_params
 from tests.pipeline.test_experiments import composed
 
 
@@ -74,3 +74,26 @@ def test_a_precision_that_is_said_is_not_chosen(cpu):
     config = composed("experiment=smoke", "trainer.precision=32-true")
     _choose_precision(config.trainer)
     assert config.trainer.precision == "32-true"
+
+
+def test_steps_are_compiled_on_a_gpu_that_can_and_where_no_discriminator_is(monkeypatch, caplog):
+    found = {}
+    for gpu in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
+        monkeypatch.setattr("drnsr.training.device.find_spec", lambda _: "Triton")
+        for experiment in ("smoke", "esrgan_x4"):
+            config = composed(f"experiment={experiment}")
+            with caplog.at_level(logging.INFO, "drnsr"):
+                _choose_compile(config)
+            found[gpu, experiment] = config.trainer.compile
+    assert [key for key, compiled in found.items() if compiled] == [(True, "smoke")]
+    assert "compile: " in caplog.text
+
+
+def test_a_run_on_another_device_is_another_run(monkeypatch):
+    """Whatever `auto` was: a state of one must not be gone on from on the other."""
+    params = {}
+    for gpu in (False, True):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
+        params[gpu] = fingerprint(_training_params(composed("experiment=smoke")))
+    assert params[False] != params[True]

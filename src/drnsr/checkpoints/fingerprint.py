@@ -9,10 +9,13 @@ from drnsr.hashing import file_sha256, sha256_of
 
 # The code that decides what a training gives. dvc.yaml lists the same for the stage `train`.
 TRAINING_CODE = (
+    "captured.py",
     "checkpoints",
     "data/crops.py",
+    "data/draws.py",
     "data/module.py",
     "data/packing.py",
+    "data/resident.py",
     "hashing.py",
     "imaging",
     "networks",

@@ -1,20 +1,27 @@
 """The Lightning data module over a prepared training set."""
 
+import logging
 import signal
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, cast
 
 import lightning as L
 import torch
 from lightning.pytorch.loops.progress import _ProcessedTracker
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from drnsr.data.crops import Pair, TrainingCrops, ValidationCrops
 from drnsr.data.packing import Pack
+from drnsr.data.resident import CropPositions, Positions, ResidentPixels, fits
+
+log = logging.getLogger("drnsr")
 
 
 class CropData(L.LightningDataModule):
     """Feeds a training run: ``max_steps`` batches of crops, and the validation crops.
+
+    Where the training pictures fit on the device they are brought there once, and a batch is cut
+    there; elsewhere crops are cut on the CPU, and brought there. Their pixels are the same.
 
     Args:
         pack: the prepared training set.
@@ -52,27 +59,57 @@ class CropData(L.LightningDataModule):
         super().__init__()
         self._batch_size = batch_size
         self._workers = workers
-        self._training = TrainingCrops(
+        self._pack = pack
+        self._patch_sizes = {each: _lr_side(each, patch_size, hr_patch_size) for each in scales}
+        self._num_samples = max_steps * batch_size
+        self._crops = TrainingCrops(
             pack,
-            patch_sizes={each: _lr_side(each, patch_size, hr_patch_size) for each in scales},
+            patch_sizes=self._patch_sizes,
             batch_size=batch_size,
-            num_samples=max_steps * batch_size,
+            num_samples=self._num_samples,
             seed=seed,
             bad_images=bad_images,
         )
+        self._resident: ResidentPixels | None = None
         self._validation = ValidationCrops(pack, scale=scale, crop_size=validation_crop)
 
-    def train_dataloader(self) -> DataLoader[Pair]:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Samples 0, 1, 2, ...: they are random already, so the order need not be."""
+        draw = self._draw()
+        # What a GPU takes a step for is too short to draw a large batch in beside it.
+        workers = self._workers if self._resident is None else max(1, self._workers)
         return DataLoader(
-            self._training,
+            cast(Dataset[int], range(self._num_samples)),  # which has all that is asked of one
             batch_size=self._batch_size,
-            sampler=_Unseen(self, self._batch_size, len(self._training)),
-            num_workers=self._workers,
+            sampler=_Unseen(self, self._batch_size, self._num_samples),
+            collate_fn=draw,
+            num_workers=workers,
             worker_init_fn=_leave_signals_to_the_run,
-            persistent_workers=self._workers > 0,
-            pin_memory=torch.cuda.is_available(),
+            persistent_workers=workers > 0,
+            pin_memory=self._resident is None and torch.cuda.is_available(),
         )
+
+    def _draw(self) -> Callable[[Sequence[int]], Pair | Positions]:
+        """What makes a batch of its samples' numbers: crops, or where the device is to cut them."""
+        device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+        if not fits(self._pack, list(self._patch_sizes), device):
+            return self._crops.batch
+        self._resident = ResidentPixels(self._pack, patch_sizes=self._patch_sizes, device=device)
+        log.info("training pictures: on %s, which cuts the crops", device)
+        positions = CropPositions(
+            self._pack, patch_sizes=self._patch_sizes, draws=self._crops.draws
+        )
+        return positions.batch
+
+    def transfer_batch_to_device(
+        self, batch: Pair | Positions, device: torch.device, dataloader_idx: int
+    ) -> Pair:
+        """Bring crops to the device; or their places alone, and cut them there."""
+        if isinstance(batch, Positions):
+            assert self._resident is not None
+            return self._resident.cut(batch)
+        moved: Pair = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        return moved
 
     def val_dataloader(self) -> DataLoader[Pair]:
         """One picture at a time, for they differ in size."""

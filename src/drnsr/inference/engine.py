@@ -1,12 +1,14 @@
 """What runs a network on pixels: torch here, other programs behind the same few lines."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from drnsr.errors import UserError
 from drnsr.networks import Descriptor, Network
@@ -52,6 +54,9 @@ class TorchEngine:
         device: torch's name of one, such as "cpu", "cuda" or "mps".
         precision: of the computation; the bicubic skip of the networks that have one stays in fp32.
 
+    Attributes:
+        queues: whether the device computes by itself, so that the CPU can do something meanwhile.
+
     Raises:
         ScaleError: the network has no such scale, or several and none was said.
         DeviceError: there is no such device here.
@@ -71,31 +76,75 @@ class TorchEngine:
         self._network = _moved(network.eval(), device)
         self._device = torch.device(device)
         self._precision = precision
+        self.queues = self._device.type != "cpu"
         self._is_to_be_told = True
 
     @torch.inference_mode()
     def __call__(self, lr: Planes) -> Planes:
         """See :class:`Engine`."""
-        pixels = torch.from_numpy(lr).to(self._device, memory_format=torch.channels_last)
         low = AUTOCAST.get(self._precision)
-        sr = self._enlarged(pixels, low)
-        if low is not None and not np.isfinite(sr).all():
-            if self._is_to_be_told:
-                log.warning("%s makes NaN or infinite pixels: computed in fp32", self._precision)
-                self._is_to_be_told = False
-            sr = self._enlarged(pixels, None)
+        with _shortage_told():
+            pixels = torch.from_numpy(lr).to(self._device)
+            sr: Planes = self._enlarged(pixels, low).cpu().numpy()
+            if low is not None and not np.isfinite(sr).all():
+                if self._is_to_be_told:
+                    told = "%s makes NaN or infinite pixels: computed in fp32"
+                    log.warning(told, self._precision)
+                    self._is_to_be_told = False
+                sr = self._enlarged(pixels, None).cpu().numpy()
         return checked_finite(sr)
 
-    def _enlarged(self, pixels: torch.Tensor, low: torch.dtype | None) -> Planes:
-        try:
-            with torch.autocast(self._device.type, low, enabled=low is not None):
-                sr = self._network.enlarge(pixels, self.scale)
-            result: Planes = sr.float().cpu().numpy()
-        except RuntimeError as error:  # torch.OutOfMemoryError is one
-            if _is_shortage(error):
-                raise MemoryShortageError(str(error)) from error
-            raise
-        return result
+    @torch.inference_mode()
+    def start(self, rgb: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
+        """Begin to enlarge a picture of 8 bits, which is brought to the device and back as such.
+
+        Args:
+            rgb: (H, W, 3) of 0..255.
+
+        Returns:
+            What waits for the result: (scale*H, scale*W, 3), rounded and clipped.
+
+        Raises:
+            MemoryShortageError: there is not enough of it for a picture of this size.
+        """
+        low = AUTOCAST.get(self._precision)
+        with _shortage_told():
+            pixels = torch.from_numpy(np.ascontiguousarray(rgb)).to(self._device)
+            sr = self._enlarged(pixels.permute(2, 0, 1)[None].float() / 255, low)[0]
+            is_finite = _brought(sr.isfinite().all())
+            sr = sr.mul_(255).round_().clamp_(0, 255)
+            result = _brought(sr.permute(1, 2, 0).to(torch.uint8).contiguous())
+
+        def finish() -> NDArray[np.uint8]:
+            if self._device.type == "cuda":
+                done.synchronize()
+            if not is_finite:
+                return self._again(rgb)
+            return result.numpy()
+
+        if self._device.type == "cuda":
+            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            done.record()
+        return finish
+
+    def _again(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """NaN or infinite pixels: what is done about them wherever they come from."""
+        sr = self(rgb.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255))
+        pixels: NDArray[np.uint8] = (sr[0] * 255).round().clip(0, 255).astype(np.uint8)
+        return pixels.transpose(1, 2, 0)
+
+    def _enlarged(self, lr: Tensor, low: torch.dtype | None) -> Tensor:
+        pixels = lr.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self._device.type, low, enabled=low is not None):
+            return self._network.enlarge(pixels, self.scale).float()
+
+
+def _brought(result: Tensor) -> Tensor:
+    """On its way to the CPU; from CUDA into memory that is written to meanwhile."""
+    if result.device.type != "cuda":
+        return result.cpu()
+    held = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
+    return held.copy_(result, non_blocking=True)
 
 
 class MemoryShortageError(MemoryError):
@@ -168,6 +217,16 @@ def _moved(network: Network, device: str) -> Network:
         reason = str(error).partition("\n")[0]
         raise DeviceError(f"device {device}: cannot be used here ({reason})") from error
     return moved
+
+
+@contextmanager
+def _shortage_told() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:  # torch.OutOfMemoryError is one
+        if _is_shortage(error):
+            raise MemoryShortageError(str(error)) from error
+        raise
 
 
 def _is_shortage(error: RuntimeError) -> bool:

@@ -1,6 +1,6 @@
 """From the pixels of a part of a picture to those of the enlarged part, whatever the channels."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from drnsr.formats.picture import Picture, Pixels, full_range
 from drnsr.imaging.colour import rgb_to_ycbcr, ycbcr_to_rgb
 from drnsr.imaging.resize import upscale
-from drnsr.inference.engine import Engine, Planes
+from drnsr.inference.engine import Engine, Planes, TorchEngine
 from drnsr.inference.holes import filled, mark_holes
 
 
@@ -46,6 +46,27 @@ def enlarge_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool)
         rows, columns = (np.arange(length).repeat(engine.scale) for length in part.shape[:2])
         mark_holes(pixels, picture, part, rows, columns)
     return pixels
+
+
+def start_part(
+    engine: Engine, picture: Picture, part: Pixels, ensemble: bool
+) -> Callable[[], Pixels] | None:
+    """Begin what :func:`enlarge_part` does, where a device of its own can do all of it.
+
+    That is RGB of 8 bits; other pictures are brought to the network's values on the CPU.
+
+    Returns:
+        What waits for the pixels; None where it cannot.
+
+    Raises:
+        MemoryShortageError: there is not enough memory for a part of this size.
+    """
+    if not isinstance(engine, TorchEngine) or not engine.queues or ensemble:
+        return None
+    of_network = engine.descriptor.colour == "RGB" and part.shape[2] == 3
+    of_picture = len(picture.channels.groups) == 1 and not picture.may_have_holes
+    in_bytes = part.dtype == np.uint8 and tuple(picture.value_range) == (0.0, 255.0)
+    return engine.start(part) if of_network and of_picture and in_bytes else None
 
 
 def _between(part: Pixels, low: float, high: float) -> Planes:

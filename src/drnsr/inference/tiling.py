@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,7 @@ from drnsr.errors import UserError
 from drnsr.formats.picture import Box, Picture, Pixels, gathered
 from drnsr.inference.engine import Engine
 from drnsr.inference.holes import FILL
-from drnsr.inference.planes import enlarge_part
+from drnsr.inference.planes import enlarge_part, start_part
 
 log = logging.getLogger("drnsr")
 
@@ -119,15 +120,29 @@ class Tiling:
         band = np.empty(
             (height * scale, picture.width * scale, picture.channels.count), picture.dtype
         )
-        left = 0
-        step = self._even(picture.width)
-        while left < picture.width:
-            right = left + step
-            enlarged = self._tile(picture, Box(top, bottom, left, right))
-            band[:, left * scale : right * scale] = enlarged
-            advance(height * (min(right, picture.width) - left))
-            left = right
+        lefts = range(0, picture.width, self._even(picture.width))
+        boxes = [Box(top, bottom, left, left + lefts.step) for left in lefts]
+        # A device enlarges the next tile while this one is put in its place.
+        begun = self._begun(picture, boxes[0])
+        for box, following in zip_longest(boxes, boxes[1:]):
+            tile = begun
+            if following is not None:
+                begun = self._begun(picture, following)
+            band[:, box.left * scale : box.right * scale] = tile()
+            advance(height * (min(box.right, picture.width) - box.left))
         return band
+
+    def _begun(self, picture: Picture, box: Box) -> Callable[[], Pixels]:
+        """What gives the enlarged pixels of a box, on which a device may be at work already."""
+        if box.side <= max(self._side, SMALLEST) + self._multiple:
+            seen, place = self._with_halo(picture, box)
+            try:
+                pixels = start_part(self.engine, picture, seen, self._ensemble)
+            except MemoryError:  # it may do once the tile before is gone, or in parts
+                pixels = None
+            if pixels is not None:
+                return lambda: pixels()[place]
+        return lambda: self._tile(picture, box)
 
     def _even(self, length: int) -> int:
         """The first of equal parts of a length, each within a tile, and a multiple of the step."""
@@ -167,15 +182,17 @@ class Tiling:
         return np.concatenate(halves, axis=0)
 
     def _enlarge(self, picture: Picture, box: Box) -> Pixels:
+        part, place = self._with_halo(picture, box)
+        return enlarge_part(self.engine, picture, part, self._ensemble)[place]
+
+    def _with_halo(self, picture: Picture, box: Box) -> tuple[Pixels, tuple[slice, slice]]:
+        """What is seen of a picture for a box, and the place of the box in it when enlarged."""
         scale, halo = self.engine.scale, self._halo(picture)
         top, left = max(0, box.top - halo), max(0, box.left - halo)
         part = _with_border(picture, top, box.bottom + halo, left, box.right + halo, self._multiple)
-        enlarged = enlarge_part(self.engine, picture, part, self._ensemble)
         bottom, right = min(box.bottom, picture.height), min(box.right, picture.width)
-        return enlarged[
-            (box.top - top) * scale : (bottom - top) * scale,
-            (box.left - left) * scale : (right - left) * scale,
-        ]
+        rows = slice((box.top - top) * scale, (bottom - top) * scale)
+        return part, (rows, slice((box.left - left) * scale, (right - left) * scale))
 
     @property
     def _multiple(self) -> int:

@@ -1,6 +1,6 @@
 """Gradient clipping: limits to the gradients of one step, set before the optimizer takes it."""
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 
@@ -36,5 +36,9 @@ def clip_adjustably(optimizer: Optimizer, *, theta: float) -> None:
     if theta <= 0:
         raise ValueError(f"theta: {theta} is not more than 0")
     for group in optimizer.param_groups:
-        if group["lr"] > 0:  # at the end of a schedule there is no step to limit
+        if isinstance(group["lr"], Tensor):  # of a captured step, which decides nothing by values
+            limit = theta / group["lr"]
+            for gradient in (p.grad for p in group["params"] if p.grad is not None):
+                gradient.clamp_(-limit, limit)
+        elif group["lr"] > 0:  # at the end of a schedule there is no step to limit
             nn.utils.clip_grad_value_(group["params"], theta / float(group["lr"]))

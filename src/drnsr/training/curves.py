@@ -24,7 +24,8 @@ class Curves(L.Callback):
 
     def __init__(self, *, log_every: int) -> None:
         self._log_every = log_every
-        self._window: list[Tensor] = []
+        self._window: list[Tensor] = []  # since the last point, on the training's device
+        self._before = torch.empty(0)  # of the same window, from the state that was gone on from
         self._loss: list[tuple[int, float, float]] = []
         self._psnr: list[tuple[int, float]] = []
 
@@ -37,12 +38,13 @@ class Curves(L.Callback):
         batch_idx: int,
     ) -> None:
         """Note the loss and the rate."""
-        self._window.append(trainer.callback_metrics["train_loss"].detach())
+        self._window.append(outputs["loss"])
         if trainer.global_step % self._log_every == 0:
-            losses = torch.stack(self._window)
+            losses = self._losses()
             loss = float(losses[losses.isfinite()].mean())  # skipped steps have none
             rate = float(trainer.optimizers[0].param_groups[0]["lr"])
             self._window.clear()
+            self._before = torch.empty(0)
             self._loss.append((trainer.global_step, loss, rate))
             self._log(trainer, {"train_loss": loss, "learning_rate": rate})
 
@@ -54,12 +56,18 @@ class Curves(L.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What this callback must know to go on."""
-        return {"window": self._window, "loss": self._loss, "psnr": self._psnr}
+        return {"window": self._losses(), "loss": self._loss, "psnr": self._psnr}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there."""
-        self._window = state_dict["window"]
+        self._before = state_dict["window"]
         self._loss, self._psnr = state_dict["loss"], state_dict["psnr"]
+
+    def _losses(self) -> Tensor:
+        """Of the window, brought to the CPU at once: each by itself would wait for the device."""
+        if not self._window:
+            return self._before
+        return torch.cat([self._before, torch.stack(self._window).cpu()])
 
     @staticmethod
     def _log(trainer: L.Trainer, point: dict[str, float]) -> None:

@@ -1,10 +1,12 @@
 """An exponential moving average of the weights, which is validated and kept."""
 
+from typing import Any
+
+import lightning as L
+import torch
 from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
-
-Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 class EMA(WeightAveraging):
@@ -19,11 +21,54 @@ class EMA(WeightAveraging):
     """
 
     def __init__(self, decay: float) -> None:
-        def average(old: Tensors, new: Tensors, num_averaged: Tensor | int) -> None:
-            n = int(num_averaged)
-            of_this_step = get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))  # type: ignore[no-untyped-call]
-            # Weights of bf16 are averaged in fp32: in bf16 the average would stand still.
-            of_this_step(old, [n.to(o.dtype) for o, n in zip(old, new, strict=True)], num_averaged)
+        super().__init__(use_buffers=False)
+        self._decay = decay
+        self._averages: list[Tensor] = []
+        self._weights: list[Tensor] = []
+        self._copies: list[Tensor] = []
+        self._buffers: list[Tensor] = []
 
-        # All tensors in one call: one after another cost a small network 3 % of its step.
-        super().__init__(use_buffers=False, multi_avg_fn=average)
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Make the average, on the device of the training."""
+        self._device = trainer.strategy.root_device  # where the module is brought only later
+        super().setup(trainer, pl_module, stage)
+        if self._average_model is not None:
+            # Counted on the CPU: to ask a device for the number waits for all that it is to do.
+            self._average_model.n_averaged = self._average_model.n_averaged.cpu()
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """List what is averaged: to walk through a network takes as long as to average it."""
+        assert self._average_model is not None
+        average = self._average_model.module
+        self._averages, self._weights = list(average.parameters()), list(pl_module.parameters())
+        self._copies, self._buffers = list(average.buffers()), list(pl_module.buffers())
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,  # noqa: ANN401 (Lightning's own signature)
+        batch: Any,  # noqa: ANN401
+        batch_idx: int,
+    ) -> None:
+        """Average all weights in one call: one by one cost a small network 3 % of its step."""
+        if trainer.global_step <= self._latest_update_step:
+            return
+        assert self._average_model is not None
+        n = int(self._average_model.n_averaged)
+        with torch.no_grad():
+            if n == 0:
+                torch._foreach_copy_(self._averages, self._weights)
+            else:
+                of_this_step = get_ema_multi_avg_fn(min(self._decay, (1 + n) / (10 + n)))  # type: ignore[no-untyped-call]
+                of_this_step(self._averages, self._in_fp32(), n)
+            if self._buffers:
+                torch._foreach_copy_(self._copies, self._buffers)
+        self._average_model.n_averaged += 1
+        self._latest_update_step = trainer.global_step
+
+    def _in_fp32(self) -> list[Tensor]:
+        """The weights as the averages are: of bf16 they are in fp32, or they would stand still."""
+        if self._weights[0].dtype == self._averages[0].dtype:
+            return self._weights
+        return [w.to(a.dtype) for w, a in zip(self._weights, self._averages, strict=True)]

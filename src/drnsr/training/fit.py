@@ -13,6 +13,7 @@ from lightning.pytorch.loggers import Logger
 
 from drnsr.errors import UserError
 from drnsr.training.checkpoints import Checkpoints
+from drnsr.training.device import set_up
 from drnsr.training.ema import EMA
 from drnsr.training.finite import BadLosses, FiniteLoss
 from drnsr.training.interruption import Interruption
@@ -23,15 +24,17 @@ class SurroundingsError(UserError):
     """Not the run is at fault, but what it runs on."""
 
 
-def seed_everything(seed: int, *, threads: int) -> None:
+def seed_everything(seed: int, *, threads: int, deterministic: bool = True) -> None:
     """Make what follows a function of the seed: weights, and the order of every sum.
 
     Args:
         seed: 0 or more.
         threads: CPU threads; another number adds up in another order and gives other bits.
+        deterministic: whether an operation without a deterministic form is an error; if not, and
+            on a GPU, the same training gives other bits each time.
     """
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(deterministic)
     # Deterministic algorithms fill all new memory with NaN, to find reads of it before it is
     # written. That costs 3 % of a step and finds nothing in networks whose loss is watched.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -52,6 +55,8 @@ def fit(
     precision: str,
     ema_decay: float,
     bad_losses: BadLosses,
+    look_every: int,
+    deterministic: bool = True,
 ) -> int:
     """Train ``module`` in place for ``max_steps`` steps; it ends up with the weights to be kept.
 
@@ -68,6 +73,8 @@ def fit(
         precision: Lightning's name of one, such as "32-true" or "bf16-mixed".
         ema_decay: of the weights' moving average; 0 keeps the weights themselves.
         bad_losses: what becomes of a step whose loss is infinite or no number.
+        look_every: steps between two looks at the losses, on other devices than the CPU.
+        deterministic: whether the same run gives the same bits.
 
     Returns:
         How many bad losses were skipped.
@@ -83,7 +90,7 @@ def fit(
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")  # their own code
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")  # it is
-    finite = FiniteLoss(bad_losses)
+    finite = FiniteLoss(bad_losses, look_every)
     averaging = [EMA(ema_decay)] if ema_decay > 0 else []
     trainer = L.Trainer(
         accelerator=accelerator,
@@ -93,7 +100,7 @@ def fit(
         max_epochs=1,  # a run is one pass over its samples
         val_check_interval=min(validate_every, max_steps),
         num_sanity_val_steps=0,
-        deterministic=True,
+        deterministic=deterministic,
         logger=loggers,
         log_every_n_steps=0,  # the loggers hear from Curves, at its own interval
         callbacks=[
@@ -112,6 +119,7 @@ def fit(
     if precision == "64-true":
         # Lightning does so later, when averages are made and states are loaded: in fp32.
         module.double()
+    set_up(trainer.strategy.root_device, deterministic=deterministic)
     with _told(checkpoints.folder):
         trainer.fit(module, datamodule=data, ckpt_path=checkpoints.newest(), weights_only=True)
     module.float()  # of bf16 and fp64 too, models are kept in fp32

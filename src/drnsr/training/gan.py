@@ -106,7 +106,7 @@ class GANTraining(PixelTraining):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """An optimizer and its schedule for the network, then the same for the discriminator."""
         trained = (self.network, self.discriminator)
-        optimizers = [self._optimizer(module.parameters()) for module in trained]
+        optimizers = [self._made(module.parameters()) for module in trained]
         return optimizers, [self._scheduler(optimizer) for optimizer in optimizers]
 
     def on_fit_start(self) -> None:

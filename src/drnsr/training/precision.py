@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import torch
 
 from drnsr.errors import UserError
+from drnsr.training.device import AUTO, choose_accelerator
 
-AUTO = "auto"
+__all__ = ["AUTO", "HardwareError", "check_hardware", "choose_precision"]
 
 
 def choose_precision(accelerator: str) -> tuple[str, str]:
@@ -23,14 +24,11 @@ def choose_precision(accelerator: str) -> tuple[str, str]:
     Returns:
         Lightning's name of the precision, and the reason in words.
     """
-    if accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available():
+    kind = choose_accelerator(accelerator)
+    if kind == "cuda" and torch.cuda.is_available():
         fast, where = torch.cuda.is_bf16_supported(including_emulation=False), "this GPU"
-    elif accelerator == "mps" or (
-        accelerator in ("auto", "gpu") and torch.backends.mps.is_available()
-    ):
-        fast, where = False, "MPS"
-    elif accelerator not in ("auto", "cpu", "gpu", "cuda"):
-        return "32-true", f"no other was tried on {accelerator}"
+    elif kind not in ("cpu", "cuda"):
+        return "32-true", f"no other was tried on {kind}"
     else:
         has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         fast = has_onednn and _has_bf16(torch.cpu.get_capabilities())

@@ -7,6 +7,9 @@ from typing import Any
 import lightning as L
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+_SECONDS = 0.2  # between two changes of the bar
 
 
 class TrainingProgress(L.Callback):
@@ -28,6 +31,8 @@ class TrainingProgress(L.Callback):
             disable=not self._console.is_terminal,
         )
         self._task = self._bar.add_task("training", total=None, figures="")
+        self._shown_at = 0.0
+        self._loss: Tensor | None = None
         self._samples = 0
         self._start = 0.0
         self._seconds_before = 0.0  # of the processes that the run was ended in
@@ -48,7 +53,10 @@ class TrainingProgress(L.Callback):
     ) -> None:
         """Move the bar."""
         self._samples += len(batch[0])
-        self._bar.update(self._task, completed=trainer.global_step, figures=self._figures(trainer))
+        self._loss = outputs["loss"]
+        # To show a loss waits for the device.
+        if self._console.is_terminal and time.monotonic() >= self._shown_at + _SECONDS:
+            self._show(trainer)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print a line where there is no bar."""
@@ -58,6 +66,7 @@ class TrainingProgress(L.Callback):
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Leave the finished bar standing."""
+        self._show(trainer)
         self._bar.stop()
 
     def on_exception(
@@ -79,9 +88,13 @@ class TrainingProgress(L.Callback):
         """Go on from there."""
         self._seconds_before = state_dict["seconds"]
 
+    def _show(self, trainer: L.Trainer) -> None:
+        self._bar.update(self._task, completed=trainer.global_step, figures=self._figures(trainer))
+        self._shown_at = time.monotonic()
+
     def _figures(self, trainer: L.Trainer) -> str:
         metrics = trainer.callback_metrics
-        figures = [f"loss {float(metrics['train_loss']):.4f}"] if "train_loss" in metrics else []
+        figures = [f"loss {float(self._loss):.4f}"] if self._loss is not None else []
         if "val_psnr" in metrics:
             figures.append(f"PSNR {float(metrics['val_psnr']):.2f} dB")
         seconds = time.monotonic() - self._start

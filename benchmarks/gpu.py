@@ -1,0 +1,402 @@
+"""One GPU: how fast training and enlarging are there, and whether the promises hold.
+
+    python benchmarks/gpu.py
+
+Needs a CUDA device and nothing else: the pictures are noise, made here. Beside each step of ours
+(bf16, channels-last, crops cut on the device, averaging, curves, states) stands a plain PyTorch
+loop as the well-known trainers have it: fp32, contiguous, Adam, a batch that is on the device
+already. A picture is enlarged from its bytes to its bytes, in memory. The checks run the same
+trainer: compiled against eager, twice in two processes, and killed and gone on with.
+`--device cpu --small` goes through every branch in a minute.
+"""
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from measuring import arguments, in_turn, show
+from torch import Tensor
+from trainings import Clock, adam, begun, noise, train
+
+from drnsr.data.crops import TrainingCrops
+from drnsr.data.packing import Pack
+from drnsr.data.resident import CropPositions, ResidentPixels
+from drnsr.formats.picture import of_array
+from drnsr.inference.engine import TorchEngine
+from drnsr.inference.tiling import Tiling
+from drnsr.networks import DRNSR, EDSR, RCAN, Network
+from drnsr.networks.base import Precision
+from drnsr.tracking.logger import CurveLogger
+
+Row = dict[str, object]
+
+# What is trained: network, batch, LR patch, and how many steps are timed.
+STEPS: dict[str, tuple[Callable[[], Network], int, int, int]] = {
+    "EDSR-baseline x2": (lambda: EDSR(scale=2), 16, 48, 300),
+    "EDSR-baseline x2 ": (lambda: EDSR(scale=2), 256, 48, 60),
+    "drnsr 48x7 x2": (lambda: DRNSR(scale=2, num_features=48, num_blocks=7), 64, 32, 300),
+    "RCAN x2": (lambda: RCAN(scale=2), 16, 48, 20),
+}
+SMALL: dict[str, tuple[Callable[[], Network], int, int, int]] = {
+    "drnsr 8x1 x2": (lambda: DRNSR(scale=2, num_features=8, num_blocks=1), 4, 12, 5),
+}
+WARM_UP = 12  # steps, which compile and record too
+
+
+class Pace(Clock):
+    """Times the steps after the warm-up together: to time each would wait for the device."""
+
+    def __init__(self, device: torch.device, last: int) -> None:
+        super().__init__()
+        self._device, self._last, self._step = device, last, 0
+        self.taken = 0.0
+
+    def on_train_batch_end(self, *arguments: Any) -> None:  # noqa: ANN401 (Lightning's own)
+        """Read the clock at both ends."""
+        self._step += 1
+        if self._step in (WARM_UP, self._last):
+            finish(self._device)
+            self.taken = time.perf_counter() - self.taken
+
+    def a_step(self) -> float:
+        """Seconds of one, in the mean."""
+        return self.taken / (self._last - WARM_UP)
+
+
+def finish(device: torch.device) -> None:
+    """Wait for all that the device was told to do."""
+    if device.type != "cpu":
+        torch.get_device_module(device).synchronize()
+
+
+def plain_step(network: Network, batch: int, patch: int, steps: int, device: torch.device) -> float:
+    """Seconds of a step of the plain loop."""
+    network = network.to(device)
+    optimizer = adam(network.parameters())
+    lr = torch.randint(0, 256, (batch, 3, patch, patch), device=device) / 255
+    hr = torch.randint(0, 256, (batch, 3, 2 * patch, 2 * patch), device=device) / 255
+    start = 0.0
+    for step in range(WARM_UP + steps):
+        if step == WARM_UP:
+            finish(device)
+            start = time.perf_counter()
+        loss = F.l1_loss(network(lr), hr)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    finish(device)
+    return (time.perf_counter() - start) / steps
+
+
+def trained_step(
+    network: Network,
+    batch: int,
+    patch: int,
+    steps: int,
+    device: torch.device,
+    *,
+    pack: Pack,
+    folder: Path,
+    **choices: bool,
+) -> float:
+    """Seconds of a step through the trainer."""
+    last = WARM_UP + steps
+    pace = Pace(device, last)
+    with tempfile.TemporaryDirectory(dir=folder) as name:
+        run = Path(name)
+        train(
+            network,
+            pack,
+            run,
+            steps=last,
+            patch_size=patch,
+            batch_size=batch,
+            accelerator=device.type,
+            precision="bf16-mixed",
+            loggers=[CurveLogger(begun(run, f"sqlite:///{run / 'mlflow.db'}"))],
+            clock=pace,
+            **choices,
+        )
+    return pace.a_step()
+
+
+WAYS: dict[str, dict[str, bool]] = {
+    "ours": {"compiled": True, "deterministic": True},
+    "ours, deterministic: false": {"compiled": True, "deterministic": False},
+    "ours, compile: false": {"compiled": False, "deterministic": True},
+}
+
+
+def pace_rows(parsed: Namespace, device: torch.device, folder: Path) -> list[Row]:
+    """Each network's plain loop, and ours in each way."""
+    side, chosen = (120, SMALL) if parsed.small else (800, STEPS)
+    pack = noise(folder, side=side)
+    rows: list[Row] = []
+    for number, (name, (make, batch, patch, steps)) in enumerate(chosen.items()):
+        torch.use_deterministic_algorithms(False)
+        plain = plain_step(make(), batch, patch, steps, device)
+        rows.append(row(name, batch, "plain loop", plain, plain))
+        for way, choices in WAYS.items():
+            if number > 0 and way != "ours":
+                continue  # what the choices cost shows in the first
+            began = time.perf_counter()
+            seconds = trained_step(
+                make(), batch, patch, steps, device, pack=pack, folder=folder, **choices
+            )
+            print(f"{name}, batch {batch}, {way}: {time.perf_counter() - began:.0f} s in all")
+            rows.append(row(name, batch, way, seconds, plain))
+    return rows
+
+
+def row(name: str, batch: int, way: str, seconds: float, plain: float) -> Row:
+    """One line of the table."""
+    return {
+        "network": name.strip(),
+        "batch": batch,
+        "step": way,
+        "ms": round(1000 * seconds, 2),
+        "samples/s": round(batch / seconds),
+        "speed over the plain loop": round(plain / seconds, 2),
+    }
+
+
+def picture_rows(parsed: Namespace, device: torch.device) -> list[Row]:
+    """EDSR-baseline x2 on a picture of 8 bits, whole and in tiles."""
+    height, width, tiles = (36, 64, (32,)) if parsed.small else (720, 1280, (640, 320))
+    torch.use_deterministic_algorithms(False)
+    torch.backends.cudnn.benchmark = False
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    network = EDSR(scale=2, num_blocks=1 if parsed.small else 16)
+    whole: dict[str, float] = {}
+    rows: list[Row] = []
+    for precision in get_args(Precision):
+        engine = TorchEngine(network, 2, parsed.device, precision)
+        for tile in ("off", *tiles):
+            tiling = Tiling(engine, tile=tile)
+            seconds = in_turn({"": lambda tiling=tiling: tiling.whole(of_array(pixels))}, 10)[""]
+            whole.setdefault(precision, seconds)
+            rows.append(
+                {
+                    "picture": f"{width} x {height}",
+                    "precision": precision,
+                    "tile": tile,
+                    "ms": round(1000 * seconds, 1),
+                    "speed over whole fp32": round(whole["fp32"] / seconds, 2),
+                    "speed over whole": round(whole[precision] / seconds, 2),
+                }
+            )
+        rows.append(network_row(engine, height, width, precision, device, whole["fp32"]))
+    return rows
+
+
+def network_row(
+    engine: TorchEngine, height: int, width: int, precision: str, device: torch.device, fp32: float
+) -> Row:
+    """The network by itself, on pixels that are on the device."""
+    lr = torch.rand(1, 3, height, width, device=device)
+
+    def run() -> None:
+        with torch.inference_mode():
+            engine._enlarged(lr)
+        finish(device)
+
+    seconds = in_turn({"": run}, 10)[""]
+    return {
+        "picture": f"{width} x {height}",
+        "precision": precision,
+        "tile": "the network alone",
+        "ms": round(1000 * seconds, 1),
+        "speed over whole fp32": round(fp32 / seconds, 2),
+        "speed over whole": "",
+    }
+
+
+def small_training(
+    folder: Path,
+    pack: Pack,
+    device: torch.device,
+    *,
+    steps: int,
+    compiled: bool,
+    precision: str = "32-true",
+    seconds_between_states: float = 1e9,
+) -> dict[str, Tensor]:
+    """The weights that a short training of a small network ends with."""
+    torch.manual_seed(0)
+    network = DRNSR(scale=2, num_features=16, num_blocks=2)
+    train(
+        network,
+        pack,
+        folder,
+        steps=steps,
+        patch_size=16,
+        accelerator=device.type,
+        compiled=compiled,
+        precision=precision,
+        seconds_between_states=seconds_between_states,
+    )
+    return {name: value.cpu() for name, value in network.state_dict().items()}
+
+
+def compiled_is_eager(folder: Path, pack: Pack, device: torch.device) -> str:
+    """The weights after 20 steps in fp32 (on a GPU in TF32, of 11 bits): how far they are apart."""
+    runs = []
+    for compiled in (False, True):
+        run = folder / f"compiled_{compiled}"
+        run.mkdir()
+        runs.append(small_training(run, pack, device, steps=20, compiled=compiled))
+    apart, size = (
+        torch.cat([weights.flatten() for weights in which]).norm()
+        for which in ([runs[0][n] - runs[1][n] for n in runs[0]], list(runs[0].values()))
+    )
+    told = f"after 20 steps |difference| / |weights| is {float(apart / size):.1e}"
+    assert apart < 1e-3 * size, told
+    return told
+
+
+def device_crops_are_cpu_crops(folder: Path, pack: Pack, device: torch.device) -> str:
+    """Many batches of crops, bit by bit."""
+    sizes = {2: 20}
+    crops = TrainingCrops(pack, patch_sizes=sizes, batch_size=16, num_samples=1600, seed=3)
+    positions = CropPositions(pack, patch_sizes=sizes, draws=crops.draws)
+    pixels = ResidentPixels(pack, patch_sizes=sizes, device=device)
+    for batch in range(100):
+        numbers = range(16 * batch, 16 * batch + 16)
+        cut = pixels.cut(positions.batch(numbers))
+        for mine, theirs in zip(cut, crops.batch(numbers), strict=True):
+            assert torch.equal(mine.cpu(), theirs)
+    return "1600 samples"
+
+
+def child(parsed: Namespace, device: torch.device) -> None:
+    """One training in a process of its own; prints the hash of its weights."""
+    pack = Pack.open(parsed.child / "pack")
+    weights = small_training(
+        parsed.child / parsed.run,
+        pack,
+        device,
+        steps=parsed.steps,
+        compiled=not parsed.small,
+        precision="bf16-mixed",
+        seconds_between_states=0 if parsed.run == "killed" else 1e9,
+    )
+    sha256 = hashlib.sha256()
+    for value in weights.values():
+        sha256.update(value.numpy().tobytes())
+    print(f"weights {sha256.hexdigest()}")
+
+
+def in_a_process(parsed: Namespace, folder: Path, run: str, steps: int) -> subprocess.Popen[str]:
+    """Start a child."""
+    (folder / run).mkdir(exist_ok=True)
+    command = [sys.executable, __file__, "--device", parsed.device, "--child", str(folder)]
+    command += ["--run", run, "--steps", str(steps), *(["--small"] if parsed.small else [])]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def weights_of(process: subprocess.Popen[str]) -> str:
+    """What a child printed last."""
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, f"a training ended with {process.returncode}"
+    return output.splitlines()[-1]
+
+
+def same_bytes(parsed: Namespace, folder: Path) -> str:
+    """Twice in two processes; and a third that is killed between two states, and gone on with."""
+    steps = 40 if parsed.small else 200
+    processes = {run: in_a_process(parsed, folder, run, steps) for run in ("a", "b", "killed")}
+    try:
+        at = kill_after(processes["killed"], folder / "killed" / "states", steps // 4)
+        first, again = (weights_of(processes[run]) for run in ("a", "b"))
+        assert first == again, "two runs gave other bytes"
+        rest = weights_of(in_a_process(parsed, folder, "killed", steps))
+    finally:
+        for process in processes.values():
+            process.kill()
+    assert rest == first, "a run that was killed and gone on with gave other bytes"
+    return f"twice, and killed after step {at} of {steps}"
+
+
+def kill_after(process: subprocess.Popen[str], states: Path, step: int) -> int:
+    """Kill a training as soon as it has a state of this step or a later one; which one it is."""
+    for _ in range(24000):
+        found = [int(path.name[5:13]) for path in states.glob("step-*.ckpt")]
+        if found and max(found) >= step:
+            break
+        assert process.poll() is None, "the training ended before it was killed"
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    return max(int(path.name[5:13]) for path in states.glob("step-*.ckpt"))
+
+
+def check_rows(parsed: Namespace, device: torch.device, folder: Path) -> list[Row]:
+    """Every check, even after one that failed."""
+    pack = noise(folder, side=120)
+    checks: dict[str, Callable[[], str]] = {
+        "device crops are CPU crops": lambda: device_crops_are_cpu_crops(folder, pack, device),
+        "same bytes": lambda: same_bytes(parsed, folder),
+        "compiled is eager": lambda: compiled_is_eager(folder, pack, device),
+    }
+    rows: list[Row] = []
+    for name, check in checks.items():
+        began = time.perf_counter()
+        try:
+            rows.append({"check": name, "holds": "yes", "told": check()})
+        except Exception as error:  # the others are to be seen too
+            rows.append({"check": name, "holds": "NO", "told": f"{type(error).__name__}: {error}"})
+        print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+    return rows
+
+
+def options() -> ArgumentParser:
+    """What can be said on the command line."""
+    parser = arguments(__doc__)
+    parser.add_argument("--device", default="cuda", help="torch's name of one")
+    parser.add_argument("--small", action="store_true", help="tiny networks, a few steps")
+    parser.add_argument("--only", choices=("steps", "pictures", "checks"), help="one part")
+    for name, kind in (("child", Path), ("run", str), ("steps", int)):
+        parser.add_argument(f"--{name}", type=kind, help="of the program's own processes")
+    return parser
+
+
+def main() -> None:
+    """Measure, check, and print; 1 is returned where a check failed."""
+    parsed = options().parse_args()
+    device = torch.device(parsed.device)
+    if parsed.child:
+        child(parsed, device)
+        return
+    if device.type == "cuda":
+        print(torch.cuda.get_device_name(device), "torch", torch.__version__)
+    parts: dict[str, Callable[[Path], list[Row]]] = {
+        "steps": lambda folder: pace_rows(parsed, device, folder),
+        "pictures": lambda _: picture_rows(parsed, device),
+        "checks": lambda folder: check_rows(parsed, device, folder),
+    }
+    rows: dict[str, list[Row]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        for part, measure in parts.items():
+            if parsed.only in (None, part):
+                folder = Path(name) / part
+                folder.mkdir()
+                rows[part] = measure(folder)
+                show(rows[part], None)
+    if parsed.json:
+        parsed.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    if any(each["holds"] == "NO" for each in rows.get("checks", [])):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""Prepared pixels that live on a device: the crops of a batch are one gather there."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from drnsr.captured import Captured
+from drnsr.data.crops import Pair, turned
+from drnsr.data.draws import Draws
+from drnsr.data.packing import Pack
+
+# What pixels may take of a device's free memory: the rest is the network's.
+_PART = 0.5
+
+
+class Positions(NamedTuple):
+    """Where the samples of a batch are cut.
+
+    Attributes:
+        scale: of all of them.
+        where: (N, 5) int64: the first pixel of the LR crop among all LR pixels of this scale, the
+            width of its picture, both for HR, and the symmetry.
+    """
+
+    scale: int
+    where: Tensor | NDArray[np.int64]
+
+
+class CropPositions:
+    """The samples of :class:`drnsr.data.crops.TrainingCrops` as positions.
+
+    Args:
+        pack: the prepared training set.
+        patch_sizes: side of the LR crop for each scale that is trained.
+        draws: which sample is cut where.
+    """
+
+    def __init__(self, pack: Pack, *, patch_sizes: Mapping[int, int], draws: Draws) -> None:
+        self._draws = draws
+        self._starts = {scale: _starts(pack, scale) for scale in (1, *patch_sizes)}
+        self._widths = {
+            scale: np.array([image.shape(scale)[1] for image in pack.images])
+            for scale in (1, *patch_sizes)
+        }
+
+    def batch(self, numbers: Sequence[int]) -> Positions:
+        """Samples of one batch."""
+        scale = self._draws.scale_of(numbers[0])
+        drawn = np.array([self._draws.draw(k, scale) for k in numbers], np.int64)
+        picture, top, left, symmetry = drawn.T
+        lr_width, hr_width = self._widths[scale][picture], self._widths[1][picture]
+        lr = self._starts[scale][picture] + top * lr_width + left
+        hr = self._starts[1][picture] + scale * (top * hr_width + left)
+        where = np.stack([lr, lr_width, hr, hr_width, symmetry], axis=1)
+        return Positions(scale, where)  # a loader worker sends an array for less than a tensor
+
+
+class ResidentPixels:
+    """The training pictures of a pack, on a device.
+
+    Args:
+        pack: the prepared training set; all its pictures have three channels.
+        patch_sizes: side of the LR crop for each scale that is trained.
+        device: any of torch's.
+    """
+
+    def __init__(self, pack: Pack, *, patch_sizes: Mapping[int, int], device: torch.device) -> None:
+        self._pixels = {scale: _moved(pack, scale, device) for scale in (1, *patch_sizes)}
+        self._maps = {}
+        for scale, side in patch_sizes.items():
+            self._maps[scale] = _index_maps(side, device), _index_maps(scale * side, device)
+        self._device = device
+        self._cuts = {scale: Captured(partial(self._cut, scale)) for scale in patch_sizes}
+
+    def cut(self, positions: Positions) -> Pair:
+        """The crops, turned: LR (N, 3, p, p) and HR (N, 3, scale*p, scale*p), uint8.
+
+        The pixels are those of :class:`drnsr.data.crops.TrainingCrops`, laid out channels-last. On
+        a CUDA device the next call writes over them.
+        """
+        where = torch.as_tensor(positions.where).to(self._device, non_blocking=True)
+        lr, hr = self._cuts[positions.scale](where)
+        return lr, hr
+
+    def _cut(self, scale: int, where: Tensor) -> Pair:
+        lr_first, lr_width, hr_first, hr_width, symmetry = where.unbind(1)
+        lr_map, hr_map = self._maps[scale]
+        lr = _gathered(self._pixels[scale], lr_first, lr_width, symmetry, lr_map)
+        return lr, _gathered(self._pixels[1], hr_first, hr_width, symmetry, hr_map)
+
+
+def fits(pack: Pack, scales: Sequence[int], device: torch.device) -> bool:
+    """Whether the training pictures of these scales fit beside a network on a device of its own.
+
+    A device that does not tell its free memory has none of its own, or torch does not know.
+    """
+    free = getattr(torch.get_device_module(device), "mem_get_info", None)
+    if device.type == "cpu" or free is None:
+        return False
+    needed = sum(prod(image.shape(scale)) for image in pack.images for scale in (1, *scales))
+    return bool(needed < _PART * free(device)[0])
+
+
+def _starts(pack: Pack, scale: int) -> np.ndarray:
+    """Of each picture, among the pixels of all."""
+    sizes = [prod(image.shape(scale)[:2]) for image in pack.images]
+    return np.cumsum([0, *sizes[:-1]])
+
+
+def _moved(pack: Pack, scale: int, device: torch.device) -> Tensor:
+    """(all pixels, 3) uint8; picture by picture, so that no second copy is held here."""
+    starts = _starts(pack, scale)
+    last = prod(pack.images[-1].shape(scale)[:2])
+    pixels = torch.empty((int(starts[-1]) + last, 3), dtype=torch.uint8, device=device)
+    for number, start in enumerate(starts):
+        picture = pack.hr(number) if scale == 1 else pack.lr(number, scale)
+        pixels[start : start + picture.shape[0] * picture.shape[1]] = torch.from_numpy(
+            picture.reshape(-1, 3).copy()  # torch takes no memory that is read-only
+        ).to(device)
+    return pixels
+
+
+def _index_maps(side: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """For each symmetry the row and the column that a pixel is taken from: two (8, side, side)."""
+    grid = np.arange(side**2, dtype=np.int32).reshape(side, side)
+    maps = np.stack([turned(grid, symmetry) for symmetry in range(8)]).astype(np.int64)
+    rows, columns = (torch.from_numpy(part).to(device) for part in np.divmod(maps, side))
+    return rows, columns
+
+
+def _gathered(
+    pixels: Tensor, first: Tensor, width: Tensor, symmetry: Tensor, maps: tuple[Tensor, Tensor]
+) -> Tensor:
+    rows, columns = (each[symmetry] for each in maps)  # (N, side, side)
+    index = first[:, None, None] + rows * width[:, None, None] + columns
+    return pixels[index].permute(0, 3, 1, 2)

@@ -1,0 +1,83 @@
+"""Steps that a GPU takes as one graph, here without it: what they do, and in which order."""
+
+import logging
+from functools import partial
+
+import pytest
+import torch
+
+from drnsr.training.clipping import clip_adjustably, clip_norm
+from drnsr.training.finite import LossError
+from drnsr.training.module import PixelTraining
+from tests.training.runs import made, train
+from tests.training.test_finite import Spoil, Watch
+
+fused = partial(torch.optim.Adam, lr=5e-3, fused=True)
+
+
+@pytest.fixture
+def whole_steps(monkeypatch):
+    """Steps are taken whole, on the CPU; kernels are not written anew, which takes long."""
+    monkeypatch.setattr("drnsr.training.module.is_capturable", lambda optimizer: True)
+    monkeypatch.setattr("drnsr.training.module.compiled", lambda loss, graphs: loss)
+    monkeypatch.setattr("drnsr.training.finite._is_slow_to_ask", lambda device: True)
+    return partial(PixelTraining, compiled=True)
+
+
+@pytest.mark.parametrize(
+    "clipping",
+    [None, partial(clip_norm, max_norm=1e-3), partial(clip_adjustably, theta=1e-5)],
+    ids=["none", "norm", "adjustable"],
+)
+def test_a_step_taken_whole_is_the_step_taken_by_lightning(pack, tmp_path, whole_steps, clipping):
+    common = {"optimizer": fused, "clipping": clipping}
+    ours = train(pack, tmp_path / "whole", training=whole_steps, **common)
+    theirs = train(pack, tmp_path / "parts", **common)
+    for name, value in theirs.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[name], value, rtol=1e-5, atol=1e-6)
+    assert (tmp_path / "whole" / "validation_psnr.csv").stat().st_size > 20
+
+
+def test_a_bad_loss_changes_nothing_and_is_named_later(pack, tmp_path, whole_steps, caplog):
+    watch = Watch()
+    with caplog.at_level(logging.WARNING, "drnsr"):
+        train(
+            *(pack, tmp_path),
+            training=whole_steps,
+            optimizer=fused,
+            callbacks=[Spoil(4), watch],
+            bad_losses="skip",
+        )
+    assert "the loss of step 4 is nan (samples 12 to 15): skipped" in caplog.text
+    same = [torch.equal(a, b) for a, b in zip(watch.after[3], watch.after[4], strict=True)]
+    assert all(same)
+    assert not torch.equal(watch.after[4][0], watch.after[5][0])
+    assert "nan" not in (tmp_path / "training_loss.csv").read_text()
+
+
+def test_a_bad_loss_that_ends_the_run_is_found_before_a_state_is_written(
+    pack, tmp_path, whole_steps
+):
+    """The losses would be looked at after step 6; states are written after each."""
+    with pytest.raises(LossError, match=r"the loss of step 4 is nan \(samples 12 to 15\)"):
+        train(
+            *(pack, tmp_path),
+            training=whole_steps,
+            optimizer=fused,
+            callbacks=[Spoil(4)],
+            seconds_between_states=0,
+        )
+    states = sorted(path.name[:13] for path in (tmp_path / "states").glob("step-*"))
+    assert states == ["step-00000002", "step-00000003"]
+
+
+def test_whole_steps_are_gone_on_with_to_the_same_bits(pack, tmp_path, whole_steps):
+    from tests.training.test_checkpoints import End, EndedError
+
+    common = {"training": whole_steps, "optimizer": fused, "seconds_between_states": 0}
+    whole = made(train(pack, tmp_path / "whole", **common), tmp_path / "whole")
+    for step in (4, 7):
+        folder = tmp_path / str(step)
+        with pytest.raises(EndedError):
+            train(pack, folder, callbacks=[End("train_batch_end", step)], **common)
+        assert made(train(pack, folder, **common), folder) == whole
