@@ -32,7 +32,7 @@ from drnsr.data.crops import TrainingCrops
 from drnsr.data.packing import Pack
 from drnsr.data.resident import CropPositions, ResidentPixels
 from drnsr.formats.picture import of_array
-from drnsr.inference.engine import TorchEngine
+from drnsr.inference.engine import AUTOCAST, TorchEngine
 from drnsr.inference.tiling import Tiling
 from drnsr.networks import DRNSR, EDSR, RCAN, Network
 from drnsr.networks.base import Precision
@@ -195,19 +195,21 @@ def picture_rows(parsed: Namespace, device: torch.device) -> list[Row]:
                     "speed over whole": round(whole[precision] / seconds, 2),
                 }
             )
-        rows.append(network_row(engine, height, width, precision, device, whole["fp32"]))
+        rows.append(network_row(network, height, width, precision, device, whole["fp32"]))
     return rows
 
 
 def network_row(
-    engine: TorchEngine, height: int, width: int, precision: str, device: torch.device, fp32: float
+    network: Network, height: int, width: int, precision: str, device: torch.device, fp32: float
 ) -> Row:
     """The network by itself, on pixels that are on the device."""
     lr = torch.rand(1, 3, height, width, device=device)
+    lr = lr.contiguous(memory_format=torch.channels_last)
+    low = AUTOCAST.get(precision)
 
     def run() -> None:
-        with torch.inference_mode():
-            engine._enlarged(lr)
+        with torch.inference_mode(), torch.autocast(device.type, low, enabled=low is not None):
+            network.enlarge(lr, 2)
         finish(device)
 
     seconds = in_turn({"": run}, 10)[""]
