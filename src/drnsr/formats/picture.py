@@ -18,8 +18,7 @@ class Channels:
     Attributes:
         groups: the channels that are enlarged together: three are RGB, one is a gray plane or a
             band.
-        alpha: the one that says how opaque the others are, the last; colour is not multiplied by
-            it.
+        alpha: the one that says how opaque those before it are; colour is not multiplied by it.
     """
 
     groups: tuple[tuple[int, ...], ...]

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 
+from drnsr.formats import bmp
 from drnsr.formats.exif import exif_for_jpeg, grown_exif, read_exif
 from drnsr.formats.file import FormatError, Made, Metadata, Page, Resolution
 from drnsr.formats.picture import GRAY, GRAY_ALPHA, RGB, RGBA, Channels, Picture, Pixels, of_array
@@ -26,6 +27,9 @@ _WRITTEN = (np.uint8, np.uint16)
 # Pillow's names; it reads many more, some of them by programs of the system.
 _READ = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")
 
+# Of ICC and of each text of a PNG, in bytes; Pillow's own of 1 MiB is less than printers' profiles.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
+
 _LARGEST_DPI = {"jpeg": 65_535}
 _LARGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}
 _QUALITY: dict[str, dict[str, Any]] = {
@@ -36,19 +40,25 @@ _QUALITY: dict[str, dict[str, Any]] = {
 }
 
 
-def read_page(path: Path) -> Page:
+def read_page(path: Path, number: int | None = None) -> Page:
     """Read a file with Pillow, upright.
+
+    Args:
+        path: of the file.
+        number: of the picture in it, from 0, where all are wanted; else it is the first.
 
     Raises:
         ImageError: it is no picture, damaged, or too large to be held in memory.
     """
     with opened(path) as image:
+        if number is not None:
+            image.seek(number)
         check_size(image)
         if _is_deep_colour(image):
             raise ImageError(
                 f"{image.format} with more than 8 bits a colour: make it a TIFF or PNG first"
             )
-        animated = getattr(image, "n_frames", 1) > 1
+        animated = number is None and getattr(image, "n_frames", 1) > 1
         image.load()
         pixels, channels, converted = _pixels(image)
         metadata, orientation, notes = header_metadata(image)
@@ -185,7 +195,8 @@ def _is_deep_colour(image: Image.Image) -> bool:
     tiles = getattr(image, "tile", [])
     if image.format == "PPM":  # its decoder is told the largest value
         return any(tile.codec_name == "ppm" and tile.args[-1] > 255 for tile in tiles)
-    return any(";16" in str(tile.args) for tile in tiles)
+    # BMP's BGR;16 is of 5, 6 and 5 bits.
+    return any(";16" in str(tile.args) and "BGR;16" not in str(tile.args) for tile in tiles)
 
 
 def check_target(made: Made, file_format: str) -> None:
@@ -220,6 +231,9 @@ def write_page(path: Path, file_format: str, made: Made, text: str) -> None:
         text: what made it, for the formats that can say so.
     """
     image = _gathered(made, deep_gray=file_format == "ppm")
+    if file_format == "bmp" and made.channels.alpha is not None:
+        bmp.write_with_alpha(path, image.convert("RGBA"), made.resolution)
+        return
     keywords = dict(_QUALITY[file_format])
     dpi = made.resolution.per_inch() if made.resolution is not None else None
     if dpi and max(dpi) <= _LARGEST_DPI.get(file_format, max(dpi)):

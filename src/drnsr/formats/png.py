@@ -30,16 +30,20 @@ def read_png(path: Path) -> Page:
         ImageError: it is no picture, damaged, or too large to be held in memory.
     """
     with path.open("rb") as file:
-        header = file.read(_HEADER_END)
-    if header[24:26] not in (b"\x10\x02", b"\x10\x04", b"\x10\x06"):
-        return read_page(path)  # not one of colour, or with alpha, of 16 bits
+        bits, colour = file.read(_HEADER_END)[24:26]
     with opened(path) as image:
         check_size(image)
+        # Pillow cuts colour of 16 bits, and mistakes which gray is transparent.
+        if not (bits == 16 and colour) and not (colour == 0 and "transparency" in image.info):
+            return read_page(path)
+        frames = getattr(image, "n_frames", 1)
         metadata, orientation, notes = header_metadata(image)
     try:
         pixels = imagecodecs.png_decode(path.read_bytes())
     except imagecodecs.PngError as error:
         raise ImageError(f"damaged or truncated ({error})") from error
+    if frames > 1:
+        notes += ("the first of its pictures alone",)
     return Page(of_array(upright(pixels, orientation)), metadata, notes)
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffWriter
@@ -45,9 +46,15 @@ def read_pages(tiff: TiffFile, path: Path) -> list[Page]:
     """
     with tiff_errors():
         wanted = wanted_pages(tiff)
-        if len(wanted) == 1 and _is_for_pillow(wanted[0]):
-            return [pillow.read_page(path)]
-        return [_page(page) for page in wanted]
+
+        @lru_cache(maxsize=1)  # the pixels of one page at a time, for there may be many
+        def decoded(number: int) -> Page:
+            return pillow.read_page(path, number)
+
+        return [
+            _page_of_pillow(page, decoded) if _is_for_pillow(page) else _page(page)
+            for page in wanted
+        ]
 
 
 def wanted_pages(tiff: TiffFile) -> list[TiffPage]:
@@ -66,11 +73,33 @@ def _is_for_pillow(page: TiffPage) -> bool:
     return not (usual or jpeg) or page.dtype is None or page.bitspersample < 8
 
 
+def _page_of_pillow(page: TiffPage, decoded: Callable[[int], Page]) -> Page:
+    """Its pixels are asked for again when they are needed."""
+    first = decoded(page.index)
+    metadata = replace(
+        _metadata(page),
+        icc=first.metadata.icc,
+        exif=first.metadata.exif,
+        white_is_zero=False,
+    )
+    notes = first.notes
+    if page.photometric == PHOTOMETRIC.PALETTE and _NODATA in page.tags:
+        # It was the number of a colour, and there are colours now.
+        kept = tuple(tag for tag in metadata.tiff_tags if tag[0] != _NODATA)
+        metadata = replace(metadata, tiff_tags=kept)
+        notes += ("nodata of a palette, left out: its colours are enlarged, not their numbers",)
+
+    number = page.index
+
+    def rows(top: int, bottom: int) -> Pixels:
+        return decoded(number).picture.rows(top, bottom)
+
+    return Page(replace(first.picture, rows=rows), metadata, notes)
+
+
 def _page(page: TiffPage) -> Page:
-    if _is_for_pillow(page) or page.dtype is None:
-        raise ImageError(
-            f"a page of several is of kind {PHOTOMETRIC(page.photometric).name}: split the file"
-        )
+    if page.dtype is None:
+        raise ImageError("pixels of a kind that cannot be read")
     if min(page.imagewidth, page.imagelength, page.samplesperpixel) < 1:
         raise ImageError(f"damaged (a page of {page.imagewidth} x {page.imagelength} pixels)")
     if page.is_volumetric:
@@ -80,9 +109,13 @@ def _page(page: TiffPage) -> Page:
     channels = _channels(page)
     read: Callable[[int, int], Pixels] = TiffRows(page)
     notes: tuple[str, ...] = ()
-    if channels.alpha is not None and page.extrasamples[0] == 1:
+    bits = page.bitspersample
+    if page.dtype.kind == "u" and bits < 8 * page.dtype.itemsize:
+        read = _filling_the_type(read, bits, page.dtype)
+        notes = (f"{bits} bits become {8 * page.dtype.itemsize}, so that white stays white",)
+    if channels.alpha is not None and page.extrasamples[channels.alpha - _colours(page)] == 1:
         read = _divided_by_alpha(read, channels.alpha, full_range(page.dtype)[1])
-        notes = ("colour multiplied by alpha, which the enlarged one is not",)
+        notes += ("colour multiplied by alpha, which the enlarged one is not",)
     picture = Picture(
         height=page.imagelength,
         width=page.imagewidth,
@@ -99,14 +132,30 @@ def _page(page: TiffPage) -> Page:
 def _channels(page: TiffPage) -> Channels:
     """RGB together where the file says that it is, and alpha; any other channel is a band."""
     samples = page.samplesperpixel
-    colour = 3 if page.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR) else 1
+    colour = _colours(page)
     if samples < colour:
         raise ImageError(f"{samples} channels, and it says that it is RGB")
-    groups = [tuple(range(colour))]
-    has_alpha = bool(page.extrasamples) and page.extrasamples[0] in (1, 2)
-    if has_alpha and samples == colour + 1:
-        return Channels(tuple(groups), alpha=colour)
-    return Channels((*groups, *((number,) for number in range(colour, samples))))
+    extra = dict(zip(range(colour, samples), page.extrasamples, strict=False))
+    alpha = next((number for number, kind in extra.items() if kind in (1, 2)), None)
+    bands = ((number,) for number in range(colour, samples) if number != alpha)
+    return Channels((tuple(range(colour)), *bands), alpha=alpha)
+
+
+def _colours(page: TiffPage) -> int:
+    return 3 if page.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR) else 1
+
+
+def _filling_the_type(
+    read: Callable[[int, int], Pixels], bits: int, dtype: np.dtype[Any]
+) -> Callable[[int, int], Pixels]:
+    """Values of 12 bits and the like as those of 16, of which other programs know the white."""
+    factor = full_range(dtype)[1] / ((1 << bits) - 1)
+
+    def filling(top: int, bottom: int) -> Pixels:
+        pixels: Pixels = (read(top, bottom) * factor).round().astype(dtype.newbyteorder("="))
+        return pixels
+
+    return filling
 
 
 def _divided_by_alpha(
@@ -115,11 +164,10 @@ def _divided_by_alpha(
     def divided(top: int, bottom: int) -> Pixels:
         pixels = read(top, bottom)
         opacity = pixels[:, :, [alpha]].astype(np.float64) / white
-        colour = pixels / np.where(opacity > 0, opacity, 1)
+        colour = pixels[:, :, :alpha] / np.where(opacity > 0, opacity, 1)
         colour = np.minimum(colour, white).round() if pixels.dtype.kind == "u" else colour
-        colour = colour.astype(pixels.dtype)
-        colour[:, :, alpha] = pixels[:, :, alpha]
-        return colour
+        whole: Pixels = np.concatenate([colour.astype(pixels.dtype), pixels[:, :, alpha:]], axis=2)
+        return whole
 
     return divided
 
@@ -191,7 +239,10 @@ def _write_page(writer: TiffWriter, made: Made, text: str) -> None:
     channels = picture.channels
     rgb = len(channels.groups[0]) == 3
     gray = PHOTOMETRIC.MINISWHITE if metadata.white_is_zero else PHOTOMETRIC.MINISBLACK
-    extra = channels.count - (3 if rgb else 1)
+    extra: list[Literal["unassalpha", "unspecified"]] = [
+        "unassalpha" if number == channels.alpha else "unspecified"
+        for number in range(3 if rgb else 1, channels.count)
+    ]
     compression = metadata.compression or COMPRESSION.ADOBE_DEFLATE  # NONE is 1
     resolution = made.resolution
     description = grown_ome(metadata.description, made.width, made.height, made.growth)
@@ -205,7 +256,7 @@ def _write_page(writer: TiffWriter, made: Made, text: str) -> None:
         dtype=picture.dtype,
         photometric=PHOTOMETRIC.RGB if rgb else gray,
         planarconfig="contig" if channels.count > 1 else None,
-        extrasamples=["unassalpha" if channels.alpha is not None else "unspecified"] * extra,
+        extrasamples=extra,
         compression=compression,
         predictor=_has_predictor(compression, picture.dtype),
         resolution=(resolution.x, resolution.y) if resolution else None,

@@ -48,7 +48,12 @@ class TiffRows:
         self._height, self._width = (page.tilelength, page.tilewidth) if page.is_tiled else strip
         self._across = -(-page.imagewidth // self._width)
         self._down = -(-page.imagelength // self._height)
-        self._contiguous = page.is_contiguous and page.dataoffsets[0] > 0 and self._planes == 1
+        self._contiguous = (
+            page.is_contiguous
+            and page.dataoffsets[0] > 0
+            and self._planes == 1
+            and page.fillorder == 1  # else the bits of each byte are turned, which decoding does
+        )
         size = self._height * self._width * self._samples // self._planes * self._dtype.itemsize
         if size > _LARGEST_SEGMENT and not self._contiguous:
             raise ImageError(

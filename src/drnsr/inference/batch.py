@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -62,7 +63,7 @@ def enlarge_all(
     def note(text: str) -> None:
         console.print(shown(text), markup=False, highlight=False, soft_wrap=True)
 
-    with _signals_told(), _bar(console) as bar:
+    with _signals_told(), _libraries_silent(), _bar(console) as bar:
         task = bar.add_task("enlarging", total=sum(sizes) / 1e6)
         for number, (job, size) in enumerate(zip(jobs, sizes, strict=True)):
             bar.update(task, description=f"{number + 1}/{len(jobs)} {shown(job.source.name)}")
@@ -214,6 +215,25 @@ def _signals_told() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _libraries_silent() -> Iterator[None]:
+    """What readers and numpy remark on odd files is for those who ask for it by ``-v``."""
+    if log.isEnabledFor(logging.DEBUG):
+        yield
+        return
+    loggers = [logging.getLogger(name) for name in ("tifffile", "imagecodecs", "PIL", "pydicom")]
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)
 
 
 class _Speed(ProgressColumn):
