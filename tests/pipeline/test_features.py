@@ -45,6 +45,7 @@ def configuration(weights="features.txt", perceptual=1.0):
                 "single": None,
             },
             "benchmark": {},
+            "trainer": {"accelerator": "cpu", "precision": "32-true"},
             "run": {"data": "data", "output": ".", "prepare_before_training": False},
             "gan": {
                 "weights": {"pixel": 1.0, "perceptual": perceptual, "adversarial": 1.0},
