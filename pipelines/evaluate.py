@@ -44,11 +44,12 @@ def _evaluate(config: DictConfig) -> None:
 
     from drnsr.checkpoints.native import load_model, read_info
     from drnsr.evaluation.cost import measure_cost
+    from drnsr.inference.engine import chosen_device
 
     torch.set_num_threads(config.trainer.threads)
     outputs = Outputs.of(config)
-    on_gpu = config.trainer.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-    device = "cuda" if on_gpu else "cpu"
+    accelerator = config.trainer.accelerator
+    device = chosen_device("auto" if accelerator == "gpu" else accelerator)
     network = load_model(outputs.model)
     model = network_method(network, config.scale, "model", device)
     rows = [
