@@ -8,6 +8,7 @@ import torch
 
 from drnsr.training.clipping import clip_adjustably, clip_norm
 from drnsr.training.finite import LossError
+from drnsr.training.fit import SurroundingsError
 from drnsr.training.module import PixelTraining
 from tests.training.runs import made, train
 from tests.training.test_finite import Spoil, Watch
@@ -81,3 +82,15 @@ def test_whole_steps_are_gone_on_with_to_the_same_bits(pack, tmp_path, whole_ste
         with pytest.raises(EndedError):
             train(pack, folder, callbacks=[End("train_batch_end", step)], **common)
         assert made(train(pack, folder, **common), folder) == whole
+
+
+def test_a_compiler_that_fails_is_told_in_one_line(pack, tmp_path, monkeypatch):
+    def fails(graph, inputs):
+        raise RuntimeError("there is no C++ compiler")
+
+    monkeypatch.setattr(
+        "drnsr.training.module.compiled", lambda loss, graphs: torch.compile(loss, backend=fails)
+    )
+    with pytest.raises(SurroundingsError, match=r"no C\+\+ compiler.*compile=false") as caught:
+        train(pack, tmp_path, training=partial(PixelTraining, compiled=True))
+    assert "\n" not in str(caught.value)

@@ -19,6 +19,9 @@ from drnsr.training.finite import BadLosses, FiniteLoss
 from drnsr.training.interruption import Interruption
 from drnsr.training.progress import TrainingProgress
 
+# Where the errors of torch.compile are defined; it has many, and no public one above them.
+_COMPILERS = ("torch._dynamo", "torch._inductor")
+
 
 class SurroundingsError(UserError):
     """Not the run is at fault, but what it runs on."""
@@ -138,9 +141,14 @@ def _told(states: Path) -> Iterator[None]:
                 f"a loader worker is gone: {text.rstrip('.')}; if memory ran out, take fewer"
                 f" (loader.workers). The same command goes on from the last state in {states}"
             ) from error
+        if type(error).__module__.startswith(_COMPILERS) or "stream is capturing" in text:
+            raise SurroundingsError(
+                f"a step cannot be compiled here: {text[:200]}; trainer.compile=false does without"
+            ) from error
         if "does not have a deterministic implementation" in text:
             raise SurroundingsError(
                 f"{text.partition(',')[0]} on this device: the same run would give other bits each"
-                " time; trainer.accelerator: cpu has one for all that the networks here do"
+                " time, as trainer.deterministic=false lets it; trainer.accelerator: cpu has one"
+                " for all that the networks here do"
             ) from error
         raise
