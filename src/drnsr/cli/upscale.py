@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from drnsr.inference.tiling import TileSize
 
 # As of drnsr.formats.file, which is not imported before there is work to do.
-_FORMATS = ("png", "jpeg", "webp", "tiff", "bmp", "ppm", "dicom")
+_FORMATS = (
+    *("png", "jpeg", "webp", "tiff", "bmp", "ppm", "dicom"),
+    *("avif", "gif", "jp2", "jxl", "qoi", "tga"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

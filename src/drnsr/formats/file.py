@@ -12,7 +12,25 @@ from drnsr.formats.picture import Channels, Picture, Pixels, gathered
 if TYPE_CHECKING:
     from pydicom import FileDataset
 
-Format = Literal["png", "jpeg", "webp", "tiff", "bmp", "ppm", "dicom"]
+Format = Literal[
+    "png",
+    "jpeg",
+    "webp",
+    "tiff",
+    "bmp",
+    "ppm",
+    "dicom",
+    "avif",
+    "gif",
+    "jp2",
+    "jxl",
+    "qoi",
+    "tga",
+    "ico",
+    "dds",
+    "hdr",
+    "heif",
+]
 
 SUFFIXES: dict[str, Format] = {
     ".png": "png",
@@ -30,11 +48,29 @@ SUFFIXES: dict[str, Format] = {
     ".pgm": "ppm",
     ".pnm": "ppm",
     ".dcm": "dicom",
+    ".avif": "avif",
+    ".gif": "gif",
+    ".jp2": "jp2",
+    ".j2k": "jp2",
+    ".jxl": "jxl",
+    ".qoi": "qoi",
+    ".tga": "tga",
+    ".ico": "ico",
+    ".dds": "dds",
+    ".hdr": "hdr",
+    ".heic": "heif",
+    ".heif": "heif",
 }
 """The formats by their suffixes in lower case."""
 
 PAGED: tuple[Format, ...] = ("tiff", "dicom")
 """The formats with several pages."""
+
+ANIMATED: tuple[Format, ...] = ("gif", "webp", "png", "avif")
+"""The formats with pictures that follow one another in time."""
+
+READ_ONLY: dict[Format, Format] = {"ico": "png", "dds": "png", "hdr": "tiff", "heif": "png"}
+"""The formats that are read alone, and what is written instead."""
 
 _LARGEST_RESOLUTION = 1e7  # so that it can be written even when it has grown
 
@@ -86,6 +122,8 @@ class Metadata:
         white_is_zero: of a gray TIFF or DICOM.
         compression: of a TIFF, where it is without loss.
         dicom: all that a DICOM file says.
+        duration: of a picture of an animation in milliseconds.
+        loops: how often an animation is shown; 0 is for ever.
     """
 
     icc: bytes | None = None
@@ -97,6 +135,8 @@ class Metadata:
     white_is_zero: bool = False
     compression: int | None = None
     dicom: "FileDataset | None" = None
+    duration: float | None = None
+    loops: int = 0
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,10 @@ _CONVERTED = {"1": "L", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "PA": "RGBA"}
 _WRITTEN = (np.uint8, np.uint16)
 
 # Pillow's names; it reads many more, some of them by programs of the system.
-_READ = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM")
+_READ = (
+    *("PNG", "JPEG", "WEBP", "TIFF", "BMP", "PPM"),
+    *("AVIF", "GIF", "QOI", "TGA", "ICO", "DDS"),
+)
 
 # Of ICC and of each text of a PNG, in bytes; Pillow's own of 1 MiB is less than printers' profiles.
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
@@ -37,6 +40,10 @@ _QUALITY: dict[str, dict[str, Any]] = {
     "webp": {"quality": 95},
     "bmp": {},
     "ppm": {},
+    "avif": {"quality": 95},
+    "gif": {},
+    "qoi": {},
+    "tga": {},
 }
 
 
@@ -76,10 +83,14 @@ def opened(path: Path) -> Iterator[Image.Image]:
     Raises:
         ImageError: it is no picture, or damaged.
     """
+    formats: tuple[str, ...] = _READ
+    if path.suffix.lower() in (".heic", ".heif"):
+        _know_heif()
+        formats += ("HEIF",)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # at sizes that are no mistake; ours are checked
-            with Image.open(path, formats=_READ) as image:
+            with Image.open(path, formats=formats) as image:
                 yield image
     except UnidentifiedImageError as error:
         raise ImageError("not a picture in a format that is known here") from error
@@ -90,6 +101,19 @@ def opened(path: Path) -> Iterator[Image.Image]:
             raise
         # Pillow reports a broken file by any of these.
         raise ImageError(f"damaged or truncated ({error})") from error
+
+
+def _know_heif() -> None:
+    """Let Pillow read HEIC.
+
+    Raises:
+        ImageError: what it needs is not installed.
+    """
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise ImageError("HEIC, which needs: pip install 'drnsr[heic]'") from error
+    pillow_heif.register_heif_opener()
 
 
 def header_metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
@@ -222,15 +246,17 @@ def check_target(made: Made, file_format: str) -> None:
 
 
 def write_page(path: Path, file_format: str, made: Made, text: str) -> None:
-    """Write JPEG, WebP, BMP or PPM; 16 bits are rounded to 8, except gray in PPM.
+    """Write what Pillow can, other than PNG and TIFF; 16 bits are rounded to 8, except gray in PPM.
 
     Args:
         path: to be written, whatever its suffix.
-        file_format: which of the four.
+        file_format: which of them.
         made: what to write.
         text: what made it, for the formats that can say so.
     """
-    image = _gathered(made, deep_gray=file_format == "ppm")
+    image = gathered_image(made, deep_gray=file_format == "ppm")
+    if file_format == "qoi" and image.mode in ("L", "LA"):
+        image = image.convert("RGB" if image.mode == "L" else "RGBA")
     if file_format == "bmp" and made.channels.alpha is not None:
         bmp.write_with_alpha(path, image.convert("RGBA"), made.resolution)
         return
@@ -242,12 +268,12 @@ def write_page(path: Path, file_format: str, made: Made, text: str) -> None:
         keywords["icc_profile"] = made.source.metadata.icc
     if file_format == "jpeg":
         keywords["exif"], _ = exif_for_jpeg(made, text)
-    elif file_format == "webp":
+    elif file_format in ("webp", "avif"):
         keywords["exif"] = grown_exif(made, text)
     image.save(path, format=file_format, **keywords)
 
 
-def _gathered(made: Made, *, deep_gray: bool) -> Image.Image:
+def gathered_image(made: Made, *, deep_gray: bool = False) -> Image.Image:
     """The whole picture, a band at a time: Pillow's pixels and ours are not there at once."""
     image: Image.Image | None = None
     top = 0

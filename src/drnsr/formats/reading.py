@@ -8,12 +8,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drnsr.errors import SignalError
-from drnsr.formats.file import PAGED, Format, Page
+from drnsr.formats.file import ANIMATED, PAGED, SUFFIXES, Format, Page
 from drnsr.formats.value_range import with_ranges
 from drnsr.imaging.files import ImageError
 
 _HEAD = 132  # bytes in which each format can be told
 _BMP_HEADERS = (12, 16, 40, 52, 56, 64, 108, 124)  # sizes in bytes of what follows BMP's own
+_BEGINNINGS: dict[bytes, Format] = {
+    b"GIF87a": "gif",
+    b"GIF89a": "gif",
+    b"\0\0\0\x0cjP  \r\n\x87\n": "jp2",
+    b"\xff\x4f\xff\x51": "jp2",
+    b"\xff\x0a": "jxl",
+    b"\0\0\0\x0cJXL \r\n\x87\n": "jxl",
+    b"qoif": "qoi",
+    b"\0\0\x01\0": "ico",
+    b"DDS ": "dds",
+    b"#?RADIANCE\n": "hdr",
+    b"#?RGBE\n": "hdr",
+}
+_BRANDS: dict[bytes, Format] = {
+    b"avif": "avif",
+    b"avis": "avif",
+    b"heic": "heif",
+    b"heix": "heif",
+    b"heim": "heif",
+    b"heis": "heif",
+    b"hevc": "heif",
+    b"mif1": "heif",
+    b"msf1": "heif",
+}
+"""Of files in boxes (ISO 14496-12), what stands behind ``ftyp``."""
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -23,7 +48,7 @@ class PictureFile:
 
     Attributes:
         format: what it is.
-        pages: more than one in TIFF and DICOM alone.
+        pages: more than one in TIFF, DICOM and animations alone.
     """
 
     format: Format
@@ -70,14 +95,18 @@ def _opened(path: Path) -> Iterator[PictureFile]:
         from drnsr.formats.dicom import read_frames
 
         yield PictureFile("dicom", read_frames(path))
-    elif file_format == "png":
+    elif file_format in ("jp2", "jxl", "hdr"):
+        from drnsr.formats.coded import read_coded
+
+        yield PictureFile(file_format, [read_coded(path, file_format)])
+    else:
+        from drnsr.formats.animation import read_animation
+        from drnsr.formats.pillow import read_page
         from drnsr.formats.png import read_png
 
-        yield PictureFile("png", [read_png(path)])
-    else:
-        from drnsr.formats.pillow import read_page
-
-        yield PictureFile(file_format, [read_page(path)])
+        frames = read_animation(path) if file_format in ANIMATED else []
+        read = read_png if file_format == "png" else read_page
+        yield PictureFile(file_format, frames or [read(path)])
 
 
 def format_of(path: Path) -> Format:
@@ -97,6 +126,8 @@ def format_of(path: Path) -> Format:
     if not head:
         raise ImageError("an empty file")
     found = _format_of_head(head)
+    if found is None and SUFFIXES.get(path.suffix.lower()) == "tga" and _is_tga(head):
+        found = "tga"
     if found is None:
         raise ImageError("not a picture in a format that is known here")
     return found
@@ -116,9 +147,21 @@ def _format_of_head(head: bytes) -> Format | None:
         return "tiff"
     if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
         return "bmp"
+    for start, name in _BEGINNINGS.items():
+        if head.startswith(start):
+            return name
+    if head[4:8] == b"ftyp":
+        return _BRANDS.get(head[8:12])
     if re.match(rb"P[1-6]\s+[\d#]", head):
         return "ppm"
     return None
+
+
+def _is_tga(head: bytes) -> bool:
+    """It begins with nothing of its own: this is what its header can say."""
+    if len(head) < 18:
+        return False
+    return head[1] in (0, 1) and head[2] in (1, 2, 3, 9, 10, 11) and head[16] in (8, 15, 16, 24, 32)
 
 
 def pixel_count(path: Path) -> int:

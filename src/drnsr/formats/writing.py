@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from drnsr.atomic import atomic_path
-from drnsr.formats.file import PAGED, Format, FormatError, Made
+from drnsr.formats.file import ANIMATED, PAGED, Format, FormatError, Made
 from drnsr.formats.picture import full_range
 
 
@@ -16,9 +16,11 @@ def check_target(file_format: Format, pages: Sequence[Made]) -> None:
     Raises:
         FormatError: it cannot; the message says which can.
     """
-    from drnsr.formats import pillow, png
+    from drnsr.formats import coded, pillow, png
 
-    if len(pages) > 1 and file_format not in PAGED:
+    if file_format in ("jp2", "jxl") and not coded.can_hold(pages[0]):
+        raise FormatError(f"{file_format.upper()} does not hold its pixels: take --format tiff")
+    if len(pages) > 1 and file_format not in (PAGED + (ANIMATED if _is_animated(pages) else ())):
         raise FormatError(
             f"{len(pages)} pages, and {file_format.upper()} holds one: take --format tiff"
         )
@@ -37,6 +39,10 @@ def check_target(file_format: Format, pages: Sequence[Made]) -> None:
             pillow.check_target(made, file_format)
 
 
+def _is_animated(pages: Sequence[Made]) -> bool:
+    return len(pages) > 1 and pages[0].source.metadata.duration is not None
+
+
 def losses(file_format: Format, pages: Sequence[Made], text: str) -> list[str]:
     """What a format cannot hold of pixels and what stands beside them, for the person to know.
 
@@ -48,6 +54,10 @@ def losses(file_format: Format, pages: Sequence[Made], text: str) -> list[str]:
     from drnsr.formats.exif import exif_for_jpeg
 
     lost = [_darkened(file_format, made) for made in pages]
+    if file_format == "gif":
+        lost.append("256 colours a picture in GIF: --format webp or png keeps all")
+    if file_format == "tiff" and _is_animated(pages):
+        lost.append("the timing of its pictures, which become pages")
     if file_format == "jpeg":
         lost += [exif_for_jpeg(made, text)[1] for made in pages]
     return [each for each in lost if each is not None]
@@ -56,7 +66,9 @@ def losses(file_format: Format, pages: Sequence[Made], text: str) -> list[str]:
 def _darkened(file_format: Format, made: Made) -> str | None:
     """What becomes of 16 bits whose white is low, where 8 are stored."""
     picture = made.source.picture
-    deep = file_format in (*PAGED, "png") or (file_format == "ppm" and picture.channels.count == 1)
+    deep = file_format in (*PAGED, "png", "jp2", "jxl") or (
+        file_format == "ppm" and picture.channels.count == 1
+    )
     white = picture.value_range[1]
     if deep or picture.dtype != np.uint16 or white > full_range(picture.dtype)[1] / 4:
         return None
@@ -77,7 +89,15 @@ def write_picture(path: Path, file_format: Format, pages: Sequence[Made], text: 
         OSError: it cannot be written; it names the file.
     """
     with atomic_path(path) as partial:
-        if file_format == "tiff":
+        if file_format in ANIMATED and _is_animated(pages):
+            from drnsr.formats.animation import write_animation
+
+            write_animation(partial, file_format, pages, text)
+        elif file_format in ("jp2", "jxl"):
+            from drnsr.formats.coded import write_coded
+
+            write_coded(partial, file_format, pages[0])
+        elif file_format == "tiff":
             from drnsr.formats import tiff
 
             tiff.write_pages(partial, pages, text)

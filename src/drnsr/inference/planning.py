@@ -8,7 +8,7 @@ from pathlib import Path
 
 from drnsr.atomic import is_partial
 from drnsr.errors import UserError
-from drnsr.formats.file import SUFFIXES, Format
+from drnsr.formats.file import READ_ONLY, SUFFIXES, Format
 from drnsr.formats.reading import format_of
 from drnsr.imaging.files import ImageError
 from drnsr.inference.provenance import read_provenance
@@ -21,6 +21,12 @@ _CANONICAL: dict[Format, str] = {
     "bmp": ".bmp",
     "ppm": ".ppm",
     "dicom": ".dcm",
+    "avif": ".avif",
+    "gif": ".gif",
+    "jp2": ".jp2",
+    "jxl": ".jxl",
+    "qoi": ".qoi",
+    "tga": ".tga",
 }
 
 # They begin as TIFF does, and hold what a sensor saw under its colour filter.
@@ -92,9 +98,10 @@ def plan(
 
 def _ending(source: Path, name: Path, file_format: Format | None) -> str:
     named = SUFFIXES.get(name.suffix.lower())
-    if named is not None and file_format in (None, named):
+    if named is not None and named not in READ_ONLY and file_format in (None, named):
         return name.suffix
-    return _CANONICAL[file_format or _format_within(source)]
+    within = file_format or named or _format_within(source)
+    return _CANONICAL[READ_ONLY.get(within, within)]
 
 
 def _format_within(source: Path) -> Format:
