@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from drnsr.errors import UserError
 from tests.conftest import texture
@@ -42,3 +43,39 @@ def test_every_chunk_is_whole(enlarged, tmp_path):
     assert made.info["icc_profile"] == b"profile"
     assert made.info["dpi"] == pytest.approx((192, 192), rel=1e-3)
     assert '"model": "bicubic.safetensors"' in made.info["drnsr"]
+
+
+def chunks_of(path):
+    """Every chunk of a PNG file, as the specification lays them out."""
+    content, place, found = path.read_bytes(), 8, []
+    while place < len(content):
+        length = int.from_bytes(content[place : place + 4], "big")
+        found.append((content[place + 4 : place + 8], content[place + 8 : place + 8 + length]))
+        place += length + 12
+    return found
+
+
+def test_texts_and_statements_of_colour_are_kept(enlarged, tmp_path):
+    said = PngInfo()
+    said.add_text("parameters", "a photo\nSteps: 20")
+    said.add_text("packed", "b" * 300, zip=True)
+    said.add_itxt("XML:com.adobe.xmp", "<x:xmpmeta/>", "de", "Äpfel")
+    colour = [
+        (b"gAMA", (100_000).to_bytes(4, "big")),
+        (b"cHRM", b"".join(n.to_bytes(4, "big") for n in range(1000, 9000, 1000))),
+        (b"cICP", bytes([9, 16, 0, 1])),
+    ]
+    for name, content in colour:
+        said.add(name, content)
+    Image.fromarray(texture(9, 9)).save(tmp_path / "a.png", pnginfo=said)
+    kept = {b"tEXt", b"zTXt", b"iTXt", b"gAMA", b"cHRM", b"cICP"}
+    before = [chunk for chunk in chunks_of(tmp_path / "a.png") if chunk[0] in kept]
+    assert len(before) == 6
+    made = enlarged(tmp_path / "a.png", "b.png")
+    after = chunks_of(made)
+    assert set(before) <= set(after)
+    names = [name for name, _ in after]
+    assert names.index(b"gAMA") < names.index(b"IDAT")
+    Image.open(made).verify()
+    again = chunks_of(enlarged(made, "c.png"))
+    assert [name for name, _ in again].count(b"iTXt") == 2  # theirs, and the new one of ours

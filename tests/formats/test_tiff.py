@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import rasterio
 import tifffile
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 from rasterio.errors import NotGeoreferencedWarning
-from rasterio.transform import Affine, from_origin
+from rasterio.transform import Affine, RPCTransformer, from_origin
 
 from drnsr.errors import UserError
 from drnsr.formats import tiff, tiff_file
@@ -399,3 +399,34 @@ def no_advice():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
+
+
+def test_rational_polynomials_grow_with_the_picture(enlarged, tmp_path):
+    numbers = [0.0, 0.0, 44.5, 34.5, 10.0, 20.0, 30.0, 45.0, 35.0, 0.1, 0.1, 100.0]
+    line = [0.0, 0.0, 1.0, *[0.0] * 17]
+    sample = [0.0, 1.0, *[0.0] * 18]
+    one = [1.0, *[0.0] * 19]
+    tag = (50844, "d", 92, (*numbers, *line, *one, *sample, *one), False)
+    tifffile.imwrite(tmp_path / "a.tif", RGB, photometric="rgb", extratags=[tag], metadata=None)
+    enlarged(tmp_path / "a.tif", "b.tif")
+    places = []
+    for name in ("a.tif", "b.tif"):
+        with rasterio.open(tmp_path / name) as file, RPCTransformer(file.rpcs) as transformer:
+            places.append(transformer.rowcol([20.02], [10.03], zs=[30.0], op=float))
+    (row,), (column,) = places[0]
+    (grown_row,), (grown_column,) = places[1]
+    assert abs(column - 34.5) > 1
+    # rasterio takes the corner of a pixel for whole, so that a place grows as the picture does.
+    assert grown_row == pytest.approx(row * 2, abs=0.01)
+    assert grown_column == pytest.approx(column * 2, abs=0.01)
+
+
+@pytest.mark.parametrize("mode", ["P", "1", "CMYK"])
+def test_georeference_of_what_becomes_gray_or_rgb(enlarged, tmp_path, mode):
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[33550], tags[33922] = (10.0, 20.0, 0.0), (0.0, 0.0, 0.0, 500.0, 700.0, 0.0)
+    for tag in tags:
+        tags.tagtype[tag] = 12
+    Image.fromarray(RGB).convert(mode).save(tmp_path / "a.tif", tiffinfo=tags)
+    with rasterio.open(enlarged(tmp_path / "a.tif", "b.tif")) as made:
+        assert made.transform == from_origin(500, 700, 5, 10)

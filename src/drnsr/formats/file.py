@@ -122,6 +122,7 @@ class Metadata:
         white_is_zero: of a gray TIFF or DICOM.
         compression: of a TIFF, where it is without loss.
         dicom: all that a DICOM file says.
+        png_chunks: of a PNG, name and content: its own statements of colour, and its texts.
         duration: of a picture of an animation in milliseconds.
         loops: how often an animation is shown; 0 is for ever.
     """
@@ -135,6 +136,7 @@ class Metadata:
     white_is_zero: bool = False
     compression: int | None = None
     dicom: "FileDataset | None" = None
+    png_chunks: tuple[tuple[bytes, bytes], ...] = ()
     duration: float | None = None
     loops: int = 0
 

@@ -7,9 +7,11 @@ from drnsr.formats.file import Metadata, TiffTag
 
 _PIXEL_SCALE, _TIEPOINTS, _TRANSFORMATION = 33550, 33922, 34264
 _KEYS = 34735
+_RPC = 50844
+_LINE, _SAMPLE, _LINE_SCALE, _SAMPLE_SCALE = 2, 3, 7, 8  # places in the tag of RPC
 _RASTER_TYPE, _PIXEL_IS_POINT = 1025, 2
 
-GEOREFERENCE = (_PIXEL_SCALE, _TIEPOINTS, _TRANSFORMATION)
+GEOREFERENCE = (_PIXEL_SCALE, _TIEPOINTS, _TRANSFORMATION, _RPC)
 """The tags that change with the picture's size."""
 
 KEPT_GEO_TAGS = (_KEYS, 34736, 34737, 42112, 42113)
@@ -34,9 +36,20 @@ def grown_georeference(metadata: Metadata, x: float, y: float) -> list[TiffTag]:
             for start in range(0, len(numbers), 6):
                 numbers[start] = numbers[start] * x + shift[0]
                 numbers[start + 1] = numbers[start + 1] * y + shift[1]
+        elif code == _RPC:
+            numbers = _grown_rpc(numbers, x, y)
         else:
             numbers = _grown_transformation(numbers, (x, y), shift)
         grown.append((code, kind, count, tuple(numbers), once))
+    return grown
+
+
+def _grown_rpc(numbers: list[float], x: float, y: float) -> list[float]:
+    """Rational polynomials (RPCs in GeoTIFF, Mobile Mapping): the middle of a pixel is whole."""
+    grown = list(numbers)
+    for place, scale, growth in ((_LINE, _LINE_SCALE, y), (_SAMPLE, _SAMPLE_SCALE, x)):
+        grown[place] = (numbers[place] + 0.5) * growth - 0.5
+        grown[scale] = numbers[scale] * growth
     return grown
 
 
