@@ -9,6 +9,22 @@ from drnsr.atomic import atomic_path
 from drnsr.formats.file import ANIMATED, PAGED, Format, FormatError, Made
 from drnsr.formats.picture import full_range
 
+KEPT_BY: dict[str, tuple[Format, ...]] = {
+    "icc": ("png", "jpeg", "webp", "tiff", "avif"),
+    "exif": ("png", "jpeg", "webp", "avif"),
+    "georeference": ("tiff",),
+    "png_chunks": ("png",),
+}
+"""What stands beside the pixels, as :class:`drnsr.formats.file.Metadata` calls it, and the formats
+that keep it; the others lose it, which is told."""
+
+_CALLED = {
+    "icc": "the colour profile",
+    "exif": "EXIF",
+    "georeference": "the georeference",
+    "png_chunks": "the texts and statements of colour of PNG",
+}
+
 
 def check_target(file_format: Format, pages: Sequence[Made]) -> None:
     """Find out before the work whether a format can hold what is to be made.
@@ -54,6 +70,11 @@ def losses(file_format: Format, pages: Sequence[Made], text: str) -> list[str]:
     from drnsr.formats.exif import exif_for_jpeg
 
     lost = [_darkened(file_format, made) for made in pages]
+    lost += [
+        f"{file_format.upper()} does not hold {_CALLED[kind]}"
+        for kind, formats in KEPT_BY.items()
+        if file_format not in formats and any(getattr(made.source.metadata, kind) for made in pages)
+    ]
     if file_format == "gif":
         lost.append("256 colours a picture in GIF: --format webp or png keeps all")
     if file_format == "tiff" and _is_animated(pages):
