@@ -24,6 +24,9 @@ from pipelines.paths import Outputs
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
+# Read once: MLflow sets the variable for a moment, in the thread that delivers.
+_STORE = os.environ.get(URI_VARIABLE) or None
+
 
 def run_folder(origin: Origin) -> Path:
     """Where a run's states are kept: outside DVC's outputs, which it removes before a run."""
@@ -113,7 +116,7 @@ def _begin_or_go_on(config: DictConfig, origin: Origin) -> Journal:
 
 
 def _destination(config: DictConfig) -> Destination:
-    return Destination(os.environ.get(URI_VARIABLE) or None, config.logger.experiment)
+    return Destination(_STORE, config.logger.experiment)
 
 
 def _description(config: DictConfig, origin: Origin, model: Path | None = None) -> dict[str, Any]:
