@@ -157,6 +157,7 @@ def test_pages_of_one_bit_and_palettes(enlarged, tmp_path, mode):
     enlarged(tmp_path / "a.tif", "b.tif")
     made = tifffile.TiffFile(tmp_path / "b.tif").pages
     assert len(made) == 3
+    assert not any("EXIF" in note for note in enlarged.notes)  # there is none
     for page, source in zip(made, pages, strict=True):
         wanted = bicubic(np.asarray(source.convert("L" if mode == "1" else "RGB")))
         assert far(page.asarray(), wanted) <= 1

@@ -79,7 +79,6 @@ def _page_of_pillow(page: TiffPage, decoded: Callable[[int], Page]) -> Page:
     metadata = replace(
         _metadata(page),
         icc=first.metadata.icc,
-        exif=first.metadata.exif,
         white_is_zero=False,
     )
     notes = first.notes
