@@ -117,13 +117,19 @@ def written(ran):
     }
 
 
-@pytest.mark.parametrize("attack", written(""))
-def test_a_pickle_written_byte_by_byte_is_refused(attack, ran, tmp_path):
-    file = tmp_path / "weights.pt"
+def archive_of(pickled, folder):
+    """A file as PyTorch writes it around a pickle."""
+    file = folder / "weights.pt"
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("archive/data.pkl", written(ran)[attack])
+        archive.writestr("archive/data.pkl", pickled)
         archive.writestr("archive/version", "3\n")
         archive.writestr("archive/byteorder", "little")
+    return file
+
+
+@pytest.mark.parametrize("attack", written(""))
+def test_a_pickle_written_byte_by_byte_is_refused(attack, ran, tmp_path):
+    file = archive_of(written(ran)[attack], tmp_path)
     with pytest.raises(ModelFileError, match=r"weights\.pt: ") as caught:
         load_network(file)
     assert str(caught.value).isprintable()
@@ -235,11 +241,7 @@ def built(ran):
 
 @pytest.mark.parametrize("instruction", built(""))
 def test_no_instruction_reaches_an_object_that_a_file_names(instruction, ran, tmp_path):
-    file = tmp_path / "weights.pt"
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("archive/data.pkl", built(ran)[instruction])
-        archive.writestr("archive/version", "3\n")
-        archive.writestr("archive/byteorder", "little")
+    file = archive_of(built(ran)[instruction], tmp_path)
     with pytest.raises(ModelFileError):
         load_network(file)
     assert not ran.exists()

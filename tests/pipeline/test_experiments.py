@@ -138,22 +138,26 @@ def leaves(config, prefix=""):
     return found
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A project's folder with a small prepared set, at every scale that an experiment has."""
-    root = tmp_path_factory.mktemp("project")
+def prepared_textures(root, number_of_pictures, size, *, validation):
+    """Prepare pictures of (height, width) in a project's folder, and return the folder."""
     pictures = []
-    for number in range(3):
+    for number in range(number_of_pictures):
         pictures.append(root / f"pictures/{number}.png")
-        write_png(pictures[-1], texture(96, 104, seed=number))
+        write_png(pictures[-1], texture(*size, seed=number))
     pack_training_set(
         pictures,
         root / "data/prepared/train",
         name="sample",
         scales=[2, 3, 4, 8],
-        validation_fraction=0.1,
+        validation_fraction=validation,
     )
     return root
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A project's folder with a small prepared set, at every scale that an experiment has."""
+    return prepared_textures(tmp_path_factory.mktemp("project"), 3, (96, 104), validation=0.1)
 
 
 def shrunk(config):
@@ -195,19 +199,7 @@ def test_the_list_has_each_recipe_once():
 @pytest.fixture(scope="module")
 def textures(tmp_path_factory):
     """A project's folder with a prepared set whose pictures are large enough for a trend."""
-    root = tmp_path_factory.mktemp("textures")
-    pictures = []
-    for number in range(8):
-        pictures.append(root / f"pictures/{number}.png")
-        write_png(pictures[-1], texture(160, 168, seed=number))
-    pack_training_set(
-        pictures,
-        root / "data/prepared/train",
-        name="sample",
-        scales=[2, 3, 4, 8],
-        validation_fraction=0.25,
-    )
-    return root
+    return prepared_textures(tmp_path_factory.mktemp("textures"), 8, (160, 168), validation=0.25)
 
 
 def for_sixty_steps(experiment):
