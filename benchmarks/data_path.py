@@ -3,7 +3,7 @@
     python benchmarks/data_path.py MIRROR
 
 A plain data set, as the well-known trainers have it, opens the PNG files of both resolutions for
-each sample, crops and flips. Ours takes crops from a pack. Both through a DataLoader in the
+each sample, crops and flips. Ours takes crops from a dataset. Both through a DataLoader in the
 process, in turn; LR patch 48, scale 2, batches of 16. Pictures are 20 of BSDS500 as they are, and
 enlarged to the size of DIV2K's. At last, what the default network consumes while it trains.
 """
@@ -22,8 +22,8 @@ from torch.utils.data import DataLoader, Dataset
 from trainings import noise, train
 
 from drnsr.data.crops import TrainingCrops
-from drnsr.data.packing import Pack
-from drnsr.data.preparation import pack_training_set
+from drnsr.data.prepare import prepare_training_set
+from drnsr.data.prepared import PreparedDataset
 from drnsr.networks import DRNSR
 from drnsr.training.precision import choose_precision
 
@@ -59,24 +59,24 @@ class Decoding(Dataset[tuple[Tensor, Tensor]]):
         return lr_crop, hr_crop
 
 
-def pictures(mirror: str | None, size: tuple[int, int], folder: Path) -> Pack:
-    """PNG files of both resolutions for the plain way, and a pack of the same for ours."""
+def pictures(mirror: str | None, size: tuple[int, int], folder: Path) -> PreparedDataset:
+    """PNG files of both resolutions for the plain way, and a dataset of the same for ours."""
     (folder / "lr").mkdir(parents=True)
     for path in fetched("bsds500_test", mirror, folder.parent)[:PICTURES]:
         picture = Image.open(path).convert("RGB")
         landscape = picture.width > picture.height
         picture = picture.resize(size if landscape else size[::-1], Image.Resampling.BICUBIC)
         picture.save(folder / f"{path.stem}.png")
-    pack = pack_training_set(
+    dataset = prepare_training_set(
         sorted(folder.glob("*.png")),
-        folder / "pack",
+        folder / "dataset",
         name="photographs",
         scales=[2],
         validation_fraction=0.05,
     )
-    for number, image in enumerate(pack.images):
-        Image.fromarray(pack.lr(number, 2)).save(folder / "lr" / image.name)
-    return pack
+    for number, image in enumerate(dataset.images):
+        Image.fromarray(dataset.lr(number, 2)).save(folder / "lr" / image.name)
+    return dataset
 
 
 def seen(data: Dataset[tuple[Tensor, Tensor]]) -> Callable[[], None]:
@@ -89,13 +89,15 @@ def seen(data: Dataset[tuple[Tensor, Tensor]]) -> Callable[[], None]:
     return run
 
 
-def compare(name: str, pack: Pack, rounds: int) -> dict[str, object]:
+def compare(name: str, dataset: PreparedDataset, rounds: int) -> dict[str, object]:
     """Crops per second both ways."""
     plain, ours = 6 * BATCH, 200 * BATCH
     ways = {
-        "plain": seen(Decoding(pack.folder.parent, plain)),
+        "plain": seen(Decoding(dataset.folder.parent, plain)),
         "ours": seen(
-            TrainingCrops(pack, patch_sizes={2: PATCH}, batch_size=BATCH, num_samples=ours, seed=0)
+            TrainingCrops(
+                dataset, patch_sizes={2: PATCH}, batch_size=BATCH, num_samples=ours, seed=0
+            )
         ),
     }
     seconds = in_turn(ways, rounds)
@@ -124,8 +126,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for title, size in SIZES.items():
-            pack = pictures(parsed.mirror, size, folder / str(size[0]))
-            rows.append(compare(title, pack, parsed.rounds))
+            dataset = pictures(parsed.mirror, size, folder / str(size[0]))
+            rows.append(compare(title, dataset, parsed.rounds))
         precision, _ = choose_precision("cpu")
         step = train(DRNSR(scale=2), noise(folder), folder, steps=30, precision=precision).a_step()
         rates = {"ours": rows[0]["our crops/s"], "other": BATCH / step}

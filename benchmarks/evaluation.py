@@ -19,11 +19,11 @@ from torchmetrics.functional.image import (
     visual_information_fidelity,
 )
 
-from drnsr.data.preparation import pack_benchmark
+from drnsr.data.prepare import prepare_benchmark
 from drnsr.evaluation.benchmark import bicubic, measure
 from drnsr.evaluation.metrics import METRICS, ssim, vif
 from drnsr.evaluation.protocol import get_protocol
-from drnsr.imaging.resize import downscale, upscale
+from drnsr.images.resize import downscale, upscale
 
 SHAPE = (768, 1024, 1)
 
@@ -46,12 +46,14 @@ def metrics() -> dict[str, Callable[[], object]]:
 def benchmark(mirror: str | None, folder: Path) -> dict[str, Callable[[], object]]:
     """Set14 on one core and on all."""
     protocol = get_protocol("paper_y")
-    pack = pack_benchmark(fetched("set14_x2", mirror, folder), folder / "pack", name="set14")
+    dataset = prepare_benchmark(
+        fetched("set14_x2", mirror, folder), folder / "dataset", name="set14"
+    )
 
     def measured(workers: int | None) -> object:
         return list(
             measure(
-                pack,
+                dataset,
                 [bicubic(2, protocol)],
                 scale=2,
                 protocol=protocol,

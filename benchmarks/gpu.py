@@ -29,9 +29,9 @@ from torch import Tensor
 from trainings import Clock, adam, begun, noise, train
 
 from drnsr.data.crops import TrainingCrops
-from drnsr.data.packing import Pack
+from drnsr.data.prepared import PreparedDataset
 from drnsr.data.resident import CropPositions, ResidentPixels
-from drnsr.formats.picture import of_array
+from drnsr.images.picture import of_array
 from drnsr.inference.engine import AUTOCAST, TorchEngine
 from drnsr.inference.tiling import Tiling
 from drnsr.networks import DRNSR, EDSR, RCAN, Network
@@ -105,7 +105,7 @@ def trained_step(
     steps: int,
     device: torch.device,
     *,
-    pack: Pack,
+    dataset: PreparedDataset,
     folder: Path,
     **choices: bool,
 ) -> float:
@@ -116,7 +116,7 @@ def trained_step(
         run = Path(name)
         train(
             network,
-            pack,
+            dataset,
             run,
             steps=last,
             patch_size=patch,
@@ -140,7 +140,7 @@ WAYS: dict[str, dict[str, bool]] = {
 def pace_rows(parsed: Namespace, device: torch.device, folder: Path) -> list[Row]:
     """Each network's plain loop, and ours in each way."""
     side, chosen = (120, SMALL) if parsed.small else (800, STEPS)
-    pack = noise(folder, side=side)
+    dataset = noise(folder, side=side)
     rows: list[Row] = []
     for number, (name, (make, batch, patch, steps)) in enumerate(chosen.items()):
         torch.use_deterministic_algorithms(False)
@@ -151,7 +151,7 @@ def pace_rows(parsed: Namespace, device: torch.device, folder: Path) -> list[Row
                 continue  # what the choices cost shows in the first
             began = time.perf_counter()
             seconds = trained_step(
-                make(), batch, patch, steps, device, pack=pack, folder=folder, **choices
+                make(), batch, patch, steps, device, dataset=dataset, folder=folder, **choices
             )
             print(f"{name}, batch {batch}, {way}: {time.perf_counter() - began:.0f} s in all")
             rows.append(row(name, batch, way, seconds, plain))
@@ -225,7 +225,7 @@ def network_row(
 
 def small_training(
     folder: Path,
-    pack: Pack,
+    dataset: PreparedDataset,
     device: torch.device,
     *,
     steps: int,
@@ -238,7 +238,7 @@ def small_training(
     network = DRNSR(scale=2, num_features=16, num_blocks=2)
     train(
         network,
-        pack,
+        dataset,
         folder,
         steps=steps,
         patch_size=16,
@@ -250,13 +250,13 @@ def small_training(
     return {name: value.cpu() for name, value in network.state_dict().items()}
 
 
-def compiled_is_eager(folder: Path, pack: Pack, device: torch.device) -> str:
+def compiled_is_eager(folder: Path, dataset: PreparedDataset, device: torch.device) -> str:
     """The weights after 20 steps in fp32 (on a GPU in TF32, of 11 bits): how far they are apart."""
     runs = []
     for compiled in (False, True):
         run = folder / f"compiled_{compiled}"
         run.mkdir()
-        runs.append(small_training(run, pack, device, steps=20, compiled=compiled))
+        runs.append(small_training(run, dataset, device, steps=20, compiled=compiled))
     apart, size = (
         torch.cat([weights.flatten() for weights in which]).norm()
         for which in ([runs[0][n] - runs[1][n] for n in runs[0]], list(runs[0].values()))
@@ -266,12 +266,12 @@ def compiled_is_eager(folder: Path, pack: Pack, device: torch.device) -> str:
     return told
 
 
-def device_crops_are_cpu_crops(folder: Path, pack: Pack, device: torch.device) -> str:
+def device_crops_are_cpu_crops(folder: Path, dataset: PreparedDataset, device: torch.device) -> str:
     """Many batches of crops, bit by bit."""
     sizes = {2: 20}
-    crops = TrainingCrops(pack, patch_sizes=sizes, batch_size=16, num_samples=1600, seed=3)
-    positions = CropPositions(pack, patch_sizes=sizes, draws=crops.draws)
-    pixels = ResidentPixels(pack, patch_sizes=sizes, device=device)
+    crops = TrainingCrops(dataset, patch_sizes=sizes, batch_size=16, num_samples=1600, seed=3)
+    positions = CropPositions(dataset, patch_sizes=sizes, draws=crops.draws)
+    pixels = ResidentPixels(dataset, patch_sizes=sizes, device=device)
     for batch in range(100):
         numbers = range(16 * batch, 16 * batch + 16)
         cut = pixels.cut(positions.batch(numbers))
@@ -282,10 +282,10 @@ def device_crops_are_cpu_crops(folder: Path, pack: Pack, device: torch.device) -
 
 def child(parsed: Namespace, device: torch.device) -> None:
     """One training in a process of its own; prints the hash of its weights."""
-    pack = Pack.open(parsed.child / "pack")
+    dataset = PreparedDataset.open(parsed.child / "dataset")
     weights = small_training(
         parsed.child / parsed.run,
-        pack,
+        dataset,
         device,
         steps=parsed.steps,
         compiled=not parsed.small,
@@ -344,11 +344,11 @@ def kill_after(process: subprocess.Popen[str], states: Path, step: int) -> int:
 
 def check_rows(parsed: Namespace, device: torch.device, folder: Path) -> list[Row]:
     """Every check, even after one that failed."""
-    pack = noise(folder, side=120)
+    dataset = noise(folder, side=120)
     checks: dict[str, Callable[[], str]] = {
-        "device crops are CPU crops": lambda: device_crops_are_cpu_crops(folder, pack, device),
+        "device crops are CPU crops": lambda: device_crops_are_cpu_crops(folder, dataset, device),
         "same bytes": lambda: same_bytes(parsed, folder),
-        "compiled is eager": lambda: compiled_is_eager(folder, pack, device),
+        "compiled is eager": lambda: compiled_is_eager(folder, dataset, device),
     }
     rows: list[Row] = []
     for name, check in checks.items():

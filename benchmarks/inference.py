@@ -18,16 +18,16 @@ from measuring import arguments, fetched, in_turn, show
 from torch import Tensor
 from trainings import train
 
-from drnsr.checkpoints.loading import load_network
-from drnsr.data.preparation import pack_benchmark, pack_training_set
+from drnsr.data.prepare import prepare_benchmark, prepare_training_set
 from drnsr.evaluation.benchmark import Method, measure
 from drnsr.evaluation.protocol import PROTOCOLS
-from drnsr.formats.picture import of_array
+from drnsr.images.picture import of_array
 from drnsr.inference.engine import TorchEngine
 from drnsr.inference.tiling import Tiling
 from drnsr.networks import EDSR, Network
 from drnsr.training.muon import Muon
 from drnsr.training.precision import choose_precision
+from drnsr.weights.loading import load_network
 
 STEPS = 300
 
@@ -36,12 +36,12 @@ def trained(mirror: str | None, folder: Path) -> Network:
     """EDSR-baseline after a short training."""
     network = EDSR(scale=2)
     photographs = fetched("bsds500_test", mirror, folder)
-    pack = pack_training_set(
-        photographs, folder / "pack", name="b", scales=[2], validation_fraction=0.01
+    dataset = prepare_training_set(
+        photographs, folder / "dataset", name="b", scales=[2], validation_fraction=0.01
     )
     train(
         network,
-        pack,
+        dataset,
         folder,
         steps=STEPS,
         patch_size=24,
@@ -94,7 +94,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         network = load_network(parsed.model) if parsed.model else trained(parsed.mirror, folder)
-        set5 = pack_benchmark(fetched("set5_x2", parsed.mirror, folder), folder / "s", name="set5")
+        set5 = prepare_benchmark(
+            fetched("set5_x2", parsed.mirror, folder), folder / "s", name="set5"
+        )
         low = TorchEngine(copy.deepcopy(network), 2, precision="bf16")
         methods = [method("fp32", TorchEngine(network, 2)), method("bf16", low)]
         found = list(measure(set5, methods, scale=2, protocol=paper_y))

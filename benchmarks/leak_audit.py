@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from drnsr.data.leaks import find_leaks
-from drnsr.data.packing import Pack
-from drnsr.data.preparation import pack_benchmark
-from drnsr.imaging.files import read_image, write_png
+from drnsr.data.prepare import prepare_benchmark
+from drnsr.data.prepared import PreparedDataset
+from drnsr.images.files import read_image, write_png
 
 STRANGERS = 201
 
@@ -32,7 +32,7 @@ def stranger(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(255 - np.roll(pixels, (height // 2, width // 2), axis=(0, 1)))
 
 
-def packs(mirror: str | None, folder: Path) -> tuple[Pack, list[Pack]]:
+def datasets(mirror: str | None, folder: Path) -> tuple[PreparedDataset, list[PreparedDataset]]:
     """The training pictures, and the benchmarks."""
     bsds = [p for part in ("train", "test") for p in fetched(f"bsds500_{part}", mirror, folder)]
     (folder / "strangers").mkdir()
@@ -42,9 +42,9 @@ def packs(mirror: str | None, folder: Path) -> tuple[Pack, list[Pack]]:
     for name in ("set5", "set14"):
         benchmarks[name] = fetched(f"{name}_x2", mirror, folder)
     return (
-        pack_benchmark(bsds, folder / "training-pack", name="bsds500"),
+        prepare_benchmark(bsds, folder / "training-dataset", name="bsds500"),
         [
-            pack_benchmark(files, folder / f"{name}-pack", name=name)
+            prepare_benchmark(files, folder / f"{name}-dataset", name=name)
             for name, files in benchmarks.items()
         ],
     )
@@ -56,12 +56,12 @@ def main() -> None:
     parser.add_argument("mirror", nargs="?", metavar="MIRROR")
     parsed = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        training, benchmarks = packs(parsed.mirror, Path(folder))
+        training, benchmarks = datasets(parsed.mirror, Path(folder))
         wall, cpu = time.perf_counter(), time.process_time()
         leaks = find_leaks(training, benchmarks, progress=track)
         figures = {
             "training_pictures": len(training.images),
-            "benchmark_pictures": sum(len(pack.images) for pack in benchmarks),
+            "benchmark_pictures": sum(len(dataset.images) for dataset in benchmarks),
             "leaks": len(leaks),
             "cores": os.cpu_count(),
             "wall_s": round(time.perf_counter() - wall, 1),

@@ -24,15 +24,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store = f"sqlite:///{folder / 'mlflow.db'}"
-        journal = begun(folder, store)
-        with delivering(journal):
+        outbox = begun(folder, store)
+        with delivering(outbox):
             clock = train(
                 DRNSR(scale=2, num_features=8, num_blocks=1),
                 noise(folder),
                 folder,
                 steps=parsed.steps,
                 patch_size=12,
-                loggers=[CurveLogger(journal)],
+                loggers=[CurveLogger(outbox)],
                 log_every=20,
                 seconds_between_states=10,
                 validate_every=parsed.steps // 10,

@@ -10,9 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from drnsr.checkpoints.native import read_info
 from drnsr.data.registry import fetch_registry
-from drnsr.tracking.journal import training_folder
+from drnsr.tracking.outbox import training_folder
+from drnsr.weights.native import read_info
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -4,7 +4,7 @@
 
 The script is what one writes to make low-resolution pictures as MATLAB does: on one core, for each
 axis a table of weights and of the pixels that they belong to, rounded after each pass; it writes
-PNG files. Ours checks, hashes and packs. Both in turn, on BSDS500's training and test pictures.
+PNG files. Ours checks, hashes and datasets. Both in turn, on BSDS500's training and test pictures.
 """
 
 import tempfile
@@ -14,8 +14,8 @@ import numpy as np
 from measuring import arguments, fetched, in_turn, show
 from PIL import Image
 
-from drnsr.data.preparation import pack_training_set
-from drnsr.training.fit import seed_everything
+from drnsr.data.prepare import prepare_training_set
+from drnsr.training.trainer import seed_everything
 
 SCALES = (2, 3, 4)
 
@@ -69,8 +69,8 @@ def main() -> None:
         pictures = pictures[: parsed.pictures]
 
         def ours() -> None:
-            pack_training_set(
-                pictures, folder / "pack", name="b", scales=SCALES, validation_fraction=0.025
+            prepare_training_set(
+                pictures, folder / "dataset", name="b", scales=SCALES, validation_fraction=0.025
             )
 
         ways = {"script": lambda: script(pictures, folder / "png"), "ours": ours}

@@ -23,7 +23,7 @@ from torch.profiler import ProfilerActivity, profile
 from training_step import STEPS, step
 
 from drnsr.cli import main as drnsr
-from drnsr.training.fit import seed_everything
+from drnsr.training.trainer import seed_everything
 
 LINES = 10
 

@@ -19,7 +19,7 @@ from measuring import ROOT, arguments, in_turn, show
 # The stage itself, whose first step ends the process.
 _FIRST_STEP = """
 import os
-from drnsr.training.curves import Curves
+from drnsr.training.callbacks.curves import Curves
 Curves.on_train_batch_end = lambda *_: os._exit(0)
 from pipelines.app import run_stage
 from pipelines.train import train

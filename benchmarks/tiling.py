@@ -9,11 +9,11 @@ import numpy as np
 from measuring import arguments, in_turn, show
 
 from drnsr import pretrained
-from drnsr.checkpoints.loading import load_network
-from drnsr.formats.picture import of_array
+from drnsr.images.picture import of_array
 from drnsr.inference.engine import TorchEngine
 from drnsr.inference.tiling import Tiling
 from drnsr.networks import EDSR, Network
+from drnsr.weights.loading import load_network
 
 _SIDE = 1280  # LR pixels: two tiles by two
 

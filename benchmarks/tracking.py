@@ -18,7 +18,7 @@ from statistics import median
 from measuring import arguments, show
 from trainings import begun, noise, train
 
-from drnsr.data.packing import Pack
+from drnsr.data.prepared import PreparedDataset
 from drnsr.networks import DRNSR
 from drnsr.tracking.delivery import deliver, delivering
 from drnsr.tracking.logger import CurveLogger
@@ -26,16 +26,16 @@ from drnsr.tracking.logger import CurveLogger
 STEPS = 60
 
 
-def seconds_a_step(pack: Pack, folder: Path, uri: str | None) -> float:
+def seconds_a_step(dataset: PreparedDataset, folder: Path, uri: str | None) -> float:
     """Of a training of the default network that logs its loss into a store, if there is one."""
     with ExitStack() as stack:
         loggers = []
         if uri is not None:
-            journal = begun(folder, uri)
-            stack.enter_context(delivering(journal))
-            loggers = [CurveLogger(journal)]
+            outbox = begun(folder, uri)
+            stack.enter_context(delivering(outbox))
+            loggers = [CurveLogger(outbox)]
         return train(
-            DRNSR(scale=2), pack, folder, steps=STEPS, loggers=loggers, log_every=1
+            DRNSR(scale=2), dataset, folder, steps=STEPS, loggers=loggers, log_every=1
         ).a_step()
 
 
@@ -56,15 +56,15 @@ def main() -> None:
     seconds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as silent:
         folder = Path(name)
-        pack = noise(folder)
+        dataset = noise(folder)
         store = f"sqlite:///{folder / 'mlflow.db'}"
         deliver(begun(folder, store))
         cases: dict[str, Callable[[Path], float]] = {
-            "untracked": lambda place: seconds_a_step(pack, place, None),
-            "SQLite file": lambda place: seconds_a_step(pack, place, store),
-            "server away": lambda place: seconds_a_step(pack, place, "http://127.0.0.1:9"),
+            "untracked": lambda place: seconds_a_step(dataset, place, None),
+            "SQLite file": lambda place: seconds_a_step(dataset, place, store),
+            "server away": lambda place: seconds_a_step(dataset, place, "http://127.0.0.1:9"),
             "server silent": lambda place: seconds_a_step(
-                pack, place, f"http://127.0.0.1:{silent.getsockname()[1]}"
+                dataset, place, f"http://127.0.0.1:{silent.getsockname()[1]}"
             ),
         }
         for number in range(parsed.rounds):
@@ -72,7 +72,7 @@ def main() -> None:
                 taken = measure(folder / f"{case}{number}")
                 seconds.setdefault(case, []).append(taken)
             with locked(folder / "mlflow.db"):
-                taken = seconds_a_step(pack, folder / f"locked{number}", store)
+                taken = seconds_a_step(dataset, folder / f"locked{number}", store)
             seconds.setdefault("SQLite file, locked", []).append(taken)
     medians = {case: median(taken) for case, taken in seconds.items()}
     rows = [

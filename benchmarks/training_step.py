@@ -4,7 +4,7 @@
 
 In turn, in one process on two threads: a plain PyTorch loop as the well-known trainers have it
 (fp32, contiguous, both PNG files decoded for each sample); ours (bf16 and channels-last, crops
-from a pack); the steps of both without their data. Then ours under Lightning with its data, all
+from a dataset); the steps of both without their data. Then ours under Lightning with its data, all
 callbacks, curves and an MLflow store: after each of its steps comes one without Lightning and data,
 and the ratio is the median over such pairs, so that other work on the machine hits both alike.
 Beside them what the machine can do at best: a product of matrices and a convolution of 64 channels.
@@ -30,12 +30,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from trainings import adam, begun, noise, train
 
 from drnsr.data.crops import Pair, TrainingCrops
-from drnsr.data.packing import Pack
+from drnsr.data.prepared import PreparedDataset
 from drnsr.networks import EDSR
 from drnsr.tracking.delivery import deliver, delivering
 from drnsr.tracking.logger import CurveLogger
-from drnsr.training.fit import seed_everything
 from drnsr.training.precision import choose_precision
+from drnsr.training.trainer import seed_everything
 
 BATCH, PATCH, CHANNELS, SIDE = 16, 48, 64, 2048
 STEPS = 4  # that are measured at a time
@@ -95,11 +95,13 @@ def step(
     return run
 
 
-def loops(pack: Pack, *, low: bool) -> dict[str, Callable[[], None]]:
+def loops(dataset: PreparedDataset, *, low: bool) -> dict[str, Callable[[], None]]:
     """The plain loop and ours, with their data and without."""
     many = 10_000 * BATCH
-    decoded = DataLoader(Decoding(pack.folder.parent, many), batch_size=BATCH)
-    crops = TrainingCrops(pack, patch_sizes={2: PATCH}, batch_size=BATCH, num_samples=many, seed=0)
+    decoded = DataLoader(Decoding(dataset.folder.parent, many), batch_size=BATCH)
+    crops = TrainingCrops(
+        dataset, patch_sizes={2: PATCH}, batch_size=BATCH, num_samples=many, seed=0
+    )
     cropped = DataLoader(crops, batch_size=BATCH)
     plain, ours = torch.contiguous_format, torch.channels_last
     return {
@@ -113,16 +115,16 @@ def loops(pack: Pack, *, low: bool) -> dict[str, Callable[[], None]]:
 def under_lightning(folder: Path, store: str, precision: str) -> Turns:
     """A whole training, in turn with steps of ours."""
     folder.mkdir()
-    journal = begun(folder, store)
+    outbox = begun(folder, store)
     turns = Turns(step(torch.channels_last, low=precision == "bf16-mixed", steps=1))
-    with delivering(journal):
+    with delivering(outbox):
         train(
             EDSR(scale=2),
             noise(folder),
             folder,
             steps=24,
             precision=precision,
-            loggers=[CurveLogger(journal)],
+            loggers=[CurveLogger(outbox)],
             callbacks=[turns],
         )
     return turns
@@ -162,8 +164,8 @@ def main() -> None:
     seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        pack = pictures(parsed.mirror, (481, 321), folder / "photographs")
-        ways = loops(pack, low=precision == "bf16-mixed")
+        dataset = pictures(parsed.mirror, (481, 321), folder / "photographs")
+        ways = loops(dataset, low=precision == "bf16-mixed")
         store = f"sqlite:///{folder / 'mlflow.db'}"
         (folder / "first").mkdir()
         deliver(begun(folder / "first", store))  # a store is made once, not in every training

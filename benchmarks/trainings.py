@@ -15,26 +15,26 @@ from lightning.pytorch.loggers import Logger
 from PIL import Image
 from torch import nn
 
-from drnsr.data.module import CropData
-from drnsr.data.packing import Pack
-from drnsr.data.preparation import pack_training_set
+from drnsr.data.datamodule import SRDataModule
+from drnsr.data.prepare import prepare_training_set
+from drnsr.data.prepared import PreparedDataset
 from drnsr.networks import Network
-from drnsr.tracking.journal import Destination, Journal
+from drnsr.tracking.outbox import Destination, Outbox
 from drnsr.tracking.runs import describe_run
-from drnsr.training.checkpoints import Checkpoints
-from drnsr.training.curves import Curves
-from drnsr.training.fit import fit, seed_everything
-from drnsr.training.module import PixelTraining
-from drnsr.training.progress import TrainingProgress
+from drnsr.training.callbacks.checkpoint import Checkpoints
+from drnsr.training.callbacks.curves import Curves
+from drnsr.training.callbacks.progress import TrainingProgress
+from drnsr.training.module import SRModule
 from drnsr.training.schedules import warmup_cosine
+from drnsr.training.trainer import fit, seed_everything
 
 Optimizers = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 
-def begun(folder: Path, store: str) -> Journal:
-    """The journal of a run that is to be delivered to a store."""
+def begun(folder: Path, store: str) -> Outbox:
+    """The outbox of a run that is to be delivered to a store."""
     config = {"model": {"name": "any"}, "data": {"name": "any"}, "scale": 2, "seed": 0}
-    return Journal.begin(
+    return Outbox.begin(
         folder, Destination(store, "benchmark"), describe_run(config, {}, "a benchmark")
     )
 
@@ -57,14 +57,14 @@ class Clock(Callback):
         return (self.seconds[-1] - self.seconds[1]) / (len(self.seconds) - 2)
 
 
-def noise(folder: Path, side: int = 400, count: int = 4) -> Pack:
+def noise(folder: Path, side: int = 400, count: int = 4) -> PreparedDataset:
     """Square pictures of noise, packed; one in four validates."""
     random = np.random.default_rng(0)
     pictures = [folder / f"{number}.png" for number in range(count)]
     for picture in pictures:
         Image.fromarray(random.integers(0, 256, (side, side, 3), np.uint8)).save(picture)
-    return pack_training_set(
-        pictures, folder / "pack", name="noise", scales=[2], validation_fraction=0.25
+    return prepare_training_set(
+        pictures, folder / "dataset", name="noise", scales=[2], validation_fraction=0.25
     )
 
 
@@ -74,7 +74,7 @@ adam = partial(torch.optim.Adam, lr=1e-4)
 
 def train(
     network: Network,
-    pack: Pack,
+    dataset: PreparedDataset,
     folder: Path,
     *,
     steps: int,
@@ -94,7 +94,7 @@ def train(
 ) -> Clock:
     """Train a network at scale 2 with all callbacks, on two threads."""
     seed_everything(0, threads=2, deterministic=deterministic)
-    module: L.LightningModule = PixelTraining(
+    module: L.LightningModule = SRModule(
         network,
         loss=torch.nn.L1Loss(),
         optimizer=optimizer,
@@ -103,8 +103,8 @@ def train(
         channels_last=True,
         compiled=compiled,
     )
-    data = CropData(
-        pack,
+    data = SRDataModule(
+        dataset,
         scale=2,
         scales=[2],
         patch_size=patch_size,
@@ -129,7 +129,7 @@ def train(
         accelerator=accelerator,
         precision=precision,
         ema_decay=0.99,
-        bad_losses="fail",
+        nonfinite_loss="fail",
         look_every=log_every,
         deterministic=deterministic,
     )

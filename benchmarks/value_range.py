@@ -15,10 +15,10 @@ import numpy as np
 import tifffile
 from measuring import arguments, fetched, show
 
-from drnsr.imaging.files import read_image
-from drnsr.imaging.resize import crop_to_multiple, downscale
-from drnsr.inference.files import Work, enlarge_file
-from drnsr.inference.models import Models, Running, Target
+from drnsr.images.files import read_image
+from drnsr.images.resize import crop_to_multiple, downscale
+from drnsr.upscale.files import UpscaleSpec, enlarge_file
+from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
 
 WHITES = (255, 400, 1000, 1500, 3000, 65_535)
 _BORDER = 8  # HR pixels, which are not compared
@@ -49,7 +49,7 @@ def measure(pictures: list[Path], models: Models, scale: int, white: int) -> dic
                 "by itself": None,
             }
             for name, value_range in asked.items():
-                work = Work(models, Target(scale=scale), value_range)
+                work = UpscaleSpec(models, OutputSize(scale=scale), value_range)
                 enlarge_file(source, target, work, lambda _: None, lambda _: None)
                 made = tifffile.imread(target).reshape(wanted.shape).astype(np.float64)
                 ways.setdefault(name, []).append(psnr(made, wanted, white))
@@ -76,7 +76,7 @@ def main() -> None:
             for name in ("set5", "set14")
             for path in fetched(f"{name}_x{parsed.scale}", parsed.mirror, Path(folder))
         ]
-        models = Models.shipped(Running())
+        models = Models.shipped(RuntimeOptions())
         rows = [measure(pictures, models, parsed.scale, white) for white in WHITES]
     show(rows, parsed.json)
 

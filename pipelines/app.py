@@ -13,9 +13,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from drnsr.config import CONF, check, one_line
+from drnsr.config.compose import check, one_line
 from drnsr.errors import SignalError, UserError
 from drnsr.locks import own_folder
+from drnsr.project import CONF
 
 log = logging.getLogger("drnsr")
 
@@ -43,12 +44,12 @@ def run_stage(stage: Stage) -> None:
         else:
             # A stage of the graph, too, which knows no callbacks of Hydra's.
             own_folder(Path(HydraConfig.get().runtime.output_dir))
-            tell_errors(lambda: stage(check(config)))
+            exit_on_error(lambda: stage(check(config)))
 
-    tell_errors(app)
+    exit_on_error(app)
 
 
-def tell_errors(program: Callable[[], None]) -> None:
+def exit_on_error(program: Callable[[], None]) -> None:
     """Call ``program``; print a person's mistake as one line and leave with exit code 1."""
     try:
         program()

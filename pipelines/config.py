@@ -5,9 +5,9 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from drnsr.atomic import write_text
-from drnsr.config import ConfigError, compose_graph
-from drnsr.tracking.store import missing_in_copy
-from pipelines.app import PARAMS, RESOLVED, tell_errors
+from drnsr.config.compose import ConfigError, compose_graph
+from drnsr.project import missing_in_copy
+from pipelines.app import PARAMS, RESOLVED, exit_on_error
 
 _HEADER = "# Written by the stage `config` from params.yaml and conf/; edit those, not this.\n"
 
@@ -30,4 +30,4 @@ def _check_folders(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    tell_errors(main)
+    exit_on_error(main)

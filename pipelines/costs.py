@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from drnsr.atomic import write_text
-from drnsr.checkpoints.native import Origin, read_info
 from drnsr.reporting.costs import describe_costs
+from drnsr.weights.native import Origin, read_info
 from pipelines.tracked import run_folder
 
 TRAINING_FILE = "training_cost.json"

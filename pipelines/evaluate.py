@@ -12,8 +12,8 @@ from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, row_of, summary, write_rows, write_summary
 from pipelines.app import run_stage
 from pipelines.costs import MODEL_FILE, write_cost
-from pipelines.packs import open_benchmark
 from pipelines.paths import Outputs
+from pipelines.prepared import open_benchmark
 from pipelines.tracked import add_model, failure_told, tracked_model
 
 
@@ -26,9 +26,9 @@ def check_evaluation(config: DictConfig) -> None:
     """
     outputs, protocol = Outputs.of(config), get_protocol(config.protocol)
     for name in map(str, config.benchmark):
-        pack = open_benchmark(config, name)
-        pack.verify()
-        check_sizes(pack, config.scale, protocol)
+        dataset = open_benchmark(config, name)
+        dataset.verify()
+        check_sizes(dataset, config.scale, protocol)
         check_writable(outputs.pictures / name)
     check_writable(outputs.summary.parent)
 
@@ -42,9 +42,9 @@ def evaluate(config: DictConfig) -> None:
 def _evaluate(config: DictConfig) -> None:
     import torch
 
-    from drnsr.checkpoints.native import load_model, read_info
     from drnsr.evaluation.cost import measure_cost
     from drnsr.inference.engine import chosen_device
+    from drnsr.weights.native import load_model, read_info
 
     torch.set_num_threads(config.trainer.threads)
     outputs = Outputs.of(config)
@@ -69,13 +69,13 @@ def _evaluate(config: DictConfig) -> None:
 def _measure_benchmark(name: str, model: Method, config: DictConfig, outputs: Outputs) -> list[Row]:
     from drnsr.reporting.pictures import write_comparison
 
-    pack = open_benchmark(config, name)
-    pack.verify()
+    dataset = open_benchmark(config, name)
+    dataset.verify()
     protocol = get_protocol(config.protocol)
     rows = []
     methods = [bicubic(config.scale, protocol), model]
-    measured_pictures = measure(pack, methods, scale=config.scale, protocol=protocol)
-    for measured in track(measured_pictures, f"evaluating {name}", total=len(pack.images)):
+    measured_pictures = measure(dataset, methods, scale=config.scale, protocol=protocol)
+    for measured in track(measured_pictures, f"evaluating {name}", total=len(dataset.images)):
         rows.append(row_of(name, measured))
         write_comparison(outputs.picture(name, measured.name), measured)
     return rows
@@ -92,9 +92,9 @@ def _record(
 
     data = {name: open_benchmark(config, name).fingerprint for name in map(str, config.benchmark)}
     files = [outputs.summary, outputs.per_image, outputs.pictures]
-    with tracked_model(config) as journal:
-        add_model(journal, config)
-        record_evaluation(journal, content, cost, data, files)
+    with tracked_model(config) as outbox:
+        add_model(outbox, config)
+        record_evaluation(outbox, content, cost, data, files)
 
 
 if __name__ == "__main__":

@@ -14,15 +14,15 @@ from drnsr.data.download import FetchError
 from drnsr.data.folders import copy_pairs, copy_pictures
 from drnsr.data.registry import fetch_file, fetch_registry
 from drnsr.data.single import write_parts
-from drnsr.tracking.store import project_root
+from drnsr.project import project_root
 from pipelines.app import run_stage
-from pipelines.features import (
+from pipelines.paths import BENCHMARKS, TRAINING_SET, raw
+from pipelines.perceptual_weights import (
     OTHER_FEATURES,
     check_features_file,
     features_file,
     features_registry,
 )
-from pipelines.paths import BENCHMARKS, TRAINING_SET, raw
 
 log = logging.getLogger("drnsr")
 

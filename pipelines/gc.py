@@ -11,10 +11,10 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from drnsr.locks import BusyError, sole_process
-from drnsr.tracking.journal import RUNS, journals_of
-from drnsr.tracking.store import project_root
-from drnsr.training.checkpoints import is_finished, newest_step
-from pipelines.app import tell_errors
+from drnsr.project import project_root
+from drnsr.tracking.outbox import RUNS, outboxes_of
+from drnsr.training.callbacks.checkpoint import is_finished, newest_step
+from pipelines.app import exit_on_error
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _look(path: Path, unfinished: bool) -> RunFolder:
         with sole_process(path):
             over = is_finished(path)
             training = "over" if over else f"ended after step {newest_step(path)}"
-            if any(journal.waiting for journal in journals_of(path)):
+            if any(outbox.waiting for outbox in outboxes_of(path)):
                 told = f"{training}, and MLflow misses something: `drnsr sync`"
                 return RunFolder(path, size, told, removable=False)
             return RunFolder(path, size, training, removable=over or unfinished)
@@ -92,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    tell_errors(main)
+    exit_on_error(main)

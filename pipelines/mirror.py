@@ -8,10 +8,10 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
 
-from drnsr.config import CONF
 from drnsr.data.download import FetchError, RemoteFile, download_files, mirrored_path
 from drnsr.data.registry import read_registry
-from pipelines.app import tell_errors
+from drnsr.project import CONF
+from pipelines.app import exit_on_error
 
 REGISTRIES = CONF / "registry"
 
@@ -61,4 +61,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    tell_errors(main)
+    exit_on_error(main)

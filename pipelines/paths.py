@@ -15,7 +15,7 @@ def raw(config: DictConfig) -> Path:
 
 
 def prepared(config: DictConfig) -> Path:
-    """Folder of the packs."""
+    """Folder of the datasets."""
     return Path(config.run.data) / "prepared"
 
 

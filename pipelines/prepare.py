@@ -1,4 +1,4 @@
-"""Stage `prepare`: data/raw into packs of raw pixels in data/prepared."""
+"""Stage `prepare`: data/raw into datasets of raw pixels in data/prepared."""
 
 import logging
 from pathlib import Path
@@ -8,18 +8,24 @@ from rich.progress import track
 
 from drnsr.data.folders import users_own
 from drnsr.data.leaks import LeakError, find_leaks
-from drnsr.data.packing import DataError, Pack
-from drnsr.data.preparation import Checks, LowResolution, pack_benchmark, pack_training_set, shrunk
+from drnsr.data.prepare import (
+    Checks,
+    LowResolution,
+    prepare_benchmark,
+    prepare_training_set,
+    shrunk,
+)
+from drnsr.data.prepared import DataError, PreparedDataset
 from drnsr.data.single import VALIDATION
 from pipelines.app import run_stage
-from pipelines.packs import benchmark_pack_name
 from pipelines.paths import BENCHMARKS, TRAINING_SET, prepared, raw
+from pipelines.prepared import benchmark_pack_name
 
 log = logging.getLogger("drnsr")
 
 
 def prepare(config: DictConfig) -> None:
-    """Decode, check, shrink and pack every picture; refuse to train on what is measured on."""
+    """Decode, check, shrink and dataset every picture; refuse to train on what is measured on."""
     training = _prepare_training_set(config)
     benchmarks = [_prepare_benchmark(str(name), config) for name in config.benchmark]
     if config.data.single is not None:
@@ -33,10 +39,10 @@ def prepare(config: DictConfig) -> None:
         raise LeakError(leaks)
 
 
-def _prepare_training_set(config: DictConfig) -> Pack:
+def _prepare_training_set(config: DictConfig) -> PreparedDataset:
     folder, limits = raw(config) / TRAINING_SET, config.prepare
     pictures = _without(_pictures(folder / "hr" if config.data.pairs else folder), config)
-    return pack_training_set(
+    return prepare_training_set(
         pictures,
         prepared(config) / TRAINING_SET,
         name=config.data.name,
@@ -80,9 +86,9 @@ def _users_training_files(config: DictConfig) -> dict[Path, Path]:
     }
 
 
-def _prepare_benchmark(name: str, config: DictConfig) -> Pack:
+def _prepare_benchmark(name: str, config: DictConfig) -> PreparedDataset:
     folder, users_folder = raw(config) / BENCHMARKS / name, config.benchmark[name].folder
-    return pack_benchmark(
+    return prepare_benchmark(
         _pictures(folder),
         prepared(config) / BENCHMARKS / name,
         name=benchmark_pack_name(config, name),

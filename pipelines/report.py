@@ -7,24 +7,24 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from drnsr.atomic import write_text
-from drnsr.checkpoints.native import read_info
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, read_rows
 from drnsr.hashing import file_sha256, sha256_of
 from drnsr.reporting.costs import NOT_MEASURED
 from drnsr.reporting.page import Picture, render_report
 from drnsr.tracking.git import current_commit
+from drnsr.weights.native import read_info
 from pipelines.app import run_stage
 from pipelines.costs import described_costs
-from pipelines.packs import open_benchmark
 from pipelines.paths import Outputs
+from pipelines.prepared import open_benchmark
 from pipelines.tracked import mlflow_run, run_folder, tracked_model
 
 
 def report(config: DictConfig) -> None:
     """Write the page, and add it to the MLflow run."""
     from drnsr.reporting.curves import curves_svg
-    from drnsr.training.curves import LOSS_FILE, PSNR_FILE
+    from drnsr.training.callbacks.curves import LOSS_FILE, PSNR_FILE
 
     outputs = Outputs.of(config)
     rows = read_rows(outputs.per_image)
@@ -42,8 +42,8 @@ def report(config: DictConfig) -> None:
     cost, origin = _circumstances(results(cost={}, lineage={}), config)
     write_text(outputs.report, results(cost=cost, lineage=origin))
     if config.logger.experiment is not None:
-        with tracked_model(config) as journal:
-            journal.add("artifact", kept=journal.keep(outputs.report), to="report")
+        with tracked_model(config) as outbox:
+            outbox.add("artifact", kept=outbox.keep(outputs.report), to="report")
 
 
 def _picture(row: Row, config: DictConfig, outputs: Outputs) -> Picture:

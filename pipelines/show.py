@@ -8,7 +8,7 @@ from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import read_rows
 from drnsr.reporting.table import result_table
 from drnsr.tracking.store import tracking_uri
-from pipelines.app import RESOLVED, tell_errors
+from pipelines.app import RESOLVED, exit_on_error
 from pipelines.paths import Outputs
 
 
@@ -34,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    tell_errors(main)
+    exit_on_error(main)

@@ -11,15 +11,15 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from drnsr.checkpoints.native import ModelFileError, Origin, read_info
 from drnsr.errors import SignalError
 from drnsr.hashing import file_sha256
-from drnsr.imaging.files import encode_png
-from drnsr.tracking.journal import Destination, Journal, newest_journal, training_folder
+from drnsr.images.files import encode_png
+from drnsr.tracking.outbox import Destination, Outbox, newest_outbox, training_folder
 from drnsr.tracking.store import URI_VARIABLE
+from drnsr.weights.native import ModelFileError, Origin, read_info
 from pipelines.app import PARAMS, RESOLVED
-from pipelines.packs import open_training_set
 from pipelines.paths import Outputs
+from pipelines.prepared import open_training_set
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -42,18 +42,18 @@ def tracked_training(config: DictConfig, origin: Origin, model: Path) -> "Iterat
     from drnsr.tracking.delivery import delivering
     from drnsr.tracking.logger import CurveLogger
 
-    journal = _begin_or_go_on(config, origin)
-    with delivering(journal):
+    outbox = _begin_or_go_on(config, origin)
+    with delivering(outbox):
         try:
-            yield [CurveLogger(journal)]
-            add_model(journal, config)
+            yield [CurveLogger(outbox)]
+            add_model(outbox, config)
             if not config.run.evaluate_after_training:
                 # When a training gives the same bits again, DVC does not evaluate again.
-                journal.add("evaluation of the same model", model_sha256=file_sha256(model))
-                _add_status(journal, "FINISHED")
+                outbox.add("evaluation of the same model", model_sha256=file_sha256(model))
+                _add_status(outbox, "FINISHED")
         except BaseException as error:
             with suppress(OSError):  # the error that is told is the first one
-                _add_status(journal, _status_after(error))
+                _add_status(outbox, _status_after(error))
             raise
 
 
@@ -64,55 +64,55 @@ def failure_told(config: DictConfig) -> Iterator[None]:
         yield
     except BaseException as error:
         with suppress(OSError, ModelFileError):  # the error that is told is the first one
-            if config.logger.experiment is not None and (journal := _journal_of_model(config)):
+            if config.logger.experiment is not None and (outbox := _outbox_of_model(config)):
                 from drnsr.tracking.delivery import delivering
 
-                with delivering(journal):
-                    _add_status(journal, _status_after(error))
+                with delivering(outbox):
+                    _add_status(outbox, _status_after(error))
         raise
 
 
 @contextmanager
-def tracked_model(config: DictConfig) -> Iterator[Journal]:
-    """Yield the journal of the run that made the model, or one for a model from elsewhere."""
+def tracked_model(config: DictConfig) -> Iterator[Outbox]:
+    """Yield the outbox of the run that made the model, or one for a model from elsewhere."""
     from drnsr.tracking.delivery import delivering
 
-    journal = _journal_of_model(config)
-    if journal is None:
+    outbox = _outbox_of_model(config)
+    if outbox is None:
         model = Outputs.of(config).model
         origin = read_info(model).origin
         description = _description(config, origin, model)
-        journal = Journal.begin(run_folder(origin), _destination(config), description)
-    with delivering(journal):
-        yield journal
-        if not journal.finished:
-            _add_status(journal, "FINISHED")
+        outbox = Outbox.begin(run_folder(origin), _destination(config), description)
+    with delivering(outbox):
+        yield outbox
+        if not outbox.finished:
+            _add_status(outbox, "FINISHED")
 
 
 def mlflow_run(config: DictConfig) -> str | None:
     """The id of the MLflow run that made the model; None where there is none, or not yet."""
     if config.logger.experiment is None:
         return None
-    journal = _journal_of_model(config)
-    return None if journal is None else journal.delivered.run_id
+    outbox = _outbox_of_model(config)
+    return None if outbox is None else outbox.delivered.run_id
 
 
-def _journal_of_model(config: DictConfig) -> Journal | None:
+def _outbox_of_model(config: DictConfig) -> Outbox | None:
     origin = read_info(Outputs.of(config).model).origin
-    return newest_journal(run_folder(origin), _destination(config))
+    return newest_outbox(run_folder(origin), _destination(config))
 
 
 def _status_after(error: BaseException) -> str:
     return "KILLED" if isinstance(error, SignalError | KeyboardInterrupt) else "FAILED"
 
 
-def _begin_or_go_on(config: DictConfig, origin: Origin) -> Journal:
+def _begin_or_go_on(config: DictConfig, origin: Origin) -> Outbox:
     folder, destination = run_folder(origin), _destination(config)
-    journal = newest_journal(folder, destination)
-    if journal is None or journal.finished:
-        return Journal.begin(folder, destination, _description(config, origin))
-    _add_status(journal, "RUNNING")
-    return journal
+    outbox = newest_outbox(folder, destination)
+    if outbox is None or outbox.finished:
+        return Outbox.begin(folder, destination, _description(config, origin))
+    _add_status(outbox, "RUNNING")
+    return outbox
 
 
 def _destination(config: DictConfig) -> Destination:
@@ -137,12 +137,12 @@ def _choices() -> dict[str, Any] | None:
     return {"params": params, "overrides": list(hydra.overrides.task)}
 
 
-def add_model(journal: Journal, config: DictConfig) -> None:
+def add_model(outbox: Outbox, config: DictConfig) -> None:
     """Add the model, unless the run has it, with a prepared picture as an example of its input."""
-    pack = open_training_set(config)
-    example = encode_png(pack.lr(0, pack.scales[-1])[:32, :48])
-    journal.add("model", kept=journal.keep(Outputs.of(config).model), example=example.hex())
+    dataset = open_training_set(config)
+    example = encode_png(dataset.lr(0, dataset.scales[-1])[:32, :48])
+    outbox.add("model", kept=outbox.keep(Outputs.of(config).model), example=example.hex())
 
 
-def _add_status(journal: Journal, status: str) -> None:
-    journal.add("status", status=status, time=time.time_ns() // 1_000_000)
+def _add_status(outbox: Outbox, status: str) -> None:
+    outbox.add("status", status=status, time=time.time_ns() // 1_000_000)

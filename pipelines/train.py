@@ -8,22 +8,22 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from drnsr.atomic import check_writable
-from drnsr.checkpoints.fingerprint import code_fingerprint, fingerprint
-from drnsr.checkpoints.loading import load_network
-from drnsr.checkpoints.native import Origin, save_model
-from drnsr.checkpoints.warm_start import warm_start
-from drnsr.data.packing import Pack
+from drnsr.data.prepared import PreparedDataset
 from drnsr.hashing import file_sha256
 from drnsr.locks import sole_process
 from drnsr.tracking.runs import TRAINING_COST
+from drnsr.weights.fingerprint import code_fingerprint, fingerprint
+from drnsr.weights.loading import load_network
+from drnsr.weights.native import Origin, save_model
+from drnsr.weights.warm_start import warm_start
 from pipelines.app import run_stage
 from pipelines.costs import TRAINING_FILE, write_cost
 from pipelines.evaluate import check_evaluation, evaluate
-from pipelines.features import check_features_file, features_file
 from pipelines.fetch import fetch
-from pipelines.packs import open_training_set
 from pipelines.paths import Outputs
+from pipelines.perceptual_weights import check_features_file, features_file
 from pipelines.prepare import prepare
+from pipelines.prepared import open_training_set
 from pipelines.tracked import run_folder, tracked_training
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ TRAINING_PARAMS = (
     "optimizer",
     "scheduler",
     "clipping",
-    "loader",
+    "datamodule",
     "prepare.bad_images",  # of pictures smaller than a crop
     "trainer",
 )
@@ -60,8 +60,8 @@ def train(config: DictConfig) -> None:
         fetch(config)
         prepare(config)
     check_features_file(config)
-    pack = open_training_set(config)
-    pack.verify()
+    dataset = open_training_set(config)
+    dataset.verify()
     if config.run.evaluate_after_training:
         check_evaluation(config)
     _choose_precision(config.trainer)
@@ -71,14 +71,14 @@ def train(config: DictConfig) -> None:
         check_writable(folder)
     origin = Origin(
         config=fingerprint(_training_params(config)),
-        data=pack.fingerprint,
+        data=dataset.fingerprint,
         code=code_fingerprint(),
     )
     with (
         sole_process(run_folder(origin)),
         tracked_training(config, origin, outputs.model) as loggers,
     ):
-        _train(config, pack, origin, outputs, loggers)
+        _train(config, dataset, origin, outputs, loggers)
     if config.run.evaluate_after_training:
         evaluate(config)
 
@@ -105,13 +105,17 @@ def _choose_compile(config: DictConfig) -> None:
 
 
 def _train(
-    config: DictConfig, pack: Pack, origin: Origin, outputs: Outputs, loggers: "list[Logger]"
+    config: DictConfig,
+    dataset: PreparedDataset,
+    origin: Origin,
+    outputs: Outputs,
+    loggers: "list[Logger]",
 ) -> None:
-    from drnsr.data.module import CropData
-    from drnsr.training.checkpoints import Checkpoints, mark_finished
-    from drnsr.training.curves import Curves
-    from drnsr.training.fit import fit, seed_everything
-    from drnsr.training.progress import TrainingProgress
+    from drnsr.data.datamodule import SRDataModule
+    from drnsr.training.callbacks.checkpoint import Checkpoints, mark_finished
+    from drnsr.training.callbacks.curves import Curves
+    from drnsr.training.callbacks.progress import TrainingProgress
+    from drnsr.training.trainer import fit, seed_everything
 
     trainer = config.trainer
     seed_everything(config.seed, threads=trainer.threads, deterministic=trainer.deterministic)
@@ -119,13 +123,13 @@ def _train(
     if config.init_from is not None:
         log.info(warm_start(network, load_network(Path(config.init_from)), config.init_from))
     module = _training_module(config, network)
-    data = CropData(
-        pack,
+    data = SRDataModule(
+        dataset,
         scale=config.scale,
         max_steps=trainer.max_steps,
         seed=config.seed,
         bad_images=config.prepare.bad_images,
-        **config.loader,
+        **config.datamodule,
     )
     curves = Curves(log_every=trainer.log_every)
     progress = TrainingProgress()
@@ -144,13 +148,13 @@ def _train(
         accelerator=trainer.accelerator,
         precision=trainer.precision,
         ema_decay=trainer.ema_decay,
-        bad_losses=trainer.bad_losses,
+        nonfinite_loss=trainer.nonfinite_loss,
         look_every=trainer.log_every,
         deterministic=trainer.deterministic,
     )
     save_model(outputs.model, network, origin)
     curves.write(outputs.curves)
-    samples = trainer.max_steps * config.loader.batch_size
+    samples = trainer.max_steps * config.datamodule.batch_size
     cost = {
         "precision": trainer.precision,
         "seconds": progress.seconds,
@@ -166,8 +170,8 @@ def _train(
 
 def _training_module(config: DictConfig, network: "Network") -> "LightningModule":
     """What `loss` and `gan` make of a training: on pixels, or against a discriminator as well."""
-    from drnsr.training.gan import GANTraining, LossWeights
-    from drnsr.training.module import PixelTraining
+    from drnsr.training.gan import GANModule, LossWeights
+    from drnsr.training.module import SRModule
 
     common = {
         "loss": instantiate(config.loss),
@@ -177,8 +181,8 @@ def _training_module(config: DictConfig, network: "Network") -> "LightningModule
         "channels_last": config.trainer.channels_last,
     }
     if config.gan is None:
-        return PixelTraining(network, compiled=config.trainer.compile, **common)
-    return GANTraining(
+        return SRModule(network, compiled=config.trainer.compile, **common)
+    return GANModule(
         network,
         instantiate(config.gan.discriminator),
         perceptual=_perceptual_loss(config),

@@ -9,11 +9,11 @@ from rich.console import Console
 from drnsr.atomic import write_text
 from drnsr.evaluation.benchmark import Score
 from drnsr.evaluation.published import find_published
-from drnsr.evaluation.verify import Comparison, check_ruler, compare_bicubic
+from drnsr.evaluation.verify import Comparison, check_bicubic, compare_bicubic
 from drnsr.reporting.table import comparison_table
 from pipelines.app import run_stage
-from pipelines.packs import open_benchmark
 from pipelines.paths import Outputs
+from pipelines.prepared import open_benchmark
 
 
 def verify(config: DictConfig) -> None:
@@ -28,7 +28,7 @@ def verify(config: DictConfig) -> None:
         Console().print(comparison_table(rows))
     for row in rows:
         if row.method == "bicubic":
-            check_ruler(row)
+            check_bicubic(row)
     write_text(outputs.verification, json.dumps([asdict(row) for row in rows], indent=2) + "\n")
 
 

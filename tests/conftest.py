@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drnsr.data.packing import Pack
-from drnsr.data.preparation import pack_training_set
+from drnsr.data.prepare import prepare_training_set
+from drnsr.data.prepared import PreparedDataset
 
 # Nothing that a test imports may reach for the network.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -64,11 +64,11 @@ def picture_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def pack(picture_folder: Path, tmp_path: Path) -> Pack:
+def dataset(picture_folder: Path, tmp_path: Path) -> PreparedDataset:
     """Those pictures, prepared for the scales 2 and 3; one is withheld for validation."""
-    return pack_training_set(
+    return prepare_training_set(
         sorted(picture_folder.iterdir()),
-        tmp_path / "pack",
+        tmp_path / "dataset",
         name="mine",
         scales=[2, 3],
         validation_fraction=0.25,

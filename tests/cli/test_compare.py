@@ -12,9 +12,9 @@ import tifffile
 import torch
 from PIL import Image
 
-from drnsr.checkpoints.native import Origin, save_model
 from drnsr.cli import main
 from drnsr.networks import DRNSR
+from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from drnsr.checkpoints.native import load_model, read_info
 from drnsr.cli import main
 from drnsr.inference.upscaler import Upscaler
 from drnsr.networks import EDSR
-from tests.checkpoints.foreign_networks import EDSRPyTorch
+from drnsr.weights.native import load_model, read_info
 from tests.conftest import texture
+from tests.weights.foreign_networks import EDSRPyTorch
 
 
 @pytest.fixture

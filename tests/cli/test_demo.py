@@ -4,10 +4,10 @@ import socket
 
 import pytest
 
-from drnsr.checkpoints.native import Origin, save_model
 from drnsr.cli import demo, main
 from drnsr.demo import server
 from drnsr.networks import VDSR
+from drnsr.weights.native import Origin, save_model
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from drnsr.checkpoints.native import Origin, save_model
 from drnsr.cli import main
 from drnsr.evaluation.metrics import METRICS
-from drnsr.imaging.files import write_png
+from drnsr.images.files import write_png
 from drnsr.networks import VDSR
+from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 
 

@@ -13,15 +13,15 @@ from numpy.testing import assert_allclose, assert_array_equal
 from onnx import TensorProto
 from PIL import Image
 
-from drnsr.checkpoints.native import Origin, save_model
 from drnsr.cli import main
 from drnsr.hashing import file_sha256
-from drnsr.imaging.files import read_image
-from drnsr.imaging.resize import upscale
+from drnsr.images.files import read_image
+from drnsr.images.resize import upscale
 from drnsr.inference import export
 from drnsr.inference.exported import describe
 from drnsr.inference.onnx_engine import OnnxEngine
 from drnsr.networks import DRNSR, MDSR, RCAN
+from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 from tests.networks.building import MODELS, build, wake
 

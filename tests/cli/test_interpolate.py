@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from drnsr.checkpoints.native import Origin, load_model, read_info, save_model
 from drnsr.cli import main
 from drnsr.hashing import file_sha256
 from drnsr.networks import DRNSR
+from drnsr.weights.native import Origin, load_model, read_info, save_model
 
 
 @pytest.fixture

@@ -9,17 +9,17 @@ import torch
 from omegaconf import OmegaConf
 from PIL import Image
 
-from drnsr.checkpoints.native import Origin, save_model
 from drnsr.cli import main
 from drnsr.cli.models import model_file
-from drnsr.config import check, compose_choices
+from drnsr.config.compose import check, compose_choices
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, summary, write_rows, write_summary
 from drnsr.hashing import file_sha256
-from drnsr.imaging.files import encode_png
+from drnsr.images.files import encode_png
 from drnsr.networks import DRNSR
 from drnsr.tracking.runs import EVALUATION_FOLDER, begin_run, describe_run, log_model
 from drnsr.tracking.store import experiment_id, open_store
+from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 
 CHOICES = {"experiment": "release_x2", "benchmark": "set14"}

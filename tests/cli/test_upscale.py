@@ -13,12 +13,12 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from drnsr.atomic import partial_path
-from drnsr.checkpoints.native import Origin, save_model
 from drnsr.cli import main
 from drnsr.hashing import file_sha256
-from drnsr.imaging.files import read_image
-from drnsr.imaging.resize import upscale
+from drnsr.images.files import read_image
+from drnsr.images.resize import upscale
 from drnsr.networks import DRNSR, VDSR
+from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 
 
@@ -139,12 +139,12 @@ ERRORS = [
 @pytest.mark.parametrize(
     "where",
     [
-        "drnsr.inference.files.open_picture",
-        "drnsr.inference.files.write_picture",
-        "drnsr.inference.files.check_target",
-        "drnsr.inference.batch.remove_leftovers",
-        "drnsr.inference.planes.enlarge_part",
-        "drnsr.formats.png._chunk",
+        "drnsr.upscale.files.open_picture",
+        "drnsr.upscale.files.write_picture",
+        "drnsr.upscale.files.check_target",
+        "drnsr.upscale.batch.remove_leftovers",
+        "drnsr.inference.channels.enlarge_part",
+        "drnsr.images.codecs.png._chunk",
     ],
 )
 def test_no_error_of_any_type_ends_a_batch(model, tmp_path, monkeypatch, capsys, where, error):
@@ -180,7 +180,7 @@ def test_the_traceback_of_an_error_is_there_for_who_asks(model, tmp_path, monkey
     def failing(*_):
         raise KeyError("oh")
 
-    monkeypatch.setattr("drnsr.inference.files.write_picture", failing)
+    monkeypatch.setattr("drnsr.upscale.files.write_picture", failing)
     with pytest.raises(SystemExit, match=r"a\.png: KeyError: 'oh' \(-v shows where\)"):
         run("a.png", "--model", model, "--out", "out")
     assert "Traceback" not in caplog.text

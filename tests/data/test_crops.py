@@ -9,39 +9,39 @@ from numpy.testing import assert_array_equal
 from torch.utils.data import DataLoader
 
 from drnsr.data.crops import TrainingCrops, ValidationCrops
-from drnsr.data.module import CropData
-from drnsr.data.packing import DataError
-from drnsr.imaging.resize import downscale
+from drnsr.data.datamodule import SRDataModule
+from drnsr.data.prepared import DataError
+from drnsr.images.resize import downscale
 
 
-def crops(pack, **changes):
+def crops(dataset, **changes):
     arguments = {"patch_sizes": {2: 16}, "batch_size": 8, "num_samples": 64, "seed": 5} | changes
-    return TrainingCrops(pack, **arguments)
+    return TrainingCrops(dataset, **arguments)
 
 
-def test_sample_k_depends_on_nothing_but_seed_and_k(pack):
-    forward = [crops(pack)[k] for k in range(20)]
-    one = crops(pack)
+def test_sample_k_depends_on_nothing_but_seed_and_k(dataset):
+    forward = [crops(dataset)[k] for k in range(20)]
+    one = crops(dataset)
     for k in reversed(range(20)):
         for mine, theirs in zip(one[k], forward[k], strict=True):
             assert_array_equal(mine, theirs)
 
 
-def test_workers_change_nothing(pack):
-    here = list(DataLoader(crops(pack), batch_size=8))
-    elsewhere = list(DataLoader(crops(pack), batch_size=8, num_workers=2))
+def test_workers_change_nothing(dataset):
+    here = list(DataLoader(crops(dataset), batch_size=8))
+    elsewhere = list(DataLoader(crops(dataset), batch_size=8, num_workers=2))
     for (lr, hr), (lr2, hr2) in zip(here, elsewhere, strict=True):
         assert_array_equal(lr, lr2)
         assert_array_equal(hr, hr2)
 
 
-def test_samples_differ_and_the_seed_matters(pack):
+def test_samples_differ_and_the_seed_matters(dataset):
     def distinct(dataset):
         return {dataset[k][1].numpy().tobytes() for k in range(64)}
 
-    first = distinct(crops(pack))
+    first = distinct(crops(dataset))
     assert len(first) > 60
-    assert not first & distinct(crops(pack, seed=6))
+    assert not first & distinct(crops(dataset, seed=6))
 
 
 def digests(batches):
@@ -63,10 +63,10 @@ def digests(batches):
     data=st.data(),
 )
 def test_whatever_interrupts_or_shares_a_run_its_samples_are_the_same(
-    pack, seed, batch_size, batches, data
+    dataset, seed, batch_size, batches, data
 ):
     total = batches * batch_size
-    dataset = crops(pack, seed=seed, batch_size=batch_size, num_samples=total)
+    dataset = crops(dataset, seed=seed, batch_size=batch_size, num_samples=total)
     whole = digests(DataLoader(dataset, batch_size=batch_size))
 
     gone_on_at = batch_size * data.draw(st.integers(0, batches), "batches before the interruption")
@@ -93,15 +93,15 @@ def test_whatever_interrupts_or_shares_a_run_its_samples_are_the_same(
     assert len(together) > total - devices
 
 
-def test_a_longer_run_begins_as_a_shorter_one(pack):
-    for short, long in zip(crops(pack)[3], crops(pack, num_samples=1000)[3], strict=True):
+def test_a_longer_run_begins_as_a_shorter_one(dataset):
+    for short, long in zip(crops(dataset)[3], crops(dataset, num_samples=1000)[3], strict=True):
         assert_array_equal(short, long)
 
 
 @pytest.mark.parametrize("scale", [2, 3])
-def test_lr_is_hr_shrunk_whatever_the_symmetry(pack, scale):
+def test_lr_is_hr_shrunk_whatever_the_symmetry(dataset, scale):
     for k in range(16):
-        lr, hr = (t.permute(1, 2, 0).numpy() for t in crops(pack, patch_sizes={scale: 20})[k])
+        lr, hr = (t.permute(1, 2, 0).numpy() for t in crops(dataset, patch_sizes={scale: 20})[k])
         assert (lr.shape, hr.shape) == ((20, 20, 3), (20 * scale, 20 * scale, 3))
         # The vertical pass comes first and is rounded: in a symmetry that swaps the axes, the
         # pair is exact on its side.
@@ -116,11 +116,11 @@ def _shrinks_to(hr, lr, scale):
     return np.array_equal(downscale(hr, scale)[inside, inside], lr[inside, inside])
 
 
-def test_all_eight_symmetries_occur(pack):
-    originals = [pack.hr(n) for n, image in enumerate(pack.images) if image.split == "train"]
+def test_all_eight_symmetries_occur(dataset):
+    originals = [dataset.hr(n) for n, image in enumerate(dataset.images) if image.split == "train"]
     found = set()
     for k in range(64):
-        hr = crops(pack)[k][1].permute(1, 2, 0).numpy()
+        hr = crops(dataset)[k][1].permute(1, 2, 0).numpy()
         for number in range(8):
             turned = np.rot90(hr if number < 4 else hr.transpose(1, 0, 2), number % 4)
             if any(_contains(original, turned) for original in originals):
@@ -138,46 +138,46 @@ def _contains(picture, crop):
     )
 
 
-def test_validation_crops_are_the_middle_of_withheld_pictures(pack):
-    (number,) = (n for n, image in enumerate(pack.images) if image.split == "validation")
-    validation = ValidationCrops(pack, scale=2, crop_size=10)
+def test_validation_crops_are_the_middle_of_withheld_pictures(dataset):
+    (number,) = (n for n, image in enumerate(dataset.images) if image.split == "validation")
+    validation = ValidationCrops(dataset, scale=2, crop_size=10)
     assert len(validation) == 1
     lr, hr = (t.permute(1, 2, 0).numpy() for t in validation[0])
-    whole = pack.lr(number, 2)
+    whole = dataset.lr(number, 2)
     top, left = (whole.shape[0] - 10) // 2, (whole.shape[1] - 10) // 2
     assert_array_equal(lr, whole[top : top + 10, left : left + 10])
-    assert_array_equal(hr, pack.hr(number)[2 * top : 2 * top + 20, 2 * left : 2 * left + 20])
+    assert_array_equal(hr, dataset.hr(number)[2 * top : 2 * top + 20, 2 * left : 2 * left + 20])
 
 
-def test_all_pictures_smaller_than_a_crop_are_named(pack):
-    small = [image for image in pack.images if image.split == "train"][:2]
+def test_all_pictures_smaller_than_a_crop_are_named(dataset):
+    small = [image for image in dataset.images if image.split == "train"][:2]
     side = max(min(image.height, image.width) for image in small)
     with pytest.raises(DataError, match=r"are smaller than one training crop") as caught:
-        crops(pack, patch_sizes={2: 1, 3: side})
+        crops(dataset, patch_sizes={2: 1, 3: side})
     for image in small:
         assert f"{image.name} ({image.width} x {image.height})" in str(caught.value)
     assert "prepare.bad_images=skip" in str(caught.value)
 
 
-def test_pictures_smaller_than_a_crop_can_be_left_out(pack, caplog):
-    left = crops(pack, patch_sizes={2: 49}, bad_images="skip")
+def test_pictures_smaller_than_a_crop_can_be_left_out(dataset, caplog):
+    left = crops(dataset, patch_sizes={2: 49}, bad_images="skip")
     assert "left out: 1 of 3 training pictures" in caplog.text
     assert "picture0.png (100 x 96)" in caplog.text
-    others = [n for n, image in enumerate(pack.images) if image.split == "train"]
-    others.remove(next(n for n, image in enumerate(pack.images) if image.name == "picture0.png"))
+    others = [n for n, image in enumerate(dataset.images) if image.split == "train"]
+    others.remove(next(n for n, image in enumerate(dataset.images) if image.name == "picture0.png"))
     for k in range(8):
         hr = left[k][1].permute(1, 2, 0).numpy()
         turned = [
             np.rot90(side, number) for side in (hr, hr.transpose(1, 0, 2)) for number in range(4)
         ]
-        assert any(_contains(pack.hr(n), each) for n in others for each in turned)
+        assert any(_contains(dataset.hr(n), each) for n in others for each in turned)
     with pytest.raises(DataError, match="3 of 3 training pictures are smaller"):
-        crops(pack, patch_sizes={2: 500}, bad_images="skip")
+        crops(dataset, patch_sizes={2: 500}, bad_images="skip")
 
 
-def test_a_scale_that_was_not_prepared_is_named(pack):
+def test_a_scale_that_was_not_prepared_is_named(dataset):
     with pytest.raises(DataError, match=r"holds the scales \[2, 3\], not 4"):
-        crops(pack, patch_sizes={4: 16})
+        crops(dataset, patch_sizes={4: 16})
 
 
 MIXED = {2: 20, 3: 14}
@@ -197,20 +197,20 @@ def scales(dataset, batches, batch_size=8):
     return found
 
 
-def test_a_batch_has_one_scale_and_all_occur_equally_often(pack):
-    found = scales(crops(pack, patch_sizes=MIXED, num_samples=10_000), 200)
+def test_a_batch_has_one_scale_and_all_occur_equally_often(dataset):
+    found = scales(crops(dataset, patch_sizes=MIXED, num_samples=10_000), 200)
     # Within three standard deviations of a fair coin.
     assert abs(found.count(2) - 100) < 3 * (200 * 0.25) ** 0.5
     assert found[:100] != found[100:]
 
 
-def test_the_scale_of_a_batch_depends_on_nothing_but_seed_and_number(pack):
-    mixed = crops(pack, patch_sizes=MIXED, num_samples=10_000)
-    again = crops(pack, patch_sizes=MIXED, num_samples=400)
+def test_the_scale_of_a_batch_depends_on_nothing_but_seed_and_number(dataset):
+    mixed = crops(dataset, patch_sizes=MIXED, num_samples=10_000)
+    again = crops(dataset, patch_sizes=MIXED, num_samples=400)
     for k in (333, 8, 15):
         for mine, theirs in zip(mixed[k], again[k], strict=True):
             assert_array_equal(mine, theirs)
-    other = crops(pack, patch_sizes=MIXED, num_samples=400, seed=6)
+    other = crops(dataset, patch_sizes=MIXED, num_samples=400, seed=6)
     assert scales(mixed, 20) != scales(other, 20)
 
 
@@ -221,9 +221,9 @@ def test_the_scale_of_a_batch_depends_on_nothing_but_seed_and_number(pack):
         ({"patch_size": None, "hr_patch_size": 41}, {2: 20, 3: 14}),  # 40 and 42 in HR
     ],
 )
-def test_the_size_of_a_crop_is_that_of_lr_or_of_hr(pack, size, sides):
-    data = CropData(
-        pack,
+def test_the_size_of_a_crop_is_that_of_lr_or_of_hr(dataset, size, sides):
+    data = SRDataModule(
+        dataset,
         scale=2,
         scales=[2, 3],
         **size,

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from drnsr.data.folders import copy_pairs, copy_pictures, users_own
-from drnsr.data.packing import DataError
+from drnsr.data.prepared import DataError
 from tests.conftest import texture
 
 

@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from drnsr.data.leaks import Leak, LeakError, find_leaks
-from drnsr.data.preparation import pack_benchmark
+from drnsr.data.prepare import prepare_benchmark
 from drnsr.data.registry import fetch_registry
-from drnsr.imaging.files import read_image
+from drnsr.images.files import read_image
 from tests.conftest import PROJECT, benchmark_files
 
 
@@ -64,12 +64,12 @@ def real_pictures(tmp_path_factory):
     return folder
 
 
-def pack(pictures: dict[str, np.ndarray], folder: Path):
-    """A pack of the pictures, by their names without suffix."""
+def dataset(pictures: dict[str, np.ndarray], folder: Path):
+    """A dataset of the pictures, by their names without suffix."""
     folder.mkdir(parents=True)
     for name, pixels in pictures.items():
         Image.fromarray(pixels.squeeze()).save(folder / f"{name}.png")
-    return pack_benchmark(sorted(folder.iterdir()), folder / "pack", name=folder.name)
+    return prepare_benchmark(sorted(folder.iterdir()), folder / "dataset", name=folder.name)
 
 
 def pairs(leaks):
@@ -80,8 +80,10 @@ def pairs(leaks):
 def test_a_changed_copy_is_found_whichever_of_the_two_was_changed(change, real_pictures, tmp_path):
     files = [real_pictures / "sample_test" / name for name in ("camera.png", "chelsea.png")]
     pictures = {file.stem: read_image(file) for file in files}
-    originals = pack(pictures, tmp_path / "originals")
-    changed = pack({name: CHANGES[change](p) for name, p in pictures.items()}, tmp_path / "changed")
+    originals = dataset(pictures, tmp_path / "originals")
+    changed = dataset(
+        {name: CHANGES[change](p) for name, p in pictures.items()}, tmp_path / "changed"
+    )
     same = {(name, name) for name in pictures}
     assert pairs(find_leaks(changed, [originals])) == same
     assert pairs(find_leaks(originals, [changed])) == same
@@ -89,7 +91,7 @@ def test_a_changed_copy_is_found_whichever_of_the_two_was_changed(change, real_p
 
 def test_different_pictures_raise_no_alarm(real_pictures, tmp_path):
     training, benchmark = (
-        pack_benchmark(sorted((real_pictures / name).iterdir()), tmp_path / name, name=name)
+        prepare_benchmark(sorted((real_pictures / name).iterdir()), tmp_path / name, name=name)
         for name in ("sample", "sample_test")
     )
     assert find_leaks(training, [benchmark]) == []
@@ -99,7 +101,7 @@ def test_many_copies_of_one_picture_are_all_found(real_pictures, tmp_path):
     original = read_image(real_pictures / "sample_test" / "coffee.png")
     copies = {f"copy{n}": resized(original, factor) for n, factor in enumerate(np.arange(4, 9) / 8)}
     leaks = find_leaks(
-        pack(copies, tmp_path / "training"), [pack({"coffee": original}, tmp_path / "mine")]
+        dataset(copies, tmp_path / "training"), [dataset({"coffee": original}, tmp_path / "mine")]
     )
     assert pairs(leaks) == {(name, "coffee") for name in copies}
 
@@ -108,8 +110,8 @@ def test_what_a_leak_tells(real_pictures, tmp_path):
     original = read_image(real_pictures / "sample_test" / "chelsea.png")
     other = read_image(real_pictures / "sample_test" / "coffee.png")
     (leak,) = find_leaks(
-        pack({"cat": original[:, ::-1], "cup": other}, tmp_path / "training"),
-        [pack({"chelsea": original}, tmp_path / "cats")],
+        dataset({"cat": original[:, ::-1], "cup": other}, tmp_path / "training"),
+        [dataset({"chelsea": original}, tmp_path / "cats")],
     )
     assert (leak.training, leak.benchmark, leak.image) == ("cat.png", "cats", "chelsea.png")
     assert leak.mirrored
@@ -123,7 +125,7 @@ def test_pictures_without_detail_or_of_a_few_pixels_do_no_harm(tmp_path):
         "tiny": np.arange(12, dtype=np.uint8).reshape(2, 2, 3),
         "line": np.zeros((1, 700, 1), np.uint8),
     }
-    flat = pack(pictures, tmp_path / "flat")
+    flat = dataset(pictures, tmp_path / "flat")
     assert find_leaks(flat, [flat]) == []
     assert find_leaks(flat, []) == []
 
@@ -146,11 +148,11 @@ def bsds(mirror, part):
 
 @pytest.mark.slow
 def test_of_the_real_sets_only_the_woman_of_set5_is_in_bsds500(mirror, tmp_path):
-    training = pack_benchmark(
+    training = prepare_benchmark(
         bsds(mirror, "train") + bsds(mirror, "test"), tmp_path / "bsds", name="bsds"
     )
     benchmarks = [
-        pack_benchmark(
+        prepare_benchmark(
             [hr for hr, _ in benchmark_files(mirror, name, 2)], tmp_path / name, name=name
         )
         for name in ("Set5", "Set14")
@@ -168,7 +170,8 @@ def test_of_the_real_sets_only_the_woman_of_set5_is_in_bsds500(mirror, tmp_path)
 @pytest.mark.slow
 def test_the_halves_of_bsds500_share_no_picture(mirror, tmp_path):
     train, test = (
-        pack_benchmark(bsds(mirror, part), tmp_path / part, name=part) for part in ("train", "test")
+        prepare_benchmark(bsds(mirror, part), tmp_path / part, name=part)
+        for part in ("train", "test")
     )
     assert find_leaks(train, [test]) == []
 
@@ -177,8 +180,10 @@ def test_the_halves_of_bsds500_share_no_picture(mirror, tmp_path):
 @pytest.mark.parametrize("change", CHANGES)
 def test_changed_copies_of_bsds500_are_found_among_others(change, mirror, tmp_path):
     pictures = {file.stem: read_image(file) for file in bsds(mirror, "train")[::20]}
-    originals = pack(pictures, tmp_path / "originals")
-    changed = pack({name: CHANGES[change](p) for name, p in pictures.items()}, tmp_path / "changed")
+    originals = dataset(pictures, tmp_path / "originals")
+    changed = dataset(
+        {name: CHANGES[change](p) for name, p in pictures.items()}, tmp_path / "changed"
+    )
     found = pairs(find_leaks(originals, [changed]))
     assert found <= {(name, name) for name in pictures}
     # Small crops of a few pictures have no detail left after all the changes at once.

@@ -6,10 +6,10 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from drnsr.data.packing import DataError
 from drnsr.data.pairs import GivenPairs
-from drnsr.data.preparation import Checks, pack_training_set
-from drnsr.imaging.files import ImageError, read_image
+from drnsr.data.prepare import Checks, prepare_training_set
+from drnsr.data.prepared import DataError
+from drnsr.images.files import ImageError, read_image
 from tests.conftest import texture
 
 RANDOM = np.random.default_rng(0)
@@ -146,15 +146,15 @@ def test_the_pack_holds_the_users_low_resolution(tmp_path):
         written(tmp_path / "hr", f"{number}.png", original)
         written(tmp_path / "lr_x2", f"{number}x2.png", area_shrunk(original))
     written(tmp_path / "lr_x2", "1x2.png", texture(40, 45, seed=9))
-    pack = pack_training_set(
+    dataset = prepare_training_set(
         sorted((tmp_path / "hr").iterdir()),
-        tmp_path / "pack",
+        tmp_path / "dataset",
         name="mine",
         scales=[2],
         validation_fraction=0.1,
         low_resolution=pairs(tmp_path),
         checks=Checks("skip"),
     )
-    assert [image.name for image in pack.images] == ["0.png", "2.png"]
-    assert_array_equal(pack.lr(1, 2), read_image(tmp_path / "lr_x2/2x2.png"))
-    assert_array_equal(pack.hr(1), read_image(tmp_path / "hr/2.png"))
+    assert [image.name for image in dataset.images] == ["0.png", "2.png"]
+    assert_array_equal(dataset.lr(1, 2), read_image(tmp_path / "lr_x2/2x2.png"))
+    assert_array_equal(dataset.hr(1), read_image(tmp_path / "hr/2.png"))

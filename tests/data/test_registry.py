@@ -10,8 +10,8 @@ from numpy.testing import assert_array_equal
 
 from drnsr.data.archive import ArchiveError
 from drnsr.data.registry import FetchError, fetch_file, fetch_registry, read_registry
-from drnsr.imaging.files import read_image
-from drnsr.imaging.resize import crop_to_multiple
+from drnsr.images.files import read_image
+from drnsr.images.resize import crop_to_multiple
 from tests.conftest import PROJECT, benchmark_files
 from tests.data.conftest import answers
 

@@ -7,8 +7,8 @@ import torch
 from numpy.testing import assert_array_equal
 
 from drnsr.data.crops import TrainingCrops, turned
+from drnsr.data.datamodule import SRDataModule
 from drnsr.data.draws import Draws
-from drnsr.data.module import CropData
 from drnsr.data.resident import CropPositions, ResidentPixels
 from tests.training.runs import made, train
 
@@ -17,10 +17,10 @@ SIZES = {2: 16, 3: 11}
 STREAM = {"batch_size": 8, "seed": 5}
 
 
-def test_crops_cut_at_positions_are_those_of_the_dataset(pack):
-    crops = TrainingCrops(pack, patch_sizes=SIZES, num_samples=400, **STREAM)
-    positions = CropPositions(pack, patch_sizes=SIZES, draws=crops.draws)
-    pixels = ResidentPixels(pack, patch_sizes=SIZES, device=CPU)
+def test_crops_cut_at_positions_are_those_of_the_dataset(dataset):
+    crops = TrainingCrops(dataset, patch_sizes=SIZES, num_samples=400, **STREAM)
+    positions = CropPositions(dataset, patch_sizes=SIZES, draws=crops.draws)
+    pixels = ResidentPixels(dataset, patch_sizes=SIZES, device=CPU)
     scales = set()
     for first in range(0, 400, 8):
         numbers = range(first, first + 8)
@@ -33,16 +33,16 @@ def test_crops_cut_at_positions_are_those_of_the_dataset(pack):
     assert scales == {2, 3}
 
 
-def test_a_draw_is_what_numpy_and_albumentations_draw_from_its_counter(pack):
+def test_a_draw_is_what_numpy_and_albumentations_draw_from_its_counter(dataset):
     """Each with a generator of its own, as the documentation of both has it."""
-    training = [n for n, image in enumerate(pack.images) if image.split == "train"]
-    draws = Draws(pack, training, patch_sizes={2: 16}, **STREAM)
+    training = [n for n, image in enumerate(dataset.images) if image.split == "train"]
+    draws = Draws(dataset, training, patch_sizes={2: 16}, **STREAM)
     symmetry = A.D4()
     seen = set()
     for k in (0, 3, 1, 3, 77, *range(200, 260)):
         random = np.random.Generator(np.random.Philox(key=5, counter=k << 64))
         number = training[random.integers(len(training))]
-        rows, columns, _ = pack.lr(number, 2).shape
+        rows, columns, _ = dataset.lr(number, 2).shape
         top, left = (int(random.integers(side - 16 + 1)) for side in (rows, columns))
         symmetry.set_random_seed(int(random.integers(2**31)))
         grid = np.arange(36, dtype=np.uint8).reshape(6, 6)
@@ -57,17 +57,17 @@ def test_a_draw_is_what_numpy_and_albumentations_draw_from_its_counter(pack):
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_training_on_pixels_that_live_on_the_device_is_the_same_training(
-    pack, tmp_path, monkeypatch, workers
+    dataset, tmp_path, monkeypatch, workers
 ):
-    usual = made(train(pack, tmp_path / "usual"), tmp_path / "usual")
-    monkeypatch.setattr("drnsr.data.module.fits", lambda *_: True)
+    usual = made(train(dataset, tmp_path / "usual"), tmp_path / "usual")
+    monkeypatch.setattr("drnsr.data.datamodule.fits", lambda *_: True)
     folder = tmp_path / "resident"
-    assert made(train(pack, folder, workers=workers), folder) == usual
+    assert made(train(dataset, folder, workers=workers), folder) == usual
 
 
-def test_pixels_stay_on_the_cpu_where_the_device_has_no_memory_of_its_own(pack):
-    data = CropData(
-        pack,
+def test_pixels_stay_on_the_cpu_where_the_device_has_no_memory_of_its_own(dataset):
+    data = SRDataModule(
+        dataset,
         scale=2,
         scales=[2],
         patch_size=12,

@@ -5,10 +5,10 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from drnsr.data.packing import DataError
+from drnsr.data.prepared import DataError
 from drnsr.data.single import withhold, write_parts
 from drnsr.evaluation.protocol import get_protocol
-from drnsr.imaging.files import read_image
+from drnsr.images.files import read_image
 from tests.conftest import texture
 
 

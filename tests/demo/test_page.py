@@ -13,10 +13,10 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from skimage import data
 
-from drnsr.checkpoints.native import Origin, save_model
 from drnsr.demo.views import CROP_HEIGHT, CROP_WIDTH
 from drnsr.demo.work import MAX_BYTES
 from drnsr.networks import VDSR
+from drnsr.weights.native import Origin, save_model
 from tests.demo.browser import CHROMEDRIVER, CHROMIUM, PATIENCE, served, visitor
 
 pytestmark = [

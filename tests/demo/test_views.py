@@ -9,9 +9,9 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from drnsr.demo.views import CROP_HEIGHT, CROP_WIDTH, View, write_preview
-from drnsr.formats.picture import of_array
-from drnsr.imaging.resize import upscale
-from drnsr.inference.display import Shades
+from drnsr.images.picture import of_array
+from drnsr.images.resize import upscale
+from drnsr.reporting.display import Shades
 from tests.conftest import texture
 
 ALL = Shades(0.0, 1.0)

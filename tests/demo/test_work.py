@@ -8,15 +8,15 @@ import tifffile
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from drnsr.checkpoints.native import Origin, save_model
 from drnsr.cli import main
 from drnsr.demo import work
 from drnsr.demo.views import CROP_HEIGHT, CROP_WIDTH
 from drnsr.demo.work import RUNNING, Progress, StoppedError, enlarge, file_name, look
 from drnsr.errors import UserError
-from drnsr.imaging.resize import upscale
-from drnsr.inference.models import Models
+from drnsr.images.resize import upscale
 from drnsr.networks import VDSR
+from drnsr.upscale.models import Models
+from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 
 

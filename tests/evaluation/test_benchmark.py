@@ -3,60 +3,60 @@ import threading
 import numpy as np
 import pytest
 
-from drnsr.data.packing import DataError
-from drnsr.data.preparation import pack_benchmark
+from drnsr.data.prepare import prepare_benchmark
+from drnsr.data.prepared import DataError
 from drnsr.errors import SignalError
 from drnsr.evaluation.benchmark import Method, bicubic, measure
 from drnsr.evaluation.metrics import METRICS
 from drnsr.evaluation.protocol import ProtocolError, get_protocol
 from drnsr.evaluation.results import mean_row, read_rows, row_of, summary, write_rows
-from drnsr.imaging.resize import upscale
+from drnsr.images.resize import upscale
 
 PROTOCOL = get_protocol("paper_y")
 
 
 @pytest.fixture
-def pack(picture_folder, tmp_path):
-    return pack_benchmark(sorted(picture_folder.iterdir()), tmp_path / "pack", name="mine")
+def dataset(picture_folder, tmp_path):
+    return prepare_benchmark(sorted(picture_folder.iterdir()), tmp_path / "dataset", name="mine")
 
 
 def model(enlarge):
     return [bicubic(2, PROTOCOL), Method("model", enlarge)]
 
 
-def test_bicubic_gains_nothing_over_bicubic(pack):
+def test_bicubic_gains_nothing_over_bicubic(dataset):
     methods = model(lambda lr: upscale(lr, 2))
-    for measured in measure(pack, methods, scale=2, protocol=PROTOCOL):
+    for measured in measure(dataset, methods, scale=2, protocol=PROTOCOL):
         assert measured.results["model"].score == measured.results["bicubic"].score
         assert measured.lr.shape[0] * 2 == measured.hr.shape[0]
         assert measured.pixels == (measured.hr.shape[0] - 4) * (measured.hr.shape[1] - 4)
 
 
-def test_the_original_itself_is_infinitely_good(pack):
-    originals = iter([PROTOCOL.prepare(pack.hr(n), 2)[1] for n in range(4)])
-    for measured in measure(pack, model(lambda _: next(originals)), scale=2, protocol=PROTOCOL):
+def test_the_original_itself_is_infinitely_good(dataset):
+    originals = iter([PROTOCOL.prepare(dataset.hr(n), 2)[1] for n in range(4)])
+    for measured in measure(dataset, model(lambda _: next(originals)), scale=2, protocol=PROTOCOL):
         assert measured.results["model"].score.psnr == np.inf
         assert measured.results["model"].score.ssim == pytest.approx(1.0)
 
 
-def test_a_network_for_rgb_is_refused_where_lr_is_luma(pack):
+def test_a_network_for_rgb_is_refused_where_lr_is_luma(dataset):
     classic = get_protocol("classic_y")
     with pytest.raises(ProtocolError, match="classic_y: model takes RGB"):
-        next(measure(pack, model(lambda lr: lr), scale=2, protocol=classic))
+        next(measure(dataset, model(lambda lr: lr), scale=2, protocol=classic))
 
 
-def test_a_picture_too_small_to_measure_is_named(pack):
+def test_a_picture_too_small_to_measure_is_named(dataset):
     with pytest.raises(DataError, match=r"picture0\.png of mine has 100 x 96 pixels: too small"):
-        list(measure(pack, [bicubic(45, PROTOCOL)], scale=45, protocol=PROTOCOL))
+        list(measure(dataset, [bicubic(45, PROTOCOL)], scale=45, protocol=PROTOCOL))
 
 
-def test_rows_survive_their_file_and_the_mean_is_the_mean(pack, tmp_path):
+def test_rows_survive_their_file_and_the_mean_is_the_mean(dataset, tmp_path):
     def darker(lr):
         return upscale(lr, 2) // 2
 
     rows = [
         row_of("mine", measured)
-        for measured in measure(pack, model(darker), scale=2, protocol=PROTOCOL)
+        for measured in measure(dataset, model(darker), scale=2, protocol=PROTOCOL)
     ]
     write_rows(tmp_path / "rows.csv", rows)
     assert read_rows(tmp_path / "rows.csv") == rows
@@ -68,20 +68,22 @@ def test_rows_survive_their_file_and_the_mean_is_the_mean(pack, tmp_path):
 
 
 @pytest.mark.parametrize("protocol", ["paper_y", "classic_y", "rgb"])
-def test_threads_change_neither_order_nor_a_bit(pack, protocol):
+def test_threads_change_neither_order_nor_a_bit(dataset, protocol):
     protocol = get_protocol(protocol)
     methods, metrics = [bicubic(2, protocol)], list(METRICS.values())
     measured = [
-        list(measure(pack, methods, scale=2, protocol=protocol, metrics=metrics, workers=workers))
+        list(
+            measure(dataset, methods, scale=2, protocol=protocol, metrics=metrics, workers=workers)
+        )
         for workers in (1, 5)
     ]
     in_turn = []
-    for number in range(len(pack.images)):
-        lr, hr = protocol.prepare(pack.hr(number), 2)
+    for number in range(len(dataset.images)):
+        lr, hr = protocol.prepare(dataset.hr(number), 2)
         compared = protocol.compared_planes(methods[0].enlarge(lr), hr, 2)
         in_turn.append({metric.name: metric.compute(*compared) for metric in metrics})
     for pictures in measured:
-        assert [picture.name for picture in pictures] == [image.name for image in pack.images]
+        assert [picture.name for picture in pictures] == [image.name for image in dataset.images]
         assert [picture.results["bicubic"].values for picture in pictures] == in_turn
 
 
@@ -92,17 +94,17 @@ def test_threads_change_neither_order_nor_a_bit(pack, protocol):
         (DataError("wrong kind"), r"^model: picture2\.png of mine: wrong kind$"),
     ],
 )
-def test_what_goes_wrong_with_one_picture_is_one_line_that_names_it(pack, error, message):
+def test_what_goes_wrong_with_one_picture_is_one_line_that_names_it(dataset, error, message):
     enlarge = failing_at(2, error)
     with pytest.raises(DataError, match=message):
-        list(measure(pack, model(enlarge), scale=2, protocol=PROTOCOL))
+        list(measure(dataset, model(enlarge), scale=2, protocol=PROTOCOL))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SignalError("SIGTERM came", 15)])
-def test_an_interruption_stays_one_and_leaves_no_thread(pack, error):
+def test_an_interruption_stays_one_and_leaves_no_thread(dataset, error):
     before = threading.active_count()
     with pytest.raises(type(error)):
-        list(measure(pack, model(failing_at(1, error)), scale=2, protocol=PROTOCOL))
+        list(measure(dataset, model(failing_at(1, error)), scale=2, protocol=PROTOCOL))
     assert threading.active_count() == before
 
 

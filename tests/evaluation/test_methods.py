@@ -3,9 +3,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from drnsr.checkpoints.native import Origin, save_model
-from drnsr.data.packing import DataError
-from drnsr.data.preparation import pack_benchmark
+from drnsr.data.prepare import prepare_benchmark
+from drnsr.data.prepared import DataError
 from drnsr.evaluation.benchmark import measure
 from drnsr.evaluation.methods import (
     MethodError,
@@ -14,8 +13,9 @@ from drnsr.evaluation.methods import (
     pictures_method,
 )
 from drnsr.evaluation.protocol import get_protocol
-from drnsr.imaging.files import write_png
+from drnsr.images.files import write_png
 from drnsr.networks import DRNSR, VDSR
+from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 
 PROTOCOL = get_protocol("paper_y")
@@ -39,7 +39,7 @@ def test_a_model_of_another_scale_is_refused(tmp_path):
         model_method(tmp_path / "x3.safetensors", 2, "x3")
 
 
-def test_a_network_on_luma_is_measured_by_any_protocol_at_each_of_its_scales(pack, tmp_path):
+def test_a_network_on_luma_is_measured_by_any_protocol_at_each_of_its_scales(dataset, tmp_path):
     network = VDSR(scales=[2, 3], num_features=4, num_layers=3)
     for parameter in network.parameters():
         parameter.data.zero_()  # what is left is the bicubic enlargement
@@ -48,40 +48,40 @@ def test_a_network_on_luma_is_measured_by_any_protocol_at_each_of_its_scales(pac
         protocol = get_protocol(name)
         methods = [model_method(tmp_path / "vdsr.safetensors", scale, "vdsr")]
         methods.append(classical_method("bicubic", scale, protocol))
-        for measured in measure(pack, methods, scale=scale, protocol=protocol):
+        for measured in measure(dataset, methods, scale=scale, protocol=protocol):
             scores = [result.score for result in measured.results.values()]
             # On uint8 MATLAB's bicubic is rounded between its passes, and a network's is not.
             assert abs(scores[0].psnr - scores[1].psnr) < (0.001 if name == "classic_y" else 0.1)
 
 
 @pytest.fixture
-def pack(picture_folder, tmp_path):
-    return pack_benchmark(sorted(picture_folder.iterdir()), tmp_path / "pack", name="mine")
+def dataset(picture_folder, tmp_path):
+    return prepare_benchmark(sorted(picture_folder.iterdir()), tmp_path / "dataset", name="mine")
 
 
-def test_pictures_of_another_tool_are_measured_by_their_names(pack, tmp_path):
-    for number, image in enumerate(pack.images):
+def test_pictures_of_another_tool_are_measured_by_their_names(dataset, tmp_path):
+    for number, image in enumerate(dataset.images):
         # In another format and order of writing; the originals themselves.
-        write_png(tmp_path / "made" / f"{image.name}", pack.hr(number))
-    method = pictures_method(tmp_path / "made", pack, PROTOCOL)
-    for measured in measure(pack, [method], scale=2, protocol=PROTOCOL):
+        write_png(tmp_path / "made" / f"{image.name}", dataset.hr(number))
+    method = pictures_method(tmp_path / "made", dataset, PROTOCOL)
+    for measured in measure(dataset, [method], scale=2, protocol=PROTOCOL):
         assert measured.results[method.name].score.psnr == np.inf
 
 
-def test_two_pictures_of_one_name_are_named(pack, tmp_path):
-    for image in pack.images:
+def test_two_pictures_of_one_name_are_named(dataset, tmp_path):
+    for image in dataset.images:
         write_png(tmp_path / "made" / image.name, texture(10, 10))
     (tmp_path / "made" / "picture1.jpg").write_bytes(b"which of the two?")
     with pytest.raises(MethodError, match=r"picture1\.jpg and .*picture1\.png have one name"):
-        pictures_method(tmp_path / "made", pack, PROTOCOL)
+        pictures_method(tmp_path / "made", dataset, PROTOCOL)
 
 
-def test_missing_pictures_and_wrong_sizes_are_named(pack, tmp_path):
+def test_missing_pictures_and_wrong_sizes_are_named(dataset, tmp_path):
     write_png(tmp_path / "made" / "picture0.png", texture(10, 10))
     with pytest.raises(MethodError, match=r"no picture for picture1\.png, picture2\.png"):
-        pictures_method(tmp_path / "made", pack, PROTOCOL)
+        pictures_method(tmp_path / "made", dataset, PROTOCOL)
     for number in (1, 2, 3):
         write_png(tmp_path / "made" / f"picture{number}.png", texture(10, 10))
-    method = pictures_method(tmp_path / "made", pack, PROTOCOL)
+    method = pictures_method(tmp_path / "made", dataset, PROTOCOL)
     with pytest.raises(DataError, match=r"picture0\.png of mine: 10 x 10 pixels of 3 channels"):
-        next(measure(pack, [method], scale=2, protocol=PROTOCOL))
+        next(measure(dataset, [method], scale=2, protocol=PROTOCOL))

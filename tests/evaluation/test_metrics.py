@@ -10,8 +10,8 @@ from torchmetrics.functional.image import (
 )
 
 from drnsr.evaluation.metrics import METRICS, MetricError, get_metrics, psnr, ssim, vif
-from drnsr.imaging.colour import luma
-from drnsr.imaging.resize import crop_to_multiple, downscale, upscale
+from drnsr.images.colour import luma
+from drnsr.images.resize import crop_to_multiple, downscale, upscale
 from tests.conftest import texture
 
 PLANE = luma(texture(64, 80))[:, :, None]

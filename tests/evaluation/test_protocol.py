@@ -5,10 +5,10 @@ import csv
 import numpy as np
 import pytest
 
-from drnsr.data.preparation import pack_benchmark
+from drnsr.data.prepare import prepare_benchmark
 from drnsr.evaluation.benchmark import bicubic, mean_score, measure
 from drnsr.evaluation.protocol import PROTOCOLS, Protocol, ProtocolError, get_protocol
-from drnsr.imaging.resize import downscale
+from drnsr.images.resize import downscale
 from tests.conftest import PROJECT, benchmark_files, texture
 
 GRAY = {"gray": "as_luma"}
@@ -50,8 +50,8 @@ def known_numbers():
 
 def measure_bicubic(mirror, tmp_path, name, scale, protocol):
     originals = [hr for hr, _ in benchmark_files(mirror, name, scale)]
-    pack = pack_benchmark(originals, tmp_path, name=name)
-    measured = list(measure(pack, [bicubic(scale, protocol)], scale=scale, protocol=protocol))
+    dataset = prepare_benchmark(originals, tmp_path, name=name)
+    measured = list(measure(dataset, [bicubic(scale, protocol)], scale=scale, protocol=protocol))
     scores = [picture.results["bicubic"].score for picture in measured]
     return mean_score(scores, [picture.pixels for picture in measured], protocol)
 

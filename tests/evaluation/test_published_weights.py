@@ -4,11 +4,11 @@ from statistics import fmean
 
 import pytest
 
-from drnsr.checkpoints.loading import load_network
-from drnsr.data.preparation import pack_benchmark
+from drnsr.data.prepare import prepare_benchmark
 from drnsr.evaluation.benchmark import measure
 from drnsr.evaluation.methods import network_method
 from drnsr.evaluation.protocol import Protocol
+from drnsr.weights.loading import load_network
 from tests.conftest import MIRROR, benchmark_files
 
 VDSR_WEIGHTS = MIRROR.parent / "reference" / "weights" / "vdsr_pytorch-vdsr_state_dict.pth"
@@ -28,8 +28,10 @@ def vdsr():
 @pytest.mark.parametrize(("scale", "published"), [(2, 37.6526), (3, 33.7733), (4, 31.4530)])
 def test_vdsr_on_set5(vdsr, mirror, tmp_path, scale, published):
     files = [hr for hr, _ in benchmark_files(mirror, "Set5", scale)]
-    pack = pack_benchmark(files, tmp_path / "pack", name="set5")
+    dataset = prepare_benchmark(files, tmp_path / "dataset", name="set5")
     protocol = Protocol("float_y", computed_on="y", lr="float", sr="float", resize_border="mirror")
-    measured = measure(pack, [network_method(vdsr, scale, "vdsr")], scale=scale, protocol=protocol)
+    measured = measure(
+        dataset, [network_method(vdsr, scale, "vdsr")], scale=scale, protocol=protocol
+    )
     psnr = fmean(picture.results["vdsr"].score.psnr for picture in measured)
     assert psnr == pytest.approx(published, abs=0.001)

@@ -3,10 +3,10 @@
 import pytest
 from PIL import Image
 
-from drnsr.data.preparation import pack_benchmark
+from drnsr.data.prepare import prepare_benchmark
 from drnsr.evaluation.benchmark import Score
 from drnsr.evaluation.published import find_published, published_rows
-from drnsr.evaluation.verify import Comparison, VerifyError, check_ruler, compare_bicubic
+from drnsr.evaluation.verify import Comparison, VerifyError, check_bicubic, compare_bicubic
 from tests.conftest import benchmark_files
 
 
@@ -15,10 +15,10 @@ from tests.conftest import benchmark_files
 def test_bicubic_is_the_published_one(mirror, tmp_path, name, scale):
     # From the files of scale 2 alone, as conf/benchmark has it.
     originals = [hr for hr, _ in benchmark_files(mirror, name, 2)]
-    row = compare_bicubic("set", pack_benchmark(originals, tmp_path, name="set"), name, scale)
+    row = compare_bicubic("set", prepare_benchmark(originals, tmp_path, name="set"), name, scale)
     assert row is not None
     assert row.agrees
-    check_ruler(row)
+    check_bicubic(row)
 
 
 @pytest.mark.slow
@@ -27,11 +27,11 @@ def test_pictures_that_were_touched_are_found_out(mirror, tmp_path):
         (tmp_path / "touched").mkdir(exist_ok=True)
         Image.open(hr).save(tmp_path / "touched" / f"{number}.jpg", quality=90)
     pictures = sorted((tmp_path / "touched").iterdir())
-    pack = pack_benchmark(pictures, tmp_path / "pack", name="set5")
-    row = compare_bicubic("set5", pack, "Set5", 2)
+    dataset = prepare_benchmark(pictures, tmp_path / "dataset", name="set5")
+    row = compare_bicubic("set5", dataset, "Set5", 2)
     assert row is not None
     with pytest.raises(VerifyError, match=r"set5: bicubic is .* published is 33\.66 dB / 0\.9299"):
-        check_ruler(row)
+        check_bicubic(row)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_the_tolerance(psnr, ssim, agrees):
 
 
 def test_what_is_not_published_is_not_compared(tmp_path, picture_folder):
-    pack = pack_benchmark(sorted(picture_folder.iterdir()), tmp_path / "pack", name="mine")
-    assert compare_bicubic("mine", pack, "Set5", 7) is None
+    dataset = prepare_benchmark(sorted(picture_folder.iterdir()), tmp_path / "dataset", name="mine")
+    assert compare_bicubic("mine", dataset, "Set5", 7) is None
 
 
 def test_every_published_number_has_a_source_and_a_plausible_value():

@@ -20,14 +20,14 @@ from omegaconf.errors import OmegaConfBaseException
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from drnsr.checkpoints.loading import load_foreign, load_network
-from drnsr.checkpoints.native import Origin, load_model, save_model
-from drnsr.config import check, compose_graph
+from drnsr.config.compose import check, compose_graph
 from drnsr.data.registry import read_registry
 from drnsr.errors import UserError
-from drnsr.formats.reading import open_picture
-from drnsr.imaging.files import FORMATS, read_image
+from drnsr.images.files import FORMATS, read_image
+from drnsr.images.reading import open_picture
 from drnsr.networks import DRNSR, VDSR
+from drnsr.weights.loading import load_foreign, load_network
+from drnsr.weights.native import Origin, load_model, save_model
 from tests.conftest import PROJECT, texture
 
 pytestmark = [

@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from drnsr.checkpoints.native import Origin, load_model, save_model
 from drnsr.cli import main
 from drnsr.inference.engine import NotFiniteError, TorchEngine
 from drnsr.networks import DRNSR
+from drnsr.weights.native import Origin, load_model, save_model
 from tests.conftest import texture
 
 

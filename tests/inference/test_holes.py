@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import tifffile
 
-from drnsr.formats.picture import of_array
-from drnsr.formats.reading import open_picture
-from drnsr.inference.models import Target
-from tests.formats.conftest import bicubic, bicubic_model, enlarged, far  # noqa: F401 (fixtures)
+from drnsr.images.picture import of_array
+from drnsr.images.reading import open_picture
+from drnsr.upscale.models import OutputSize
+from tests.images.conftest import bicubic, bicubic_model, enlarged, far  # noqa: F401 (fixtures)
 
 LEVEL = 120.0
 
@@ -34,7 +34,9 @@ VALUES = [np.nan, np.inf, -np.inf, LOWEST, -LOWEST, 1e30, -1e38]
 @pytest.mark.parametrize("value", VALUES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
-    "target", [Target(scale=2), Target(factor=1.5), Target(size=(77, 41))], ids=["2", "1.5", "size"]
+    "target",
+    [OutputSize(scale=2), OutputSize(factor=1.5), OutputSize(size=(77, 41))],
+    ids=["2", "1.5", "size"],
 )
 def test_what_floats_say_of_nothing(enlarged, tmp_path, value, dtype, target):  # noqa: F811
     before = ground(dtype, value)
@@ -64,7 +66,7 @@ def test_declared_nodata_at_any_size(enlarged, tmp_path, factor):  # noqa: F811
     before = ground(np.int16, 121)  # the next value, which rounding could give by chance
     before[30:, 5:] = np.random.default_rng(0).choice(np.int16([119, 120, 122, 123]), (10, 45))
     tifffile.imwrite(tmp_path / "a.tif", before, extratags=[(42113, 2, 4, b"121\0", True)])
-    made = tifffile.imread(enlarged(tmp_path / "a.tif", "b.tif", Target(factor=factor)))
+    made = tifffile.imread(enlarged(tmp_path / "a.tif", "b.tif", OutputSize(factor=factor)))
     assert np.array_equal(made == 121, nearest(before == 121, *made.shape))
 
 

@@ -11,10 +11,9 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
-from drnsr.checkpoints.native import ModelFileError, Origin, save_model
 from drnsr.cli import main
 from drnsr.hashing import file_sha256
-from drnsr.imaging.files import read_image
+from drnsr.images.files import read_image
 from drnsr.inference import backends
 from drnsr.inference.backends import quickest
 from drnsr.inference.engine import DeviceError, PrecisionError, TorchEngine
@@ -23,6 +22,7 @@ from drnsr.inference.exported import KEY, describe
 from drnsr.inference.onnx_engine import OnnxEngine
 from drnsr.inference.upscaler import Upscaler
 from drnsr.networks import DRNSR, VDSR, RRDBNet
+from drnsr.weights.native import ModelFileError, Origin, save_model
 from tests.conftest import texture
 from tests.networks.building import wake
 
@@ -47,7 +47,7 @@ def small():
     return wake(DRNSR(scale=2, num_features=4, num_blocks=1))
 
 
-def told_of(*arguments):
+def mentions(*arguments):
     with pytest.raises(SystemExit) as caught:
         main(list(map(str, arguments)))
     assert "\n" not in str(caught.value.code)
@@ -91,7 +91,7 @@ def test_a_file_from_elsewhere_is_refused():
         [helper.make_node("Identity", ["lr"], ["sr"])], "g", [picture], [result]
     )
     onnx.save(helper.make_model(graph), "theirs.onnx")
-    told = told_of("upscale", "a.png", "--model", "theirs.onnx", "--out", "out")
+    told = mentions("upscale", "a.png", "--model", "theirs.onnx", "--out", "out")
     assert told.startswith("error: theirs.onnx: was not exported by drnsr")
     assert not Path("out").exists()
 
@@ -138,9 +138,9 @@ def test_what_it_cannot_be_run_with_is_told():
     with pytest.raises(PrecisionError, match=r"precision bf16: model\.onnx runs in fp32"):
         OnnxEngine(path, precision="bf16")
     asked = ("upscale", "a.png", "--out", "out", "--model")
-    assert "is exported, and runs in onnxruntime" in told_of(*asked, path, "--backend", "torch")
+    assert "is exported, and runs in onnxruntime" in mentions(*asked, path, "--backend", "torch")
     Path("model.pt2").touch()
-    assert "model.pt2: to load such a file is to run" in told_of(*asked, "model.pt2")
+    assert "model.pt2: to load such a file is to run" in mentions(*asked, "model.pt2")
 
 
 OUT_OF_MEMORY = """
@@ -186,7 +186,7 @@ def test_onnxruntime_instead_of_torch(precision, caplog):
 def test_onnxruntime_lacks_what_torch_has():
     save_model(Path("model.safetensors"), small(), Origin())
     chosen = ("upscale", "a.png", "--model", "model.safetensors", "--out", "out", "--backend")
-    told = told_of(*chosen, "onnxruntime", "--precision", "bf16")
+    told = mentions(*chosen, "onnxruntime", "--precision", "bf16")
     assert told == "error: precision bf16: onnxruntime runs in fp32, fp16"
     with pytest.raises(DeviceError, match="device cuda: onnxruntime is run on the CPU alone"):
         backends.in_onnxruntime(small(), Path("model.safetensors"), 2, "cuda", "fp32")
@@ -235,7 +235,7 @@ def test_without_onnxruntime_the_fastest_is_torch(caplog, monkeypatch):
 def test_without_onnxruntime_an_exported_file_is_not_run(monkeypatch):
     path = exported(small())
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    told = told_of("upscale", "a.png", "--model", path, "--out", "out")
+    told = mentions("upscale", "a.png", "--model", path, "--out", "out")
     assert told == "error: onnx and onnxruntime are needed: pip install 'drnsr[export]'"
 
 

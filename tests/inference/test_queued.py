@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from drnsr.formats.picture import of_array
+from drnsr.images.picture import of_array
 from drnsr.inference.engine import TorchEngine
 from drnsr.inference.tiling import SMALLEST, Tiling
 from drnsr.networks import EDSR, VDSR

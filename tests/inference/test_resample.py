@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drnsr.imaging.resize import downscale, upscale
+from drnsr.images.resize import downscale, upscale
 from drnsr.inference.resample import resampled
 from tests.conftest import texture
 

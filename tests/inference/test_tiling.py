@@ -6,7 +6,7 @@ import torch
 from numpy.testing import assert_allclose
 from torch import nn
 
-from drnsr.formats.picture import of_array
+from drnsr.images.picture import of_array
 from drnsr.inference.engine import MemoryShortageError, TorchEngine
 from drnsr.inference.tiling import SMALLEST, Tiling, TooLittleMemoryError
 from drnsr.networks import DRNSR, VDSR, Network, RRDBNet

@@ -4,12 +4,12 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from skimage.color import rgb2ycbcr
 
-from drnsr.checkpoints.native import Origin, save_model
 from drnsr.errors import UserError
-from drnsr.imaging.resize import upscale
+from drnsr.images.resize import upscale
 from drnsr.inference.engine import TorchEngine
 from drnsr.inference.upscaler import Upscaler
 from drnsr.networks import DRNSR, VDSR
+from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 
 

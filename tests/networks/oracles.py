@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from drnsr.imaging.resize import upscale
+from drnsr.images.resize import upscale
 
 
 def matlab_bicubic(pictures, scale, border="replicate"):

@@ -11,13 +11,13 @@ from omegaconf import OmegaConf
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from drnsr.checkpoints.native import Origin, load_model, read_info, save_model
 from drnsr.inference.engine import TorchEngine
 from drnsr.inference.export import export_onnx
 from drnsr.inference.exported import describe
 from drnsr.inference.upscaler import Upscaler
-from drnsr.training.ema import EMA
-from drnsr.training.module import PixelTraining
+from drnsr.training.callbacks.ema import EMA
+from drnsr.training.module import SRModule
+from drnsr.weights.native import Origin, load_model, read_info, save_model
 from tests.conftest import texture
 from tests.networks.building import CONF, MODELS, build, wake
 
@@ -198,7 +198,7 @@ def test_averaging_changes_no_name(model):
 
 
 def training(network):
-    return PixelTraining(
+    return SRModule(
         network,
         loss=nn.L1Loss(),
         optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1e-4),

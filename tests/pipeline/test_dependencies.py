@@ -4,7 +4,7 @@ import grimp
 import pytest
 import yaml
 
-from drnsr.checkpoints.fingerprint import TRAINING_CODE
+from drnsr.weights.fingerprint import TRAINING_CODE
 from pipelines.train import TRAINING_PARAMS
 from tests.conftest import PROJECT
 
@@ -16,6 +16,7 @@ NO_INPUT = {
     "drnsr.atomic",
     "drnsr.errors",
     "drnsr.locks",
+    "drnsr.project",
     "drnsr.reporting.costs",
     "pipelines",
     "pipelines.app",
@@ -61,5 +62,5 @@ def test_training_is_rerun_for_what_its_fingerprint_covers():
     deps = {dep for dep in STAGES["train"]["deps"] if dep.startswith("src/")}
     assert deps == {f"src/drnsr/{place}" for place in TRAINING_CODE}
     params = STAGES["train"]["params"][0]["resolved.yaml"]
-    # The data set's name is in the pack, whose fingerprint is another part.
+    # The data set's name is in the dataset, whose fingerprint is another part.
     assert set(params) == {*TRAINING_PARAMS, "data.name"}

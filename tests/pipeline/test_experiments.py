@@ -15,17 +15,18 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from torch.utils.data import DataLoader
 
-from drnsr.checkpoints.native import load_model, read_info
-from drnsr.config import CONF, check
+from drnsr.config.compose import check
 from drnsr.data.crops import ValidationCrops
-from drnsr.data.packing import Pack
-from drnsr.data.preparation import pack_training_set
-from drnsr.imaging.files import write_png
-from drnsr.training.fit import seed_everything
-from drnsr.training.module import PixelTraining
+from drnsr.data.prepare import prepare_training_set
+from drnsr.data.prepared import PreparedDataset
+from drnsr.images.files import write_png
+from drnsr.project import CONF
+from drnsr.training.module import SRModule
+from drnsr.training.trainer import seed_everything
+from drnsr.weights.native import load_model, read_info
 from pipelines.train import train
-from tests.checkpoints.foreign_networks import EDSRPyTorch
 from tests.conftest import SMALL, texture
+from tests.weights.foreign_networks import EDSRPyTorch
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 
@@ -84,7 +85,7 @@ BASICSR = {
         "gan.weights.adversarial": 5e-3,
     },
 }
-OF_BOTH = {"trainer.ema_decay": 0.999, "loader.hr_patch_size": 128, "loader.batch_size": 16}
+OF_BOTH = {"trainer.ema_decay": 0.999, "datamodule.hr_patch_size": 128, "datamodule.batch_size": 16}
 
 
 @pytest.mark.parametrize("experiment", BASICSR)
@@ -97,14 +98,14 @@ def test_esrgan_has_the_options_of_its_authors_code(experiment):
 # What each of the sweep is there to change.
 SWEPT = {
     "sweep_adam": "optimizer",
-    "sweep_batch_16": "loader.batch_size",
+    "sweep_batch_16": "datamodule.batch_size",
     "sweep_deep": "model.network",
     "sweep_fp32": "trainer.precision",
     "sweep_linear": "scheduler._target_",
     "sweep_mse": "loss",
     "sweep_no_skip": "model",
     "sweep_no_warmup": "scheduler.warmup_steps",
-    "sweep_patch_48": "loader.patch_size",
+    "sweep_patch_48": "datamodule.patch_size",
     "sweep_rate_double": "optimizer.lr",
     "sweep_rate_half": "optimizer.lr",
     "sweep_seed": "seed",
@@ -144,7 +145,7 @@ def prepared_textures(root, number_of_pictures, size, *, validation):
     for number in range(number_of_pictures):
         pictures.append(root / f"pictures/{number}.png")
         write_png(pictures[-1], texture(*size, seed=number))
-    pack_training_set(
+    prepare_training_set(
         pictures,
         root / "data/prepared/train",
         name="sample",
@@ -185,7 +186,7 @@ def recipe(experiment):
     config = composed(f"experiment={experiment}")
     trainer, scheduler = config.trainer, {**config.scheduler, "total_steps": None}
     chosen = [config.optimizer, scheduler, config.loss, config.gan, config.clipping]
-    several = len(config.loader.scales) > 1
+    several = len(config.datamodule.scales) > 1
     network = config.model.network._target_
     return str([network, *chosen, trainer.precision, trainer.ema_decay, several])
 
@@ -214,25 +215,23 @@ def for_sixty_steps(experiment):
     if experiment != "vdsr":
         network.update({name: min(network[name], sizes[name]) for name in network if name in sizes})
     config.data.name = "sample"
-    config.loader.update({"patch_size": None, "hr_patch_size": 32, "batch_size": 8})
+    config.datamodule.update({"patch_size": None, "hr_patch_size": 32, "batch_size": 8})
     config.trainer.update({"max_steps": 60, "validate_every": 60, "log_every": 1, "threads": 1})
     if config.gan is not None:
         config.gan.discriminator.update({"input_size": 32, "num_features": 8})
         config.gan.features.weights = None
-        config.loader.batch_size = 2  # VGG19 is large
+        config.datamodule.batch_size = 2  # VGG19 is large
     return config
 
 
 def psnr_of(network, config):
     """The mean over the validation crops, as the training measures it."""
     crops = ValidationCrops(
-        Pack.open(Path("data/prepared/train")),
+        PreparedDataset.open(Path("data/prepared/train")),
         scale=config.scale,
-        crop_size=config.loader.validation_crop,
+        crop_size=config.datamodule.validation_crop,
     )
-    module = PixelTraining(
-        network, loss=nn.L1Loss(), optimizer=None, scheduler=None, channels_last=True
-    )
+    module = SRModule(network, loss=nn.L1Loss(), optimizer=None, scheduler=None, channels_last=True)
     trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
     trainer.validate(module, DataLoader(crops), verbose=False)
     return float(trainer.callback_metrics["val_psnr"])

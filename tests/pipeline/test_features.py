@@ -9,8 +9,8 @@ import torch
 from omegaconf import OmegaConf
 
 from drnsr.data.download import FetchError
-from pipelines.features import FeaturesError, check_features_file, features_file
 from pipelines.fetch import fetch
+from pipelines.perceptual_weights import FeaturesError, check_features_file, features_file
 from pipelines.train import train
 from tests.conftest import PROJECT
 

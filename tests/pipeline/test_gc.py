@@ -3,7 +3,7 @@
 import pytest
 
 from drnsr.locks import sole_process
-from drnsr.training.checkpoints import mark_finished
+from drnsr.training.callbacks.checkpoint import mark_finished
 from pipelines.gc import collect
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drnsr.checkpoints.native import load_model, read_info, save_model
 from drnsr.hashing import file_sha256
+from drnsr.weights.native import load_model, read_info, save_model
 from tests.pipeline.conftest import Project
 
 STAGES = ["config", "fetch", "prepare", "train", "evaluate", "verify", "report"]
@@ -135,7 +135,7 @@ def test_only_what_can_change_is_run_again(another):
     assert smaller == retrained
     assert changed_by(scale=3) == ["train", "evaluate", "verify", "report"]
     another.choose(scale=None, set={})
-    conf = another.root / "conf/loader/crops.yaml"
+    conf = another.root / "conf/datamodule/crops.yaml"
     conf.write_text(conf.read_text().replace("batch_size: 16", "batch_size: 8"))
     assert "config" in changed_stages(another)
     after_conf = another.ran(another.run("dvc", "repro"))

@@ -6,8 +6,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from drnsr.data.packing import Pack
-from drnsr.imaging.files import read_image
+from drnsr.data.prepared import PreparedDataset
+from drnsr.images.files import read_image
 from drnsr.locks import sole_process
 from tests.conftest import texture
 from tests.pipeline.conftest import Project
@@ -132,7 +132,7 @@ def own_pairs(project, *, count=3):
 def test_the_users_own_pairs_a_change_in_them_and_a_wrong_partner(project):
     own_pairs(project)
     project.run("dvc", "repro", "prepare")
-    low = Pack.open(project.root / "data/prepared/train").lr(0, 2)
+    low = PreparedDataset.open(project.root / "data/prepared/train").lr(0, 2)
     assert_array_equal(low, read_image(project.root / "data/own/lr_x2/0x2.png"))
     assert project.ran(project.run("dvc", "repro", "prepare")) == []
     wrong = Image.fromarray(texture(100, 100, seed=9))

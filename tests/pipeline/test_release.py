@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from drnsr.checkpoints.native import Origin, read_info, save_model
-from drnsr.config import check, compose_choices
+from drnsr.config.compose import check, compose_choices
 from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
 from drnsr.networks import DRNSR
+from drnsr.weights.native import Origin, read_info, save_model
 from pipelines.costs import MODEL_FILE, TRAINING_FILE, write_cost
 from pipelines.release import release
 

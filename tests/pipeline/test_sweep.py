@@ -6,11 +6,11 @@ import subprocess
 
 import pytest
 
-from drnsr.checkpoints.native import load_model
-from drnsr.data.packing import Pack
+from drnsr.data.prepared import PreparedDataset
 from drnsr.evaluation.benchmark import mean_score, measure
 from drnsr.evaluation.methods import network_method
 from drnsr.evaluation.protocol import get_protocol
+from drnsr.weights.native import load_model
 
 
 @pytest.fixture
@@ -35,11 +35,11 @@ def test_runs_that_start_together_end_in_folders_of_their_own(prepared):
     folders = sorted(prepared.root.glob("outputs/*/*"))
     assert len(folders) == 2
     protocol = get_protocol("paper_y")
-    pack = Pack.open(prepared.root / "data/prepared/benchmarks/sample_test")
+    dataset = PreparedDataset.open(prepared.root / "data/prepared/benchmarks/sample_test")
     for folder in folders:
         network = load_model(folder / "models/model.safetensors")
         method = network_method(network, 2, "model", "cpu")
-        measured = list(measure(pack, [method], scale=2, protocol=protocol))
+        measured = list(measure(dataset, [method], scale=2, protocol=protocol))
         scores = [picture.results["model"].score for picture in measured]
         mean = mean_score(scores, [picture.pixels for picture in measured], protocol)
         told = json.loads((folder / "metrics/benchmark.json").read_text())["sample_test"]
@@ -79,12 +79,12 @@ def test_a_job_that_fails_does_not_take_the_others_down(prepared):
     from mlflow import MlflowClient
 
     result = prepared.run(
-        *("python", "-m", "pipelines.train", "-m", "loader.patch_size=400,16"),
+        *("python", "-m", "pipelines.train", "-m", "datamodule.patch_size=400,16"),
         *("experiment=smoke", "trainer.max_steps=2"),
         fails=True,
     )
     assert "error: " in result.stderr
-    assert "loader.patch_size" in result.stderr
+    assert "datamodule.patch_size" in result.stderr
     assert "Traceback" not in result.stderr
     (done,) = prepared.root.glob("multirun/*/*/[0-9]/models/model.safetensors")
     assert done.parts[-3] == "1"
@@ -153,7 +153,11 @@ def test_the_second_stage_of_esrgan_trains_without_any_download(prepared):
         *("python", "-m", "pipelines.train", "experiment=esrgan_x4", "hydra.run.dir=run"),
         *("data=sample", "benchmark=sample_test", "gan.features.weights=null", "logger=none"),
         *(f"model.network.{name}={value}" for name, value in small.items()),
-        *("gan.discriminator.num_features=4", "loader.hr_patch_size=32", "loader.batch_size=2"),
+        *(
+            "gan.discriminator.num_features=4",
+            "datamodule.hr_patch_size=32",
+            "datamodule.batch_size=2",
+        ),
         *("trainer.max_steps=4", "trainer.validate_every=2", "trainer.log_every=2"),
     )
     made = prepared.root / "run"

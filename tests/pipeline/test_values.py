@@ -10,17 +10,22 @@ from lightning.fabric.connector import _PRECISION_INPUT
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from omegaconf import OmegaConf
 
-from drnsr.checkpoints.native import load_model
-from drnsr.config import check
+from drnsr.config.compose import check
 from drnsr.errors import UserError
 from drnsr.training.precision import HardwareError, check_hardware
+from drnsr.weights.native import load_model
 from pipelines.train import train
 from tests.pipeline.test_experiments import composed, prepared, shrunk
 
 __all__ = ["prepared"]  # a fixture
 
 TINY = (
-    *("debug=fast", "loader.batch_size=2", "loader.validation_crop=16", "trainer.accelerator=cpu"),
+    *(
+        "debug=fast",
+        "datamodule.batch_size=2",
+        "datamodule.validation_crop=16",
+        "trainer.accelerator=cpu",
+    ),
     *("checkpoints.keep=1", "trainer.threads=1"),
 )
 
@@ -162,7 +167,7 @@ def test_each_number_at_its_extremes_is_taken_or_refused():
 
 
 TRAINED = (
-    *("seed", "optimizer", "scheduler", "clipping", "loss", "loader", "trainer", "checkpoints"),
+    *("seed", "optimizer", "scheduler", "clipping", "loss", "datamodule", "trainer", "checkpoints"),
     *("model", "prepare"),
 )
 

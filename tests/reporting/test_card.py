@@ -7,7 +7,7 @@ import yaml
 from markdown_it import MarkdownIt
 from omegaconf import OmegaConf
 
-from drnsr.config import check, compose_choices
+from drnsr.config.compose import check, compose_choices
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, summary
 from drnsr.reporting.card import model_card

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from drnsr.evaluation.benchmark import Measured, Result
-from drnsr.imaging.resize import downscale, upscale
+from drnsr.images.resize import downscale, upscale
 from drnsr.reporting.pictures import comparison, hardest_crop, write_comparison
 from tests.conftest import texture
 

@@ -22,13 +22,13 @@ import torch
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from drnsr.checkpoints.native import Origin, save_model
 from drnsr.inference.upscaler import Upscaler
 from drnsr.networks import DRNSR
-from drnsr.tracking.registry import crown, register
+from drnsr.tracking.registry import register, set_champion
 from drnsr.tracking.runs import begin_run, describe_run, log_model
 from drnsr.tracking.serving import PictureModel, RequestError
 from drnsr.tracking.store import experiment_id, open_store
+from drnsr.weights.native import Origin, save_model
 from tests.conftest import free_port, texture
 
 
@@ -124,7 +124,7 @@ def test_a_copy_of_the_code_that_was_not_installed_serves_as_well(served, monkey
     def not_installed(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("drnsr.inference.provenance.version", not_installed)
+    monkeypatch.setattr("drnsr.upscale.provenance.version", not_installed)
     (png,) = served(GOOD)["image"]
     assert json.loads(Image.open(io.BytesIO(png)).text["drnsr"])["version"] == "unknown"
 
@@ -146,7 +146,7 @@ def server(model_file, empty_database, tmp_path_factory):
         run = describe_run(config, {"train": "f" * 64}, "a training")
         run_id = begin_run(store, experiment_id(store, "test"), run)
         log_model(store, run_id, model_file, GOOD)
-        crown(register("drnsr-x2", run_id, "a card"))
+        set_champion(register("drnsr-x2", run_id, "a card"))
         command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
         process = subprocess.Popen(
             [*command, "-m", "models:/drnsr-x2@champion", "--port", str(port)],

@@ -14,13 +14,12 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from drnsr.checkpoints.native import Origin, save_model
 from drnsr.hashing import file_sha256
-from drnsr.imaging.files import decode_image, encode_png
+from drnsr.images.files import decode_image, encode_png
 from drnsr.inference.upscaler import Upscaler
 from drnsr.networks import DRNSR, VDSR
 from drnsr.tracking.delivery import deliver
-from drnsr.tracking.journal import Destination, Journal
+from drnsr.tracking.outbox import Destination, Outbox
 from drnsr.tracking.runs import (
     begin_run,
     copy_evaluation,
@@ -31,6 +30,7 @@ from drnsr.tracking.runs import (
     record_evaluation,
 )
 from drnsr.tracking.store import experiment_id, open_store, tracking_uri
+from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 
 CONFIG = {
@@ -167,13 +167,13 @@ def test_a_run_is_found_by_the_model_and_its_evaluation_serves_its_twins(store, 
     # Who evaluates a model whose run is known adds to that run.
     (tmp_path / "benchmark.json").write_text(json.dumps(SUMMARY))
     destination = Destination(tracking_uri(), "test")
-    journal = Journal.begin(tmp_path / "run", destination, description(model))
+    outbox = Outbox.begin(tmp_path / "run", destination, description(model))
     cost = {"parameters": 1000, "peak_memory_mib": None}
     files = [tmp_path / "benchmark.json"]
-    record_evaluation(journal, SUMMARY, cost, {"set5": "e" * 64}, files)
-    deliver(journal)
-    assert journal.delivered.run_id == first
-    assert journal.waiting == 0
+    record_evaluation(outbox, SUMMARY, cost, {"set5": "e" * 64}, files)
+    deliver(outbox)
+    assert outbox.delivered.run_id == first
+    assert outbox.waiting == 0
 
     twin = begin(store)
     log_model(store, twin, model, encode_png(texture(8, 8)))

@@ -5,17 +5,17 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from drnsr.data.module import CropData
-from drnsr.data.packing import Pack
+from drnsr.data.datamodule import SRDataModule
+from drnsr.data.prepared import PreparedDataset
 from drnsr.networks import DRNSR, Network
-from drnsr.training.checkpoints import Checkpoints
-from drnsr.training.curves import Curves
-from drnsr.training.fit import fit, seed_everything
-from drnsr.training.gan import GANTraining, LossWeights
-from drnsr.training.module import PixelTraining
+from drnsr.training.callbacks.checkpoint import Checkpoints
+from drnsr.training.callbacks.curves import Curves
+from drnsr.training.callbacks.progress import TrainingProgress
+from drnsr.training.gan import GANModule, LossWeights
+from drnsr.training.module import SRModule
 from drnsr.training.perceptual import PerceptualLoss
-from drnsr.training.progress import TrainingProgress
 from drnsr.training.schedules import warmup_cosine
+from drnsr.training.trainer import fit, seed_everything
 
 
 def adam(parameters):
@@ -31,7 +31,7 @@ def against_a_discriminator(network, **common):
         nn.Flatten(),
         nn.Linear(4, 1),
     )
-    return GANTraining(
+    return GANModule(
         network,
         discriminator,
         perceptual=PerceptualLoss(nn.Conv2d(3, 5, 3)),
@@ -41,10 +41,10 @@ def against_a_discriminator(network, **common):
 
 
 def train(
-    pack: Pack,
+    dataset: PreparedDataset,
     folder: Path,
     *,
-    training=PixelTraining,
+    training=SRModule,
     architecture=DRNSR,
     steps=12,
     seed=0,
@@ -55,7 +55,7 @@ def train(
     callbacks=(),
     seconds_between_states=1e9,
     fingerprint="of this run",
-    bad_losses="fail",
+    nonfinite_loss="fail",
 ) -> Network:
     """Train in ``folder``, going on where an earlier call was ended; write the curves there."""
     seed_everything(seed, threads=2)
@@ -67,8 +67,8 @@ def train(
         clipping=clipping,
         channels_last=True,
     )
-    data = CropData(
-        pack,
+    data = SRDataModule(
+        dataset,
         scale=2,
         scales=[2],
         patch_size=12,
@@ -93,7 +93,7 @@ def train(
         accelerator="cpu",
         precision="32-true",
         ema_decay=ema_decay,
-        bad_losses=bad_losses,
+        nonfinite_loss=nonfinite_loss,
         look_every=3,
     )
     curves.write(folder)

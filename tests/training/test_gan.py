@@ -13,15 +13,15 @@ from numpy.testing import assert_allclose
 from torch import nn
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 
-from drnsr.data.module import CropData
+from drnsr.data.datamodule import SRDataModule
 from drnsr.networks import DRNSR
-from drnsr.training.checkpoints import Checkpoints
-from drnsr.training.curves import Curves
-from drnsr.training.ema import EMA
-from drnsr.training.fit import fit, seed_everything
-from drnsr.training.gan import GANTraining, LossWeights, relativistic_average_loss
+from drnsr.training.callbacks.checkpoint import Checkpoints
+from drnsr.training.callbacks.curves import Curves
+from drnsr.training.callbacks.ema import EMA
+from drnsr.training.callbacks.progress import TrainingProgress
+from drnsr.training.gan import GANModule, LossWeights, relativistic_average_loss
 from drnsr.training.perceptual import PerceptualLoss
-from drnsr.training.progress import TrainingProgress
+from drnsr.training.trainer import fit, seed_everything
 
 WEIGHTS = LossWeights(pixel=0.3, perceptual=2.0, adversarial=0.7)
 LR, DECAY_AFTER = 3e-3, 2
@@ -88,7 +88,7 @@ def networks():
 
 
 def make_module(network, discriminator, features, weights=WEIGHTS, clipping=None):
-    return GANTraining(
+    return GANModule(
         network,
         discriminator,
         loss=nn.L1Loss(),
@@ -266,11 +266,11 @@ class Recorder(L.Callback):
         self.seen.append(pl_module.network.head.weight.detach().clone())
 
 
-def test_a_run_on_pictures_counts_as_a_run_without_a_discriminator_does(pack, tmp_path):
+def test_a_run_on_pictures_counts_as_a_run_without_a_discriminator_does(dataset, tmp_path):
     seed_everything(0, threads=2)
     network, discriminator, features = networks()
-    data = CropData(
-        pack,
+    data = SRDataModule(
+        dataset,
         scale=2,
         scales=[2],
         patch_size=12,
@@ -293,7 +293,7 @@ def test_a_run_on_pictures_counts_as_a_run_without_a_discriminator_does(pack, tm
         accelerator="cpu",
         precision="32-true",
         ema_decay=0.9,
-        bad_losses="fail",
+        nonfinite_loss="fail",
         look_every=3,
     )
     curves.write(tmp_path)

@@ -6,13 +6,13 @@ import torch
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio
 
-from drnsr.imaging.resize import upscale
+from drnsr.images.resize import upscale
 from drnsr.networks import DRNSR, VDSR
-from drnsr.training.module import PixelTraining
+from drnsr.training.module import SRModule
 from tests.conftest import texture
 
 
-class Logged(PixelTraining):
+class Logged(SRModule):
     """Keeps what it would log."""
 
     def log(self, name, value, **_):

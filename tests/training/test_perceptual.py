@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from drnsr.checkpoints.native import ModelFileError
 from drnsr.training.perceptual import PerceptualLoss, load_features
+from drnsr.weights.native import ModelFileError
 
 
 class Doubled(nn.Module):

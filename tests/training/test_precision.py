@@ -3,8 +3,8 @@ import logging
 import pytest
 import torch
 
-from drnsr.checkpoints.fingerprint import fingerprint
 from drnsr.training.precision import choose_precision
+from drnsr.weights.fingerprint import fingerprint
 from pipelines.train import _choose_compile, _choose_precision, _training_params
 from tests.pipeline.test_experiments import composed
 

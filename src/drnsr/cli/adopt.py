@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Change params.yaml, whose comments stay, and print what it chooses now."""
-    from drnsr.choices import write_choices
-    from drnsr.config import compose_graph
+    from drnsr.config.compose import compose_graph
+    from drnsr.config.overrides import write_choices
     from drnsr.errors import UserError
     from drnsr.tracking.record import find_record
 
@@ -45,8 +45,8 @@ def run(parsed: argparse.Namespace) -> None:
 
 def _choices(record: "RunRecord") -> dict[str, Any]:
     """As they were made, where that is recorded and params.yaml can say it."""
-    from drnsr.choices import choices_made, choices_of
-    from drnsr.config import ConfigError
+    from drnsr.config.compose import ConfigError
+    from drnsr.config.overrides import choices_made, choices_of
 
     if record.choices is not None:
         try:

@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock
 
 from drnsr.data.folders import copy_pictures, users_own
-from drnsr.data.packing import Pack
-from drnsr.data.preparation import pack_benchmark
+from drnsr.data.prepare import prepare_benchmark
+from drnsr.data.prepared import PreparedDataset
 from drnsr.data.registry import fetch_registry
 from drnsr.errors import UserError
 
@@ -18,7 +18,7 @@ _DATA = Path("data")
 _PREPARED = _DATA / "evaluate"
 
 
-def open_benchmarks(names: str, scale: int, folder: Path | None) -> Iterator[Pack]:
+def open_benchmarks(names: str, scale: int, folder: Path | None) -> Iterator[PreparedDataset]:
     """Open benchmarks one after another.
 
     Args:
@@ -38,8 +38,8 @@ def open_benchmarks(names: str, scale: int, folder: Path | None) -> Iterator[Pac
         if registry is not None:
             yield _prepared(name, registry)
         elif folder is not None:
-            with _of_folder(folder) as pack:
-                yield pack
+            with _of_folder(folder) as dataset:
+                yield dataset
 
 
 def _registries(names: str, scale: int) -> dict[str, Path | None]:
@@ -47,7 +47,8 @@ def _registries(names: str, scale: int) -> dict[str, Path | None]:
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
 
-    from drnsr.config import CONF, ConfigError, one_line
+    from drnsr.config.compose import ConfigError, one_line
+    from drnsr.project import CONF
 
     registries: dict[str, Path | None] = {}
     for name in names.split(","):
@@ -62,28 +63,28 @@ def _registries(names: str, scale: int) -> dict[str, Path | None]:
     return registries
 
 
-def _prepared(name: str, registry: Path) -> Pack:
+def _prepared(name: str, registry: Path) -> PreparedDataset:
     folder = _PREPARED / registry.stem
     folder.mkdir(parents=True, exist_ok=True)
     # Two that evaluate at once share it: the second finds what the first has prepared.
     with FileLock(folder.with_name(f".{folder.name}.lock")):
-        if not (folder / "pack" / "index.json").is_file():
+        if not (folder / "dataset" / "index.json").is_file():
             mirror = os.environ.get("DRNSR_MIRROR") or None
             fetch_registry(registry, _DATA / "downloads", folder / "raw", mirror=mirror)
-            _pack(name, folder)
-    return Pack.open(folder / "pack")
+            _dataset(name, folder)
+    return PreparedDataset.open(folder / "dataset")
 
 
 @contextmanager
-def _of_folder(pictures: Path) -> Iterator[Pack]:
+def _of_folder(pictures: Path) -> Iterator[PreparedDataset]:
     """Prepared anew each time, for the user's pictures may have changed, and not kept."""
     _PREPARED.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="folder-", dir=_PREPARED) as name:
         folder = Path(name)
         copy_pictures(pictures, folder / "raw")
-        yield _pack("folder", folder, users_own(pictures, folder / "raw"))
+        yield _dataset("folder", folder, users_own(pictures, folder / "raw"))
 
 
-def _pack(name: str, folder: Path, files: Mapping[Path, Path] | None = None) -> Pack:
+def _dataset(name: str, folder: Path, files: Mapping[Path, Path] | None = None) -> PreparedDataset:
     copies = sorted((folder / "raw").iterdir())
-    return pack_benchmark(copies, folder / "pack", name=name, users_own=files)
+    return prepare_benchmark(copies, folder / "dataset", name=name, users_own=files)

@@ -31,10 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Write the model file."""
-    from drnsr.checkpoints.loading import load_foreign
-    from drnsr.checkpoints.native import Origin, is_native, save_model
     from drnsr.errors import UserError
     from drnsr.hashing import file_sha256
+    from drnsr.weights.loading import load_foreign
+    from drnsr.weights.native import Origin, is_native, save_model
 
     if parsed.out.suffix != ".safetensors":
         raise UserError(f"{parsed.out}: call it .safetensors, which is what it becomes")

@@ -39,7 +39,7 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.demo.server import check_address, is_loopback, serve
     from drnsr.demo.work import RUNNING
     from drnsr.inference.allocator import keep_freed_memory
-    from drnsr.inference.models import Models
+    from drnsr.upscale.models import Models
 
     check_address(parsed.host, parsed.port)
     names = [*pretrained.NAMES, *parsed.model]

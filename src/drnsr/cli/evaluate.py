@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from drnsr.data.packing import Pack
+    from drnsr.data.prepared import PreparedDataset
     from drnsr.evaluation.benchmark import Method
     from drnsr.evaluation.cost import Cost
     from drnsr.evaluation.metrics import Metric
@@ -72,8 +72,8 @@ def run(parsed: argparse.Namespace) -> None:
     parsed.protocol = _protocol(parsed.protocol)
     parsed.device = chosen_device(parsed.device)
     scores: list[_Score] = []
-    for pack in open_benchmarks(parsed.benchmark, parsed.scale, parsed.folder):
-        scores += _measure(pack, parsed)
+    for dataset in open_benchmarks(parsed.benchmark, parsed.scale, parsed.folder):
+        scores += _measure(dataset, parsed)
     costs = _costs(parsed)
     if parsed.csv or parsed.json:
         rows = [_row(score, parsed) | _cost_fields(costs.get(score.method)) for score in scores]
@@ -125,7 +125,7 @@ def _protocol(text: str) -> "Protocol":
     return get_protocol(choice)
 
 
-def _methods(pack: "Pack", parsed: argparse.Namespace) -> "list[Method]":
+def _methods(dataset: "PreparedDataset", parsed: argparse.Namespace) -> "list[Method]":
     from drnsr.cli.models import model_file
     from drnsr.evaluation.methods import (
         CLASSICAL,
@@ -137,7 +137,7 @@ def _methods(pack: "Pack", parsed: argparse.Namespace) -> "list[Method]":
     methods = []
     for name in parsed.methods:
         if parsed.images:
-            methods.append(pictures_method(Path(name), pack, parsed.protocol))
+            methods.append(pictures_method(Path(name), dataset, parsed.protocol))
         elif name in CLASSICAL:
             methods.append(classical_method(name, parsed.scale, parsed.protocol))
         else:
@@ -145,23 +145,23 @@ def _methods(pack: "Pack", parsed: argparse.Namespace) -> "list[Method]":
     return methods
 
 
-def _measure(pack: "Pack", parsed: argparse.Namespace) -> list[_Score]:
+def _measure(dataset: "PreparedDataset", parsed: argparse.Namespace) -> list[_Score]:
     from rich.console import Console
     from rich.progress import track
 
     from drnsr.evaluation.benchmark import measure
 
     measured = measure(
-        pack,
-        _methods(pack, parsed),
+        dataset,
+        _methods(dataset, parsed),
         scale=parsed.scale,
         protocol=parsed.protocol,
         metrics=parsed.metrics,
     )
     console = Console(stderr=True)
-    shown = track(measured, f"measuring {pack.name}", total=len(pack.images), console=console)
+    shown = track(measured, f"measuring {dataset.name}", total=len(dataset.images), console=console)
     return [
-        _Score(pack.name, picture.name, method, result.values, picture.pixels)
+        _Score(dataset.name, picture.name, method, result.values, picture.pixels)
         for picture in shown
         for method, result in picture.results.items()
     ]
@@ -169,10 +169,10 @@ def _measure(pack: "Pack", parsed: argparse.Namespace) -> list[_Score]:
 
 def _costs(parsed: argparse.Namespace) -> "dict[str, Cost]":
     """What each model costs; classical interpolation and finished pictures have no such columns."""
-    from drnsr.checkpoints.loading import load_network
     from drnsr.cli.models import model_file
     from drnsr.evaluation.cost import measure_cost
     from drnsr.evaluation.methods import CLASSICAL
+    from drnsr.weights.loading import load_network
 
     models = [] if parsed.images else [name for name in parsed.methods if name not in CLASSICAL]
     return {

@@ -31,12 +31,12 @@ def run(parsed: argparse.Namespace) -> None:
     Raises:
         UserError: the model cannot be exported so; nothing is written then.
     """
-    from drnsr.checkpoints.loading import load_network
     from drnsr.cli.models import model_file
     from drnsr.errors import UserError
     from drnsr.inference.engine import ScaleError, checked_scale
     from drnsr.inference.export import OPSET, OPSETS, export_onnx, export_program
     from drnsr.inference.exported import describe
+    from drnsr.weights.loading import load_network
 
     if parsed.out.suffix not in (".onnx", ".pt2"):
         raise UserError(f"{parsed.out}: call it .onnx or .pt2, which says what it becomes")

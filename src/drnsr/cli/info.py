@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from drnsr.checkpoints.native import Origin
-    from drnsr.inference.provenance import Provenance
     from drnsr.networks import Descriptor, Network
+    from drnsr.upscale.provenance import Provenance
+    from drnsr.weights.native import Origin
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def run(parsed: argparse.Namespace) -> None:
     """Print it, a line for each thing known."""
     from drnsr.hashing import file_sha256
     from drnsr.inference.exported import ONNX
-    from drnsr.inference.provenance import read_provenance
+    from drnsr.upscale.provenance import read_provenance
 
     provenance = read_provenance(parsed.file)
     if provenance is not None:
@@ -96,8 +96,8 @@ def _summary(config: dict[str, Any]) -> str:
 
 
 def _of(file: Path) -> dict[str, object]:
-    from drnsr.checkpoints.loading import load_foreign
-    from drnsr.checkpoints.native import is_native, load_model, read_info
+    from drnsr.weights.loading import load_foreign
+    from drnsr.weights.native import is_native, load_model, read_info
 
     if not is_native(file):
         foreign = load_foreign(file)

@@ -20,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Write the model in between."""
-    from drnsr.checkpoints.interpolation import interpolate
-    from drnsr.checkpoints.loading import load_network
-    from drnsr.checkpoints.native import Origin, save_model
     from drnsr.hashing import file_sha256
+    from drnsr.weights.interpolation import interpolate
+    from drnsr.weights.loading import load_network
+    from drnsr.weights.native import Origin, save_model
 
     files = (parsed.first, parsed.second)
     between = interpolate(load_network(parsed.first), load_network(parsed.second), parsed.alpha)

@@ -23,7 +23,7 @@ def run(parsed: argparse.Namespace) -> None:
     """
     from drnsr.tracking.promotion import NotBetterError, in_words, proven_gain
     from drnsr.tracking.record import find_record, read_evaluation
-    from drnsr.tracking.registry import crown, find_champion
+    from drnsr.tracking.registry import find_champion, set_champion
 
     version, _ = register.registered(find_record(parsed.run), parsed.name)
     champion = find_champion(version.name)
@@ -31,7 +31,7 @@ def run(parsed: argparse.Namespace) -> None:
         print(f"{version} is the champion already")
         return
     if champion is None:
-        crown(version)
+        set_champion(version)
         print(f"{version} is the champion now, for there was none")
         return
     evaluations = read_evaluation(champion.run_id), read_evaluation(version.run_id)
@@ -39,7 +39,7 @@ def run(parsed: argparse.Namespace) -> None:
         benchmark, gain = proven_gain(*evaluations, parsed.benchmark)
     except NotBetterError as error:
         raise NotBetterError(f"{champion} stays the champion; {version}: {error}") from error
-    crown(version)
+    set_champion(version)
     print(
         f"{version} is the champion now, in place of version {champion.number}:"
         f" {in_words(gain)} of {benchmark}"

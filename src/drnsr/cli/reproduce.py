@@ -156,7 +156,7 @@ def _check_out(record: "RunRecord", folder: Path) -> None:
 
 def _bring_pictures(record: "RunRecord", folder: Path) -> None:
     """What git does not know: the downloads, and the user's own files, where they still stand."""
-    from drnsr.config import PATHS
+    from drnsr.config.compose import PATHS
     from drnsr.data.download import link_or_copy
 
     own = [record.config.get(key) for key in PATHS]
@@ -175,24 +175,24 @@ def _git(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[byt
 
 def _restore_configuration(record: "RunRecord", folder: Path) -> None:
     """The commit's own choices, if they are the run's; else choices that come to the same."""
-    from drnsr.choices import choices_of, that_counts, write_choices
+    from drnsr.config.overrides import choices_of, result_relevant, write_choices
     from drnsr.errors import UserError
 
     _dvc(folder, "repro", "config")
-    if _composed(folder) == that_counts(record.config):
+    if _composed(folder) == result_relevant(record.config):
         return
     write_choices(folder / "params.yaml", choices_of(record.config, folder.resolve() / "conf"))
     _dvc(folder, "repro", "config")
-    if _composed(folder) != that_counts(record.config):
+    if _composed(folder) != result_relevant(record.config):
         raise UserError(f"{folder}: its code does not compose the configuration of the run")
 
 
 def _composed(folder: Path) -> dict[str, Any]:
     import yaml
 
-    from drnsr.choices import that_counts
+    from drnsr.config.overrides import result_relevant
 
-    return that_counts(yaml.safe_load((folder / "resolved.yaml").read_text(encoding="utf-8")))
+    return result_relevant(yaml.safe_load((folder / "resolved.yaml").read_text(encoding="utf-8")))
 
 
 def _dvc(folder: Path, *arguments: str) -> None:
@@ -210,12 +210,12 @@ def _dvc(folder: Path, *arguments: str) -> None:
 
 
 def _data(record: "RunRecord", folder: Path) -> Iterator[Comparison]:
-    from drnsr.data.packing import Pack
+    from drnsr.data.prepared import PreparedDataset
 
     prepared = folder / "data/prepared"
     for name, recorded in record.data.items():
         place = prepared / "train" if name == "train" else prepared / "benchmarks" / name
-        found = Pack.open(place).fingerprint if place.is_dir() else None
+        found = PreparedDataset.open(place).fingerprint if place.is_dir() else None
         yield Comparison(f"data {name} (sha256)", recorded, found)
 
 

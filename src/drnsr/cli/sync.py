@@ -12,25 +12,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Deliver every journal; the first that fails is told, after the others.
+    """Deliver every outbox; the first that fails is told, after the others.
 
     Raises:
         TrackingError: something could not be delivered.
     """
     from drnsr.tracking.delivery import deliver
-    from drnsr.tracking.journal import all_journals
+    from drnsr.tracking.outbox import all_outboxes
     from drnsr.tracking.store import TrackingError
 
     failed: list[TrackingError] = []
-    waiting = [journal for journal in all_journals() if journal.waiting]
-    for journal in waiting:
-        count = journal.waiting
+    waiting = [outbox for outbox in all_outboxes() if outbox.waiting]
+    for outbox in waiting:
+        count = outbox.waiting
         try:
-            deliver(journal)
+            deliver(outbox)
         except TrackingError as error:
             failed.append(error)
         else:
-            print(f"{journal.folder}: {count} entries delivered to {journal.destination.address}")
+            print(f"{outbox.folder}: {count} entries delivered to {outbox.destination.address}")
     if failed:
         raise failed[0]
     if not waiting:

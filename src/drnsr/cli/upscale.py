@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drnsr.inference.files import Work
-    from drnsr.inference.models import Models, Target
-    from drnsr.inference.planning import Job
     from drnsr.inference.tiling import TileSize
+    from drnsr.upscale.files import UpscaleSpec
+    from drnsr.upscale.jobs import Job
+    from drnsr.upscale.models import Models, OutputSize
 
-# As of drnsr.formats.file, which is not imported before there is work to do.
+# As of drnsr.images.file, which is not imported before there is work to do.
 _FORMATS = (
     *("png", "jpeg", "webp", "tiff", "bmp", "ppm", "dicom"),
     *("avif", "gif", "jp2", "jxl", "qoi", "tga"),
@@ -93,15 +93,16 @@ def run(parsed: argparse.Namespace) -> None:
     """
     from drnsr.atomic import check_writable
     from drnsr.inference.allocator import keep_freed_memory
-    from drnsr.inference.batch import Comparisons, enlarge_all, shown
-    from drnsr.inference.files import Work
-    from drnsr.inference.planning import plan
+    from drnsr.reporting.contact_sheet import Comparisons
+    from drnsr.upscale.batch import enlarge_all, shown
+    from drnsr.upscale.files import UpscaleSpec
+    from drnsr.upscale.jobs import plan
 
     if parsed.verbose:
         logging.getLogger("drnsr").setLevel(logging.DEBUG)
     keep_freed_memory()
     target, models = _models(parsed)
-    work = Work(models, target, tuple(parsed.range) if parsed.range else None)
+    work = UpscaleSpec(models, target, tuple(parsed.range) if parsed.range else None)
     suffix = target.suffix if parsed.suffix is None else parsed.suffix
     planned = plan(parsed.paths, parsed.out, suffix, parsed.format, overwrite=parsed.overwrite)
     for note in planned.notes:
@@ -115,14 +116,14 @@ def run(parsed: argparse.Namespace) -> None:
     enlarge_all(jobs, work, parsed.out, comparisons)
 
 
-def _models(parsed: argparse.Namespace) -> "tuple[Target, Models]":
+def _models(parsed: argparse.Namespace) -> "tuple[OutputSize, Models]":
     """The models that were chosen, and how large pictures become."""
     from drnsr.cli.models import model_file
     from drnsr.errors import UserError
     from drnsr.inference.engine import ScaleError
-    from drnsr.inference.models import Models, Running, Target
+    from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
 
-    running = Running(
+    running = RuntimeOptions(
         device=parsed.device,
         precision=parsed.precision,
         tile=parsed.tile,
@@ -142,17 +143,17 @@ def _models(parsed: argparse.Namespace) -> "tuple[Target, Models]":
             models.at(scale).tiling  # noqa: B018 (loads the model, before any picture is opened)
         except ScaleError as error:
             raise UserError(f"--scale {scale}: {error}") from error
-    return Target(scale, parsed.factor, parsed.size), models
+    return OutputSize(scale, parsed.factor, parsed.size), models
 
 
-def _tell_plan(jobs: "list[Job]", work: "Work") -> None:
+def _tell_plan(jobs: "list[Job]", work: "UpscaleSpec") -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from drnsr.errors import UserError
-    from drnsr.inference.batch import reason, shown
-    from drnsr.inference.files import described
+    from drnsr.upscale.batch import reason, shown
+    from drnsr.upscale.files import described
 
     table = Table(title="What would be made")
     for heading in ("picture", "pixels", "becomes", "pixels", "by"):

@@ -20,7 +20,7 @@ from pathlib import Path, PureWindowsPath
 from typing import IO, Literal
 
 from drnsr.errors import UserError
-from drnsr.imaging.files import SUFFIXES
+from drnsr.images.files import SUFFIXES
 
 MAX_UNPACKED = 64 * 2**30
 """Bytes that the members of an archive may have together: several times the largest set."""

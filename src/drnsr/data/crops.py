@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from drnsr.data.draws import Draws
-from drnsr.data.packing import DataError, Pack
+from drnsr.data.prepared import DataError, PreparedDataset
 
 # albumentations asks a server for its newest version on import unless told not to.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -53,9 +53,9 @@ class TrainingCrops(Dataset[Pair]):
     of a batch share one of them, drawn by (seed, number of the batch), all equally often.
 
     Args:
-        pack: the prepared training set.
+        dataset: the prepared training set.
         patch_sizes: side of the LR crop in pixels for each scale that is trained, each of
-            ``pack.scales``; the HR crop is as many times as large.
+            ``dataset.scales``; the HR crop is as many times as large.
         batch_size: how many samples in turn make a batch.
         num_samples: how many samples the training consumes.
         seed: another seed, other samples.
@@ -63,13 +63,13 @@ class TrainingCrops(Dataset[Pair]):
             and refuses; "skip" names them and draws from the others.
 
     Raises:
-        DataError: the pack has no such scale; or training pictures are smaller than a crop, and may
-            not be left out or there are no others.
+        DataError: the dataset has no such scale; or training pictures are smaller than a crop, and
+            may not be left out or there are no others.
     """
 
     def __init__(
         self,
-        pack: Pack,
+        dataset: PreparedDataset,
         *,
         patch_sizes: Mapping[int, int],
         batch_size: int,
@@ -78,12 +78,14 @@ class TrainingCrops(Dataset[Pair]):
         bad_images: Literal["fail", "skip"] = "fail",
     ) -> None:
         for scale in patch_sizes:
-            _check_scale(pack, scale)
-        self._pack = pack
+            _check_scale(dataset, scale)
+        self._dataset = dataset
         self._patch_sizes = dict(patch_sizes)
         self._num_samples = num_samples
-        numbers = _large_enough(pack, patch_sizes, bad_images)
-        self.draws = Draws(pack, numbers, patch_sizes=patch_sizes, batch_size=batch_size, seed=seed)
+        numbers = _large_enough(dataset, patch_sizes, bad_images)
+        self.draws = Draws(
+            dataset, numbers, patch_sizes=patch_sizes, batch_size=batch_size, seed=seed
+        )
 
     def __len__(self) -> int:
         return self._num_samples
@@ -99,13 +101,13 @@ class TrainingCrops(Dataset[Pair]):
         """Samples of one batch: LR (N, 3, p, p) and HR (N, 3, scale*p, scale*p), uint8."""
         scale = self.draws.scale_of(numbers[0])
         size = self._patch_sizes[scale]
-        # Laid out channels-last, as in the pack, rows are copied whole, and once.
+        # Laid out channels-last, as in the dataset, rows are copied whole, and once.
         lrs, hrs = (
             np.empty((len(numbers), side, side, 3), np.uint8) for side in (size, scale * size)
         )
         for place, k in enumerate(numbers):
             number, top, left, symmetry = self.draws.draw(k, scale)
-            lr, hr = _crop_pair(self._pack, number, scale, top, left, size, size)
+            lr, hr = _crop_pair(self._dataset, number, scale, top, left, size, size)
             _TURNED[symmetry](lr, lrs[place])
             _TURNED[symmetry](hr, hrs[place])
         return torch.from_numpy(lrs).permute(0, 3, 1, 2), torch.from_numpy(hrs).permute(0, 3, 1, 2)
@@ -115,20 +117,20 @@ class ValidationCrops(Dataset[Pair]):
     """The middle of each validation picture.
 
     Args:
-        pack: the prepared training set.
-        scale: one of ``pack.scales``.
+        dataset: the prepared training set.
+        scale: one of ``dataset.scales``.
         crop_size: largest side of the LR crop in pixels.
 
     Raises:
-        DataError: the pack has no such scale.
+        DataError: the dataset has no such scale.
     """
 
-    def __init__(self, pack: Pack, *, scale: int, crop_size: int) -> None:
-        _check_scale(pack, scale)
-        self._pack = pack
+    def __init__(self, dataset: PreparedDataset, *, scale: int, crop_size: int) -> None:
+        _check_scale(dataset, scale)
+        self._dataset = dataset
         self._scale = scale
         self._crop_size = crop_size
-        self._numbers = [n for n, image in enumerate(pack.images) if image.split == "validation"]
+        self._numbers = [n for n, image in enumerate(dataset.images) if image.split == "validation"]
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -136,36 +138,36 @@ class ValidationCrops(Dataset[Pair]):
     def __getitem__(self, index: int) -> Pair:
         """LR (3, h, w) and HR (3, scale*h, scale*w), uint8."""
         number = self._numbers[index]
-        rows, columns, _ = self._pack.images[number].shape(self._scale)
+        rows, columns, _ = self._dataset.images[number].shape(self._scale)
         height, width = min(rows, self._crop_size), min(columns, self._crop_size)
         top, left = (rows - height) // 2, (columns - width) // 2
-        lr, hr = _crop_pair(self._pack, number, self._scale, top, left, height, width)
+        lr, hr = _crop_pair(self._dataset, number, self._scale, top, left, height, width)
         return _to_tensor(lr), _to_tensor(hr)
 
 
-def _check_scale(pack: Pack, scale: int) -> None:
-    if scale not in pack.scales:
+def _check_scale(dataset: PreparedDataset, scale: int) -> None:
+    if scale not in dataset.scales:
         raise DataError(
-            f"{pack.folder} holds the scales {pack.scales}, not {scale}; add it to data.scales"
-            " and run `dvc repro prepare`"
+            f"{dataset.folder} holds the scales {dataset.scales}, not {scale}; add it to"
+            " data.scales and run `dvc repro prepare`"
         )
 
 
 def _large_enough(
-    pack: Pack, patch_sizes: Mapping[int, int], bad_images: Literal["fail", "skip"]
+    dataset: PreparedDataset, patch_sizes: Mapping[int, int], bad_images: Literal["fail", "skip"]
 ) -> list[int]:
     """The numbers of the training pictures that a crop of every scale can be cut from."""
-    numbers = [n for n, image in enumerate(pack.images) if image.split == "train"]
+    numbers = [n for n, image in enumerate(dataset.images) if image.split == "train"]
     small = [
         n
         for n in numbers
-        if any(min(pack.images[n].shape(s)[:2]) < size for s, size in patch_sizes.items())
+        if any(min(dataset.images[n].shape(s)[:2]) < size for s, size in patch_sizes.items())
     ]
     if not small:
         return numbers
     scale, size = max(patch_sizes.items(), key=lambda item: item[0] * item[1])
     side = scale * size
-    images = [pack.images[n] for n in small]
+    images = [dataset.images[n] for n in small]
     names = ", ".join(f"{image.name} ({image.width} x {image.height})" for image in images)
     told = (
         f"{len(small)} of {len(numbers)} training pictures are smaller than one training crop"
@@ -173,23 +175,23 @@ def _large_enough(
     )
     if bad_images == "fail":
         raise DataError(
-            f"{told}; lower loader.patch_size or loader.hr_patch_size, or leave them out by"
+            f"{told}; lower datamodule.patch_size or datamodule.hr_patch_size, or leave them out by"
             " prepare.bad_images=skip"
         )
     if len(small) == len(numbers):
-        raise DataError(f"{told}; lower loader.patch_size or loader.hr_patch_size")
+        raise DataError(f"{told}; lower datamodule.patch_size or datamodule.hr_patch_size")
     log.warning("left out: %s", told)
     return sorted(set(numbers) - set(small))
 
 
 def _crop_pair(
-    pack: Pack, number: int, scale: int, top: int, left: int, height: int, width: int
+    dataset: PreparedDataset, number: int, scale: int, top: int, left: int, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same place in LR and HR; ``top``, ``left`` and the sizes are in LR pixels."""
-    lr = pack.lr(number, scale)[top : top + height, left : left + width]
+    lr = dataset.lr(number, scale)[top : top + height, left : left + width]
     rows = slice(top * scale, (top + height) * scale)
     columns = slice(left * scale, (left + width) * scale)
-    return lr, pack.hr(number)[rows, columns]
+    return lr, dataset.hr(number)[rows, columns]
 
 
 def _to_tensor(pixels: np.ndarray) -> Tensor:

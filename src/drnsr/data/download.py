@@ -24,7 +24,7 @@ from urllib.parse import unquote, urlparse
 import pooch
 import requests
 
-from drnsr.data.bars import DownloadBars
+from drnsr.data.download_progress import DownloadBars
 from drnsr.errors import UserError
 
 pooch.get_logger().setLevel("WARNING")  # a line for each file says less than the progress bar

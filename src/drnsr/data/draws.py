@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from drnsr.data.packing import Pack
+from drnsr.data.prepared import PreparedDataset
 
 
 class Draw(NamedTuple):
     """One sample.
 
     Attributes:
-        picture: its number in the pack.
+        picture: its number in the dataset.
         top: of the LR crop, in LR pixels.
         left: likewise.
         symmetry: which of the eight of the square, as a place in albumentations' list of them.
@@ -28,7 +28,7 @@ class Draws:
     """The stream of samples: a counter-based generator (Salmon et al. 2011), begun anew for each.
 
     Args:
-        pack: the prepared training set.
+        dataset: the prepared training set.
         pictures: the numbers of those that samples are cut from.
         patch_sizes: side of the LR crop in pixels for each scale that is trained.
         batch_size: how many samples in turn make a batch, and share a scale.
@@ -37,7 +37,7 @@ class Draws:
 
     def __init__(
         self,
-        pack: Pack,
+        dataset: PreparedDataset,
         pictures: Sequence[int],
         *,
         patch_sizes: Mapping[int, int],
@@ -48,7 +48,7 @@ class Draws:
         self._batch_size = batch_size
         self._pictures = list(pictures)
         self._shapes = {
-            scale: [image.shape(scale)[:2] for image in pack.images] for scale in patch_sizes
+            scale: [image.shape(scale)[:2] for image in dataset.images] for scale in patch_sizes
         }
         self._philox = np.random.Philox(key=seed)
         self._generator = np.random.Generator(self._philox)

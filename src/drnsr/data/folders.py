@@ -7,8 +7,8 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
-from drnsr.data.packing import DataError
-from drnsr.imaging.files import SUFFIXES
+from drnsr.data.prepared import DataError
+from drnsr.images.files import SUFFIXES
 
 log = logging.getLogger("drnsr")
 

@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from drnsr.data.packing import DataError, Pack
 from drnsr.data.parallel import Progress, map_in_order, unseen
+from drnsr.data.prepared import DataError, PreparedDataset
 
 # Copies have a correlation of 0.89 and more, other pictures 0.43 at most (benchmarks/README.md).
 _LEAK = 0.65
@@ -88,7 +88,7 @@ class LeakError(DataError):
 
 
 def find_leaks(
-    training: Pack, benchmarks: Sequence[Pack], *, progress: Progress = unseen
+    training: PreparedDataset, benchmarks: Sequence[PreparedDataset], *, progress: Progress = unseen
 ) -> list[Leak]:
     """Find every training picture (validation ones included) that is a copy of a benchmark picture.
 
@@ -103,7 +103,7 @@ def find_leaks(
         progress: shows the progress of the steps.
 
     Returns:
-        The leaks in the order of the benchmarks and their pictures. The same packs give the same
+        The leaks in the order of the benchmarks and their pictures. The same datasets give the same
         leaks, whatever the number of cores.
     """
     with _one_thread_each():
@@ -111,7 +111,9 @@ def find_leaks(
         index = _Index(
             list(progress(described, "describing the training pictures", len(training.images)))
         )
-        places = [(pack, number) for pack in benchmarks for number in range(len(pack.images))]
+        places = [
+            (dataset, number) for dataset in benchmarks for number in range(len(dataset.images))
+        ]
         found = map_in_order(lambda place: _search(*place, training, index), places)
         return [
             leak
@@ -132,11 +134,13 @@ def _one_thread_each() -> Iterator[None]:
         cv2.setNumThreads(before)
 
 
-def _search(pack: Pack, number: int, training: Pack, index: "_Index") -> list[Leak]:
+def _search(
+    dataset: PreparedDataset, number: int, training: PreparedDataset, index: "_Index"
+) -> list[Leak]:
     """The leaks of one benchmark picture."""
     return [
-        Leak(training.images[n].name, pack.name, pack.images[number].name, *evidence)
-        for n, evidence in sorted(_copies(_describe(pack.hr(number)), index).items())
+        Leak(training.images[n].name, dataset.name, dataset.images[number].name, *evidence)
+        for n, evidence in sorted(_copies(_describe(dataset.hr(number)), index).items())
     ]
 
 

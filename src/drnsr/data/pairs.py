@@ -16,10 +16,10 @@ from scipy.ndimage import shift as shifted
 from skimage.filters import difference_of_gaussians, window
 from skimage.registration import phase_cross_correlation
 
-from drnsr.data.packing import DataError
-from drnsr.data.preparation import shrunk
-from drnsr.imaging.colour import gray_to_rgb, luma
-from drnsr.imaging.files import ImageError, read_image
+from drnsr.data.prepare import shrunk
+from drnsr.data.prepared import DataError
+from drnsr.images.colour import gray_to_rgb, luma
+from drnsr.images.files import ImageError, read_image
 
 # Of partners that were blurred, noisy, recompressed or of other brightness, the correlation was
 # 0.69 and more; of strangers, 0.33 at most (20 pictures of BSDS500, scales 2 and 4).
@@ -29,7 +29,7 @@ _LEAST_DETAIL = 1.0
 
 
 class GivenPairs:
-    """The low resolution that the user gives, as a :data:`~drnsr.data.preparation.LowResolution`.
+    """The low resolution that the user gives, as a :data:`~drnsr.data.prepare.LowResolution`.
 
     An original may be larger than ``scale`` times its LR by less than ``scale`` pixels: its last
     rows and columns are then not used, as everywhere with sizes that do not divide.

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from drnsr.captured import Captured
+from drnsr.cuda_graphs import CudaGraphed
 from drnsr.data.crops import Pair, turned
 from drnsr.data.draws import Draws
-from drnsr.data.packing import Pack
+from drnsr.data.prepared import PreparedDataset
 
 # What pixels may take of a device's free memory: the rest is the network's.
 _PART = 0.5
@@ -36,16 +36,18 @@ class CropPositions:
     """The samples of :class:`drnsr.data.crops.TrainingCrops` as positions.
 
     Args:
-        pack: the prepared training set.
+        dataset: the prepared training set.
         patch_sizes: side of the LR crop for each scale that is trained.
         draws: which sample is cut where.
     """
 
-    def __init__(self, pack: Pack, *, patch_sizes: Mapping[int, int], draws: Draws) -> None:
+    def __init__(
+        self, dataset: PreparedDataset, *, patch_sizes: Mapping[int, int], draws: Draws
+    ) -> None:
         self._draws = draws
-        self._starts = {scale: _starts(pack, scale) for scale in (1, *patch_sizes)}
+        self._starts = {scale: _starts(dataset, scale) for scale in (1, *patch_sizes)}
         self._widths = {
-            scale: np.array([image.shape(scale)[1] for image in pack.images])
+            scale: np.array([image.shape(scale)[1] for image in dataset.images])
             for scale in (1, *patch_sizes)
         }
 
@@ -62,21 +64,23 @@ class CropPositions:
 
 
 class ResidentPixels:
-    """The training pictures of a pack, on a device.
+    """The training pictures of a dataset, on a device.
 
     Args:
-        pack: the prepared training set; all its pictures have three channels.
+        dataset: the prepared training set; all its pictures have three channels.
         patch_sizes: side of the LR crop for each scale that is trained.
         device: any of torch's.
     """
 
-    def __init__(self, pack: Pack, *, patch_sizes: Mapping[int, int], device: torch.device) -> None:
-        self._pixels = {scale: _moved(pack, scale, device) for scale in (1, *patch_sizes)}
+    def __init__(
+        self, dataset: PreparedDataset, *, patch_sizes: Mapping[int, int], device: torch.device
+    ) -> None:
+        self._pixels = {scale: _moved(dataset, scale, device) for scale in (1, *patch_sizes)}
         self._maps = {}
         for scale, side in patch_sizes.items():
             self._maps[scale] = _index_maps(side, device), _index_maps(scale * side, device)
         self._device = device
-        self._cuts = {scale: Captured(partial(self._cut, scale)) for scale in patch_sizes}
+        self._cuts = {scale: CudaGraphed(partial(self._cut, scale)) for scale in patch_sizes}
 
     def cut(self, positions: Positions) -> Pair:
         """The crops, turned: LR (N, 3, p, p) and HR (N, 3, scale*p, scale*p), uint8.
@@ -95,7 +99,7 @@ class ResidentPixels:
         return lr, _gathered(self._pixels[1], hr_first, hr_width, symmetry, hr_map)
 
 
-def fits(pack: Pack, scales: Sequence[int], device: torch.device) -> bool:
+def fits(dataset: PreparedDataset, scales: Sequence[int], device: torch.device) -> bool:
     """Whether the training pictures of these scales fit beside a network on a device of its own.
 
     A device that does not tell its free memory has none of its own, or torch does not know.
@@ -103,23 +107,23 @@ def fits(pack: Pack, scales: Sequence[int], device: torch.device) -> bool:
     free = getattr(torch.get_device_module(device), "mem_get_info", None)
     if device.type == "cpu" or free is None:
         return False
-    needed = sum(prod(image.shape(scale)) for image in pack.images for scale in (1, *scales))
+    needed = sum(prod(image.shape(scale)) for image in dataset.images for scale in (1, *scales))
     return bool(needed < _PART * free(device)[0])
 
 
-def _starts(pack: Pack, scale: int) -> np.ndarray:
+def _starts(dataset: PreparedDataset, scale: int) -> np.ndarray:
     """Of each picture, among the pixels of all."""
-    sizes = [prod(image.shape(scale)[:2]) for image in pack.images]
+    sizes = [prod(image.shape(scale)[:2]) for image in dataset.images]
     return np.cumsum([0, *sizes[:-1]])
 
 
-def _moved(pack: Pack, scale: int, device: torch.device) -> Tensor:
+def _moved(dataset: PreparedDataset, scale: int, device: torch.device) -> Tensor:
     """(all pixels, 3) uint8; picture by picture, so that no second copy is held here."""
-    starts = _starts(pack, scale)
-    last = prod(pack.images[-1].shape(scale)[:2])
+    starts = _starts(dataset, scale)
+    last = prod(dataset.images[-1].shape(scale)[:2])
     pixels = torch.empty((int(starts[-1]) + last, 3), dtype=torch.uint8, device=device)
     for number, start in enumerate(starts):
-        picture = pack.hr(number) if scale == 1 else pack.lr(number, scale)
+        picture = dataset.hr(number) if scale == 1 else dataset.lr(number, scale)
         pixels[start : start + picture.shape[0] * picture.shape[1]] = torch.from_numpy(
             picture.reshape(-1, 3).copy()  # torch takes no memory that is read-only
         ).to(device)

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from drnsr.data.packing import DataError
-from drnsr.imaging.files import read_image, write_png
-from drnsr.imaging.resize import crop_to_multiple, downscale
+from drnsr.data.prepared import DataError
+from drnsr.images.files import read_image, write_png
+from drnsr.images.resize import crop_to_multiple, downscale
 
 MODES = ("zero_shot", "half")
 

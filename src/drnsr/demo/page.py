@@ -10,7 +10,6 @@ from typing import TypeVar
 
 from nicegui import events, ui
 
-from drnsr.demo.desk import Desk, Visit
 from drnsr.demo.work import (
     MAX_BYTES,
     Progress,
@@ -21,10 +20,11 @@ from drnsr.demo.work import (
     file_name,
     look,
 )
+from drnsr.demo.worker import Session, Worker
 from drnsr.demo.zoom import Zoom
 from drnsr.errors import UserError
-from drnsr.formats.file import SUFFIXES
-from drnsr.inference.slider import STYLE, slider
+from drnsr.images.file import SUFFIXES
+from drnsr.reporting.slider import STYLE, slider
 
 T = TypeVar("T")
 
@@ -44,20 +44,20 @@ for (const name of ["dragover", "dragleave", "drop"]) document.addEventListener(
 _log = logging.getLogger("drnsr.demo")
 
 
-def open_page(desk: Desk) -> None:
+def open_page(worker: Worker) -> None:
     """Fill a page that was opened; its files go when it is closed."""
-    visit = Visit(desk)
-    ui.context.client.on_delete(visit.leave)
+    session = Session(worker)
+    ui.context.client.on_delete(session.leave)
     style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     ui.add_head_html(f"<style>{STYLE}{style}</style>")
     ui.colors(primary="#2b6a94")
-    _Page(desk, visit)
+    _Page(worker, session)
 
 
 class _Page:
-    def __init__(self, desk: Desk, visit: Visit) -> None:
-        self._desk = desk
-        self._visit = visit
+    def __init__(self, worker: Worker, session: Session) -> None:
+        self._worker = worker
+        self._visit = session
         self._source: Source | None = None
         self._source_folders: tuple[Path, ...] = ()
         self._result_folders: tuple[Path, ...] = ()
@@ -110,7 +110,7 @@ class _Page:
             ui.label(f"{_FORMATS}, up to {_LIMIT}").classes("soft")
 
     def _choices(self) -> None:
-        names = list(self._desk.models)
+        names = list(self._worker.models)
         self._model = ui.select(
             names, value=names[0], label="Model", on_change=self._choose_model
         ).props("outlined options-dense")
@@ -121,7 +121,7 @@ class _Page:
         self._go.disable()
 
     def _choose_model(self) -> None:
-        scales = self._desk.models[self._model.value].scales
+        scales = self._worker.models[self._model.value].scales
         scale = self._scale.value if self._scale.value in scales else scales[0]
         self._scale.set_options({each: f"x{each}" for each in scales}, value=scale)
 
@@ -160,7 +160,7 @@ class _Page:
     async def _enlarge(self) -> None:
         if self._source is None:
             return
-        models, scale = self._desk.models[self._model.value], self._scale.value
+        models, scale = self._worker.models[self._model.value], self._scale.value
         folder = self._visit.shown_folder()
         result = await self._do(partial(enlarge, self._source, models, scale, folder))
         if result is None:
@@ -181,7 +181,7 @@ class _Page:
         self._show_work(True)
         made, problem = None, ""
         try:
-            made = await self._desk.do(partial(work, progress))
+            made = await self._worker.do(partial(work, progress))
         except StoppedError:
             pass
         except UserError as error:

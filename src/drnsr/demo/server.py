@@ -17,11 +17,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from drnsr.demo.desk import Desk
 from drnsr.demo.page import open_page
 from drnsr.demo.work import MAX_BYTES
+from drnsr.demo.worker import Worker
 from drnsr.errors import UserError
-from drnsr.inference.models import Models
+from drnsr.upscale.models import Models
 
 _FORM = 10_000  # bytes, more than what a form adds to a file
 
@@ -40,16 +40,16 @@ def serve(models: Mapping[str, Models], host: str, port: int) -> None:
     address = f"[{host}]" if ":" in host else host
     with tempfile.TemporaryDirectory(prefix="drnsr-demo-") as folder:
         tempfile.tempdir = folder  # for what NiceGUI keeps of an upload while it comes in
-        desk = Desk(models, Path(folder))
-        ui.page("/")(partial(open_page, desk))
-        app.add_static_files("/shown", desk.shown, max_cache_age=0)
+        worker = Worker(models, Path(folder))
+        ui.page("/")(partial(open_page, worker))
+        app.add_static_files("/shown", worker.shown, max_cache_age=0)
         app.add_middleware(BodyLimit, limit=MAX_BYTES + _FORM)
         if is_loopback(host):
             # Against pages of other sites whose names were made to point to this machine.
             names = [address, "localhost", "127.0.0.1"]
             app.add_middleware(TrustedHostMiddleware, allowed_hosts=names)
         app.on_startup(lambda: print(f"http://{address}:{port} (Ctrl-C ends it)", flush=True))
-        app.on_shutdown(desk.close)
+        app.on_shutdown(worker.close)
         signal(SIGTERM, _end)
         with suppress(KeyboardInterrupt):  # how it is ended
             _run(host, port)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from drnsr.formats.picture import Box, Picture
-from drnsr.inference.comparison import bicubic_part, repeated
-from drnsr.inference.display import Seen, Shades, seen
+from drnsr.images.picture import Box, Picture
+from drnsr.reporting.comparison import bicubic_part, repeated
+from drnsr.reporting.display import Seen, Shades, seen
 
 CROP_WIDTH, CROP_HEIGHT = 80, 48
 """Of the part that is shown four times as large, so that its pixels can be seen."""

@@ -9,13 +9,13 @@ from pathlib import Path, PurePath
 
 from drnsr.demo.views import CROP_HEIGHT, CROP_WIDTH, View, write_preview
 from drnsr.errors import UserError
-from drnsr.formats.file import Page
-from drnsr.formats.reading import open_picture, pixel_count
-from drnsr.inference.display import Shades
-from drnsr.inference.files import Work, enlarge_file
-from drnsr.inference.models import Models, Running, Target
-from drnsr.inference.planning import plan
-from drnsr.inference.survey import survey
+from drnsr.images.file import Page
+from drnsr.images.reading import open_picture, pixel_count
+from drnsr.reporting.display import Shades
+from drnsr.reporting.overview import survey
+from drnsr.upscale.files import UpscaleSpec, enlarge_file
+from drnsr.upscale.jobs import plan
+from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
 
 MAX_BYTES = 100_000_000
 """Of an upload."""
@@ -23,7 +23,7 @@ MAX_BYTES = 100_000_000
 MAX_PIXELS = 100_000_000
 """Of what is made, all its pages together; the page holds two pictures of that size in memory."""
 
-RUNNING = Running(tile=256)
+RUNNING = RuntimeOptions(tile=256)
 """Small tiles, so that the page can show how far it is, and can stop."""
 
 _PREVIEW = 800  # pixels that the longer side of an upload has at least when it is shown
@@ -159,7 +159,7 @@ def enlarge(source: Source, models: Models, scale: int, folder: Path, progress: 
         OSError: the disk is full.
     """
     progress.start(source.pixels)
-    target = Target(scale=scale)
+    target = OutputSize(scale=scale)
     notes: list[str] = []
     with _told_by_name(source.path):
         _check_size(source.path, source.pixels * scale**2)
@@ -167,7 +167,7 @@ def enlarge(source: Source, models: Models, scale: int, folder: Path, progress: 
         if job.problem:
             raise UserError(f"{source.path}: {job.problem}")
         start = time.perf_counter()
-        work = Work(models, target)
+        work = UpscaleSpec(models, target)
         enlarge_file(source.path, job.target, work, progress.advance, notes.append)
         seconds = time.perf_counter() - start
         before, after, place = _compared(source.path, job.target, scale)

@@ -10,12 +10,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from drnsr.data.packing import DataError, Pack
 from drnsr.data.parallel import map_in_order
+from drnsr.data.prepared import DataError, PreparedDataset
 from drnsr.errors import SignalError, UserError
 from drnsr.evaluation.metrics import PUBLISHED, Metric
 from drnsr.evaluation.protocol import Protocol, ProtocolError
-from drnsr.imaging.resize import Picture, upscale
+from drnsr.images.resize import Picture, upscale
 
 # SSIM's window must fit between the borders.
 _SMALLEST_SIDE = 11
@@ -96,7 +96,7 @@ class Measured:
 
 
 def measure(
-    pack: Pack,
+    dataset: PreparedDataset,
     methods: Sequence[Method],
     *,
     scale: int,
@@ -111,7 +111,7 @@ def measure(
     neither on the threads nor on their number.
 
     Args:
-        pack: the benchmark's originals.
+        dataset: the benchmark's originals.
         methods: all on the same pictures.
         scale: how many times smaller LR is.
         protocol: how to measure.
@@ -129,31 +129,31 @@ def measure(
                 f"protocol {protocol.name}: {method.name} takes RGB, and here LR is luma alone;"
                 " measure it with paper_y"
             )
-    check_sizes(pack, scale, protocol)
+    check_sizes(dataset, scale, protocol)
 
     def measured(enlarged: _Enlarged) -> Measured:
         return _measured(enlarged, scale, protocol, metrics)
 
-    enlarged_pictures = _enlarge(pack, methods, scale, protocol)
+    enlarged_pictures = _enlarge(dataset, methods, scale, protocol)
     yield from map_in_order(measured, enlarged_pictures, workers=workers)
 
 
-def check_sizes(pack: Pack, scale: int, protocol: Protocol) -> None:
+def check_sizes(dataset: PreparedDataset, scale: int, protocol: Protocol) -> None:
     """Find out, before any work, whether each picture can be measured.
 
     Args:
-        pack: the benchmark's originals.
+        dataset: the benchmark's originals.
         scale: how many times smaller LR is.
         protocol: how to measure.
 
     Raises:
         DataError: a picture is too small.
     """
-    for image in pack.images:
+    for image in dataset.images:
         side = min(image.height, image.width) // scale * scale - 2 * protocol.border(scale)
         if side < _SMALLEST_SIDE:
             raise DataError(
-                f"{image.name} of {pack.name} has {image.width} x {image.height} pixels:"
+                f"{image.name} of {dataset.name} has {image.width} x {image.height} pixels:"
                 f" too small to be measured at scale {scale}"
             )
 
@@ -213,11 +213,11 @@ class _Enlarged:
 
 
 def _enlarge(
-    pack: Pack, methods: Sequence[Method], scale: int, protocol: Protocol
+    dataset: PreparedDataset, methods: Sequence[Method], scale: int, protocol: Protocol
 ) -> Iterator[_Enlarged]:
-    for number, image in enumerate(pack.images):
-        title = f"{image.name} of {pack.name}"
-        lr, hr = protocol.prepare(pack.hr(number), scale)
+    for number, image in enumerate(dataset.images):
+        title = f"{image.name} of {dataset.name}"
+        lr, hr = protocol.prepare(dataset.hr(number), scale)
         results = {}
         for method in methods:
             with _naming(f"{method.name}: {title}"):

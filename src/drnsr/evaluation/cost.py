@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from drnsr.checkpoints.native import Origin, load_model, save_model
 from drnsr.errors import UserError
-from drnsr.formats.picture import Picture, of_array
+from drnsr.images.picture import Picture, of_array
 from drnsr.inference.engine import TorchEngine
 from drnsr.inference.tiling import Tiling
 from drnsr.networks import Network
+from drnsr.weights.native import Origin, load_model, save_model
 
 _SIDE = 256  # of the enlarged picture, in LR pixels
 _COUNTED_SIDE = 16  # of the counted one: operations are in proportion to pixels

@@ -7,18 +7,18 @@ from typing import Literal
 
 from PIL import Image
 
-from drnsr.checkpoints.loading import load_network
-from drnsr.data.packing import Pack
+from drnsr.data.prepared import PreparedDataset
 from drnsr.errors import UserError
 from drnsr.evaluation.benchmark import Method, bicubic
 from drnsr.evaluation.protocol import Protocol
-from drnsr.formats.picture import of_array
-from drnsr.imaging.colour import gray_to_rgb
-from drnsr.imaging.files import SUFFIXES, read_image
-from drnsr.imaging.resize import Picture, pillow_resize
+from drnsr.images.colour import gray_to_rgb
+from drnsr.images.files import SUFFIXES, read_image
+from drnsr.images.picture import of_array
+from drnsr.images.resize import Picture, pillow_resize
 from drnsr.inference.engine import ScaleError, TorchEngine
 from drnsr.inference.tiling import Tiling
 from drnsr.networks import Network
+from drnsr.weights.loading import load_network
 
 CLASSICAL = ("bicubic", "nearest", "lanczos")
 
@@ -69,12 +69,12 @@ def model_method(path: Path, scale: int, name: str, device: str = "cpu") -> Meth
         raise MethodError(f"{path}: {error}") from error
 
 
-def pictures_method(folder: Path, pack: Pack, protocol: Protocol) -> Method:
+def pictures_method(folder: Path, dataset: PreparedDataset, protocol: Protocol) -> Method:
     """Pictures that another tool made, called like those of the benchmark (any suffix).
 
     Args:
         folder: of the pictures.
-        pack: the benchmark, whose pictures must be measured in its order.
+        dataset: the benchmark, whose pictures must be measured in its order.
         protocol: says whether gray is compared as RGB.
 
     Raises:
@@ -84,17 +84,17 @@ def pictures_method(folder: Path, pack: Pack, protocol: Protocol) -> Method:
     if not folder.is_dir():
         raise MethodError(f"{folder}: there is no such folder of pictures")
     files: dict[str, Path] = {}
-    wanted = {Path(image.name).stem for image in pack.images}
+    wanted = {Path(image.name).stem for image in dataset.images}
     for path in sorted(folder.iterdir()):
         if path.stem not in wanted or path.suffix.lower() not in SUFFIXES:
             continue
         if path.stem in files:
             raise MethodError(f"{files[path.stem]} and {path} have one name; remove one of them")
         files[path.stem] = path
-    missing = [image.name for image in pack.images if Path(image.name).stem not in files]
+    missing = [image.name for image in dataset.images if Path(image.name).stem not in files]
     if missing:
-        raise MethodError(f"{folder}: no picture for {', '.join(missing)} of {pack.name}")
-    pictures = iter([files[Path(image.name).stem] for image in pack.images])
+        raise MethodError(f"{folder}: no picture for {', '.join(missing)} of {dataset.name}")
+    pictures = iter([files[Path(image.name).stem] for image in dataset.images])
 
     def made(_: Picture) -> Picture:
         picture = read_image(next(pictures))

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from drnsr.errors import UserError
-from drnsr.imaging.colour import gray_to_rgb, luma
-from drnsr.imaging.resize import Border, Picture, crop_to_multiple, downscale, pillow_resize
+from drnsr.images.colour import gray_to_rgb, luma
+from drnsr.images.resize import Border, Picture, crop_to_multiple, downscale, pillow_resize
 
 Precision = Literal["uint8", "float"]
 

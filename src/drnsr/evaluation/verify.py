@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from drnsr.data.packing import Pack
+from drnsr.data.prepared import PreparedDataset
 from drnsr.errors import UserError
 from drnsr.evaluation.benchmark import Score, bicubic, mean_score, measure
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.published import BICUBIC, PublishedRow, find_published
 
 # The published bicubic rows were made with it.
-RULER = "classic_y"
+BICUBIC_PROTOCOL = "classic_y"
 
 # Published with two and four digits. A wrong kernel, border, channel or gray picture is worth
 # 0.02 dB and more.
@@ -56,29 +56,31 @@ class Comparison:
         return abs(self.psnr_difference) <= PSNR_TOLERANCE and ssim_agrees
 
 
-def compare_bicubic(benchmark: str, pack: Pack, dataset: str, scale: int) -> Comparison | None:
+def compare_bicubic(
+    benchmark: str, dataset: PreparedDataset, published_name: str, scale: int
+) -> Comparison | None:
     """Measure bicubic as the published rows were, whatever the models are measured by.
 
     Args:
         benchmark: as conf/benchmark calls it.
-        pack: its originals.
-        dataset: its name in the published tables.
+        dataset: its originals.
+        published_name: its name in the published tables.
         scale: of the super-resolution.
 
     Returns:
         The comparison; None where nothing is published for this set and scale.
     """
-    published = find_published(BICUBIC, dataset, scale)
+    published = find_published(BICUBIC, published_name, scale)
     if published is None:
         return None
-    protocol = get_protocol(RULER)
-    measured = list(measure(pack, [bicubic(scale, protocol)], scale=scale, protocol=protocol))
+    protocol = get_protocol(BICUBIC_PROTOCOL)
+    measured = list(measure(dataset, [bicubic(scale, protocol)], scale=scale, protocol=protocol))
     scores = [picture.results["bicubic"].score for picture in measured]
     ours = mean_score(scores, [picture.pixels for picture in measured], protocol)
     return Comparison(benchmark, "bicubic", protocol.name, ours, published)
 
 
-def check_ruler(comparison: Comparison) -> None:
+def check_bicubic(comparison: Comparison) -> None:
     """Refuse to go on where bicubic is not the published one.
 
     Raises:

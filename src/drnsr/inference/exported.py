@@ -6,11 +6,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args
 
-from drnsr.checkpoints.native import ModelFileError, Origin, is_native, read_info
 from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
 from drnsr.networks import Descriptor, Network
 from drnsr.networks.base import Precision
+from drnsr.weights.native import ModelFileError, Origin, is_native, read_info
 
 KEY = "drnsr"
 """Of the metadata in an ONNX file."""

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from drnsr.formats.picture import Picture, Pixels
+from drnsr.images.picture import Picture, Pixels
 from drnsr.inference.engine import Planes
 
 FILL = 8

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import torch
 
-from drnsr.checkpoints.native import ModelFileError
 from drnsr.inference.engine import (
     DeviceError,
     MemoryShortageError,
@@ -14,6 +13,7 @@ from drnsr.inference.engine import (
 )
 from drnsr.inference.exported import read_exported
 from drnsr.networks.base import Precision
+from drnsr.weights.native import ModelFileError
 
 _SILENT = 4  # of onnxruntime's levels; what goes wrong is told by an exception as well
 

@@ -1,6 +1,6 @@
 """MATLAB's ``imresize`` to any size, on rows as they come.
 
-:mod:`drnsr.imaging.resize` does it by whole numbers and for a picture in memory; here the sizes are
+:mod:`drnsr.images.resize` does it by whole numbers and for a picture in memory; here the sizes are
 any, and no more rows are kept than the kernel spans. As there, the vertical pass comes first, the
 border is replicated, and whole numbers are rounded after each pass.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drnsr.formats.picture import Box, Pixels
+from drnsr.images.picture import Box, Pixels
 
 _SUPPORT = 4  # pixels that the cubic kernel spans
 

@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 
 from drnsr.errors import UserError
-from drnsr.formats.picture import Box, Picture, Pixels, gathered
+from drnsr.images.picture import Box, Picture, Pixels, gathered
+from drnsr.inference.channels import enlarge_part, start_part
 from drnsr.inference.engine import Engine
 from drnsr.inference.holes import FILL
-from drnsr.inference.planes import enlarge_part, start_part
 
 log = logging.getLogger("drnsr")
 
@@ -46,7 +46,7 @@ class Tiling:
         engine: the network.
         tile: its side; "auto" for one that suits the shipped models, "off" for the whole picture
             at once.
-        ensemble: see :func:`drnsr.inference.planes.enlarge_part`.
+        ensemble: see :func:`drnsr.inference.channels.enlarge_part`.
 
     Raises:
         ValueError: ``tile`` is a number below :data:`SMALLEST`.

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from drnsr.checkpoints.loading import load_network
 from drnsr.errors import UserError
-from drnsr.formats.picture import Picture, Pixels, of_array
-from drnsr.formats.pillow import picture_of_pillow, to_pillow
-from drnsr.formats.value_range import measured_range
+from drnsr.images.codecs.pillow import picture_of_pillow, to_pillow
+from drnsr.images.picture import Picture, Pixels, of_array
+from drnsr.images.value_range import measured_range
 from drnsr.inference.engine import Engine, ScaleError, TorchEngine
 from drnsr.inference.tiling import TileSize, Tiling
 from drnsr.networks.base import Precision
 from drnsr.pretrained import model_file
+from drnsr.weights.loading import load_network
 
 SomeImage = TypeVar("SomeImage", NDArray[Any], Image.Image, Tensor)
 
@@ -72,7 +72,7 @@ class Upscaler:
         """Load a file of weights, ours or another program's; ``scale`` where it serves several.
 
         Raises:
-            ModelFileError: see :func:`drnsr.checkpoints.loading.load_network`.
+            ModelFileError: see :func:`drnsr.weights.loading.load_network`.
             UserError: the scale, device or precision cannot be had.
         """
         try:

@@ -47,7 +47,7 @@ class VGGDiscriminator(nn.Module):
             height, width = picture.shape[2:]
             raise ValueError(
                 f"the discriminator judges {self.input_size} x {self.input_size} pixels,"
-                f" not {width} x {height}; they are loader.patch_size times the scale"
+                f" not {width} x {height}; they are datamodule.patch_size times the scale"
             )
         features = self.features(picture).flatten(1)  # (N, 8*F*4*4) for 128 or 256 pixels
         logit: Tensor = self.linear2(F.leaky_relu(self.linear1(features), 0.2))

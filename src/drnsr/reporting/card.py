@@ -27,7 +27,7 @@ _RECIPE = (
     "optimizer",
     "scheduler",
     "clipping",
-    "loader",
+    "datamodule",
     "trainer",
 )
 

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from drnsr.evaluation.benchmark import Measured, Result
-from drnsr.imaging.colour import gray_to_rgb
-from drnsr.imaging.files import write_png
+from drnsr.images.colour import gray_to_rgb
+from drnsr.images.files import write_png
 
 # In pixels of the picture that is made.
 _CROP_SHOWN = 240

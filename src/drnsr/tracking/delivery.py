@@ -1,4 +1,4 @@
-"""From journals to MLflow, beside the work that writes them."""
+"""From outboxes to MLflow, beside the work that writes them."""
 
 import logging
 import threading
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import Timeout
 
 from drnsr.hashing import file_sha256
-from drnsr.tracking.journal import Delivered, Journal
+from drnsr.tracking.outbox import Cursor, Outbox
 from drnsr.tracking.runs import (
     MODEL_TAG,
     begin_run,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("drnsr")
 
-# Seconds: between two looks at a journal; at most between two tries of a store that is away;
+# Seconds: between two looks at a outbox; at most between two tries of a store that is away;
 # without any progress, until a run that is over waits for the store no more.
 _PERIOD = 1.0
 _LONGEST_PERIOD = 30.0
@@ -36,15 +36,15 @@ _POINTS_AT_A_TIME = 1000  # MLflow takes no more
 
 
 @contextmanager
-def delivering(journal: Journal) -> Iterator[None]:
-    """Deliver a journal while the block adds to it, and the rest at its end.
+def delivering(outbox: Outbox) -> Iterator[None]:
+    """Deliver a outbox while the block adds to it, and the rest at its end.
 
     A store that is away is told once, and holds up nothing. If the block fails, so does this, at
     once: what waits is delivered when the run goes on, or by ``drnsr sync``.
     """
     stopping = threading.Event()
     thread = threading.Thread(
-        target=_deliver_until, args=(journal, stopping), name="MLflow", daemon=True
+        target=_deliver_until, args=(outbox, stopping), name="MLflow", daemon=True
     )
     thread.start()
     patience = 1.0
@@ -53,32 +53,32 @@ def delivering(journal: Journal) -> Iterator[None]:
         patience = _STALLED
     finally:
         stopping.set()
-        _wait(thread, journal, patience)
-        if journal.waiting:
+        _wait(thread, outbox, patience)
+        if outbox.waiting:
             log.warning(
                 "MLflow at %s misses a part of the run, kept in %s: `drnsr sync` delivers it",
-                journal.destination.address,
-                journal.folder,
+                outbox.destination.address,
+                outbox.folder,
             )
 
 
-def _wait(thread: threading.Thread, journal: Journal, patience: float) -> None:
+def _wait(thread: threading.Thread, outbox: Outbox, patience: float) -> None:
     """Wait for the last delivery, as long as the store takes something now and then."""
-    delivered, since = journal.delivered, time.monotonic()
+    delivered, since = outbox.delivered, time.monotonic()
     while thread.is_alive() and time.monotonic() < since + patience:
         thread.join(0.1)
-        if journal.delivered != delivered:
-            delivered, since = journal.delivered, time.monotonic()
+        if outbox.delivered != delivered:
+            delivered, since = outbox.delivered, time.monotonic()
 
 
-def _deliver_until(journal: Journal, stopping: threading.Event) -> None:
+def _deliver_until(outbox: Outbox, stopping: threading.Event) -> None:
     period = _PERIOD
     away = False
     last = False
     while not last:
         last = stopping.wait(period)
         try:
-            deliver(journal)
+            deliver(outbox)
         except TrackingError as error:
             period = min(2 * period, _LONGEST_PERIOD)
             if not away:
@@ -91,32 +91,32 @@ def _deliver_until(journal: Journal, stopping: threading.Event) -> None:
             away = False
 
 
-def deliver(journal: Journal) -> None:
+def deliver(outbox: Outbox) -> None:
     """Tell the store all that it does not have yet.
 
     Raises:
         TrackingError: the store is away or takes no more; what it took is noted.
     """
-    if not journal.waiting:
+    if not outbox.waiting:
         return
-    address = journal.destination.address
+    address = outbox.destination.address
     try:
-        with journal.lock().acquire(timeout=0), tracking_errors(address):
+        with outbox.lock().acquire(timeout=0), tracking_errors(address):
             client = open_store(address)
-            delivered = _begun(client, journal)
+            delivered = _begun(client, outbox)
             run_id = str(delivered.run_id)
-            for position, entry in _batched(journal.entries(delivered.position)):
-                _do(client, run_id, journal, entry)
-                journal.mark_delivered(Delivered(run_id, position))
+            for position, entry in _batched(outbox.entries(delivered.position)):
+                _do(client, run_id, outbox, entry)
+                outbox.mark_delivered(Cursor(run_id, position))
     except Timeout:
-        raise TrackingError(f"{journal.folder}: another process delivers it") from None
+        raise TrackingError(f"{outbox.folder}: another process delivers it") from None
 
 
-def _begun(client: "MlflowClient", journal: Journal) -> Delivered:
+def _begun(client: "MlflowClient", outbox: Outbox) -> Cursor:
     """The run, made if the store does not have it."""
     from mlflow.exceptions import MlflowException
 
-    delivered = journal.delivered
+    delivered = outbox.delivered
     if delivered.run_id is not None:
         try:
             client.get_run(delivered.run_id)
@@ -125,9 +125,9 @@ def _begun(client: "MlflowClient", journal: Journal) -> Delivered:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             log.info("this MLflow does not know the run: telling it from the start")
-    experiment = experiment_id(client, journal.destination.experiment)
-    delivered = Delivered(begin_run(client, experiment, journal.description))
-    journal.mark_delivered(delivered)
+    experiment = experiment_id(client, outbox.destination.experiment)
+    delivered = Cursor(begin_run(client, experiment, outbox.description))
+    outbox.mark_delivered(delivered)
     return delivered
 
 
@@ -153,9 +153,9 @@ def _batched(
         yield end, {"do": "metrics", "points": points}
 
 
-def _do(client: "MlflowClient", run_id: str, journal: Journal, entry: Mapping[str, Any]) -> None:
+def _do(client: "MlflowClient", run_id: str, outbox: Outbox, entry: Mapping[str, Any]) -> None:
     """Tell one entry; told again, it changes nothing."""
-    kept = journal.folder / entry["kept"] if "kept" in entry else None
+    kept = outbox.folder / entry["kept"] if "kept" in entry else None
     if kept is not None and not kept.exists():
         return  # this store, or another in its place, has had it
     match entry["do"]:
@@ -182,7 +182,7 @@ def _do(client: "MlflowClient", run_id: str, journal: Journal, entry: Mapping[st
             else:
                 client.set_terminated(run_id, entry["status"], end)
     if kept is not None:
-        journal.drop(entry["kept"])
+        outbox.drop(entry["kept"])
 
 
 def _log_artifact(client: "MlflowClient", run_id: str, kept: Path, to: str) -> None:

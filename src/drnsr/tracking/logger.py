@@ -7,36 +7,36 @@ from typing import Any
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers.logger import Logger
 
-from drnsr.tracking.journal import Journal
+from drnsr.tracking.outbox import Outbox
 
 
 class CurveLogger(Logger):
-    """Lightning's logger into a journal, which may hold a part of the curves.
+    """Lightning's logger into a outbox, which may hold a part of the curves.
 
     A run that is killed has written points since its last state; when it goes on from there, they
-    come again. What the journal already has is not written twice.
+    come again. What the outbox already has is not written twice.
 
     Args:
-        journal: of the run.
+        outbox: of the run.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, outbox: Outbox) -> None:
         super().__init__()
-        self._journal = journal
+        self._outbox = outbox
         self._last_step: dict[str, int] = {}
-        for _, entry in journal.entries():
+        for _, entry in outbox.entries():
             if entry["do"] == "metrics":
                 self._last_step |= {name: step for name, _, _, step in entry["points"]}
 
     @property
     def name(self) -> str:
         """Of the experiment."""
-        return self._journal.destination.experiment
+        return self._outbox.destination.experiment
 
     @property
     def version(self) -> str:
         """Of the run, as far as Lightning must know."""
-        return self._journal.folder.name
+        return self._outbox.folder.name
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
@@ -49,7 +49,7 @@ class CurveLogger(Logger):
             if step > self._last_step.get(name, -1)
         ]
         if points:
-            self._journal.add("metrics", points=points)
+            self._outbox.add("metrics", points=points)
 
     def log_hyperparams(
         self,

@@ -90,7 +90,7 @@ def find_champion(name: str) -> Version | None:
     return Version(name, str(number), str(version.run_id))
 
 
-def crown(version: Version) -> None:
+def set_champion(version: Version) -> None:
     """Give a version the alias ``champion``, which another may have had.
 
     Raises:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from drnsr.hashing import file_sha256
 from drnsr.tracking.git import current_commit
-from drnsr.tracking.journal import Journal
+from drnsr.tracking.outbox import Outbox
 from drnsr.tracking.sweep import PARENT_RUN_VARIABLE
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ MODEL_TAG = "drnsr.model_sha256"
 DATA_TAG = "drnsr.data."
 PROTOCOL_TAG = "drnsr.protocol."
 TRAINING_TAG = "drnsr.training"
-JOURNAL_TAG = "drnsr.journal"
+JOURNAL_TAG = "drnsr.outbox"
 SAME_MODEL_TAG = "drnsr.same_model_as"
 EVALUATION_FOLDER = "evaluation"
 CHOICES_FILE = "choices.json"  # what was chosen; config.yaml has what that came to
@@ -172,16 +172,16 @@ def find_runs(client: "MlflowClient", model_sha256: str) -> list[str]:
 
 
 def record_evaluation(
-    journal: Journal,
+    outbox: Outbox,
     summary: Mapping[str, Any],
     cost: Mapping[str, float | None],
     data: Mapping[str, str],
     files: Sequence[Path],
 ) -> None:
-    """Write an evaluation into a journal: its numbers as metrics, its files as artifacts.
+    """Write an evaluation into a outbox: its numbers as metrics, its files as artifacts.
 
     Args:
-        journal: of the run that made the model.
+        outbox: of the run that made the model.
         summary: see :func:`drnsr.evaluation.results.summary`.
         cost: what the model takes, by name; None for what is not known here.
         data: hashes of the benchmarks by name.
@@ -197,12 +197,12 @@ def record_evaluation(
     points += [
         (f"{MODEL_COST}{name}", value, now, 0) for name, value in cost.items() if value is not None
     ]
-    journal.add("metrics", points=points)
+    outbox.add("metrics", points=points)
     tags = {f"{PROTOCOL_TAG}{name}": result["protocol"] for name, result in summary.items()}
     tags |= {f"{DATA_TAG}{name}": value for name, value in data.items()}
-    journal.add("tags", tags=tags)
+    outbox.add("tags", tags=tags)
     for file in files:
-        journal.add("artifact", kept=journal.keep(file), to=EVALUATION_FOLDER)
+        outbox.add("artifact", kept=outbox.keep(file), to=EVALUATION_FOLDER)
 
 
 def copy_evaluation(client: "MlflowClient", sources: Sequence[str], target: str) -> None:

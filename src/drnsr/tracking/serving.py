@@ -21,13 +21,13 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 import drnsr
-from drnsr.checkpoints.native import read_info
 from drnsr.errors import UserError
-from drnsr.formats.file import Format
-from drnsr.formats.reading import format_of, pixel_count
-from drnsr.imaging.files import ImageError
-from drnsr.inference.files import Work, enlarge_file
-from drnsr.inference.models import Models, Running, Target
+from drnsr.images.file import Format
+from drnsr.images.files import ImageError
+from drnsr.images.reading import format_of, pixel_count
+from drnsr.upscale.files import UpscaleSpec, enlarge_file
+from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
+from drnsr.weights.native import read_info
 
 log = logging.getLogger("drnsr")
 
@@ -66,7 +66,7 @@ class PictureModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the model file that was logged with this class."""
-        self._models = Models.of_file(Path(context.artifacts["model"]), Running())
+        self._models = Models.of_file(Path(context.artifacts["model"]), RuntimeOptions())
         self._turn = Lock()  # torch takes all cores for one picture, and memory for each
 
     def predict(
@@ -101,7 +101,7 @@ class PictureModel(PythonModel):
             raise UserError(
                 f"{pixels:,} pixels are asked for, more than the limit of {MAX_PIXELS:,} a request"
             )
-        work = Work(self._models, Target(scale=scale))
+        work = UpscaleSpec(self._models, OutputSize(scale=scale))
         enlarged = []
         for source in sources:
             target = source.with_suffix(".png")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from drnsr.errors import UserError
+from drnsr.project import project_root
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,29 +30,6 @@ URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
 class TrackingError(UserError):
     """The tracking store cannot be reached."""
-
-
-def project_root() -> Path:
-    """The project's folder; in a queued experiment, which runs in a copy, that of the original."""
-    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
-
-
-def missing_in_copy(path: Path) -> str:
-    """What to say where a queued experiment's copy of the project lacks a file or folder.
-
-    Args:
-        path: of the user's; a relative one is looked for in the copy.
-
-    Returns:
-        The end of a sentence; empty where the copy has what the project has.
-    """
-    original = project_root() / path
-    if path.is_absolute() or not original.exists():
-        return ""
-    files = original.rglob("*") if original.is_dir() else [original]
-    if all((path / file.relative_to(original)).exists() for file in files):
-        return ""
-    return f" here: queued runs work in a copy of what git knows; name it by its path, {original}"
 
 
 def project_store() -> str:

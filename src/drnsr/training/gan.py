@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from drnsr.networks import Network
-from drnsr.training.module import Batch, PixelTraining
+from drnsr.training.module import Batch, SRModule
 from drnsr.training.perceptual import PerceptualLoss
 
 
@@ -54,7 +54,7 @@ class LossWeights:
     adversarial: float
 
 
-class GANTraining(PixelTraining):
+class GANModule(SRModule):
     """Trains a network, and a discriminator that tells its pictures from real ones.
 
     A step is one step of each, and counts once: the network's first, then the discriminator's on
@@ -74,7 +74,7 @@ class GANTraining(PixelTraining):
         optimizer: makes one from parameters; called for each of the two networks.
         scheduler: makes one from an optimizer; called for each of the two.
         clipping: of the gradients of an optimizer's parameters; called for each of the two.
-        channels_last: see :class:`PixelTraining`.
+        channels_last: see :class:`SRModule`.
     """
 
     def __init__(

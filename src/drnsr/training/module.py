@@ -13,8 +13,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from drnsr.captured import Captured
-from drnsr.imaging.colour import luma_planes
+from drnsr.cuda_graphs import CudaGraphed
+from drnsr.images.colour import luma_planes
 from drnsr.networks import Network
 from drnsr.training.device import compiled, is_capturable, made_for
 
@@ -25,14 +25,14 @@ Batch = tuple[Tensor, Tensor]
 _TOO_DEEP = 500
 
 
-class PixelTraining(L.LightningModule):
+class SRModule(L.LightningModule):
     """Trains a network to turn LR into HR under a loss on their pixels.
 
     Batches are pairs of uint8 RGB (N, 3, h, w) and (N, 3, scale*h, scale*w); a network on luma sees
     and is compared on their luma, not rounded. Each batch may have a scale of its own. Callbacks
     find a step's loss in its outputs, and the metric ``val_psnr``: in dB, on RGB rounded to uint8
     or on the luma, the mean over the validation crops.
-    :class:`drnsr.training.curves.Curves` hands them to the loggers.
+    :class:`drnsr.training.callbacks.curves.Curves` hands them to the loggers.
 
     Args:
         network: what is trained.
@@ -65,7 +65,7 @@ class PixelTraining(L.LightningModule):
         self._clipping = clipping
         self._is_compiled = compiled
         self._step_loss: Callable[[Tensor, Tensor], Tensor] = self._batch_loss
-        self._whole_step: Captured | None = None
+        self._whole_step: CudaGraphed | None = None
 
     def on_train_start(self) -> None:
         """Compile, for what is compiled depends on the device and on the optimizer."""
@@ -76,7 +76,7 @@ class PixelTraining(L.LightningModule):
         if len(optimizer.param_groups[0]["params"]) <= _TOO_DEEP:
             self._step_loss = compiled(self._batch_loss, graphs=not captured)
         if captured:
-            self._whole_step = Captured(partial(self._take_step, optimizer))
+            self._whole_step = CudaGraphed(partial(self._take_step, optimizer))
             for group in optimizer.param_groups:  # where a graph sees it change
                 group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=self.device)
 
@@ -94,7 +94,7 @@ class PixelTraining(L.LightningModule):
         loss = self._step_loss(lr, hr)
         with torch.autocast(self.device.type, enabled=False):
             loss.backward()  # type: ignore[no-untyped-call]
-        # A bad loss changes nothing; FiniteLoss will find it.
+        # A bad loss changes nothing; NonfiniteLossCheck will find it.
         optimizer.found_inf = (~loss.isfinite()).float()  # type: ignore[attr-defined]
         if self._clipping is not None:
             self._clipping(optimizer)

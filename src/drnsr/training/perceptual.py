@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drnsr.checkpoints.native import ModelFileError
+from drnsr.weights.native import ModelFileError
 
 
 class PerceptualLoss:

@@ -1,0 +1,1 @@
+"""The configuration: one schema, composed from params.yaml and conf/."""

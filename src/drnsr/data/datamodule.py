@@ -1,0 +1,155 @@
+"""The Lightning data module over a prepared training set."""
+
+import logging
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, cast
+
+import lightning as L
+import torch
+from lightning.pytorch.loops.progress import _ProcessedTracker
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from drnsr.data.crops import Pair, TrainingCrops, ValidationCrops
+from drnsr.data.prepared import PreparedDataset
+from drnsr.data.resident import CropPositions, Positions, ResidentPixels, fits
+
+log = logging.getLogger("drnsr")
+
+
+class SRDataModule(L.LightningDataModule):
+    """Feeds a training run: ``max_steps`` batches of crops, and the validation crops.
+
+    Where the training pictures fit on the device they are brought there once, and a batch is cut
+    there; elsewhere crops are cut on the CPU, and brought there. Their pixels are the same.
+
+    Args:
+        dataset: the prepared training set.
+        scale: of the validation crops; one of ``dataset.scales``.
+        scales: that are trained, one a batch; each of ``dataset.scales``.
+        patch_size: side of the LR crop in pixels, whichever the scale; None where that of HR is
+            given.
+        hr_patch_size: side of the HR crop, taken as the nearest multiple of the scale.
+        batch_size: crops a step.
+        validation_crop: largest side of a validation crop, in LR pixels.
+        workers: loader processes; 0 draws the crops in the training process.
+        max_steps: steps of the run.
+        seed: of the crops.
+        bad_images: see :class:`TrainingCrops`.
+
+    Raises:
+        DataError: see :class:`TrainingCrops`.
+    """
+
+    def __init__(
+        self,
+        dataset: PreparedDataset,
+        *,
+        scale: int,
+        scales: Sequence[int],
+        patch_size: int | None,
+        hr_patch_size: int | None = None,
+        batch_size: int,
+        validation_crop: int,
+        workers: int,
+        max_steps: int,
+        seed: int,
+        bad_images: Literal["fail", "skip"] = "fail",
+    ) -> None:
+        super().__init__()
+        self._batch_size = batch_size
+        self._workers = workers
+        self._dataset = dataset
+        self._patch_sizes = {each: _lr_side(each, patch_size, hr_patch_size) for each in scales}
+        self._num_samples = max_steps * batch_size
+        self._crops = TrainingCrops(
+            dataset,
+            patch_sizes=self._patch_sizes,
+            batch_size=batch_size,
+            num_samples=self._num_samples,
+            seed=seed,
+            bad_images=bad_images,
+        )
+        self._resident: ResidentPixels | None = None
+        self._validation = ValidationCrops(dataset, scale=scale, crop_size=validation_crop)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Samples 0, 1, 2, ...: they are random already, so the order need not be."""
+        draw = self._draw()
+        # What a GPU takes a step for is too short to draw a large batch in beside it.
+        workers = self._workers if self._resident is None else max(1, self._workers)
+        return DataLoader(
+            cast(Dataset[int], range(self._num_samples)),  # which has all that is asked of one
+            batch_size=self._batch_size,
+            sampler=_Unseen(self, self._batch_size, self._num_samples),
+            collate_fn=draw,
+            num_workers=workers,
+            worker_init_fn=_leave_signals_to_the_run,
+            persistent_workers=workers > 0,
+            pin_memory=self._resident is None and torch.cuda.is_available(),
+        )
+
+    def _draw(self) -> Callable[[Sequence[int]], Pair | Positions]:
+        """What makes a batch of its samples' numbers: crops, or where the device is to cut them."""
+        device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+        if not fits(self._dataset, list(self._patch_sizes), device):
+            return self._crops.batch
+        self._resident = ResidentPixels(self._dataset, patch_sizes=self._patch_sizes, device=device)
+        log.info("training pictures: on %s, which cuts the crops", device)
+        positions = CropPositions(
+            self._dataset, patch_sizes=self._patch_sizes, draws=self._crops.draws
+        )
+        return positions.batch
+
+    def transfer_batch_to_device(
+        self, batch: Pair | Positions, device: torch.device, dataloader_idx: int
+    ) -> Pair:
+        """Bring crops to the device; or their places alone, and cut them there."""
+        if isinstance(batch, Positions):
+            assert self._resident is not None
+            return self._resident.cut(batch)
+        moved: Pair = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        return moved
+
+    def val_dataloader(self) -> DataLoader[Pair]:
+        """One picture at a time, for they differ in size."""
+        return DataLoader(self._validation, batch_size=1)
+
+
+def _lr_side(scale: int, patch_size: int | None, hr_patch_size: int | None) -> int:
+    """The side of an LR crop, from the one size of the two that is given."""
+    if hr_patch_size is None:
+        assert patch_size is not None
+        return patch_size
+    return round(hr_patch_size / scale)
+
+
+def _leave_signals_to_the_run(_: int) -> None:
+    """Ctrl-C reaches every process; the run finishes its step first, and needs its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class _Unseen(Sampler[int]):
+    """The numbers of the samples that the run has not been trained on, in their order.
+
+    A run that goes on from a state begins in the middle. Lightning counts its steps on, but begins
+    the loader anew. Without a trainer all samples are unseen.
+    """
+
+    def __init__(self, data: SRDataModule, batch_size: int, num_samples: int) -> None:
+        self._data = data
+        self._batch_size = batch_size
+        self._num_samples = num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self._batches_seen() * self._batch_size, self._num_samples))
+
+    def _batches_seen(self) -> int:
+        if self._data.trainer is None:
+            return 0
+        progress = self._data.trainer.fit_loop.epoch_loop.batch_progress.total
+        assert isinstance(progress, _ProcessedTracker)
+        return progress.processed
+
+    def __len__(self) -> int:
+        return self._num_samples

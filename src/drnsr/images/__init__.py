@@ -1,0 +1,1 @@
+"""Pictures: pixels, files and metadata. Arrays are (height, width, channels)."""

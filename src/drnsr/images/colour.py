@@ -1,0 +1,84 @@
+"""The luma on which super-resolution is measured, and the YCbCr that it belongs to."""
+
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from drnsr.images.resize import SomePicture
+
+# ITU-R BT.601 with its studio range, as MATLAB's rgb2ycbcr has it (for inputs of 0..255): one row
+# for each of Y, Cb and Cr.
+_YCBCR: NDArray[np.float64] = (
+    np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]])
+    / 255.0
+)
+_OFFSETS: NDArray[np.float64] = np.array([16.0, 128.0, 128.0])
+
+
+def luma(image: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """MATLAB's Y of an RGB image, not rounded.
+
+    Args:
+        image: (H, W, 3), 0..255.
+
+    Returns:
+        (H, W) double, 16..235.
+    """
+    weighted: NDArray[np.float64] = image.astype(np.float64) @ _YCBCR[0]
+    return weighted + float(_OFFSETS[0])
+
+
+def luma_planes(rgb: Tensor) -> Tensor:
+    """The same for a batch of the network's pictures.
+
+    Args:
+        rgb: (N, 3, H, W) floating point, 0..1.
+
+    Returns:
+        (N, 1, H, W), 16/255..235/255.
+    """
+    weights = rgb.new_tensor(_YCBCR[0])
+    weighted = (rgb * weights.view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    return weighted + float(_OFFSETS[0]) / 255
+
+
+def rgb_to_ycbcr(image: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """MATLAB's YCbCr of an RGB image, not rounded.
+
+    Args:
+        image: (H, W, 3), 0..255.
+
+    Returns:
+        (H, W, 3) double: Y of 16..235, Cb and Cr of 16..240.
+    """
+    weighted: NDArray[np.float64] = image.astype(np.float64) @ _YCBCR.T
+    return weighted + _OFFSETS
+
+
+def ycbcr_to_rgb(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The inverse of :func:`rgb_to_ycbcr`.
+
+    Args:
+        image: (H, W, 3), as that gives it.
+
+    Returns:
+        (H, W, 3) double, 0..255, neither rounded nor clipped.
+    """
+    rgb: NDArray[np.float64] = (image - _OFFSETS) @ np.linalg.inv(_YCBCR).T
+    return rgb
+
+
+def gray_to_rgb(image: SomePicture) -> SomePicture:
+    """Repeat the one channel of a gray image three times; an RGB image comes back as it is.
+
+    Args:
+        image: (H, W, 1) or (H, W, 3).
+
+    Returns:
+        (H, W, 3).
+    """
+    if image.shape[2] == 3:
+        return image
+    return cast(SomePicture, np.repeat(image, 3, axis=2))

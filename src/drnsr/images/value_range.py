@@ -1,0 +1,94 @@
+"""What a network sees as black and white, where the type of a picture's pixels does not say it."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from drnsr.images.file import Page
+from drnsr.images.picture import Picture, Pixels, full_range, scanned
+
+ONE_OF = 10_000
+"""Of so many pixels one may be darker than black, and one brighter than white: single ones that a
+sensor invented (hot pixels, dust, metal) would otherwise make all others dark."""
+
+_WORTH_TELLING = 0.5  # of what the type can hold; a range of more is enlarged as well without it
+
+
+def with_ranges(
+    pages: list[Page], asked: tuple[float, float] | None, *, measured: bool = True
+) -> list[Page]:
+    """Pages that say what is black and white: the same for all that are of the same type.
+
+    Whole numbers of 16 bits are seen between the values that all but one of :data:`ONE_OF` of their
+    pixels lie between, other types between the least and the largest. Unsigned ones of 8 bits are
+    used in full, except in DICOM.
+
+    Args:
+        pages: of a file.
+        asked: what is black and white, where the person says it.
+        measured: look at the pixels where nobody says it.
+    """
+    ranged = list(pages)
+    for dtype in dict.fromkeys(page.picture.dtype for page in pages):
+        numbers = [n for n, page in enumerate(pages) if page.picture.dtype == dtype]
+        notes: tuple[str, ...] = ()
+        if asked is not None:
+            value_range = asked
+        elif not measured or (dtype == np.uint8 and pages[0].metadata.dicom is None):
+            continue
+        else:
+            value_range = measured_range([pages[n].picture for n in numbers])
+            notes = _told(value_range, dtype)
+        for n in numbers:
+            page = ranged[n]
+            picture = replace(page.picture, value_range=value_range)
+            ranged[n] = replace(page, picture=picture, notes=page.notes + notes)
+    return ranged
+
+
+def _told(value_range: tuple[float, float], dtype: np.dtype[np.generic]) -> tuple[str, ...]:
+    low, high = value_range
+    black, white = full_range(dtype)
+    if dtype.kind in "ui" and high - low > _WORTH_TELLING * (white - black):
+        return ()
+    return (f"seen with {low:.6g} as black and {high:.6g} as white (--range says others)",)
+
+
+def measured_range(pictures: list[Picture]) -> tuple[float, float]:
+    """Black and white of pictures of one type; 0 and 1 where nothing is known of any pixel."""
+    dtype = pictures[0].dtype
+    values = (_known_values(picture, rows) for picture in pictures for rows in scanned(picture))
+    if dtype.kind in "ui" and dtype.itemsize <= 2:
+        return _within_tails(values, dtype)
+    low, high = np.inf, -np.inf
+    for each in values:
+        if each.size:
+            low, high = min(low, float(each.min())), max(high, float(each.max()))
+    return (low, high) if low <= high else (0.0, 1.0)
+
+
+def _known_values(picture: Picture, rows: Pixels) -> Pixels:
+    """Of colour, not of alpha."""
+    colours = [number for group in picture.channels.groups for number in group]
+    known = picture.known(rows)
+    values = rows[:, :, colours]
+    return values.ravel() if known is None else values[known[:, :, colours]]
+
+
+def _within_tails(values: Iterable[Pixels], dtype: np.dtype[np.generic]) -> tuple[float, float]:
+    """Without the tails; with them where nothing is left between."""
+    limits = np.iinfo(dtype)  # type: ignore[type-var]
+    counts = np.zeros(limits.max - limits.min + 1, np.int64)
+    for each in values:
+        counts += np.bincount(each.astype(np.int64) - limits.min, minlength=len(counts))
+    there = np.flatnonzero(counts)
+    if not there.size:
+        return 0.0, 1.0
+    below = np.cumsum(counts)
+    cut = below[-1] // ONE_OF
+    low = np.searchsorted(below, cut, side="right")
+    high = np.searchsorted(below, below[-1] - cut)
+    if low == high:
+        low, high = there[0], there[-1]
+    return float(low + limits.min), float(high + limits.min)

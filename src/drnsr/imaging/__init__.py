@@ -1,1 +1,0 @@
-"""Pixels: files, MATLAB-exact resizing, colour. Arrays are (height, width, channels)."""

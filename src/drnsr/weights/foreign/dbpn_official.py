@@ -1,0 +1,83 @@
+"""DBPN as its authors save it, dense or recurrent; stages count from 1."""
+
+from drnsr.networks import DBPN, HyperParameter, RecurrentDBPN
+from drnsr.weights.foreign.layout import Given, Layout, LayoutError, Reading, Weights
+
+# The side of the kernels between LR and HR tells the scale.
+_SCALES = {6: 2, 8: 4, 12: 8}
+
+
+def _read(weights: Weights, given: Given) -> Reading:
+    num_shallow_features, *_ = weights.convolution("feat0.conv")
+    num_features, *_ = weights.convolution("feat1.conv")
+    *_, kernel = weights.convolution("up1.up_conv1.deconv")
+    if kernel not in _SCALES:
+        raise LayoutError(f"up1.up_conv1.deconv.weight has a kernel of {kernel}, of no scale")
+    num_stages = weights.count(r"up(\d+)\.up_conv1\.deconv\.weight") - 1
+    hyper_parameters: dict[str, HyperParameter] = {
+        "scale": _SCALES[kernel],
+        "num_features": num_features,
+        "num_shallow_features": num_shallow_features,
+        "num_stages": num_stages,
+    }
+    _, joined, _, _ = weights.convolution("output_conv.conv")
+    recurrences, is_open = _recurrences(joined // num_features, num_stages, given)
+    if recurrences:
+        hyper_parameters["num_recurrences"] = recurrences
+    return Reading(
+        network=RecurrentDBPN if recurrences else DBPN,
+        hyper_parameters=hyper_parameters,
+        assumed=("num_recurrences",) if is_open else (),
+        modules=_modules(num_stages),
+        weights=weights,
+    )
+
+
+def _recurrences(joined: int, num_stages: int, given: Given) -> tuple[int, bool]:
+    """How often the recurrent network repeats itself, 0 for the dense one; and whether it is open.
+
+    The dense one makes its output from the features of all stages, the recurrent one from the last
+    of each repetition: with as many repetitions as stages, both have the same names and shapes.
+
+    Raises:
+        LayoutError: another number was given.
+    """
+    if joined != num_stages:
+        return joined, False
+    number = given.get("num_recurrences", 0)
+    if number not in (0, joined):
+        raise LayoutError(f"num_recurrences: {number!a} is neither 0 (dense) nor {joined}")
+    return (joined if number else 0), True
+
+
+def _modules(num_stages: int) -> dict[str, str]:
+    modules = {
+        **{"shallow.0": "feat0.conv", "shallow.1": "feat0.act"},
+        **{"shallow.2": "feat1.conv", "shallow.3": "feat1.act"},
+        "tail": "output_conv.conv",
+    }
+    for stage in range(num_stages):
+        modules |= _projection(f"up.{stage}", f"up{stage + 1}", "up", joining=stage > 1)
+    for stage in range(num_stages - 1):
+        modules |= _projection(f"down.{stage}", f"down{stage + 1}", "down", joining=stage > 0)
+    return modules
+
+
+def _projection(ours: str, theirs: str, way: str, *, joining: bool) -> dict[str, str]:
+    """One up- or down-projection; ``joining`` if it begins with more than one input."""
+    there, back = ("deconv", "conv") if way == "up" else ("conv", "deconv")
+    layers = {
+        way: (f"{way}_conv1", there),
+        "back": (f"{way}_conv2", back),
+        f"{way}_error": (f"{way}_conv3", there),
+    }
+    if joining:
+        layers["squeeze"] = ("conv", "conv")
+    modules = {}
+    for name, (block, convolution) in layers.items():
+        modules[f"projections.{ours}.{name}.0"] = f"{theirs}.{block}.{convolution}"
+        modules[f"projections.{ours}.{name}.1"] = f"{theirs}.{block}.act"
+    return modules
+
+
+LAYOUTS = (Layout("DBPN", ("up1.up_conv1.deconv.weight", "output_conv.conv.weight"), _read),)

@@ -1,0 +1,130 @@
+"""Choices are found for what Hydra composed from a command line."""
+
+import shutil
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from drnsr.config.compose import ConfigError, check, compose_graph
+from drnsr.config.overrides import choices_made, choices_of, result_relevant, write_choices
+from drnsr.project import CONF
+from tests.conftest import PROJECT
+
+
+def job(*overrides):
+    """The configuration of a training that was called by hand."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        composed = compose("config", overrides=["run.output=made", *overrides])
+    return OmegaConf.to_container(check(composed))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["model=edsr_baseline", "seed=2", "optimizer.lr=3e-4", "trainer.max_steps=10"],
+        pytest.param(["experiment=vdsr", "scale=3"], marks=pytest.mark.slow),
+        pytest.param(["experiment=esrgan_x4", "debug=fast"], marks=pytest.mark.slow),
+        pytest.param(["data=folder", "folder=/a/b c", "benchmark=classic"], marks=pytest.mark.slow),
+        pytest.param(["protocol={name: mine, border_pixels: 2}"], marks=pytest.mark.slow),
+    ],
+)
+def test_written_into_the_file_they_compose_to_the_same(tmp_path, overrides):
+    wanted = job(*overrides)
+    params = tmp_path / "params.yaml"
+    shutil.copy(PROJECT / "params.yaml", params)
+    (tmp_path / "conf").mkdir()
+    shutil.copy(PROJECT / "conf/from_scratch", tmp_path / "conf/from_scratch")
+    write_choices(params, choices_of(wanted))
+    composed = OmegaConf.to_container(compose_graph(params))
+    assert result_relevant(composed) == result_relevant(wanted)
+    comments = [line for line in (PROJECT / "params.yaml").read_text().splitlines() if "#" in line]
+    assert [line for line in params.read_text().splitlines() if "#" in line] == comments
+
+
+def test_what_no_lines_say_is_named():
+    wanted = job()
+    wanted["optimizer"]["momentum"] = 0.9
+    del wanted["optimizer"]["lr"]
+    with pytest.raises(ConfigError, match=r"optimizer\.\w+: "):
+        choices_of(wanted)
+
+
+def test_no_line_is_changed_but_that_of_the_choice(tmp_path):
+    params = tmp_path / "params.yaml"
+    text = (PROJECT / "params.yaml").read_text()
+    params.write_text(text)
+    write_choices(params, {"scale": 3})
+    assert params.read_text() == text.replace("scale: null", "scale: 3")
+
+
+def adopted(tmp_path, choices):
+    """The configuration that the graph composes of choices once they are in params.yaml."""
+    params = tmp_path / "params.yaml"
+    shutil.copy(PROJECT / "params.yaml", params)
+    (tmp_path / "conf").mkdir(exist_ok=True)
+    shutil.copy(PROJECT / "conf/from_scratch", tmp_path / "conf/from_scratch")
+    write_choices(params, choices)
+    return OmegaConf.to_container(compose_graph(params))
+
+
+def longer(choices):
+    """The same choices, and then three hundred steps."""
+    trainer = {**choices["set"]["trainer"], "max_steps": 300}
+    return {**choices, "set": {**choices["set"], "trainer": trainer}}
+
+
+OVERRIDES = ["experiment=smoke", "model=edsr_baseline", "seed=3", "trainer.max_steps=140"]
+OVERRIDES += ["logger=none", "logger.experiment=mine", "scheduler.warmup_steps=7"]
+
+
+def test_what_was_chosen_is_adopted_and_not_what_it_came_to(tmp_path):
+    ran = job(*OVERRIDES)
+    ran["trainer"]["precision"] = "bf16-mixed"  # what `auto` was on the machine of the run
+    choices = choices_made({}, OVERRIDES, ran)
+    assert choices == {
+        "experiment": "smoke",
+        "model": "edsr_baseline",
+        "seed": 3,
+        "set": {"trainer": {"max_steps": 140}, "scheduler": {"warmup_steps": 7}},
+    }
+    config = adopted(tmp_path, choices)
+    auto = {**config["trainer"], "precision": "bf16-mixed"}
+    assert result_relevant({**config, "trainer": auto}) == result_relevant(ran)
+    config = adopted(tmp_path, longer(choices))
+    assert config["scheduler"]["total_steps"] == 300
+    assert config["trainer"]["precision"] == "auto"
+
+
+def test_of_a_run_without_a_record_of_its_choices_what_is_derived_is_not_frozen_either(tmp_path):
+    ran = job("trainer.max_steps=140", "scheduler=warmup_linear")
+    choices = choices_of(ran)
+    assert "scheduler" not in choices["set"]
+    config = adopted(tmp_path, longer(choices))
+    assert config["scheduler"]["total_steps"] == 300
+
+
+def test_a_run_of_the_graph_has_the_lines_of_its_params_and_what_was_added_to_them(tmp_path):
+    params = {"scale": 3, "model": None, "init_from": "conf/from_scratch", "folder": "data/own"}
+    params |= {"set": {"optimizer": {"lr": 1e-3}}}
+    lines = "scale: 3\nset: {optimizer: {lr: 1e-3}}\nfolder: data/own"
+    (tmp_path / "ran").mkdir()
+    (tmp_path / "ran/params.yaml").write_text(lines)
+    ran = OmegaConf.to_container(compose_graph(tmp_path / "ran/params.yaml"))
+    choices = choices_made(params, ["logger.experiment=null"], ran)
+    assert choices == {"scale": 3, "folder": "data/own", "set": {"optimizer": {"lr": 1e-3}}}
+    ran["optimizer"]["betas"] = [0.5, 0.9]  # conf/ said so then
+    choices = choices_made(params, [], ran)
+    assert choices["set"] == {"optimizer": {"lr": 1e-3, "betas": [0.5, 0.9]}}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (["~model.published"], "~model.published: params.yaml has no line for this"),
+        (["experiment=rcan_x2", "model=edsr"], "model: edsr contradicts experiment rcan_x2"),
+    ],
+)
+def test_choices_that_params_cannot_say(overrides, told):
+    with pytest.raises(ConfigError, match=told):
+        choices_made({}, overrides, job())

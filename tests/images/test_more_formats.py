@@ -1,0 +1,118 @@
+"""Formats of the web, of games and of telephones, and animations; Pillow and imagecodecs look."""
+
+import importlib.util
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageSequence
+
+from drnsr.errors import UserError
+from drnsr.upscale.jobs import plan
+from tests.conftest import texture
+from tests.images.conftest import bicubic, far
+
+RGB = texture(22, 26)
+WITHOUT_LOSS = {"qoi": 1, "tga": 1, "jp2": 1}
+WITH_LOSS = {"avif": 40, "jxl": 40}
+
+
+def source(path):
+    """A file of the format that the suffix says, by another program than ours."""
+    if path.suffix == ".jxl":
+        path.write_bytes(imagecodecs.jpegxl_encode(RGB, lossless=True))
+    elif path.suffix == ".jp2":
+        path.write_bytes(imagecodecs.jpeg2k_encode(RGB, reversible=True, codecformat="jp2"))
+    elif path.suffix == ".avif":
+        path.write_bytes(imagecodecs.avif_encode(RGB))
+    else:
+        Image.fromarray(RGB).save(path)
+
+
+def pixels_of(path):
+    return (
+        imagecodecs.jpegxl_decode(path.read_bytes())
+        if path.suffix == ".jxl"
+        else (np.asarray(Image.open(path).convert("RGB")))
+    )
+
+
+@pytest.mark.parametrize("suffix", [*WITHOUT_LOSS, *WITH_LOSS])
+def test_a_format_is_read_and_written(enlarged, tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    source(path)
+    made = enlarged(path, f"b.{suffix}")
+    wanted = bicubic(RGB)
+    assert far(pixels_of(made), wanted) <= (WITHOUT_LOSS | WITH_LOSS)[suffix]
+    assert np.abs(pixels_of(made) - wanted).mean() < 4
+    assert far(pixels_of(enlarged(path, "b.png")), wanted) <= (40 if suffix == "avif" else 1)
+
+
+@pytest.mark.parametrize("suffix", ["jp2", "jxl"])
+def test_16_bits_stay_16(enlarged, tmp_path, suffix):
+    deep = RGB.astype(np.uint16) * 255 + RGB[::-1]
+    encode = {"jp2": imagecodecs.jpeg2k_encode, "jxl": imagecodecs.jpegxl_encode}[suffix]
+    how = {"reversible": True, "codecformat": "jp2"} if suffix == "jp2" else {"lossless": True}
+    (tmp_path / f"a.{suffix}").write_bytes(encode(deep, **how))
+    made = imagecodecs.png_decode(enlarged(tmp_path / f"a.{suffix}", "b.png").read_bytes())
+    assert made.dtype == np.uint16
+    assert far(made, bicubic(deep)) <= 1
+    assert enlarged(tmp_path / f"a.{suffix}", f"c.{suffix}").stat().st_size > 0
+
+
+@pytest.mark.parametrize(("suffix", "becomes"), [("ico", ".png"), ("dds", ".png")])
+def test_what_is_read_alone_becomes_png(enlarged, tmp_path, suffix, becomes):
+    square = Image.fromarray(texture(32, 32, 4))
+    square.save(tmp_path / f"a.{suffix}", **({"sizes": [(32, 32)]} if suffix == "ico" else {}))
+    (job,) = plan(
+        [str(tmp_path / f"a.{suffix}")], tmp_path / "o", "_x2", None, overwrite=False
+    ).jobs
+    assert job.target.suffix == becomes
+    assert Image.open(enlarged(tmp_path / f"a.{suffix}", "b.png")).size == (64, 64)
+
+
+def test_radiance_becomes_a_tiff_of_floats(enlarged, tmp_path):
+    light = (RGB.astype(np.float32) + 1) / 16
+    (tmp_path / "a.hdr").write_bytes(imagecodecs.rgbe_encode(light))
+    (job,) = plan([str(tmp_path / "a.hdr")], tmp_path / "o", "_x2", None, overwrite=False).jobs
+    assert job.target.suffix == ".tif"
+    made = tifffile.imread(enlarged(tmp_path / "a.hdr", "b.tif"))
+    assert made.dtype == np.float32
+    assert far(made, bicubic(imagecodecs.rgbe_decode((tmp_path / "a.hdr").read_bytes()))) < 0.01
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png"])
+def test_animations_keep_their_pictures_and_times(enlarged, tmp_path, suffix):
+    times = [40, 250, 90]
+    frames = [Image.new("RGB", (20, 16), colour) for colour in ("red", "lime", "blue")]
+    frames[0].save(
+        tmp_path / f"a.{suffix}",
+        **{"save_all": True, "append_images": frames[1:], "duration": times, "loop": 3},
+        **({"lossless": True} if suffix == "webp" else {}),
+    )
+    made = Image.open(enlarged(tmp_path / f"a.{suffix}", f"b.{suffix}"))
+    assert made.n_frames == 3
+    assert made.info["loop"] == 3
+    seen = [
+        (f.convert("RGB").getpixel((9, 9)), f.info["duration"])
+        for f in ImageSequence.Iterator(made)
+    ]
+    for (colour, time), wanted, length in zip(seen, frames, times, strict=True):
+        assert far(np.array([[colour]]), np.array([[wanted.getpixel((9, 9))]])) <= 4
+        assert time == length
+    with pytest.raises(UserError, match="3 pages, and JPEG holds one"):
+        enlarged(tmp_path / f"a.{suffix}", "b.jpg")
+
+
+def test_heic_without_what_reads_it_is_told_or_read(enlarged, tmp_path):
+    path = tmp_path / "a.heic"
+    if importlib.util.find_spec("pillow_heif") is None:
+        path.write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 200)
+        with pytest.raises(UserError, match=r"a\.heic: HEIC, which needs: pip install"):
+            enlarged(path, "b.png")
+        pytest.skip("pillow-heif is not installed")
+    import pillow_heif
+
+    pillow_heif.from_pillow(Image.fromarray(RGB)).save(path, quality=90)
+    assert Image.open(enlarged(path, "b.png")).size == (52, 44)

@@ -1,0 +1,287 @@
+"""Runs reach MLflow whatever happens to it: real servers that are down, slow, or come back."""
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from drnsr.cli import main
+from drnsr.tracking.delivery import deliver, delivering
+from drnsr.tracking.logger import CurveLogger
+from drnsr.tracking.outbox import Destination, Outbox, newest_outbox
+from drnsr.tracking.runs import describe_run
+from drnsr.tracking.store import TrackingError
+from tests.conftest import free_port
+
+CONFIG = {
+    "model": {"name": "drnsr"},
+    "data": {"name": "sample"},
+    "scale": 2,
+    "seed": 0,
+}
+
+
+def begin(folder: Path, uri: str) -> Outbox:
+    run = describe_run(CONFIG, {"train": "f" * 64}, "a training")
+    return Outbox.begin(folder, Destination(uri, "test"), run)
+
+
+def log_steps(outbox, steps):
+    logger = CurveLogger(outbox)
+    for step in steps:
+        logger.log_metrics({"loss": 1 / step, "psnr": float(step)}, step)
+
+
+def finish(outbox):
+    outbox.add("status", status="FINISHED", time=time.time_ns() // 1_000_000)
+
+
+def the_run(uri):
+    """The only run of a store, and the steps of its curves."""
+    client = MlflowClient(uri)
+    (run,) = client.search_runs([client.get_experiment_by_name("test").experiment_id])
+    curves = {
+        name: [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, name)]
+        for name in run.data.metrics
+    }
+    return run, {name: sorted(points) for name, points in curves.items()}
+
+
+def expected(steps):
+    return {"loss": [(k, 1 / k) for k in steps], "psnr": [(k, float(k)) for k in steps]}
+
+
+@pytest.fixture
+def uri(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+def test_everything_arrives_once_however_often_it_is_delivered(tmp_path, uri):
+    outbox = begin(tmp_path / "runs/a", uri)
+    log_steps(outbox, range(1, 8))
+    deliver(outbox)
+    position = outbox.delivered
+    log_steps(outbox, range(5, 12))  # gone on with from an earlier state
+    finish(outbox)
+    deliver(outbox)
+    outbox.mark_delivered(position)  # killed before it was noted
+    deliver(outbox)
+    run, curves = the_run(uri)
+    assert run.info.status == "FINISHED"
+    assert curves == expected(range(1, 12))
+    assert outbox.finished
+
+
+def test_a_line_that_was_being_written_is_no_entry(tmp_path, uri):
+    outbox = begin(tmp_path / "runs/a", uri)
+    log_steps(outbox, [1, 2])
+    with (outbox.folder / "entries.jsonl").open("ab") as file:
+        file.write(b'{"do": "metrics", "poi')
+    deliver(outbox)
+    again = newest_outbox(tmp_path / "runs/a", Destination(uri, "test"))
+    log_steps(again, [2, 3])
+    deliver(again)
+    assert the_run(uri)[1] == expected([1, 2, 3])
+
+
+def test_a_store_that_lost_the_run_is_told_anew(tmp_path, uri):
+    outbox = begin(tmp_path / "runs/a", uri)
+    log_steps(outbox, [1, 2])
+    deliver(outbox)
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    log_steps(outbox, [3])
+    run = json.loads((outbox.folder / "run.json").read_text())
+    run["destination"]["uri"] = other
+    (outbox.folder / "run.json").write_text(json.dumps(run))
+    deliver(outbox)
+    assert the_run(other)[1] == expected([1, 2, 3])
+
+
+def test_what_is_kept_is_what_was_there_and_goes_when_delivered(tmp_path, uri):
+    outbox = begin(tmp_path / "runs/a", uri)
+    (tmp_path / "table.csv").write_text("as it was")
+    outbox.add("artifact", kept=outbox.keep(tmp_path / "table.csv"), to="evaluation")
+    (tmp_path / "table.csv").write_text("as it is later")
+    deliver(outbox)
+    run, _ = the_run(uri)
+    client = MlflowClient(uri)
+    copy = client.download_artifacts(run.info.run_id, "evaluation/table.csv", str(tmp_path))
+    assert Path(copy).read_text() == "as it was"
+    assert list((outbox.folder / "files").iterdir()) == []
+
+
+def test_a_store_that_cannot_be_had_stops_nothing_and_sync_says_so(tmp_path, uri, caplog, capsys):
+    outbox = begin(tmp_path / "runs/a", "http://127.0.0.1:9")  # the port of no one
+    with delivering(outbox):
+        log_steps(outbox, [1, 2])
+        finish(outbox)
+    assert "`drnsr sync` delivers it" in caplog.text
+    with pytest.raises(SystemExit, match=r"error: MLflow at http://127.0.0.1:9: ") as told:
+        main(["sync"])
+    assert "\n" not in str(told.value)
+    assert outbox.waiting == 4
+    # The run itself, its two points and its end.
+    run = json.loads((outbox.folder / "run.json").read_text())
+    run["destination"]["uri"] = None  # the project's own
+    (outbox.folder / "run.json").write_text(json.dumps(run))
+    main(["sync"])
+    assert "4 entries delivered" in capsys.readouterr().out
+    assert the_run(uri)[1] == expected([1, 2])
+    main(["sync"])
+    assert "MLflow has everything" in capsys.readouterr().out
+
+
+def test_a_locked_database_is_waited_for_beside_the_run(tmp_path, uri):
+    deliver(begin(tmp_path / "runs/before", uri))  # makes the database
+    outbox = begin(tmp_path / "runs/a", uri)
+    locked = sqlite3.connect(tmp_path / "mlflow.db")
+    locked.execute("BEGIN EXCLUSIVE")
+    with delivering(outbox):
+        log_steps(outbox, range(1, 20))  # which comes back, though no one unlocks it yet
+        time.sleep(3)  # in which a delivery is tried
+        locked.rollback()
+        finish(outbox)
+    client = MlflowClient(uri)
+    assert outbox.waiting == 0
+    run_id = outbox.delivered.run_id
+    assert len(client.get_metric_history(run_id, "loss")) == 19
+
+
+@pytest.mark.slow  # SQLite waits for 20 s
+def test_a_database_that_stays_locked_is_told_in_one_line(tmp_path, uri, capfd):
+    deliver(begin(tmp_path / "runs/before", uri))  # makes the database
+    locked = sqlite3.connect(tmp_path / "mlflow.db")
+    locked.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(TrackingError, match="database is locked") as told:
+        deliver(begin(tmp_path / "runs/a", uri))
+    assert "\n" not in str(told.value)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_full_disk_names_the_journal_and_keeps_what_it_has(tmp_path, uri, small_disk):
+    outbox = begin(tmp_path / "runs/a", uri)
+    log_steps(outbox, [1])
+    with pytest.raises(OSError, match="File too large") as caught:
+        outbox.add("tags", tags={"note": "x" * 60_000})
+    assert caught.value.filename == str(outbox.folder / "entries.jsonl")
+    again = Outbox(outbox.folder)
+    log_steps(again, [2])
+    assert [entry["points"][0][3] for _, entry in again.entries()] == [1, 2]
+
+
+def test_one_process_delivers_at_a_time(tmp_path, uri):
+    outbox = begin(tmp_path / "runs/a", uri)
+    with outbox.lock(), pytest.raises(TrackingError, match="another process delivers it"):
+        deliver(Outbox(outbox.folder))
+
+
+@contextmanager
+def server(folder, port):
+    """A real MLflow server."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
+    store = ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--port", str(port)]
+    artifacts = ["--artifacts-destination", str(folder / "artifacts")]
+    process = subprocess.Popen(
+        [*command, *store, *artifacts],
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                MlflowClient(f"http://127.0.0.1:{port}").search_experiments()
+                break
+            except Exception:
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+        yield process
+    finally:
+        os.killpg(process.pid, 9)
+        process.wait()
+
+
+@contextmanager
+def slow_way(port, delay):
+    """A port whose answers come late from another."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def pump(source, sink, wait):
+        try:
+            while data := source.recv(65536):
+                time.sleep(wait)
+                sink.sendall(data)
+        except OSError:
+            pass
+        finally:
+            sink.close()
+
+    def accept():
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            upstream = socket.create_connection(("127.0.0.1", port))
+            threading.Thread(target=pump, args=(client, upstream, 0), daemon=True).start()
+            threading.Thread(target=pump, args=(upstream, client, delay), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.close()
+
+
+@pytest.mark.slow
+def test_a_server_that_is_down_at_the_start_and_goes_away_in_the_middle(tmp_path, uri):
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    outbox = begin(tmp_path / "runs/a", address)
+    with delivering(outbox):
+        log_steps(outbox, [1, 2])
+        with server(tmp_path, port):
+            deadline = time.monotonic() + 90
+            while outbox.waiting:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        log_steps(outbox, [3, 4])
+        (tmp_path / "table.csv").write_text("a table")
+        outbox.add("artifact", kept=outbox.keep(tmp_path / "table.csv"), to="evaluation")
+        finish(outbox)
+    assert outbox.waiting > 0
+    with server(tmp_path, port):
+        main(["sync"])
+        run, curves = the_run(address)
+        assert run.info.status == "FINISHED"
+        assert curves == expected([1, 2, 3, 4])
+        client = MlflowClient(address)
+        (table,) = client.list_artifacts(run.info.run_id, "evaluation")
+        assert table.path == "evaluation/table.csv"
+
+
+@pytest.mark.slow
+def test_a_server_that_answers_slowly_is_waited_for_at_the_end_alone(tmp_path, uri):
+    port = free_port()
+    with server(tmp_path, port), slow_way(port, delay=0.5) as slow:
+        outbox = begin(tmp_path / "runs/a", f"http://127.0.0.1:{slow}")
+        with delivering(outbox):
+            log_steps(outbox, range(1, 200))
+            assert outbox.waiting  # it was not waited for
+            finish(outbox)
+        assert outbox.waiting == 0
+        run, curves = the_run(f"http://127.0.0.1:{port}")
+        assert run.info.status == "FINISHED"
+        assert curves == expected(range(1, 200))

@@ -1,0 +1,287 @@
+"""A run that is ended goes on as if it never had been."""
+
+import itertools
+import logging
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+
+from drnsr.data.prepared import PreparedDataset
+from drnsr.errors import SignalError
+from drnsr.training.module import SRModule
+from drnsr.training.muon import Muon
+from drnsr.training.trainer import PlatformError
+from tests.training.runs import against_a_discriminator, made, train
+
+
+class EndedError(Exception):
+    """Stands for whatever ends a process."""
+
+
+class End(L.Callback):
+    """Ends a run at one moment of one step."""
+
+    def __init__(self, moment, step):
+        def end(trainer, *_):
+            if trainer.global_step == step:
+                raise EndedError
+
+        setattr(self, f"on_{moment}", end)
+
+
+@pytest.fixture
+def whole(dataset, tmp_path):
+    return made(train(dataset, tmp_path / "whole"), tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("moment", "step", "workers"),
+    [
+        ("train_batch_start", 1, 0),
+        ("train_batch_end", 4, 0),
+        ("validation_start", 5, 2),
+        ("validation_end", 5, 0),
+        ("train_batch_end", 12, 0),
+    ],
+)
+def test_whenever_a_run_is_ended_it_goes_on_to_the_same_bits(
+    dataset, tmp_path, whole, moment, step, workers
+):
+    folder = tmp_path / "ended"
+    common = {"workers": workers, "seconds_between_states": 0}
+    with pytest.raises(EndedError):
+        train(dataset, folder, callbacks=[End(moment, step)], **common)
+    assert made(train(dataset, folder, **common), folder) == whole
+
+
+def states(folder):
+    return sorted((folder / "states").glob("step-*.ckpt"))
+
+
+def ended_after(step, dataset, folder, **options):
+    callbacks = [End("train_batch_end", step)]
+    with pytest.raises(EndedError):
+        train(dataset, folder, callbacks=callbacks, seconds_between_states=0, **options)
+
+
+def muon(parameters):
+    return Muon(parameters, lr=5e-3, adam_lr=5e-3)
+
+
+def test_muon_goes_on_too(dataset, tmp_path):
+    whole = made(train(dataset, tmp_path / "whole", optimizer=muon), tmp_path / "whole")
+    ended_after(5, dataset, tmp_path / "ended", optimizer=muon)
+    network = train(dataset, tmp_path / "ended", optimizer=muon)
+    assert made(network, tmp_path / "ended") == whole
+
+
+def test_only_the_newest_states_and_the_best_are_kept(dataset, tmp_path):
+    train(dataset, tmp_path, seconds_between_states=0)
+    assert [path.name[:13] for path in states(tmp_path)] == ["step-00000010", "step-00000011"]
+    assert {path.name for path in (tmp_path / "states").iterdir()} == {
+        *(path.name for path in states(tmp_path)),
+        "best.ckpt",
+    }
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        flip_a_bit,
+        lambda path: os.truncate(path, 1000),
+        lambda path: os.truncate(path, 0),
+    ],
+    ids=["flipped", "truncated", "empty"],
+)
+def test_a_damaged_state_is_named_and_the_one_before_it_taken(
+    dataset, tmp_path, whole, caplog, damage
+):
+    folder = tmp_path / "ended"
+    ended_after(7, dataset, folder)
+    older, newest = states(folder)
+    damage(newest)
+    with caplog.at_level(logging.INFO, "drnsr"):
+        again = made(train(dataset, folder), folder)
+    assert f"{newest} is damaged" in caplog.text
+    assert f"going on after step 5 ({older}" in caplog.text
+    assert again == whole
+
+
+def test_a_state_of_another_run_is_never_gone_on_from(dataset, tmp_path, whole, caplog):
+    folder = tmp_path / "ended"
+    ended_after(7, dataset, folder, seed=1, fingerprint="of another run")
+    again = made(train(dataset, folder), folder)
+    assert "is of another configuration, data or code; passed over" in caplog.text
+    assert again == whole
+
+
+class Send(L.Callback):
+    """Sends this process a signal in the middle of a step."""
+
+    def __init__(self, number, step):
+        self.number, self.step = number, step
+
+    def on_before_backward(self, trainer, *_):
+        if trainer.global_step == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_run_after_its_step_with_the_state_written(
+    dataset, tmp_path, whole, number, capsys
+):
+    folder, before = tmp_path / "ended", signal.getsignal(number)
+    with pytest.raises(SignalError, match=rf"{number.name} after step 4 of 12") as caught:
+        train(dataset, folder, callbacks=[Send(number, 3)])
+    assert caught.value.exit_code == 128 + number
+    assert number.name in capsys.readouterr().err
+    assert signal.getsignal(number) == before
+    assert [path.name[:13] for path in states(folder)] == ["step-00000004"]
+    assert made(train(dataset, folder), folder) == whole
+
+
+def test_a_full_disk_leaves_the_states_before(dataset, tmp_path, whole, monkeypatch):
+    folder = tmp_path / "ended"
+    save = L.Trainer.save_checkpoint
+
+    def fails(trainer, path, *arguments):
+        save(trainer, path, *arguments)
+        if trainer.global_step == 4:
+            os.truncate(path, 500)
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(L.Trainer, "save_checkpoint", fails)
+    with pytest.raises(OSError, match="No space left") as caught:
+        train(dataset, folder, seconds_between_states=0)
+    assert str(folder) in str(caught.value.filename)
+    monkeypatch.undo()
+    assert [path.name[:13] for path in states(folder)] == ["step-00000002", "step-00000003"]
+    assert made(train(dataset, folder), folder) == whole
+
+
+class KillTheWorkers(L.Callback):
+    """As the system does when memory runs out; back when they are gone, however long that takes."""
+
+    def on_before_backward(self, trainer, *_):
+        if trainer.global_step == 4:
+            workers = multiprocessing.active_children()
+            for worker in workers:
+                worker.kill()
+            for worker in workers:
+                worker.join()
+
+
+# torch says one or the other, as the signal or the missing worker is noticed first.
+WORKER_GONE = r"a loader worker is gone: .*(Killed|exited unexpectedly)"
+
+
+def test_killed_workers_end_the_run_in_one_line(dataset, tmp_path, whole):
+    folder = tmp_path / "ended"
+    with pytest.raises(PlatformError, match=WORKER_GONE) as caught:
+        train(dataset, folder, workers=2, callbacks=[KillTheWorkers()], seconds_between_states=0)
+    assert "\n" not in str(caught.value)
+    assert made(train(dataset, folder, workers=2), folder) == whole
+
+
+class NotDeterministic(L.Callback):
+    """An operation that torch has no deterministic form of."""
+
+    def on_before_backward(self, *_):
+        torch.zeros(3).put_(torch.tensor([0, 0]), torch.ones(2))
+
+
+def test_an_operation_without_a_deterministic_form_ends_the_run_at_its_start(dataset, tmp_path):
+    with pytest.raises(PlatformError, match="put_ does not have a deterministic") as caught:
+        train(dataset, tmp_path / "ended", callbacks=[NotDeterministic()])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_clock_that_jumps_changes_nothing(dataset, tmp_path, whole, monkeypatch):
+    jumps = itertools.cycle([-1e6, 0.0, 1e7])
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + next(jumps))
+    folder = tmp_path / "jumping"
+    assert made(train(dataset, folder, seconds_between_states=3600), folder) == whole
+    assert states(folder) == []  # an hour has not passed
+
+
+class Slowly(L.Callback):
+    """Gives the killer its time, however busy the machine is; changes no bit."""
+
+    def on_train_batch_end(self, *_):
+        time.sleep(0.05)
+
+
+def _train_in_a_process(pack_folder, folder, steps, training, workers):
+    # As in a process that was not forked itself, so that loader workers are this one's children,
+    # and end with it.
+    multiprocessing.set_start_method("fork", force=True)
+    train(
+        PreparedDataset.open(pack_folder),
+        folder,
+        steps=steps,
+        training=training,
+        workers=workers,
+        seconds_between_states=0,
+        callbacks=[Slowly()],
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("training", "workers"),
+    [(SRModule, 0), (SRModule, 2), (against_a_discriminator, 0)],
+    ids=["pixels", "workers", "gan"],
+)
+def test_killed_at_random_moments_it_comes_to_the_same_bits(dataset, tmp_path, training, workers):
+    """SIGKILL, seven times in turn, at moments all over a run; 21 in the three cases together."""
+    steps, kills = 80, 7
+    whole = made(
+        train(dataset, tmp_path / "whole", steps=steps, training=training), tmp_path / "whole"
+    )
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["albumentations", "drnsr.training.trainer"])
+    moment = random.Random(0)
+    folder = tmp_path / "killed"
+    reached = []
+    while True:
+        arguments = (dataset.folder, folder, steps, training, workers)
+        process = processes.Process(target=_train_in_a_process, args=arguments)
+        process.start()
+        if len(reached) == kills:
+            break
+        wait_for_progress(folder, beyond=max(reached, default=0))
+        time.sleep(moment.uniform(0, 0.15))
+        process.kill()
+        process.join()
+        reached.append(newest_step(folder))
+    process.join()
+    assert process.exitcode == 0
+    assert reached == sorted(reached)
+    assert 0 < reached[0] < reached[-1] < steps
+    again = train(dataset, folder, steps=steps, training=training)
+    assert made(again, folder) == whole
+
+
+def newest_step(folder: Path) -> int:
+    return max((int(path.name[5:13]) for path in states(folder)), default=0)
+
+
+def wait_for_progress(folder: Path, *, beyond: int) -> None:
+    deadline = time.monotonic() + 60
+    while newest_step(folder) <= beyond:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

@@ -1,0 +1,47 @@
+import pytest
+import torch
+
+from drnsr.networks import DRNSR, EDSR
+from drnsr.weights.warm_start import WarmStartError, warm_start
+
+
+def edsr(scale, **changes):
+    return EDSR(scale=scale, **{"num_features": 8, "num_blocks": 2} | changes)
+
+
+@pytest.mark.parametrize(("scale", "anew"), [(3, "upsampler.0"), (4, "upsampler.2")])
+def test_a_larger_scale_takes_all_but_the_new_upsampler(scale, anew):
+    source, network = edsr(2), edsr(scale)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    told = warm_start(network, source, "x2.safetensors")
+    assert told == (
+        f"init_from: x2.safetensors (EDSR of scale 2 instead of {scale}): all layers taken but"
+        f" {anew}, which start anew"
+    )
+    for key, value in network.state_dict().items():
+        expected = before if key.startswith(anew) else source.state_dict()
+        assert torch.equal(value, expected[key]), key
+
+
+def test_the_same_scale_takes_everything():
+    source, network = edsr(2), edsr(2)
+    assert warm_start(network, source, "x2.pt") == "init_from: x2.pt: all layers taken"
+    picture = torch.rand(1, 3, 5, 6)
+    assert torch.equal(network(picture), source(picture))
+
+
+def test_hyper_parameters_that_change_what_weights_mean_are_told():
+    told = warm_start(edsr(2), edsr(2, img_range=1.0, num_blocks=1), "x2.pt")
+    assert "num_blocks 1 instead of 2, img_range 1.0 instead of 255.0" in told
+    assert "but body.1.conv1, body.1.conv2, which start anew" in told
+
+
+def test_what_does_not_fit_is_refused_and_changes_nothing():
+    network = edsr(2)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    with pytest.raises(WarmStartError, match=r"a\.pt is of the architecture DRNSR, .* is EDSR"):
+        warm_start(network, DRNSR(scale=2, num_features=8, num_blocks=2), "a.pt")
+    # Their tails have a bias of the same shape, and it is of no use without its weight.
+    with pytest.raises(WarmStartError, match=r"num_features 4 instead of 8\) has no layer"):
+        warm_start(network, edsr(2, num_features=4), "b.pt")
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
