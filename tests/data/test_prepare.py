@@ -159,7 +159,7 @@ def test_messages_name_the_users_own_files(picture_folder, tmp_path, caplog):
         dataset(picture_folder, folder, checks=Checks("skip", **CHECKS), users_own=users_own)
     assert "left out: /home/me/picture1.png: 90 x 31 pixels" in caplog.text
     # Where the user's files are is no part of what is made.
-    assert content(tmp_path / "packTrue") == content(tmp_path / "packFalse")
+    assert content(tmp_path / "datasetTrue") == content(tmp_path / "datasetFalse")
 
 
 def test_what_is_left_out_can_leave_too_little(picture_folder, tmp_path):
