@@ -209,7 +209,7 @@ def network_row(
 
     def run() -> None:
         with torch.inference_mode(), torch.autocast(device.type, low, enabled=low is not None):
-            network.enlarge(lr, 2)
+            network.upscale(lr, 2)
         finish(device)
 
     seconds = in_turn({"": run}, 10)[""]

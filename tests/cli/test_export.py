@@ -80,7 +80,7 @@ def test_a_pt2_gives_what_the_network_gives(name):
     for size in ((1, 9, 8), (3, 8, 15)):
         lr = torch.rand(size[0], network.descriptor.channels, *size[1:])
         with torch.no_grad():
-            expected = network.enlarge(lr, 2)
+            expected = network.upscale(lr, 2)
             assert_allclose(program(lr), expected, atol=1e-4 * float(expected.abs().max()))
 
 

@@ -20,8 +20,8 @@ def dataset(picture_folder, tmp_path):
     return prepare_benchmark(sorted(picture_folder.iterdir()), tmp_path / "dataset", name="mine")
 
 
-def model(enlarge):
-    return [bicubic(2, PROTOCOL), Method("model", enlarge)]
+def model(function):
+    return [bicubic(2, PROTOCOL), Method("model", function)]
 
 
 def test_bicubic_gains_nothing_over_bicubic(dataset):
@@ -80,7 +80,7 @@ def test_threads_change_neither_order_nor_a_bit(dataset, protocol):
     in_turn = []
     for number in range(len(dataset.images)):
         lr, hr = protocol.prepare(dataset.hr(number), 2)
-        compared = protocol.compared_planes(methods[0].enlarge(lr), hr, 2)
+        compared = protocol.compared_planes(methods[0].upscale(lr), hr, 2)
         in_turn.append({metric.name: metric.compute(*compared) for metric in metrics})
     for pictures in measured:
         assert [picture.name for picture in pictures] == [image.name for image in dataset.images]
@@ -95,9 +95,9 @@ def test_threads_change_neither_order_nor_a_bit(dataset, protocol):
     ],
 )
 def test_what_goes_wrong_with_one_picture_is_one_line_that_names_it(dataset, error, message):
-    enlarge = failing_at(2, error)
+    methods = model(failing_at(2, error))
     with pytest.raises(DataError, match=message):
-        list(measure(dataset, model(enlarge), scale=2, protocol=PROTOCOL))
+        list(measure(dataset, methods, scale=2, protocol=PROTOCOL))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SignalError("SIGTERM came", 15)])
@@ -112,9 +112,9 @@ def failing_at(number, error):
     """Bicubic, but for one picture."""
     pictures = iter(range(100))
 
-    def enlarge(lr):
+    def upscale_or_fail(lr):
         if next(pictures) == number:
             raise error
         return upscale(lr, 2)
 
-    return enlarge
+    return upscale_or_fail

@@ -28,8 +28,8 @@ def test_nearest_and_lanczos_are_pillows():
         ("lanczos", Image.Resampling.LANCZOS),
     ):
         expected = np.asarray(Image.fromarray(lr).resize((27, 24), kernel))
-        assert_array_equal(classical_method(name, 3, PROTOCOL).enlarge(lr), expected)
-        floating = classical_method(name, 3, PROTOCOL).enlarge(lr.astype(float))
+        assert_array_equal(classical_method(name, 3, PROTOCOL).upscale(lr), expected)
+        floating = classical_method(name, 3, PROTOCOL).upscale(lr.astype(float))
         assert floating.dtype == np.float64
 
 

@@ -53,10 +53,10 @@ class Small(EDSR):
 
     largest = 60
 
-    def enlarge(self, lr, scale):
+    def upscale(self, lr, scale):
         if max(lr.shape[2:]) > self.largest:
             raise torch.OutOfMemoryError("out of memory")
-        return super().enlarge(lr, scale)
+        return super().upscale(lr, scale)
 
 
 def test_a_device_whose_memory_is_too_small_goes_on_in_smaller_tiles():

@@ -136,7 +136,7 @@ def test_torch_without_memory_is_a_shortage(monkeypatch):
     def full(*_):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
 
-    monkeypatch.setattr(DRNSR, "enlarge", full)
+    monkeypatch.setattr(DRNSR, "upscale", full)
     with pytest.raises(MemoryShortageError):
         engine(np.zeros((1, 3, 4, 4), np.float32))
 

@@ -35,4 +35,4 @@ def test_it_is_the_papers_figure_5():
     enlarged = F.pixel_shuffle(conv("upsampler.3.0", deep), 3)
     expected = (conv("tail", enlarged) + mean * 255) / 255
     with torch.no_grad():
-        assert_allclose(network.enlarge(lr, 3), expected, atol=1e-5)
+        assert_allclose(network.upscale(lr, 3), expected, atol=1e-5)

@@ -64,7 +64,7 @@ def test_it_serves_the_scales_that_all_serve(model):
 def test_a_scale_that_it_lacks_is_refused_with_those_it_has(model):
     network = build(model)
     with pytest.raises(ValueError, match=f"^{type(network).__name__} has no x7; .* x2"):
-        network.enlarge(random_lr(network, 4, 4), 7)
+        network.upscale(random_lr(network, 4, 4), 7)
 
 
 @each_scale
@@ -72,7 +72,7 @@ def test_sizes_tiny_and_odd(model, scale):
     network = build(model, scale)
     for height, width in ((1, 1), (5, 7)):
         lr = random_lr(network, height, width, count=2)
-        enlarged = network.enlarge(lr, scale)
+        enlarged = network.upscale(lr, scale)
         assert enlarged.shape == (2, lr.shape[1], scale * height, scale * width)
         assert enlarged.dtype == torch.float32
 
@@ -95,7 +95,7 @@ def test_gradients_reach_every_parameter(model):
         optimizer.zero_grad()
         loss = torch.zeros(())
         for scale in network.descriptor.scales:
-            loss = loss + network.enlarge(random_lr(network, 6, 6), scale).square().mean()
+            loss = loss + network.upscale(random_lr(network, 6, 6), scale).square().mean()
         loss.backward()
         optimizer.step()
     for name, parameter in network.named_parameters():
@@ -118,7 +118,7 @@ def reach(network, scale, side):
     # Lighter than any mean colour that is taken off, and not by so much that a sigmoid saturates.
     lr = torch.full((1, network.descriptor.channels, side, side), 0.5, requires_grad=True)
     middle = slice(start * scale, (start + block) * scale)
-    network.enlarge(lr, scale)[:, :, middle, middle].sum().backward()
+    network.upscale(lr, scale)[:, :, middle, middle].sum().backward()
     seen = torch.cat(torch.where((lr.grad != 0).any(dim=1)[0]))  # rows and columns
     return max(start - int(seen.min()), int(seen.max()) - (start + block - 1))
 
@@ -146,8 +146,8 @@ def test_a_tile_with_its_surroundings_is_the_whole_there(model, scale):
     tile = 2 * descriptor.size_multiple
     lr = random_lr(network, 2 * halo + 3 * tile, tile + halo)
     with torch.no_grad():
-        whole = network.enlarge(lr, scale)
-        part = network.enlarge(lr[:, :, tile : 2 * tile + 2 * halo], scale)
+        whole = network.upscale(lr, scale)
+        part = network.upscale(lr[:, :, tile : 2 * tile + 2 * halo], scale)
     inside = slice((tile + halo) * scale, (2 * tile + halo) * scale)
     tiled = part[:, :, halo * scale : (halo + tile) * scale]
     assert_allclose(tiled, whole[:, :, inside], atol=1e-5 * float(whole.abs().max()))
@@ -162,7 +162,7 @@ def test_saved_and_loaded_it_is_the_same(model, tmp_path):
     assert again.descriptor == network.descriptor
     assert copy.deepcopy(network).hyper_parameters == network.hyper_parameters
     lr = random_lr(network, 5, 6)
-    assert torch.equal(again.enlarge(lr, 2), network.enlarge(lr, 2))
+    assert torch.equal(again.upscale(lr, 2), network.upscale(lr, 2))
     info = read_info(tmp_path / "model.safetensors")
     assert (info.scales, info.colour) == (network.descriptor.scales, network.descriptor.colour)
 
@@ -172,9 +172,9 @@ def test_compiling_changes_no_name_and_no_result(model):
     network = build(model).eval()
     names, lr = list(network.state_dict()), random_lr(network, 5, 6)
     with torch.no_grad():
-        expected = network.enlarge(lr, 2)
+        expected = network.upscale(lr, 2)
         network.compile(backend="eager")  # traced as for any backend, without a compiler of C++
-        assert_allclose(network.enlarge(lr, 2), expected, atol=1e-5 * float(expected.abs().max()))
+        assert_allclose(network.upscale(lr, 2), expected, atol=1e-5 * float(expected.abs().max()))
     assert list(network.state_dict()) == names
 
 
@@ -236,10 +236,10 @@ def test_it_runs_in_its_precisions_and_gives_fp32(model):
     lr = random_lr(network, 8, 8)
     types = {"bf16": torch.bfloat16, "fp16": torch.float16}
     with torch.no_grad():
-        exact = network.enlarge(lr, 2)
+        exact = network.upscale(lr, 2)
         for precision in set(network.descriptor.precisions) - {"fp32"}:
             with torch.autocast("cpu", types[precision]):
-                rough = network.enlarge(lr, 2)
+                rough = network.upscale(lr, 2)
             assert rough.dtype == torch.float32
             assert (rough - exact).abs().max() < 0.05 * max(1.0, float(exact.abs().max()))
 
@@ -254,5 +254,5 @@ def test_onnxruntime_agrees_with_torch_at_another_size(model, tmp_path):
     export_onnx(network, describe(network, 2, "fp32", file), exported)
     lr = random_lr(network, 11, 9, count=4)
     (sr,) = onnxruntime.InferenceSession(exported).run(None, {"lr": lr.numpy()})
-    expected = network.enlarge(lr, 2).detach()
+    expected = network.upscale(lr, 2).detach()
     assert_allclose(sr, expected, atol=1e-4 * max(1.0, float(expected.abs().max())))

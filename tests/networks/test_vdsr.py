@@ -46,4 +46,4 @@ def test_it_is_plain_convolutions_on_the_bicubic_enlargement(colour):
         name = f"layers.{number}"
         x = F.conv2d(x, weights[f"{name}.weight"], weights[f"{name}.bias"], padding=1)
     with torch.no_grad():
-        assert_allclose(network.enlarge(lr, 3), bicubic + x, atol=1e-5)
+        assert_allclose(network.upscale(lr, 3), bicubic + x, atol=1e-5)

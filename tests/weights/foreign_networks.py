@@ -172,7 +172,7 @@ class TorchSRVDSR(MeanShifted):
     def middle(self, x):
         return x + self.body(x)
 
-    def enlarge(self, x, scale):
+    def upscale(self, x, scale):
         return self(F.interpolate(x, scale_factor=scale, mode="bicubic", align_corners=False))
 
 

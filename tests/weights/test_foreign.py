@@ -97,7 +97,7 @@ def test_torchsr_vdsr(lr, tmp_path):
     ours = load_network(tmp_path / "vdsr.pt")
     with torch.inference_mode():
         for scale in (2, 3, 4):
-            expected = their.enlarge(lr, scale)
+            expected = their.upscale(lr, scale)
             torch.testing.assert_close(ours(lr, scale), expected, atol=1e-5, rtol=0)
 
 

@@ -27,13 +27,13 @@ class Method:
 
     Attributes:
         name: what tables call it.
-        enlarge: from LR (h, w, C) to (scale*h, scale*w, C), 0..255. It answers uint8 with uint8,
+        upscale: from LR (h, w, C) to (scale*h, scale*w, C), 0..255. It answers uint8 with uint8,
             and floating point with floating point that is neither rounded nor clipped.
         takes: "rgb" if luma alone makes no sense to it; a gray picture it takes in any case.
     """
 
     name: str
-    enlarge: Callable[[Picture], Picture]
+    upscale: Callable[[Picture], Picture]
     takes: Literal["rgb", "any"] = "rgb"
 
 
@@ -221,7 +221,7 @@ def _enlarge(
         results = {}
         for method in methods:
             with _naming(f"{method.name}: {title}"):
-                results[method.name] = method.enlarge(lr)
+                results[method.name] = method.upscale(lr)
         yield _Enlarged(title, image.name, lr, hr, results)
 
 

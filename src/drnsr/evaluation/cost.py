@@ -69,7 +69,7 @@ def measure_cost(network: Network, scale: int, device: str) -> Cost:
 def _multiply_adds(network: Network, scale: int) -> float:
     lr = torch.zeros(1, network.descriptor.channels, _COUNTED_SIDE, _COUNTED_SIDE)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network.cpu().enlarge(lr, scale)
+        network.cpu().upscale(lr, scale)
     # torch counts a multiply-add as two operations.
     operations: int = counter.get_total_flops()
     return operations / 2 / 1e9 / _megapixels(_COUNTED_SIDE * scale)

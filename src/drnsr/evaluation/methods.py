@@ -31,13 +31,13 @@ def classical_method(name: str, scale: int, protocol: Protocol) -> Method:
     """Bicubic (MATLAB's), nearest neighbour, or Lanczos (Pillow's, three lobes)."""
     if name == "bicubic":
         return bicubic(scale, protocol)
-    enlarge: dict[str, Callable[[Picture], Picture]] = {
+    upscale: dict[str, Callable[[Picture], Picture]] = {
         "nearest": lambda lr: lr.repeat(scale, axis=0).repeat(scale, axis=1),
         "lanczos": lambda lr: pillow_resize(
             lr, lr.shape[0] * scale, lr.shape[1] * scale, Image.Resampling.LANCZOS
         ),
     }
-    return Method(name, enlarge[name], takes="any")
+    return Method(name, upscale[name], takes="any")
 
 
 def network_method(network: Network, scale: int, name: str, device: str = "cpu") -> Method:
@@ -49,10 +49,10 @@ def network_method(network: Network, scale: int, name: str, device: str = "cpu")
     takes: Literal["rgb", "any"] = "rgb" if network.descriptor.colour == "RGB" else "any"
     tiling = Tiling(TorchEngine(network, scale, device), tile="off")
 
-    def enlarge(lr: Picture) -> Picture:
+    def upscale(lr: Picture) -> Picture:
         return tiling.whole(replace(of_array(lr), value_range=(0.0, 255.0)))
 
-    return Method(name, enlarge, takes)
+    return Method(name, upscale, takes)
 
 
 def model_method(path: Path, scale: int, name: str, device: str = "cpu") -> Method:

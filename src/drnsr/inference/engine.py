@@ -136,7 +136,7 @@ class TorchEngine:
     def _enlarged(self, lr: Tensor, low: torch.dtype | None) -> Tensor:
         pixels = lr.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, low, enabled=low is not None):
-            return self._network.enlarge(pixels, self.scale).float()
+            return self._network.upscale(pixels, self.scale).float()
 
 
 def _brought(result: Tensor) -> Tensor:

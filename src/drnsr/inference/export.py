@@ -52,12 +52,12 @@ class _AtScale(nn.Module):
         self.low = AUTOCAST.get(precision)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """See :meth:`drnsr.networks.Network.enlarge`."""
+        """See :meth:`drnsr.networks.Network.upscale`."""
         if self.low is None:
-            return self.network.enlarge(lr, self.scale)
+            return self.network.upscale(lr, self.scale)
         # The exporter folds its casts of the weights into them; the bicubic skip keeps out of it.
         with torch.autocast(lr.device.type, self.low):
-            return self.network.enlarge(lr, self.scale)
+            return self.network.upscale(lr, self.scale)
 
 
 def export_onnx(network: Network, info: ExportInfo, path: Path, opset: int = OPSET) -> float:

@@ -28,7 +28,7 @@ class Descriptor:
         colour: which channels go in and come out: RGB, or the BT.601 studio luma, not rounded.
         value_range: of a pixel, in and out.
         size_multiple: what the network needs the sides of LR to be multiples of;
-            :meth:`Network.enlarge` sees to it.
+            :meth:`Network.upscale` sees to it.
         precisions: in which it can run (under autocast) without overflow or visible damage.
         tiling_exact: whether a part of a picture, with ``receptive_field`` pixels around it and
             beginning at multiples of ``size_multiple``, gives what the whole picture gives there.
@@ -59,7 +59,7 @@ class Network(nn.Module, ABC):
     Pixels are 0..1 on both sides; the output is not clipped to it.
 
     A network of one scale has ``forward(lr)``; one that serves several has ``forward(lr, scale)``
-    and says so by ``multi_scale``. :meth:`enlarge` calls either.
+    and says so by ``multi_scale``. :meth:`upscale` calls either.
 
     A subclass takes keyword-only arguments and keeps each under its own name, so that
     :attr:`hyper_parameters` can give them back and a saved model can be built again.
@@ -78,7 +78,7 @@ class Network(nn.Module, ABC):
         names = list(inspect.signature(type(self).__init__).parameters)[1:]
         return {name: getattr(self, name) for name in names}
 
-    def enlarge(self, lr: Tensor, scale: int) -> Tensor:
+    def upscale(self, lr: Tensor, scale: int) -> Tensor:
         """Run the network on LR of any size.
 
         Args:

@@ -119,7 +119,7 @@ class GANModule(SRModule):
         """One step of the network and one of the discriminator; the network's loss."""
         lr, hr = (self._planes(pixels) for pixels in batch)
         of_network, of_discriminator = cast(list[LightningOptimizer], self.optimizers())
-        sr = self._enlarge(lr, hr)
+        sr = self._upscale(lr, hr)
         self.toggle_optimizer(of_network)  # the discriminator gets no gradients meanwhile
         loss = self._network_loss(sr, hr)
         of_network.zero_grad()

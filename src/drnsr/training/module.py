@@ -126,13 +126,13 @@ class SRModule(L.LightningModule):
 
     def _batch_loss(self, lr: Tensor, hr: Tensor) -> Tensor:
         lr, hr = self._planes(lr), self._planes(hr)
-        loss: Tensor = self._loss(self._enlarge(lr, hr), hr)
+        loss: Tensor = self._loss(self._upscale(lr, hr), hr)
         return loss
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Measure one validation crop."""
         lr, hr = (self._planes(pixels) for pixels in batch)
-        sr = self._enlarge(lr, hr)
+        sr = self._upscale(lr, hr)
         if self.network.descriptor.colour == "RGB":
             sr = sr.mul(255).round().clamp(0, 255) / 255
         psnr = peak_signal_noise_ratio(sr, hr, data_range=1.0)
@@ -163,10 +163,10 @@ class SRModule(L.LightningModule):
             return self._optimizer(parameters)
         return made_for(self.device, self._optimizer, parameters)
 
-    def _enlarge(self, lr: Tensor, hr: Tensor) -> Tensor:
+    def _upscale(self, lr: Tensor, hr: Tensor) -> Tensor:
         """The network's pictures; whatever it computes in, they are compared in that of ``hr``."""
         weights = next(self.network.parameters()).dtype
-        return self.network.enlarge(lr.to(weights), hr.shape[-1] // lr.shape[-1]).to(hr.dtype)
+        return self.network.upscale(lr.to(weights), hr.shape[-1] // lr.shape[-1]).to(hr.dtype)
 
     def _planes(self, pixels: Tensor) -> Tensor:
         """What the network works on, 0..1, in fp32 or, for weights of fp64, in that."""
