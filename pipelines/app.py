@@ -3,7 +3,8 @@
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hydra
@@ -13,8 +14,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from drnsr.config.compose import check, one_line
-from drnsr.errors import SignalError, UserError
+from drnsr.config.compose import ConfigError, check, one_line
+from drnsr.errors import SignalError, UserError, exit_on_error
 from drnsr.locks import own_folder
 from drnsr.project import CONF
 
@@ -44,21 +45,21 @@ def run_stage(stage: Stage) -> None:
         else:
             # A stage of the graph, too, which knows no callbacks of Hydra's.
             own_folder(Path(HydraConfig.get().runtime.output_dir))
-            exit_on_error(lambda: stage(check(config)))
+            with exit_on_error(), _hydra_errors():
+                stage(check(config))
 
-    exit_on_error(app)
+    with exit_on_error(), _hydra_errors():
+        app()
 
 
-def exit_on_error(program: Callable[[], None]) -> None:
-    """Call ``program``; print a person's mistake as one line and leave with exit code 1."""
+@contextmanager
+def _hydra_errors() -> Iterator[None]:
+    """Turn what Hydra and OmegaConf raise into one line.
+
+    Raises:
+        ConfigError: instead of their errors.
+    """
     try:
-        program()
+        yield
     except (HydraException, OmegaConfBaseException) as error:
-        sys.exit(f"error: {one_line(error)}")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        if error.filename is None:
-            raise  # not about a file
-        sys.exit(f"error: {error.filename}: {error.strerror}")
+        raise ConfigError(one_line(error)) from error

@@ -6,8 +6,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from drnsr.atomic import write_text
 from drnsr.config.compose import ConfigError, compose_graph
+from drnsr.errors import exit_on_error
 from drnsr.project import missing_in_copy
-from pipelines.app import PARAMS, RESOLVED, exit_on_error
+from pipelines.app import PARAMS, RESOLVED
 
 _HEADER = "# Written by the stage `config` from params.yaml and conf/; edit those, not this.\n"
 
@@ -30,4 +31,5 @@ def _check_folders(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    exit_on_error(main)
+    with exit_on_error():
+        main()

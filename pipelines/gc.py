@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from drnsr.errors import exit_on_error
 from drnsr.locks import BusyError, sole_process
 from drnsr.project import project_root
 from drnsr.tracking.outbox import RUNS, outboxes_of
 from drnsr.training.callbacks.checkpoint import is_finished, newest_step
-from pipelines.app import exit_on_error
 
 
 @dataclass(frozen=True)
@@ -92,4 +92,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_on_error(main)
+    with exit_on_error():
+        main()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from drnsr.data.download import FetchError, RemoteFile, download_files, mirrored_path
 from drnsr.data.registry import read_registry
+from drnsr.errors import exit_on_error
 from drnsr.project import CONF
-from pipelines.app import exit_on_error
 
 REGISTRIES = CONF / "registry"
 
@@ -61,4 +61,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_on_error(main)
+    with exit_on_error():
+        main()

@@ -8,12 +8,12 @@ from omegaconf import DictConfig, OmegaConf
 
 from drnsr import pretrained
 from drnsr.atomic import atomic_path, write_text
-from drnsr.errors import UserError
+from drnsr.errors import UserError, exit_on_error
 from drnsr.reporting.card import model_card
 from drnsr.tracking.record import find_record
 from drnsr.tracking.store import TrackingError, store_exists
 from drnsr.weights.native import read_info
-from pipelines.app import RESOLVED, exit_on_error
+from pipelines.app import RESOLVED
 from pipelines.costs import described_costs
 from pipelines.paths import Outputs
 from pipelines.report import lineage
@@ -78,4 +78,5 @@ def _check(outputs: Outputs, scale: int) -> None:
 
 
 if __name__ == "__main__":
-    exit_on_error(release)
+    with exit_on_error():
+        release()

@@ -3,12 +3,12 @@
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from drnsr.errors import UserError
+from drnsr.errors import UserError, exit_on_error
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import read_rows
 from drnsr.reporting.table import result_table
 from drnsr.tracking.store import tracking_uri
-from pipelines.app import RESOLVED, exit_on_error
+from pipelines.app import RESOLVED
 from pipelines.paths import Outputs
 
 
@@ -34,4 +34,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    exit_on_error(main)
+    with exit_on_error():
+        main()

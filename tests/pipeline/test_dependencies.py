@@ -18,6 +18,7 @@ NO_INPUT = {
     "drnsr.locks",
     "drnsr.project",
     "drnsr.reporting.costs",
+    "drnsr.signals",
     "pipelines",
     "pipelines.app",
     "pipelines.costs",

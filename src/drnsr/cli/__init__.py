@@ -1,8 +1,6 @@
 """The command `drnsr`: one file a command."""
 
 import logging
-import signal
-import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
@@ -20,7 +18,7 @@ from drnsr.cli import (
     sync,
     upscale,
 )
-from drnsr.errors import SignalError, UserError
+from drnsr.errors import UserError, exit_on_error
 
 # Each has a docstring that is its help, `add_arguments` and `run`. It imports what it needs when it
 # runs and not before, so that `drnsr --help` answers at once.
@@ -52,21 +50,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parsed = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s")  # on standard error
     logging.getLogger("drnsr").setLevel(logging.INFO)
-    try:
-        parsed.call(parsed)
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("drnsr"):
-            raise
-        sys.exit(f"error: drnsr {parsed.command} needs {error.name}: pip install 'drnsr[train]'")
-    except KeyboardInterrupt:
-        print("error: ended by Ctrl-C", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
-    except SignalError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        if error.filename is None:
-            raise  # not about a file
-        sys.exit(f"error: {error.filename}: {error.strerror}")
+    with exit_on_error():
+        try:
+            parsed.call(parsed)
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("drnsr"):
+                raise
+            raise UserError(
+                f"drnsr {parsed.command} needs {error.name}: pip install 'drnsr[train]'"
+            ) from error

@@ -1,7 +1,6 @@
 """The Lightning data module over a prepared training set."""
 
 import logging
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, cast
 
@@ -13,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from drnsr.data.crops import Pair, TrainingCrops, ValidationCrops
 from drnsr.data.prepared import PreparedDataset
 from drnsr.data.resident import CropPositions, Positions, ResidentPixels, fits
+from drnsr.signals import ignore_ctrl_c
 
 log = logging.getLogger("drnsr")
 
@@ -84,7 +84,7 @@ class SRDataModule(L.LightningDataModule):
             sampler=_Unseen(self, self._batch_size, self._num_samples),
             collate_fn=draw,
             num_workers=workers,
-            worker_init_fn=_leave_signals_to_the_run,
+            worker_init_fn=_ignore_ctrl_c,
             persistent_workers=workers > 0,
             pin_memory=self._resident is None and torch.cuda.is_available(),
         )
@@ -124,9 +124,9 @@ def _lr_side(scale: int, patch_size: int | None, hr_patch_size: int | None) -> i
     return round(hr_patch_size / scale)
 
 
-def _leave_signals_to_the_run(_: int) -> None:
-    """Ctrl-C reaches every process; the run finishes its step first, and needs its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _ignore_ctrl_c(_: int) -> None:
+    """Let a worker live on after Ctrl-C: the run finishes its step first, and needs the workers."""
+    ignore_ctrl_c()
 
 
 class _Unseen(Sampler[int]):

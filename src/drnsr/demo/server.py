@@ -8,8 +8,7 @@ from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from signal import SIGTERM, signal
-from types import FrameType
+from signal import SIGTERM
 
 from nicegui import app, ui
 from starlette.datastructures import Headers
@@ -21,6 +20,7 @@ from drnsr.demo.page import open_page
 from drnsr.demo.work import MAX_BYTES
 from drnsr.demo.worker import Worker
 from drnsr.errors import UserError
+from drnsr.signals import handle_signals
 from drnsr.upscale.models import Models
 
 _FORM = 10_000  # bytes, more than what a form adds to a file
@@ -50,8 +50,7 @@ def serve(models: Mapping[str, Models], host: str, port: int) -> None:
             app.add_middleware(TrustedHostMiddleware, allowed_hosts=names)
         app.on_startup(lambda: print(f"http://{address}:{port} (Ctrl-C ends it)", flush=True))
         app.on_shutdown(worker.close)
-        signal(SIGTERM, _end)
-        with suppress(KeyboardInterrupt):  # how it is ended
+        with handle_signals(_end, [SIGTERM]), suppress(KeyboardInterrupt):  # how it is ended
             _run(host, port)
 
 
@@ -125,7 +124,7 @@ class BodyLimit:
         await answer(scope, receive, send)
 
 
-def _end(number: int, _: FrameType | None) -> None:
+def _end(number: int) -> None:
     sys.exit(128 + number)  # by an exception, which removes the folder
 
 

@@ -2,13 +2,11 @@
 
 import logging
 import os
-import signal
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Protocol
 
 from rich.console import Console
@@ -27,6 +25,7 @@ from drnsr.atomic import remove_leftovers
 from drnsr.errors import SignalError, UserError
 from drnsr.images.files import ImageError
 from drnsr.images.reading import pixel_count
+from drnsr.signals import signals_raise
 from drnsr.upscale.files import Note, UpscaleSpec, enlarge_file
 from drnsr.upscale.jobs import Job
 
@@ -67,7 +66,8 @@ def enlarge_all(
     def note(text: str) -> None:
         console.print(shown(text), markup=False, highlight=False, soft_wrap=True)
 
-    with _signals_told(), _libraries_silent(), _bar(console) as bar:
+    resumable = signals_raise("ended early; the same command goes on with the rest")
+    with resumable, _libraries_silent(), _bar(console) as bar:
         task = bar.add_task("enlarging", total=sum(sizes) / 1e6)
         for number, (job, size) in enumerate(zip(jobs, sizes, strict=True)):
             bar.update(task, description=f"{number + 1}/{len(jobs)} {shown(job.source.name)}")
@@ -151,21 +151,6 @@ def _tell(out: Path, made: int, there: int, megapixels: float, seconds: float) -
         speed = megapixels / seconds
         told += f" ({megapixels:.2f} megapixels in {seconds:.1f} s, {speed:.2f} a second)"
     print(told + (f", {there} there already" if there else ""))
-
-
-@contextmanager
-def _signals_told() -> Iterator[None]:
-    """Let SIGTERM and Ctrl-C end the work by an exception, which removes what was half written."""
-
-    def end(number: int, _: FrameType | None) -> None:
-        raise SignalError("ended early; the same command goes on with the rest", number)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -1,42 +1,36 @@
-"""SIGTERM and Ctrl-C: the step is finished, the state is written, and the process leaves."""
+"""After SIGTERM or Ctrl-C, finish the step, write the training state and end the run."""
 
 import signal
 import sys
-from collections.abc import Callable
-from types import FrameType
+from contextlib import ExitStack
 from typing import Any
 
 import lightning as L
 
 from drnsr.errors import SignalError
+from drnsr.signals import end_at_next_signal, handle_signals
 from drnsr.training.callbacks.checkpoint import Checkpoints
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
 class Interruption(L.Callback):
-    """Ends a run between two steps when a signal has come; a second one ends the process at once.
+    """Ends a run between two steps after a signal; a second signal ends the process at once.
 
     Args:
-        checkpoints: writes the state.
+        checkpoints: writes the training state.
     """
 
     def __init__(self, checkpoints: Checkpoints) -> None:
         self._checkpoints = checkpoints
         self._received: int | None = None
-        self._before: dict[int, _Handler] = {}
+        self._handlers = ExitStack()
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Take the signals over; Lightning's own handling would end SIGTERM with exit code 0."""
-        self._before = {number: signal.getsignal(number) for number in _SIGNALS}
-        for number in _SIGNALS:
-            signal.signal(number, self._note)
+        """Handle the signals here; Lightning's own handler exits with code 0 after SIGTERM."""
+        self._handlers.enter_context(handle_signals(self._note))
 
-    def _note(self, number: int, _: FrameType | None) -> None:
+    def _note(self, number: int) -> None:
         self._received = number
-        for each in _SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
+        end_at_next_signal()
         name = signal.Signals(number).name
         print(f"training: {name}; ending after this step (again: at once)", file=sys.stderr)
 
@@ -47,7 +41,11 @@ class Interruption(L.Callback):
         batch: Any,  # noqa: ANN401 (Lightning's own signature)
         batch_idx: int,
     ) -> None:
-        """Write the state and leave, if a signal has come."""
+        """Write the training state and end the run, if a signal has come.
+
+        Raises:
+            SignalError: if a signal has come.
+        """
         if self._received is None:
             return
         self._checkpoints.write(trainer)
@@ -59,16 +57,11 @@ class Interruption(L.Callback):
         )
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Give the signals back."""
-        self._restore()
+        """Restore the earlier handlers."""
+        self._handlers.close()
 
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
-        """Give the signals back."""
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before = {}
+        """Restore the earlier handlers."""
+        self._handlers.close()
