@@ -401,10 +401,10 @@ def _check_discriminator(config: DictConfig) -> None:
     """Show it crops of the size that it is to judge: some judge one size alone."""
     import torch
 
-    datamodule = config.datamodule
-    lr_sides = {
-        s: datamodule.patch_size or round(datamodule.hr_patch_size / s) for s in datamodule.scales
-    }
+    from drnsr.data.draws import lr_patch_sizes
+
+    data = config.datamodule
+    lr_sides = lr_patch_sizes(data.scales, data.patch_size, data.hr_patch_size)
     discriminator = _without_weights("gan.discriminator", config.gan.discriminator)
     for scale, side in lr_sides.items():
         try:

@@ -10,6 +10,7 @@ from lightning.pytorch.loops.progress import _ProcessedTracker
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from drnsr.data.crops import Pair, TrainingCrops, ValidationCrops
+from drnsr.data.draws import lr_patch_sizes
 from drnsr.data.prepared import PreparedDataset
 from drnsr.data.resident import CropPositions, Positions, ResidentPixels, fits
 from drnsr.signals import ignore_ctrl_c
@@ -60,7 +61,7 @@ class SRDataModule(L.LightningDataModule):
         self._batch_size = batch_size
         self._workers = workers
         self._dataset = dataset
-        self._patch_sizes = {each: _lr_side(each, patch_size, hr_patch_size) for each in scales}
+        self._patch_sizes = lr_patch_sizes(scales, patch_size, hr_patch_size)
         self._num_samples = max_steps * batch_size
         self._crops = TrainingCrops(
             dataset,
@@ -114,14 +115,6 @@ class SRDataModule(L.LightningDataModule):
     def val_dataloader(self) -> DataLoader[Pair]:
         """One picture at a time, for they differ in size."""
         return DataLoader(self._validation, batch_size=1)
-
-
-def _lr_side(scale: int, patch_size: int | None, hr_patch_size: int | None) -> int:
-    """The side of an LR crop, from the one size of the two that is given."""
-    if hr_patch_size is None:
-        assert patch_size is not None
-        return patch_size
-    return round(hr_patch_size / scale)
 
 
 def _ignore_ctrl_c(_: int) -> None:

@@ -24,6 +24,26 @@ class Draw(NamedTuple):
     symmetry: int
 
 
+def lr_patch_sizes(
+    scales: Sequence[int], patch_size: int | None, hr_patch_size: int | None
+) -> dict[int, int]:
+    """Compute the side of the LR crops of each scale, in pixels.
+
+    Args:
+        scales: the scales.
+        patch_size: side of the LR crop, the same for all scales; None if ``hr_patch_size`` is
+            given.
+        hr_patch_size: side of the HR crop, which is rounded to the nearest multiple of each scale.
+
+    Returns:
+        The side by scale.
+    """
+    if hr_patch_size is None:
+        assert patch_size is not None
+        return dict.fromkeys(scales, patch_size)
+    return {scale: round(hr_patch_size / scale) for scale in scales}
+
+
 class Draws:
     """The stream of samples: a counter-based generator (Salmon et al. 2011), begun anew for each.
 
