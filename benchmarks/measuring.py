@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from drnsr.data.registry import fetch_registry
-from drnsr.tracking.outbox import training_folder
+from drnsr.project import run_folder
 from drnsr.weights.native import read_info
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,7 +55,7 @@ def arguments(description: str | None, *, rounds: int | None = None) -> argparse
 
 def training_cost(model: Path) -> dict[str, Any]:
     """What the training of a model took; its run was trained here, and its folder still stands."""
-    file = training_folder(read_info(model).origin.fingerprint) / "training_cost.json"
+    file = run_folder(read_info(model).origin.fingerprint) / "training_cost.json"
     content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return content
 

@@ -21,9 +21,6 @@ from drnsr.project import CONF
 
 log = logging.getLogger("drnsr")
 
-PARAMS = Path("params.yaml")
-RESOLVED = Path("resolved.yaml")
-
 Stage = Callable[[DictConfig], None]
 
 

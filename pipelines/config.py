@@ -7,8 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from drnsr.atomic import write_text
 from drnsr.config.compose import ConfigError, compose_graph
 from drnsr.errors import exit_on_error
-from drnsr.project import missing_in_copy
-from pipelines.app import PARAMS, RESOLVED
+from drnsr.project import PARAMS, RESOLVED, missing_in_copy
 
 _HEADER = "# Written by the stage `config` from params.yaml and conf/; edit those, not this.\n"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from drnsr.atomic import write_text
+from drnsr.project import run_folder
 from drnsr.reporting.costs import describe_costs
 from drnsr.weights.native import Origin, read_info
-from pipelines.tracked import run_folder
 
 TRAINING_FILE = "training_cost.json"
 MODEL_FILE = "model_cost.json"
@@ -19,7 +19,7 @@ MODEL_FILE = "model_cost.json"
 
 def write_cost(origin: Origin, name: str, cost: dict[str, Any]) -> None:
     """Write a cost into the folder of the run that ``origin`` describes."""
-    write_text(run_folder(origin) / name, json.dumps(cost, indent=2) + "\n")
+    write_text(run_folder(origin.fingerprint) / name, json.dumps(cost, indent=2) + "\n")
 
 
 def described_costs(model: Path) -> dict[str, str]:
@@ -27,7 +27,7 @@ def described_costs(model: Path) -> dict[str, str]:
 
     What DVC took from its cache was maybe trained and measured on another machine.
     """
-    folder = run_folder(read_info(model).origin)
+    folder = run_folder(read_info(model).origin.fingerprint)
     return describe_costs(_read(folder / MODEL_FILE), _read(folder / TRAINING_FILE))
 
 

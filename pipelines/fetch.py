@@ -14,9 +14,9 @@ from drnsr.data.download import FetchError
 from drnsr.data.folders import copy_pairs, copy_pictures
 from drnsr.data.registry import fetch_file, fetch_registry
 from drnsr.data.single import write_parts
-from drnsr.project import project_root
+from drnsr.project import BENCHMARKS, TRAINING_SET, downloads
 from pipelines.app import run_stage
-from pipelines.paths import BENCHMARKS, TRAINING_SET, raw
+from pipelines.paths import raw
 from pipelines.perceptual_weights import (
     OTHER_FEATURES,
     check_features_file,
@@ -92,7 +92,7 @@ def _part(config: DictConfig) -> None:
 def _fetch(registry: Path, folder: Path, config: DictConfig) -> None:
     fetch_registry(
         registry,
-        project_root() / "data" / "downloads",
+        downloads(),
         folder,
         mirror=_mirror(),
         connections=config.fetch.connections,

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from drnsr.errors import exit_on_error
 from drnsr.locks import BusyError, sole_process
-from drnsr.project import project_root
-from drnsr.tracking.outbox import RUNS, outboxes_of
+from drnsr.project import runs
+from drnsr.tracking.outbox import outboxes_of
 from drnsr.training.callbacks.checkpoint import is_finished, newest_step
 
 
@@ -42,13 +42,12 @@ def collect(*, unfinished: bool, yes: bool) -> None:
         yes: agreed already.
     """
     console = Console()
-    runs = project_root() / RUNS
-    folders = [_look(path, unfinished) for path in sorted(runs.glob("*")) if path.is_dir()]
+    folders = [_look(path, unfinished) for path in sorted(runs().glob("*")) if path.is_dir()]
     table = Table("folder", "size", "training", "")
     for folder in folders:
         fate = "goes" if folder.removable else "stays"
         table.add_row(folder.path.name, decimal(folder.size), folder.training, fate)
-    console.print(table if folders else f"no states of trainings in {runs}")
+    console.print(table if folders else f"no states of trainings in {runs()}")
     removable = [folder for folder in folders if folder.removable]
     if not removable:
         return

@@ -11,9 +11,7 @@ from pathlib import Path
 from drnsr.data.download import FetchError, RemoteFile, download_files, mirrored_path
 from drnsr.data.registry import read_registry
 from drnsr.errors import exit_on_error
-from drnsr.project import CONF
-
-REGISTRIES = CONF / "registry"
+from drnsr.project import REGISTRIES
 
 
 def mirror(names: Sequence[str], folder: Path) -> None:

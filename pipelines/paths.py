@@ -5,18 +5,17 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-TRAINING_SET = "train"
-BENCHMARKS = "benchmarks"
+from drnsr import project
 
 
 def raw(config: DictConfig) -> Path:
     """Folder of the fetched files."""
-    return Path(config.run.data) / "raw"
+    return Path(config.run.data) / project.RAW
 
 
 def prepared(config: DictConfig) -> Path:
     """Folder of the datasets."""
-    return Path(config.run.data) / "prepared"
+    return Path(config.run.data) / project.PREPARED
 
 
 @dataclass(frozen=True)
@@ -33,32 +32,32 @@ class Outputs:
     @property
     def model(self) -> Path:
         """The trained model."""
-        return self.root / "models" / "model.safetensors"
+        return self.root / project.MODEL
 
     @property
     def curves(self) -> Path:
         """Folder of the training curves."""
-        return self.root / "metrics" / "curves"
+        return self.root / project.CURVES
 
     @property
     def summary(self) -> Path:
         """Means of each benchmark."""
-        return self.root / "metrics" / "benchmark.json"
+        return self.root / project.SUMMARY
 
     @property
     def verification(self) -> Path:
         """Our numbers beside the published ones."""
-        return self.root / "metrics" / "verify.json"
+        return self.root / project.VERIFICATION
 
     @property
     def per_image(self) -> Path:
         """A row for each picture."""
-        return self.root / "metrics" / "per_image.csv"
+        return self.root / project.PER_IMAGE
 
     @property
     def pictures(self) -> Path:
         """Folder of the side-by-side pictures."""
-        return self.root / "pictures"
+        return self.root / project.PICTURES
 
     def picture(self, benchmark: str, image: str) -> Path:
         """The side-by-side picture of one image of a benchmark."""
@@ -67,4 +66,4 @@ class Outputs:
     @property
     def report(self) -> Path:
         """The report."""
-        return self.root / "reports" / "index.html"
+        return self.root / project.REPORT

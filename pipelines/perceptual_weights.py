@@ -5,7 +5,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from drnsr.errors import UserError
-from drnsr.project import project_root
+from drnsr.project import downloads, project_root
 
 OTHER_FEATURES = (
     "The perceptual loss needs these weights: name a mirror that has them (DRNSR_MIRROR), or choose"
@@ -28,7 +28,7 @@ def features_file(config: DictConfig) -> Path | None:
     """The file of weights, fetched or the user's; None where the training needs none."""
     registry, weights = features_registry(config), _weights(config)
     if registry is not None:
-        return project_root() / "data" / "downloads" / registry.stem / f"{registry.stem}.pth"
+        return downloads() / registry.stem / f"{registry.stem}.pth"
     return None if weights is None else project_root() / weights
 
 

@@ -17,8 +17,9 @@ from drnsr.data.prepare import (
 )
 from drnsr.data.prepared import DataError, PreparedDataset
 from drnsr.data.single import VALIDATION
+from drnsr.project import BENCHMARKS, TRAINING_SET
 from pipelines.app import run_stage
-from pipelines.paths import BENCHMARKS, TRAINING_SET, prepared, raw
+from pipelines.paths import prepared, raw
 from pipelines.prepared import benchmark_pack_name
 
 log = logging.getLogger("drnsr")

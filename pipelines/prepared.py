@@ -5,7 +5,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from drnsr.data.prepared import DataError, PreparedDataset
-from pipelines.paths import BENCHMARKS, TRAINING_SET, prepared
+from drnsr.project import BENCHMARKS, TRAINING_SET
+from pipelines.paths import prepared
 
 
 def open_training_set(config: DictConfig) -> PreparedDataset:

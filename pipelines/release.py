@@ -9,11 +9,11 @@ from omegaconf import DictConfig, OmegaConf
 from drnsr import pretrained
 from drnsr.atomic import atomic_path, write_text
 from drnsr.errors import UserError, exit_on_error
+from drnsr.project import RESOLVED
 from drnsr.reporting.card import model_card
 from drnsr.tracking.record import find_record
 from drnsr.tracking.store import TrackingError, store_exists
 from drnsr.weights.native import read_info
-from pipelines.app import RESOLVED
 from pipelines.costs import described_costs
 from pipelines.paths import Outputs
 from pipelines.report import lineage

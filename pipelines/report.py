@@ -10,6 +10,7 @@ from drnsr.atomic import write_text
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, read_rows
 from drnsr.hashing import file_sha256, sha256_of
+from drnsr.project import run_folder
 from drnsr.reporting.costs import NOT_MEASURED
 from drnsr.reporting.page import Picture, render_report
 from drnsr.tracking.git import current_commit
@@ -18,7 +19,7 @@ from pipelines.app import run_stage
 from pipelines.costs import described_costs
 from pipelines.paths import Outputs
 from pipelines.prepared import open_benchmark
-from pipelines.tracked import mlflow_run, run_folder, tracked_model
+from pipelines.tracked import mlflow_run, tracked_model
 
 
 def report(config: DictConfig) -> None:
@@ -61,7 +62,7 @@ def _circumstances(results: str, config: DictConfig) -> tuple[dict[str, str], di
     same results must give the same page.
     """
     outputs = Outputs.of(config)
-    run, folder = mlflow_run(config), run_folder(read_info(outputs.model).origin)
+    run, folder = mlflow_run(config), run_folder(read_info(outputs.model).origin.fingerprint)
     first = folder / "reported" / f"{sha256_of([results.encode()])[:16]}.json"
     if first.is_file():
         return cast(tuple[dict[str, str], dict[str, str]], json.loads(first.read_text("utf-8")))

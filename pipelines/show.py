@@ -6,9 +6,9 @@ from rich.console import Console
 from drnsr.errors import UserError, exit_on_error
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import read_rows
+from drnsr.project import RESOLVED
 from drnsr.reporting.table import result_table
 from drnsr.tracking.store import tracking_uri
-from pipelines.app import RESOLVED
 from pipelines.paths import Outputs
 
 

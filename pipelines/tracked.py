@@ -14,10 +14,10 @@ from omegaconf import DictConfig, OmegaConf
 from drnsr.errors import SignalError
 from drnsr.hashing import file_sha256
 from drnsr.images.files import encode_png
-from drnsr.tracking.outbox import Destination, Outbox, newest_outbox, training_folder
+from drnsr.project import PARAMS, RESOLVED, run_folder
+from drnsr.tracking.outbox import Destination, Outbox, newest_outbox
 from drnsr.tracking.store import URI_VARIABLE
 from drnsr.weights.native import ModelFileError, Origin, read_info
-from pipelines.app import PARAMS, RESOLVED
 from pipelines.paths import Outputs
 from pipelines.prepared import open_training_set
 
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 
 # Read once: MLflow sets the variable for a moment, in the thread that delivers.
 _STORE = os.environ.get(URI_VARIABLE) or None
-
-
-def run_folder(origin: Origin) -> Path:
-    """Where a run's states are kept: outside DVC's outputs, which it removes before a run."""
-    return training_folder(origin.fingerprint)
 
 
 @contextmanager
@@ -82,7 +77,7 @@ def tracked_model(config: DictConfig) -> Iterator[Outbox]:
         model = Outputs.of(config).model
         origin = read_info(model).origin
         description = _description(config, origin, model)
-        outbox = Outbox.begin(run_folder(origin), _destination(config), description)
+        outbox = Outbox.begin(run_folder(origin.fingerprint), _destination(config), description)
     with delivering(outbox):
         yield outbox
         if not outbox.finished:
@@ -99,7 +94,7 @@ def mlflow_run(config: DictConfig) -> str | None:
 
 def _outbox_of_model(config: DictConfig) -> Outbox | None:
     origin = read_info(Outputs.of(config).model).origin
-    return newest_outbox(run_folder(origin), _destination(config))
+    return newest_outbox(run_folder(origin.fingerprint), _destination(config))
 
 
 def _status_after(error: BaseException) -> str:
@@ -107,7 +102,7 @@ def _status_after(error: BaseException) -> str:
 
 
 def _begin_or_go_on(config: DictConfig, origin: Origin) -> Outbox:
-    folder, destination = run_folder(origin), _destination(config)
+    folder, destination = run_folder(origin.fingerprint), _destination(config)
     outbox = newest_outbox(folder, destination)
     if outbox is None or outbox.finished:
         return Outbox.begin(folder, destination, _description(config, origin))

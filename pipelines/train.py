@@ -11,6 +11,7 @@ from drnsr.atomic import check_writable
 from drnsr.data.prepared import PreparedDataset
 from drnsr.hashing import file_sha256
 from drnsr.locks import sole_process
+from drnsr.project import run_folder
 from drnsr.tracking.runs import TRAINING_COST
 from drnsr.weights.fingerprint import code_fingerprint, fingerprint
 from drnsr.weights.loading import load_network
@@ -24,7 +25,7 @@ from pipelines.paths import Outputs
 from pipelines.perceptual_weights import check_features_file, features_file
 from pipelines.prepare import prepare
 from pipelines.prepared import open_training_set
-from pipelines.tracked import run_folder, tracked_training
+from pipelines.tracked import tracked_training
 
 if TYPE_CHECKING:
     from lightning import LightningModule
@@ -50,6 +51,23 @@ TRAINING_PARAMS = (
     "trainer",
 )
 
+# The code that a model is the result of, in the package drnsr. dvc.yaml gives the stage the same.
+TRAINING_CODE = (
+    "cuda_graphs.py",
+    "data/crops.py",
+    "data/datamodule.py",
+    "data/draws.py",
+    "data/prepared.py",
+    "data/resident.py",
+    "hashing.py",
+    "images/colour.py",
+    "images/files.py",
+    "images/resize.py",
+    "networks",
+    "training",
+    "weights",
+)
+
 
 def train(config: DictConfig) -> None:
     """Train, save the model and its curves; by hand, maybe prepare before and evaluate after."""
@@ -72,10 +90,10 @@ def train(config: DictConfig) -> None:
     origin = Origin(
         config=fingerprint(_training_params(config)),
         data=dataset.fingerprint,
-        code=code_fingerprint(),
+        code=code_fingerprint(TRAINING_CODE),
     )
     with (
-        sole_process(run_folder(origin)),
+        sole_process(run_folder(origin.fingerprint)),
         tracked_training(config, origin, outputs.model) as loggers,
     ):
         _train(config, dataset, origin, outputs, loggers)
@@ -134,7 +152,7 @@ def _train(
     curves = Curves(log_every=trainer.log_every)
     progress = TrainingProgress()
     checkpoints = Checkpoints(
-        run_folder(origin), fingerprint=origin.fingerprint, **config.checkpoints
+        run_folder(origin.fingerprint), fingerprint=origin.fingerprint, **config.checkpoints
     )
     skipped = fit(
         module,

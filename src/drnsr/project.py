@@ -1,4 +1,4 @@
-"""Where the files of a project stand."""
+"""The files and folders of a project: what each is called, and where it is."""
 
 import os
 from pathlib import Path
@@ -6,20 +6,81 @@ from pathlib import Path
 CONF = Path(__file__).resolve().parents[2] / "conf"
 """The folder with the groups of the configuration."""
 
+REGISTRIES = CONF / "registry"
+"""The folder with the lists of files of each data set."""
+
+# Names that are relative to the project's folder.
+PARAMS = Path("params.yaml")
+RESOLVED = Path("resolved.yaml")
+DATA = Path("data")
+DOWNLOADS = DATA / "downloads"
+
+# Names in the folder of the data, which a run may choose.
+RAW = "raw"
+PREPARED = "prepared"
+TRAINING_SET = "train"
+BENCHMARKS = "benchmarks"
+
+# Names in the folder of a run's outputs: the project's own, or that of a run by hand.
+MODEL = Path("models/model.safetensors")
+METRICS = Path("metrics")
+CURVES = METRICS / "curves"
+SUMMARY = METRICS / "benchmark.json"
+PER_IMAGE = METRICS / "per_image.csv"
+VERIFICATION = METRICS / "verify.json"
+PICTURES = Path("pictures")
+REPORT = Path("reports/index.html")
+
 
 def project_root() -> Path:
-    """The project's folder; in a queued experiment, which runs in a copy, that of the original."""
+    """Return the project's folder; in a queued experiment, which runs in a copy, the original's."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
 
 
-def missing_in_copy(path: Path) -> str:
-    """What to say where a queued experiment's copy of the project lacks a file or folder.
+def downloads() -> Path:
+    """Return the folder of the downloaded files, which all runs and queued experiments share."""
+    return project_root() / DOWNLOADS
+
+
+def evaluation_cache() -> Path:
+    """Return the folder in which ``drnsr evaluate`` keeps the benchmarks that it has prepared."""
+    return project_root() / DATA / "evaluate"
+
+
+def runs() -> Path:
+    """Return the folder with a folder for each training: see :func:`run_folder`."""
+    return project_root() / "runs"
+
+
+def run_folder(fingerprint: str) -> Path:
+    """Return the folder for the training states, the outboxes and the costs of one training.
+
+    It is none of DVC's outputs, which DVC removes before a stage runs.
 
     Args:
-        path: of the user's; a relative one is looked for in the copy.
+        fingerprint: of all that the training is the result of.
+    """
+    return runs() / fingerprint[:16]
+
+
+def tracking_database() -> Path:
+    """Return the SQLite file in which MLflow keeps the runs of the project."""
+    return project_root() / "mlflow.db"
+
+
+def tracking_artifacts() -> Path:
+    """Return the folder in which MLflow keeps the files of the project's runs."""
+    return project_root() / "mlruns"
+
+
+def missing_in_copy(path: Path) -> str:
+    """Explain why a file or folder is missing in a queued experiment's copy of the project.
+
+    Args:
+        path: a path of the user's; a relative one is looked for in the copy.
 
     Returns:
-        The end of a sentence; empty where the copy has what the project has.
+        The end of a sentence; empty if the copy has all that the project has at this path.
     """
     original = project_root() / path
     if path.is_absolute() or not original.exists():

@@ -4,8 +4,7 @@ import grimp
 import pytest
 import yaml
 
-from drnsr.weights.fingerprint import TRAINING_CODE
-from pipelines.train import TRAINING_PARAMS
+from pipelines.train import TRAINING_CODE, TRAINING_PARAMS
 from tests.conftest import PROJECT
 
 STAGES = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]

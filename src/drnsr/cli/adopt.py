@@ -1,13 +1,10 @@
 """Put the configuration of an MLflow run, or of a sweep's best, into params.yaml."""
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from drnsr.tracking.record import RunRecord
-
-_PARAMS = Path("params.yaml")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,20 +21,21 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.config.compose import compose_graph
     from drnsr.config.overrides import write_choices
     from drnsr.errors import UserError
+    from drnsr.project import PARAMS
     from drnsr.tracking.record import find_record
 
-    if not _PARAMS.is_file():
-        raise UserError(f"{_PARAMS}: not here; call this in the folder of the project")
+    if not PARAMS.is_file():
+        raise UserError(f"{PARAMS}: not here; call this in the folder of the project")
     record = find_record(parsed.run)
     choices = _choices(record)
-    before = _PARAMS.read_bytes()
-    write_choices(_PARAMS, choices)
+    before = PARAMS.read_bytes()
+    write_choices(PARAMS, choices)
     try:
-        compose_graph(_PARAMS)
+        compose_graph(PARAMS)
     except UserError:
-        _PARAMS.write_bytes(before)
+        PARAMS.write_bytes(before)
         raise
-    print(f"{_PARAMS} now has the configuration of run {record.run_id} ({record.name}):")
+    print(f"{PARAMS} now has the configuration of run {record.run_id} ({record.name}):")
     for name, value in choices.items():
         print(f"  {name}: {value}")
     print("`dvc repro` runs it")

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drnsr import project
+
 if TYPE_CHECKING:
     from drnsr.tracking.record import RunRecord
 
@@ -160,7 +162,7 @@ def _bring_pictures(record: "RunRecord", folder: Path) -> None:
     from drnsr.data.download import link_or_copy
 
     own = [record.config.get(key) for key in PATHS]
-    for name in ("data/downloads", *filter(None, own)):
+    for name in (str(project.DOWNLOADS), *filter(None, own)):
         if Path(name).is_absolute():
             continue
         for file in [Path(name), *Path(name).rglob("*")]:
@@ -181,7 +183,7 @@ def _restore_configuration(record: "RunRecord", folder: Path) -> None:
     _dvc(folder, "repro", "config")
     if _composed(folder) == result_relevant(record.config):
         return
-    write_choices(folder / "params.yaml", choices_of(record.config, folder.resolve() / "conf"))
+    write_choices(folder / project.PARAMS, choices_of(record.config, folder.resolve() / "conf"))
     _dvc(folder, "repro", "config")
     if _composed(folder) != result_relevant(record.config):
         raise UserError(f"{folder}: its code does not compose the configuration of the run")
@@ -192,7 +194,7 @@ def _composed(folder: Path) -> dict[str, Any]:
 
     from drnsr.config.overrides import result_relevant
 
-    return result_relevant(yaml.safe_load((folder / "resolved.yaml").read_text(encoding="utf-8")))
+    return result_relevant(yaml.safe_load((folder / project.RESOLVED).read_text(encoding="utf-8")))
 
 
 def _dvc(folder: Path, *arguments: str) -> None:
@@ -212,9 +214,10 @@ def _dvc(folder: Path, *arguments: str) -> None:
 def _data(record: "RunRecord", folder: Path) -> Iterator[Comparison]:
     from drnsr.data.prepared import PreparedDataset
 
-    prepared = folder / "data/prepared"
+    prepared = folder / project.DATA / project.PREPARED
     for name, recorded in record.data.items():
-        place = prepared / "train" if name == "train" else prepared / "benchmarks" / name
+        training = name == project.TRAINING_SET
+        place = prepared / name if training else prepared / project.BENCHMARKS / name
         found = PreparedDataset.open(place).fingerprint if place.is_dir() else None
         yield Comparison(f"data {name} (sha256)", recorded, found)
 
@@ -233,9 +236,9 @@ def _require_same(data: list[Comparison]) -> None:
 def _results(record: "RunRecord", folder: Path) -> Iterator[Comparison]:
     from drnsr.hashing import file_sha256
 
-    model = file_sha256(folder / "models/model.safetensors")
+    model = file_sha256(folder / project.MODEL)
     yield Comparison("model (sha256)", record.model_sha256, model)
-    summary = json.loads((folder / "metrics/benchmark.json").read_text(encoding="utf-8"))
+    summary = json.loads((folder / project.SUMMARY).read_text(encoding="utf-8"))
     for name, recorded in sorted(record.measures.items()):
         benchmark, method, measure = name.split("/")
         yield Comparison(name, recorded, summary.get(benchmark, {}).get(method, {}).get(measure))

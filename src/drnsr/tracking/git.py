@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from drnsr.project import METRICS, RESOLVED
+
 
 @dataclass(frozen=True)
 class Commit:
@@ -43,7 +45,7 @@ _TOP_LEVEL = (".yaml", ".yml", ".toml", ".cfg", ".ini")
 _LARGEST_NEW_FILE = 2**20
 
 # Written by the graph itself: when a stage asks, they have changed already.
-_OUTPUTS = ("dvc.lock", "metrics", "resolved.yaml")
+_OUTPUTS = ("dvc.lock", str(METRICS), str(RESOLVED))
 
 # A patch to be applied elsewhere, whatever the user's git shows people.
 _DIFF = (

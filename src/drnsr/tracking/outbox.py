@@ -11,10 +11,9 @@ from typing import Any
 from filelock import FileLock
 
 from drnsr.atomic import naming_file, write_text
-from drnsr.project import project_root
+from drnsr.project import runs
 from drnsr.tracking.store import project_store
 
-RUNS = "runs"
 _FOLDER = "mlflow"
 _RUN = "run.json"
 _ENTRIES = "entries.jsonl"
@@ -192,11 +191,6 @@ class Outbox:
         return FileLock(self.folder / ".lock")
 
 
-def training_folder(fingerprint: str) -> Path:
-    """Where a training keeps what belongs to its runs alone: states, outboxes and costs."""
-    return project_root() / RUNS / fingerprint[:16]
-
-
 def outboxes_of(run_folder: Path) -> list[Outbox]:
     """The outboxes of a training, the oldest first."""
     return [Outbox(path.parent) for path in sorted(run_folder.glob(f"{_FOLDER}/*/{_RUN}"))]
@@ -204,8 +198,7 @@ def outboxes_of(run_folder: Path) -> list[Outbox]:
 
 def all_outboxes() -> list[Outbox]:
     """The outboxes of all trainings of this project."""
-    runs = project_root() / RUNS
-    return [outbox for folder in sorted(runs.glob("*")) for outbox in outboxes_of(folder)]
+    return [outbox for folder in sorted(runs().glob("*")) for outbox in outboxes_of(folder)]
 
 
 def newest_outbox(run_folder: Path, destination: Destination) -> Outbox | None:

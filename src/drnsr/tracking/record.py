@@ -11,6 +11,7 @@ import yaml
 
 from drnsr.evaluation.results import read_rows
 from drnsr.hashing import file_sha256
+from drnsr.project import PER_IMAGE, SUMMARY
 from drnsr.tracking.git import is_source
 from drnsr.tracking.promotion import Evaluation
 from drnsr.tracking.runs import (
@@ -122,7 +123,7 @@ def read_evaluation(run_id: str) -> Evaluation:
         TrackingError: the store is away, or the run was not evaluated.
     """
     client = open_store()
-    names = ("benchmark.json", "per_image.csv")
+    names = (SUMMARY.name, PER_IMAGE.name)
     with tracking_errors(), tempfile.TemporaryDirectory() as folder:
         listed = {Path(file.path).name for file in client.list_artifacts(run_id, EVALUATION_FOLDER)}
         if not listed.issuperset(names):

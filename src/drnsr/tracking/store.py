@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from drnsr.errors import UserError
-from drnsr.project import project_root
+from drnsr.project import tracking_artifacts, tracking_database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -34,7 +34,7 @@ class TrackingError(UserError):
 
 def project_store() -> str:
     """The SQLite file in the project's folder."""
-    return f"sqlite:///{project_root() / 'mlflow.db'}"
+    return f"sqlite:///{tracking_database()}"
 
 
 def tracking_uri() -> str:
@@ -44,7 +44,7 @@ def tracking_uri() -> str:
 
 def store_exists() -> bool:
     """Whether there is a store to ask: to look into one must not make one."""
-    return URI_VARIABLE in os.environ or (project_root() / "mlflow.db").is_file()
+    return URI_VARIABLE in os.environ or tracking_database().is_file()
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
     if found is None:
         # With a local database the artifacts are local, too.
         local = tracking_uri().startswith("sqlite:///")
-        artifacts = (project_root() / "mlruns").as_uri() if local else None
+        artifacts = tracking_artifacts().as_uri() if local else None
         try:
             return str(client.create_experiment(name, artifact_location=artifacts))
         except MlflowException:
