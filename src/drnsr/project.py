@@ -3,7 +3,10 @@
 import os
 from pathlib import Path
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+PACKAGE = Path(__file__).resolve().parent
+"""The folder of the package drnsr."""
+
+CONF = PACKAGE.parents[1] / "conf"
 """The folder with the groups of the configuration."""
 
 REGISTRIES = CONF / "registry"

@@ -20,11 +20,11 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
-import drnsr
 from drnsr.errors import UserError
 from drnsr.images.file import Format
 from drnsr.images.files import ImageError
 from drnsr.images.reading import format_of, pixel_count
+from drnsr.project import PACKAGE
 from drnsr.upscale.files import UpscaleSpec, enlarge_file
 from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
 from drnsr.weights.native import read_info
@@ -147,7 +147,7 @@ def log_pyfunc(run_id: str, model: Path, example: bytes) -> None:
             name="model",
             python_model=str(Path(__file__).with_name("served.py")),
             artifacts={"model": str(model)},
-            code_paths=[str(Path(drnsr.__file__).parent)],
+            code_paths=[str(PACKAGE)],
             signature=_signature(read_info(model).scales[0]),
             input_example=pd.DataFrame({COLUMN: [base64.b64encode(example).decode()]}),
             # Named here: MLflow would find them by running the model, which takes long.

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-import drnsr
 from drnsr.hashing import file_sha256, sha256_of
+from drnsr.project import PACKAGE
 
 
 def fingerprint(content: object) -> str:
@@ -21,9 +21,8 @@ def code_fingerprint(places: Iterable[str]) -> str:
         places: modules such as ``data/crops.py`` and whole subpackages such as ``networks``,
             relative to the package drnsr.
     """
-    package = Path(drnsr.__file__).parent
-    files = sorted(file for place in places for file in _python_files(package / place))
-    return fingerprint({file.relative_to(package).as_posix(): file_sha256(file) for file in files})
+    files = sorted(file for place in places for file in _python_files(PACKAGE / place))
+    return fingerprint({file.relative_to(PACKAGE).as_posix(): file_sha256(file) for file in files})
 
 
 def _python_files(place: Path) -> Iterable[Path]:
