@@ -1,8 +1,11 @@
-"""Writing files so that a reader never meets half of one."""
+"""Write files and folders so that a reader never finds half of one."""
 
+import errno
 import hashlib
 import os
+import platform
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +15,13 @@ _LONGEST_SUFFIX = 16
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a path beside ``path`` to write to; rename it into place when the block succeeds.
+    """Yield a path beside ``path`` to write to; rename it to ``path`` when the block succeeds.
 
-    The folder is made when missing. If the block fails, the temporary file is removed and whatever
-    stood at ``path`` before still stands there.
+    The parent folder is made if it is missing. If the block fails, the temporary file is removed
+    and ``path`` keeps its earlier content.
 
     Raises:
-        OSError: the folder cannot be made, or the disk is full.
+        OSError: if the folder cannot be made, or the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = partial_path(path, str(os.getpid()))
@@ -32,28 +35,78 @@ def atomic_path(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def partial_path(path: Path, process: str) -> Path:
-    """The temporary name beside ``path`` under which a process writes it.
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new folder to fill; rename it to ``folder`` when the block succeeds.
 
-    It is short however long the name is, so that it can be made wherever that can. It keeps the
-    suffix: libraries choose the format by it.
+    An earlier ``folder`` is replaced. If the block fails, the new folder is removed and the earlier
+    one stays.
+
+    Raises:
+        OSError: if the folder cannot be made, or the disk is full.
     """
-    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    with temporary_folder(folder) as partial:
+        yield partial
+        try:
+            partial.rename(folder)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            shutil.rmtree(folder)
+            partial.rename(folder)
+
+
+@contextmanager
+def temporary_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside ``path``, which is removed after the block.
+
+    If the process is killed, the folder is removed by the next call for the same ``path``.
+
+    Raises:
+        OSError: if the folder cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path)
+    partial = partial_path(path, str(os.getpid()))
+    shutil.rmtree(partial, ignore_errors=True)  # left by a killed process of the same number
+    partial.mkdir()
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def partial_path(path: Path, process: str) -> Path:
+    """Return the temporary name beside ``path`` under which a process of this machine writes it.
+
+    It is short however long the name is, so that it can be made wherever ``path`` can be. It keeps
+    the suffix, by which libraries choose the format. It differs between machines that share the
+    folder, because a process number means nothing on another machine.
+
+    Args:
+        path: the file or folder.
+        process: the number of the process.
+    """
+    name = f"{platform.node()}/{path.name}"
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
     suffix = path.suffix if len(path.suffix) <= _LONGEST_SUFFIX else ""
-    return path.with_name(f".{process}.partial.{name}{suffix}")
+    return path.with_name(f".{process}.partial.{digest}{suffix}")
 
 
 def is_partial(path: Path) -> bool:
-    """Whether a file has a name of :func:`partial_path`."""
+    """Return whether a file has a name of :func:`partial_path`."""
     return re.match(r"\.\d+\.partial\.[0-9a-f]{16}", path.name) is not None
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what processes that were killed have left of writing this very ``path``."""
+    """Remove what killed processes of this machine left when they wrote ``path``."""
     for partial in path.parent.glob(".*.partial.*"):
         process = partial.name.split(".")[1]
         if partial == partial_path(path, process) and not _is_alive(process):
-            partial.unlink(missing_ok=True)
+            if partial.is_dir():
+                shutil.rmtree(partial, ignore_errors=True)
+            else:
+                partial.unlink(missing_ok=True)
 
 
 def _is_alive(process: str) -> bool:
@@ -62,15 +115,15 @@ def _is_alive(process: str) -> bool:
     except ProcessLookupError:
         return False
     except (OSError, ValueError):
-        pass  # another's, or no process at all
+        pass  # the process of another user, or no number
     return True
 
 
 def check_writable(folder: Path) -> None:
-    """Find out now, and not after hours of work, whether files can be written to ``folder``.
+    """Check, before hours of work, that files can be written to ``folder``.
 
     Raises:
-        OSError: it is missing and cannot be made, or is read-only.
+        OSError: if it is missing and cannot be made, or is read-only.
     """
     folder.mkdir(parents=True, exist_ok=True)
     probe = folder / f".{os.getpid()}.probe"
@@ -80,11 +133,11 @@ def check_writable(folder: Path) -> None:
 
 @contextmanager
 def naming_file(path: Path, partial: Path | None = None) -> Iterator[None]:
-    """Give an OSError of the block the name of the file, which a failed ``write`` does not know.
+    """Add the name of the file to an OSError of the block; that of a failed ``write`` has none.
 
     Args:
         path: the name.
-        partial: a temporary name of the file, which means nothing to the person who reads it.
+        partial: the temporary name of the file, which is replaced by ``path`` in the error.
     """
     try:
         yield

@@ -164,6 +164,22 @@ def test_ctrl_c_ends_it_with_one_line(own_pictures, somewhere, monkeypatch, caps
     assert list((somewhere / "data" / "evaluate").iterdir()) == []
 
 
+def test_what_a_killed_evaluation_left_is_removed_by_the_next(own_pictures, somewhere):
+    cache = somewhere / "data" / "evaluate"
+    program = """
+import os, signal
+import drnsr.evaluation.methods
+from drnsr.cli import main
+drnsr.evaluation.methods.pillow_resize = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+main()
+"""
+    command = [sys.executable, "-c", program, "evaluate", "lanczos", *own_pictures]
+    assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
+    assert len(list(cache.iterdir())) == 1
+    main(["evaluate", "bicubic", *own_pictures])
+    assert list(cache.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_two_at_once_share_one_benchmark(somewhere, picture_folder):
     program = "from drnsr.cli import main; main()"

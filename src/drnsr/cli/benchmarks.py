@@ -4,18 +4,16 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from filelock import FileLock
 
+from drnsr.atomic import temporary_folder
 from drnsr.data.folders import copy_pictures, users_own
 from drnsr.data.prepare import prepare_benchmark
 from drnsr.data.prepared import PreparedDataset
 from drnsr.data.registry import fetch_registry
 from drnsr.errors import UserError
-
-_DATA = Path("data")
-_PREPARED = _DATA / "evaluate"
+from drnsr.project import CONF, downloads, evaluation_cache
 
 
 def open_benchmarks(names: str, scale: int, folder: Path | None) -> Iterator[PreparedDataset]:
@@ -48,7 +46,6 @@ def _registries(names: str, scale: int) -> dict[str, Path | None]:
     from hydra.errors import HydraException
 
     from drnsr.config.compose import ConfigError, one_line
-    from drnsr.project import CONF
 
     registries: dict[str, Path | None] = {}
     for name in names.split(","):
@@ -64,13 +61,13 @@ def _registries(names: str, scale: int) -> dict[str, Path | None]:
 
 
 def _prepared(name: str, registry: Path) -> PreparedDataset:
-    folder = _PREPARED / registry.stem
+    folder = evaluation_cache() / registry.stem
     folder.mkdir(parents=True, exist_ok=True)
     # Two that evaluate at once share it: the second finds what the first has prepared.
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         if not (folder / "dataset" / "index.json").is_file():
             mirror = os.environ.get("DRNSR_MIRROR") or None
-            fetch_registry(registry, _DATA / "downloads", folder / "raw", mirror=mirror)
+            fetch_registry(registry, downloads(), folder / "raw", mirror=mirror)
             _dataset(name, folder)
     return PreparedDataset.open(folder / "dataset")
 
@@ -78,9 +75,7 @@ def _prepared(name: str, registry: Path) -> PreparedDataset:
 @contextmanager
 def _of_folder(pictures: Path) -> Iterator[PreparedDataset]:
     """Prepared anew each time, for the user's pictures may have changed, and not kept."""
-    _PREPARED.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="folder-", dir=_PREPARED) as name:
-        folder = Path(name)
+    with temporary_folder(evaluation_cache() / "folder") as folder:
         copy_pictures(pictures, folder / "raw")
         yield _dataset("folder", folder, users_own(pictures, folder / "raw"))
 

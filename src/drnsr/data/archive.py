@@ -19,6 +19,7 @@ from lzma import LZMAError
 from pathlib import Path, PureWindowsPath
 from typing import IO, Literal
 
+from drnsr.atomic import atomic_folder
 from drnsr.errors import UserError
 from drnsr.images.files import SUFFIXES
 
@@ -61,21 +62,16 @@ def unpack_pictures(
     """
     if folder.is_dir():
         return
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a killed run
-    partial.mkdir(parents=True)
     walk = _zip_members if archive.suffix.lower() == ".zip" else _tar_members
     try:
-        _write_pictures(walk(archive), partial, members, max_bytes)
-        partial.rename(folder)
+        with atomic_folder(folder) as partial:
+            _write_pictures(walk(archive), partial, members, max_bytes)
     except ArchiveError as error:
         raise ArchiveError(f"{archive}: {error}") from error
     except _DAMAGED as error:
         raise ArchiveError(f"{archive}: a damaged archive, or none ({error})") from error
     except NotImplementedError as error:
         raise ArchiveError(f"{archive}: packed in a way unknown here ({error})") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ url says which, if not all: ``https://HOST/All.zip#All/HR/*.png``.
 """
 
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,6 +20,7 @@ from urllib.parse import unquote, urldefrag, urlparse
 import pooch
 from filelock import FileLock
 
+from drnsr.atomic import atomic_folder
 from drnsr.data.archive import MAX_UNPACKED, is_archive, unpack_pictures
 from drnsr.data.download import FetchError, Patience, RemoteFile, download_files, link_or_copy
 from drnsr.hashing import sha256_of
@@ -201,16 +201,9 @@ def _pictures(
 
 
 def _fill(folder: Path, pictures: Iterable[tuple[str, Path]]) -> None:
-    """Put pictures into a folder that appears when it is whole, in the place of an older one."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a killed run
-    partial.mkdir(parents=True)
-    try:
+    """Put pictures into a folder that appears when it is complete, in the place of an older one."""
+    with atomic_folder(folder) as partial:
         for name, picture in pictures:
             if (partial / name).exists():
                 raise FetchError(f"{picture}: another file of the set is called {name} too")
             link_or_copy(picture, partial / name)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from drnsr.atomic import atomic_path
 from drnsr.errors import UserError
 from drnsr.project import tracking_artifacts, tracking_database
 
@@ -138,9 +139,5 @@ def _create_database(path: Path) -> None:
     with FileLock(path.with_suffix(".lock")):
         if path.exists():
             return
-        partial = path.with_name(f".{os.getpid()}.partial.{path.name}")
-        try:
+        with atomic_path(path) as partial:
             MlflowClient(f"sqlite:///{partial}").search_experiments(max_results=1)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
