@@ -102,7 +102,7 @@ def main() -> None:
         found = list(measure(set5, methods, scale=2, protocol=paper_y))
         lrs = [paper_y.prepare(set5.hr(number), 2)[0] for number in range(len(set5.images))]
     for name in ("fp32", "bf16"):
-        psnr = np.mean([each.results[name].score.psnr for each in found])
+        psnr = np.mean([each.results[name].values["psnr"] for each in found])
         print(f"Set5 paper_y in {name}: {psnr:.4f} dB")
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     pictures = {

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from drnsr import pretrained
 from drnsr.atomic import atomic_path, write_text
 from drnsr.errors import UserError, exit_on_error
+from drnsr.evaluation.verify import read_comparisons
 from drnsr.project import RESOLVED
 from drnsr.reporting.card import model_card
 from drnsr.tracking.record import find_record
@@ -40,7 +41,7 @@ def release() -> None:
         name,
         config=cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)),
         summary=json.loads(outputs.summary.read_text(encoding="utf-8")),
-        comparisons=json.loads(outputs.verification.read_text(encoding="utf-8")),
+        comparisons=read_comparisons(outputs.verification),
         cost=described_costs(outputs.model),
         lineage=lineage(outputs) | _training_run(outputs),
     )

@@ -9,10 +9,11 @@ from omegaconf import DictConfig, OmegaConf
 from drnsr.atomic import write_text
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, read_rows
+from drnsr.evaluation.verify import read_comparisons
 from drnsr.hashing import file_sha256, sha256_of
 from drnsr.project import run_folder
 from drnsr.reporting.costs import NOT_MEASURED
-from drnsr.reporting.page import Picture, render_report
+from drnsr.reporting.page import ReportPicture, render_report
 from drnsr.tracking.git import current_commit
 from drnsr.weights.native import read_info
 from pipelines.app import run_stage
@@ -35,7 +36,7 @@ def report(config: DictConfig) -> None:
         model=config.model.name,
         scale=config.scale,
         protocol=get_protocol(config.protocol),
-        comparisons=json.loads(outputs.verification.read_text(encoding="utf-8")),
+        comparisons=read_comparisons(outputs.verification),
         curves=curves_svg(outputs.curves / LOSS_FILE, outputs.curves / PSNR_FILE),
         pictures=[_picture(row, config, outputs) for row in rows],
         config=cast(dict[str, Any], OmegaConf.to_container(config)),
@@ -47,8 +48,8 @@ def report(config: DictConfig) -> None:
             outbox.add("artifact", kept=outbox.keep(outputs.report), to="report")
 
 
-def _picture(row: Row, config: DictConfig, outputs: Outputs) -> Picture:
-    return Picture(
+def _picture(row: Row, config: DictConfig, outputs: Outputs) -> ReportPicture:
+    return ReportPicture(
         name=row.image,
         png=outputs.picture(row.benchmark, row.image),
         licence=config.benchmark[row.benchmark].licences.get(row.image, ""),

@@ -1,15 +1,17 @@
 """Stage `verify`: our numbers beside the published ones; bicubic's must be the same."""
 
 import json
-from dataclasses import asdict
 
 from omegaconf import DictConfig
 from rich.console import Console
 
-from drnsr.atomic import write_text
-from drnsr.evaluation.benchmark import Score
 from drnsr.evaluation.published import find_published
-from drnsr.evaluation.verify import Comparison, check_bicubic, compare_bicubic
+from drnsr.evaluation.verify import (
+    PublishedComparison,
+    check_bicubic,
+    compare_bicubic,
+    write_comparisons,
+)
 from drnsr.reporting.table import comparison_table
 from pipelines.app import run_stage
 from pipelines.paths import Outputs
@@ -17,7 +19,7 @@ from pipelines.prepared import open_benchmark
 
 
 def verify(config: DictConfig) -> None:
-    """Compare, print, write; fail where the ruler is not the published one."""
+    """Compare, print, write; fail if bicubic does not have its published numbers."""
     outputs = Outputs.of(config)
     rows = [row for name in map(str, config.benchmark) for row in _compare(config, outputs, name)]
     for name, benchmark in config.benchmark.items():
@@ -29,10 +31,10 @@ def verify(config: DictConfig) -> None:
     for row in rows:
         if row.method == "bicubic":
             check_bicubic(row)
-    write_text(outputs.verification, json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    write_comparisons(outputs.verification, rows)
 
 
-def _compare(config: DictConfig, outputs: Outputs, name: str) -> list[Comparison]:
+def _compare(config: DictConfig, outputs: Outputs, name: str) -> list[PublishedComparison]:
     """Bicubic's row, and the model's where its paper has one for this benchmark."""
     dataset = config.benchmark[name].published
     if dataset is None:
@@ -43,8 +45,8 @@ def _compare(config: DictConfig, outputs: Outputs, name: str) -> list[Comparison
     published = config.model.published
     if published and (found := find_published(published, dataset, config.scale)):
         result = json.loads(outputs.summary.read_text(encoding="utf-8"))[name]
-        ours = Score(**result["model"])
-        rows.append(Comparison(name, config.model.name, result["protocol"], ours, found))
+        ours = (name, config.model.name, result["protocol"], result["model"])
+        rows.append(PublishedComparison(*ours, found))
     return rows
 
 

@@ -49,9 +49,11 @@ def test_a_network_on_luma_is_measured_by_any_protocol_at_each_of_its_scales(dat
         methods = [model_method(tmp_path / "vdsr.safetensors", scale, "vdsr")]
         methods.append(classical_method("bicubic", scale, protocol))
         for measured in measure(dataset, methods, scale=scale, protocol=protocol):
-            scores = [result.score for result in measured.results.values()]
+            scores = [result.values for result in measured.results.values()]
             # On uint8 MATLAB's bicubic is rounded between its passes, and a network's is not.
-            assert abs(scores[0].psnr - scores[1].psnr) < (0.001 if name == "classic_y" else 0.1)
+            assert abs(scores[0]["psnr"] - scores[1]["psnr"]) < (
+                0.001 if name == "classic_y" else 0.1
+            )
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def test_pictures_of_another_tool_are_measured_by_their_names(dataset, tmp_path)
         write_png(tmp_path / "made" / f"{image.name}", dataset.hr(number))
     method = pictures_method(tmp_path / "made", dataset, PROTOCOL)
     for measured in measure(dataset, [method], scale=2, protocol=PROTOCOL):
-        assert measured.results[method.name].score.psnr == np.inf
+        assert measured.results[method.name].values["psnr"] == np.inf
 
 
 def test_two_pictures_of_one_name_are_named(dataset, tmp_path):

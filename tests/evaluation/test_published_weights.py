@@ -33,5 +33,5 @@ def test_vdsr_on_set5(vdsr, mirror, tmp_path, scale, published):
     measured = measure(
         dataset, [network_method(vdsr, scale, "vdsr")], scale=scale, protocol=protocol
     )
-    psnr = fmean(picture.results["vdsr"].score.psnr for picture in measured)
+    psnr = fmean(picture.results["vdsr"].values["psnr"] for picture in measured)
     assert psnr == pytest.approx(published, abs=0.001)

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from drnsr.evaluation.metrics import PRIMARY
 from drnsr.evaluation.statistics import paired_difference
 
 
@@ -26,9 +29,10 @@ def test_plain_words():
     assert (
         paired_difference(first, [p + 0.1 * n for n, p in enumerate(first, 1)]).sentence == "better"
     )
+    distance = replace(PRIMARY, higher_is_better=False)
     less = [p - 0.5 for p in first]
     assert paired_difference(first, less).sentence == "worse"
-    assert paired_difference(first, less, higher_is_better=False).sentence == "better"
+    assert paired_difference(first, less, distance).sentence == "better"
     mixed = [p + d for p, d in zip(first, [1, -1, 0.9, -0.8, 0.7, -1], strict=True)]
     assert "no difference is proven" in paired_difference(first, mixed).sentence
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from drnsr.data.prepared import PreparedDataset
-from drnsr.evaluation.benchmark import mean_score, measure
+from drnsr.evaluation.benchmark import mean_values, measure
 from drnsr.evaluation.methods import network_method
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.weights.native import load_model
@@ -40,10 +40,10 @@ def test_runs_that_start_together_end_in_folders_of_their_own(prepared):
         network = load_model(folder / "models/model.safetensors")
         method = network_method(network, 2, "model", "cpu")
         measured = list(measure(dataset, [method], scale=2, protocol=protocol))
-        scores = [picture.results["model"].score for picture in measured]
-        mean = mean_score(scores, [picture.pixels for picture in measured], protocol)
+        scores = [picture.results["model"].values for picture in measured]
+        mean = mean_values(scores, [picture.pixels for picture in measured], protocol)
         told = json.loads((folder / "metrics/benchmark.json").read_text())["sample_test"]
-        assert told["model"]["psnr"] == pytest.approx(mean.psnr, abs=1e-4)
+        assert told["model"]["psnr"] == pytest.approx(mean["psnr"], abs=1e-4)
     seeds = {(folder / ".hydra/overrides.yaml").read_text().split("seed=")[1] for folder in folders}
     assert len(seeds) == 2
 

@@ -3,11 +3,20 @@ import re
 from PIL import Image
 
 from drnsr.evaluation.protocol import get_protocol
+from drnsr.evaluation.published import PublishedRow
 from drnsr.evaluation.results import Row
+from drnsr.evaluation.verify import PublishedComparison
 from drnsr.reporting.curves import curves_svg
-from drnsr.reporting.page import Picture, render_report
+from drnsr.reporting.page import ReportPicture, render_report
 
-ROW = Row("set<1>", "a&b.png", 100, 30.0, 0.9, 31.234, 0.92345, 1.234, 0.02345)
+ROW = Row(
+    "set<1>",
+    "a&b.png",
+    100,
+    bicubic={"psnr": 30.0, "ssim": 0.9},
+    model={"psnr": 31.234, "ssim": 0.92345},
+)
+PUBLISHED = PublishedRow("Bicubic", "Set5", 2, {"psnr": 33.66, "ssim": None}, "a paper")
 
 
 def page(tmp_path):
@@ -20,16 +29,12 @@ def page(tmp_path):
         scale=2,
         protocol=get_protocol("paper_y"),
         comparisons=[
-            {
-                "benchmark": "set5",
-                "method": "bicubic",
-                "protocol": "classic_y",
-                "ours": {"psnr": 33.662, "ssim": 0.9299},
-                "published": {"psnr": 33.66, "ssim": None, "scale": 2, "source": "a paper"},
-            }
+            PublishedComparison(
+                "set5", "bicubic", "classic_y", {"psnr": 33.662, "ssim": 0.9299}, PUBLISHED
+            )
         ],
         curves=curves_svg(tmp_path / "loss.csv", tmp_path / "psnr.csv"),
-        pictures=[Picture("a&b.png", tmp_path / "a.png", "CC0, <someone>")],
+        pictures=[ReportPicture("a&b.png", tmp_path / "a.png", "CC0, <someone>")],
         cost={"parameters": "1,000"},
         lineage={"git commit": "abc"},
         config={"model": {"name": "drnsr"}, "data": {"scales": [2, 3]}},

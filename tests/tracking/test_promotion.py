@@ -12,7 +12,13 @@ from drnsr.tracking.promotion import Evaluation, NotBetterError, proven_gain
 def evaluation(gains, *, pictures=10, benchmarks=("mine",), protocol="paper_y", scale=2):
     """Pictures of 20, 21, ... dB by bicubic, and by the model as many dB more as ``gains`` says."""
     rows = [
-        Row(name, f"{n}.png", 100, 20.0 + n, 0.5, 20.0 + n + gains(n), 0.6, gains(n), 0.1)
+        Row(
+            name,
+            f"{n}.png",
+            100,
+            bicubic={"psnr": 20.0 + n, "ssim": 0.5},
+            model={"psnr": 20.0 + n + gains(n), "ssim": 0.6},
+        )
         for name in benchmarks
         for n in range(pictures)
     ]
@@ -75,6 +81,6 @@ def test_a_benchmark_that_was_not_measured():
 
 def test_another_picture_under_the_same_name_is_seen_by_bicubic():
     candidate = evaluation(lambda n: 4.0)
-    candidate.rows[3] = replace(candidate.rows[3], bicubic_psnr=23.1)
+    candidate.rows[3] = replace(candidate.rows[3], bicubic={"psnr": 23.1, "ssim": 0.5})
     with pytest.raises(NotBetterError, match=r"another picture 3\.png .* 23\.000 dB there and"):
         proven_gain(champion(), candidate, None)

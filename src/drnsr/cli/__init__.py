@@ -40,12 +40,14 @@ _COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; a person's mistake is one line and exit code 1."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     parser = ArgumentParser(prog="drnsr", description="Super-resolution, measured.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, module in _COMMANDS.items():
         first_line = (module.__doc__ or "").partition("\n")[0]
         command = commands.add_parser(name, help=first_line, description=module.__doc__)
-        module.add_arguments(command)
+        if name in arguments:  # what it imports to describe them would slow `drnsr --help`
+            module.add_arguments(command)
         command.set_defaults(call=module.run, command=name)
     parsed = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s")  # on standard error

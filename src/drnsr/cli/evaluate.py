@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
+    from drnsr.evaluation.metrics import METRICS, reported_metrics
+
     parser.add_argument(
         "methods",
         nargs="+",
@@ -40,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", type=int, default=2)
     parser.add_argument(
         "--metrics",
-        default="psnr,ssim",
-        help="of psnr, ssim and vif, with commas between; methods are compared by the first one"
+        default=",".join(metric.name for metric in reported_metrics()),
+        help=f"of {', '.join(METRICS)}, with commas between; methods are compared by the first one"
         " (default: %(default)s)",
     )
     parser.add_argument(
@@ -254,7 +256,8 @@ def _mean(scores: list[_Score], metric: "Metric", protocol: "Protocol") -> str:
     from drnsr.evaluation.benchmark import mean_value
 
     values = [score.values[metric.name] for score in scores]
-    return metric.text(mean_value(metric, values, [score.pixels for score in scores], protocol))
+    mean = mean_value(metric, values, [score.pixels for score in scores], protocol)
+    return metric.text(mean, compared=True)
 
 
 def _compared(first: Sequence[_Score], second: Sequence[_Score], metric: "Metric") -> str:
@@ -262,14 +265,11 @@ def _compared(first: Sequence[_Score], second: Sequence[_Score], metric: "Metric
     from drnsr.evaluation.statistics import paired_difference
 
     start = f"{second[0].benchmark}: {second[0].method}"
-    columns = ([score.values[metric.name] for score in scores] for scores in (first, second))
-    pairs = [(a, b) for a, b in zip(*columns, strict=True) if a is not None and b is not None]
-    if not pairs:
-        return f"{start} and {first[0].method}: {metric.label} is defined on none of the pictures"
-    found = paired_difference(*zip(*pairs, strict=True), higher_is_better=metric.higher_is_better)
-    mean, low, high = (f"{each:+.{metric.digits}f}" for each in (found.mean, found.low, found.high))
-    unit = f" {metric.unit}" if metric.unit else ""
+    before, after = ([score.values[metric.name] for score in each] for each in (first, second))
+    found = paired_difference(before, after, metric)
+    if found.pictures == 0:
+        return f"{start} and {first[0].method}: {found.sentence}"
     return (
-        f"{start} is {mean}{unit} from {first[0].method} in {metric.label}"
-        f" (95 % interval {low} to {high}): {found.sentence}"
+        f"{start} is {found.text(found.mean, unit=True)} from {first[0].method} in {metric.label}"
+        f" (95 % interval {found.text(found.low)} to {found.text(found.high)}): {found.sentence}"
     )

@@ -1,7 +1,7 @@
 """Make a registered model the champion of its name, if it is proven to be better.
 
 It is compared with the current champion picture by picture, and must be better in the mean with a
-95 % interval above zero. Otherwise it says why not, and nothing changes.
+95 % interval that excludes zero. Otherwise it says why not, and nothing changes.
 """
 
 import argparse
@@ -11,8 +11,15 @@ from drnsr.cli import register
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
+    from drnsr.evaluation.metrics import PRIMARY
+
     register.add_arguments(parser)
     parser.add_argument("--benchmark", help="that decides, where the run has several")
+    parser.add_argument(
+        "--metric",
+        default=PRIMARY.name,
+        help="that decides, one of those that the graph computes (default: %(default)s)",
+    )
 
 
 def run(parsed: argparse.Namespace) -> None:
@@ -21,10 +28,12 @@ def run(parsed: argparse.Namespace) -> None:
     Raises:
         NotBetterError: it is not proven to be better.
     """
+    from drnsr.evaluation.metrics import get_metrics
     from drnsr.tracking.promotion import NotBetterError, in_words, proven_gain
     from drnsr.tracking.record import find_record, read_evaluation
     from drnsr.tracking.registry import find_champion, set_champion
 
+    (metric,) = get_metrics([parsed.metric])
     version, _ = register.registered(find_record(parsed.run), parsed.name)
     champion = find_champion(version.name)
     if champion == version:
@@ -36,7 +45,7 @@ def run(parsed: argparse.Namespace) -> None:
         return
     evaluations = read_evaluation(champion.run_id), read_evaluation(version.run_id)
     try:
-        benchmark, gain = proven_gain(*evaluations, parsed.benchmark)
+        benchmark, gain = proven_gain(*evaluations, parsed.benchmark, metric)
     except NotBetterError as error:
         raise NotBetterError(f"{champion} stays the champion; {version}: {error}") from error
     set_champion(version)

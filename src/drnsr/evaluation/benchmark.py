@@ -1,7 +1,6 @@
-"""Measuring methods of super-resolution on a benchmark."""
+"""The measurement of super-resolution methods on a benchmark."""
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import fmean
@@ -13,23 +12,23 @@ from numpy.typing import NDArray
 from drnsr.data.parallel import map_in_order
 from drnsr.data.prepared import DataError, PreparedDataset
 from drnsr.errors import SignalError, UserError
-from drnsr.evaluation.metrics import PUBLISHED, Metric
-from drnsr.evaluation.protocol import Protocol, ProtocolError
+from drnsr.evaluation.metrics import Metric, Values, known_metrics, reported_metrics
+from drnsr.evaluation.protocol import CHANNELS, Protocol, ProtocolError
 from drnsr.images.resize import Picture, upscale
 
-# SSIM's window must fit between the borders.
+# The window of SSIM must fit between the borders that the protocol leaves out.
 _SMALLEST_SIDE = 11
 
 
 @dataclass(frozen=True)
 class Method:
-    """Something that enlarges pictures.
+    """A super-resolution method.
 
     Attributes:
-        name: what tables call it.
-        upscale: from LR (h, w, C) to (scale*h, scale*w, C), 0..255. It answers uint8 with uint8,
-            and floating point with floating point that is neither rounded nor clipped.
-        takes: "rgb" if luma alone makes no sense to it; a gray picture it takes in any case.
+        name: in tables.
+        upscale: from LR (h, w, C) to (scale*h, scale*w, C), 0..255. It returns uint8 for uint8,
+            and for floating point floating point that is neither rounded nor clipped.
+        takes: "rgb" if it cannot upscale luma alone; every method takes a gray picture.
     """
 
     name: str
@@ -38,53 +37,33 @@ class Method:
 
 
 def bicubic(scale: int, protocol: Protocol) -> Method:
-    """The baseline, with the border that the protocol has."""
+    """Return the baseline, with the padding at the border that the protocol has."""
     border = protocol.resize_border
     return Method("bicubic", lambda lr: upscale(lr, scale, border=border), takes="any")
 
 
 @dataclass(frozen=True)
-class Score:
-    """PSNR in dB and SSIM; or, for a gain, the differences of two."""
-
-    psnr: float
-    ssim: float
-
-    def __sub__(self, other: "Score") -> "Score":
-        """How much better this one is than ``other``."""
-        return Score(self.psnr - other.psnr, self.ssim - other.ssim)
-
-
-@dataclass(frozen=True)
 class Result:
-    """One method on one picture.
+    """The result of one method for one picture.
 
     Attributes:
-        picture: (H, W, C) uint8, to be looked at; the values may come from more than 8 bits.
-        values: by the protocol and by the name of the metric; None where that is not defined.
+        picture: (H, W, C) uint8, for display; the values may come from more than 8 bits.
+        values: of the metrics, measured by the protocol.
     """
 
     picture: NDArray[np.uint8]
-    values: Mapping[str, float | None]
-
-    @property
-    def score(self) -> Score:
-        """What papers report, where it was measured: :data:`drnsr.evaluation.metrics.PUBLISHED`."""
-        psnr, ssim = self.values["psnr"], self.values["ssim"]
-        assert psnr is not None
-        assert ssim is not None
-        return Score(psnr, ssim)
+    values: Values
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One picture of a benchmark, with what each method made of it.
+    """One picture of a benchmark with the results of all methods.
 
     Attributes:
-        name: of the picture.
-        lr: (h, w, C) uint8, to be looked at.
-        hr: (scale*h, scale*w, C) uint8, to be looked at.
-        pixels: how many were compared.
+        name: the name of the picture.
+        lr: (h, w, C) uint8, for display.
+        hr: (scale*h, scale*w, C) uint8, for display.
+        pixels: the number of pixels that were compared.
         results: by the name of the method.
     """
 
@@ -101,53 +80,61 @@ def measure(
     *,
     scale: int,
     protocol: Protocol,
-    metrics: Sequence[Metric] = PUBLISHED,
+    metrics: Sequence[Metric] | None = None,
     workers: int | None = None,
 ) -> Iterator[Measured]:
-    """Measure methods on each picture of a benchmark, in its order.
+    """Measure methods on each picture of a benchmark, in the order of the benchmark.
 
     The methods are called in the calling thread, one after another: a network uses all cores, or a
     GPU, by itself. Meanwhile threads compute the metrics of the pictures before. The numbers depend
     neither on the threads nor on their number.
 
     Args:
-        dataset: the benchmark's originals.
-        methods: all on the same pictures.
-        scale: how many times smaller LR is.
+        dataset: the originals of the benchmark.
+        methods: the methods, all measured on the same pictures.
+        scale: the factor of the super-resolution.
         protocol: how to measure.
-        metrics: what to compute.
-        workers: threads for the metrics; by default as many as there are cores, 8 at most.
+        metrics: the metrics to compute; None for those that the stage ``evaluate`` reports.
+        workers: threads for the metrics; by default as many as there are cores, at most 8.
 
     Raises:
-        DataError: a picture is too small to be measured, or could not be enlarged or measured, or a
+        DataError: if a picture is too small to be measured, or cannot be upscaled or measured, or a
             result has another size; the message names the picture.
-        ProtocolError: a method cannot be measured so.
+        ProtocolError: if a method or a metric is not defined for the channels of the protocol.
     """
+    metrics = reported_metrics() if metrics is None else metrics
     for method in methods:
         if method.takes == "rgb" and protocol.computed_on == "y":
             raise ProtocolError(
                 f"protocol {protocol.name}: {method.name} takes RGB, and here LR is luma alone;"
                 " measure it with paper_y"
             )
+    for metric in metrics:
+        if metric.measured_on not in ("any", protocol.measured_on):
+            raise ProtocolError(
+                f"protocol {protocol.name}: {metric.label} is defined on"
+                f" {CHANNELS[metric.measured_on]}, and here {CHANNELS[protocol.measured_on]} is"
+                " compared"
+            )
     check_sizes(dataset, scale, protocol)
 
-    def measured(enlarged: _Enlarged) -> Measured:
-        return _measured(enlarged, scale, protocol, metrics)
+    def compare(upscaled: _Upscaled) -> Measured:
+        return _compare(upscaled, scale, protocol, metrics)
 
-    enlarged_pictures = _enlarge(dataset, methods, scale, protocol)
-    yield from map_in_order(measured, enlarged_pictures, workers=workers)
+    upscaled_pictures = _upscale(dataset, methods, scale, protocol)
+    yield from map_in_order(compare, upscaled_pictures, workers=workers)
 
 
 def check_sizes(dataset: PreparedDataset, scale: int, protocol: Protocol) -> None:
-    """Find out, before any work, whether each picture can be measured.
+    """Check before any work that each picture can be measured.
 
     Args:
-        dataset: the benchmark's originals.
-        scale: how many times smaller LR is.
+        dataset: the originals of the benchmark.
+        scale: the factor of the super-resolution.
         protocol: how to measure.
 
     Raises:
-        DataError: a picture is too small.
+        DataError: if a picture is too small.
     """
     for image in dataset.images:
         side = min(image.height, image.width) // scale * scale - 2 * protocol.border(scale)
@@ -158,52 +145,50 @@ def check_sizes(dataset: PreparedDataset, scale: int, protocol: Protocol) -> Non
             )
 
 
-def mean_score(scores: Sequence[Score], pixels: Sequence[int], protocol: Protocol) -> Score:
-    """The mean of a set.
+def mean_values(
+    values: Sequence[Values], pixels: Sequence[int], protocol: Protocol
+) -> dict[str, float | None]:
+    """Average the metrics of a set.
 
     Args:
-        scores: of each picture.
-        pixels: compared in each picture.
+        values: those of each picture, all with the same metrics.
+        pixels: the number that was compared in each picture.
         protocol: see :func:`mean_value`.
     """
-    psnr, ssim = (
-        mean_value(metric, [getattr(score, metric.name) for score in scores], pixels, protocol)
-        for metric in PUBLISHED
-    )
-    assert psnr is not None
-    assert ssim is not None
-    return Score(psnr, ssim)
+    return {
+        metric.name: mean_value(metric, [each[metric.name] for each in values], pixels, protocol)
+        for metric in known_metrics(values[0])
+    }
 
 
 def mean_value(
     metric: Metric, values: Sequence[float | None], pixels: Sequence[int], protocol: Protocol
 ) -> float | None:
-    """The mean of a metric over the pictures of a set on which it is defined.
+    """Average a metric over the pictures of a set for which it is defined.
 
     Args:
-        metric: which one.
-        values: of each picture.
-        pixels: compared in each picture.
-        protocol: says whether PSNR is that of each picture or of all pixels; another metric is
-            always averaged over the pictures.
+        metric: the metric.
+        values: the value of each picture.
+        pixels: the number that was compared in each picture.
+        protocol: says whether PSNR is the mean over the pictures or that of all pixels at once;
+            a metric that cannot be pooled is always averaged over the pictures.
 
     Returns:
-        None where it is defined on none of them.
+        The mean; None if the metric is defined for none of them.
     """
-    known = [
+    defined = [
         (value, count) for value, count in zip(values, pixels, strict=True) if value is not None
     ]
-    if not known:
+    if not defined:
         return None
-    if metric.name != "psnr" or protocol.mean_over == "pictures":
-        return fmean(value for value, _ in known)
-    errors = [10 ** (-value / 10) for value, _ in known]
-    return -10 * math.log10(fmean(errors, weights=[count for _, count in known]))
+    if metric.pool is None or protocol.mean_over == "pictures":
+        return fmean(value for value, _ in defined)
+    return metric.pool([value for value, _ in defined], [count for _, count in defined])
 
 
 @dataclass(frozen=True)
-class _Enlarged:
-    """One picture, and what each method made of it."""
+class _Upscaled:
+    """One picture and the output of each method."""
 
     title: str
     name: str
@@ -212,52 +197,51 @@ class _Enlarged:
     results: dict[str, Picture]
 
 
-def _enlarge(
+def _upscale(
     dataset: PreparedDataset, methods: Sequence[Method], scale: int, protocol: Protocol
-) -> Iterator[_Enlarged]:
+) -> Iterator[_Upscaled]:
     for number, image in enumerate(dataset.images):
         title = f"{image.name} of {dataset.name}"
         lr, hr = protocol.prepare(dataset.hr(number), scale)
         results = {}
         for method in methods:
-            with _naming(f"{method.name}: {title}"):
+            with _name_in_errors(f"{method.name}: {title}"):
                 results[method.name] = method.upscale(lr)
-        yield _Enlarged(title, image.name, lr, hr, results)
+        yield _Upscaled(title, image.name, lr, hr, results)
 
 
-def _measured(
-    enlarged: _Enlarged, scale: int, protocol: Protocol, metrics: Sequence[Metric]
+def _compare(
+    upscaled: _Upscaled, scale: int, protocol: Protocol, metrics: Sequence[Metric]
 ) -> Measured:
     results, pixels = {}, 0
-    for method, picture in enlarged.results.items():
-        with _naming(f"{method}: {enlarged.title}"):
-            _check_same_size(picture, enlarged.hr)
-            compared = protocol.compared_planes(picture, enlarged.hr, scale)
+    for method, picture in upscaled.results.items():
+        with _name_in_errors(f"{method}: {upscaled.title}"):
+            _check_same_size(picture, upscaled.hr)
+            compared = protocol.compared_planes(picture, upscaled.hr, scale)
             pixels = compared[1][:, :, 0].size
             values = {metric.name: metric.compute(*compared) for metric in metrics}
-            results[method] = Result(_shown(picture), values)
-    return Measured(enlarged.name, _shown(enlarged.lr), _shown(enlarged.hr), pixels, results)
+            results[method] = Result(_to_uint8(picture), values)
+    return Measured(upscaled.name, _to_uint8(upscaled.lr), _to_uint8(upscaled.hr), pixels, results)
 
 
 @contextmanager
-def _naming(what: str) -> Iterator[None]:
-    """Say in one line at which picture something went wrong, whatever it was."""
+def _name_in_errors(what: str) -> Iterator[None]:
+    """Turn any error of the block into one line that names the method and the picture."""
     try:
         yield
     except SignalError:
         raise
     except UserError as error:
         raise DataError(f"{what}: {error}") from error
-    except Exception as error:  # of any library below, such as torch without memory
+    except Exception as error:  # of any library, such as torch out of memory
         reason = str(error).partition("\n")[0]
         raise DataError(f"{what}: {type(error).__name__}: {reason}") from error
 
 
-def _check_same_size(enlarged: Picture, hr: Picture) -> None:
-    if enlarged.shape != hr.shape:
+def _check_same_size(sr: Picture, hr: Picture) -> None:
+    if sr.shape != hr.shape:
         raise DataError(
-            f"{_size(enlarged)}, and the original, cropped to a multiple of the scale, has"
-            f" {_size(hr)}"
+            f"{_size(sr)}, and the original, cropped to a multiple of the scale, has {_size(hr)}"
         )
 
 
@@ -266,5 +250,5 @@ def _size(picture: Picture) -> str:
     return f"{width} x {height} pixels of {channels} channels"
 
 
-def _shown(picture: Picture) -> NDArray[np.uint8]:
+def _to_uint8(picture: Picture) -> NDArray[np.uint8]:
     return np.clip(np.floor(picture.astype(np.float64) + 0.5), 0, 255).astype(np.uint8)

@@ -1,4 +1,7 @@
-"""The metrics by name: how each is computed, and how its numbers are shown.
+"""The metrics by name: how each is computed, shown and compared.
+
+:data:`METRICS` is the one list of them. What evaluates, writes, tracks, draws or verifies iterates
+over it, so that a metric is added by one function and one entry here.
 
 PSNR is torchmetrics'. SSIM and VIF are written here: torchmetrics convolves in double precision
 with whole windows, which takes 121 to 289 products a pixel and half a gigabyte beside a picture of
@@ -6,69 +9,118 @@ Urban100. A Gaussian window is the product of two of one dimension, so OpenCV's 
 gives the same means with 22 to 34. The tests hold both metrics to torchmetrics.
 """
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TYPE_CHECKING, Literal
 
-import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from drnsr.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Planes = NDArray[np.float64]
 """(H, W, C) of 0..255: what a protocol compares."""
 
+Values = Mapping[str, float | None]
+"""Numbers by the name of their metric; None where a metric is not defined."""
+
 _SSIM_SIDE, _SSIM_SIGMA = 11, 1.5
 _SSIM_LUMINANCE, _SSIM_CONTRAST = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 
-# From the paper's program: four scales, each with half the window of the last, whose sigma is a
-# fifth of its side. The smallest picture is one that the last window fits into.
+# From the program of the paper: four scales, each with half the window of the one before, whose
+# sigma is a fifth of its side. The smallest picture is one that the last window fits into.
 _VIF_SIDES = (17, 9, 5, 3)
 _VIF_SMALLEST_SIDE = 41
-_VIF_NOISE = 2.0  # variance of what the eye adds
+_VIF_NOISE = 2.0  # variance of the noise of the human visual system
 _VIF_FLAT = 1e-10  # a smaller variance is rounding
 
 
 class MetricError(UserError):
-    """A metric that there is none of."""
+    """The name of a metric is unknown."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A number that says how like the reference a picture is.
+    """A measure of the quality of a picture.
 
     Attributes:
-        name: on the command line and in files.
+        name: on the command line, in files and in MLflow.
         label: in tables.
-        compute: from the picture and the reference, (H, W, C) of 0..255 in double precision; None
-            where the metric is not defined.
-        unit: such as "dB"; empty where it has none.
-        digits: after the decimal point, in tables.
-        higher_is_better: whether the more alike have the larger number.
+        function: computes it from the picture and, if ``needs_reference``, the reference, each
+            (H, W, C) of 0..255 in double precision; returns None where the metric is not defined.
+        unit: such as "dB"; empty if it has none.
+        digits: after the decimal point, as papers print it.
+        comparison_digits: after the decimal point, where close numbers are compared.
+        higher_is_better: False for a distance.
+        needs_reference: False for a metric of the picture alone.
+        measured_on: "rgb" or "y" if it is defined on these channels alone.
+        reported: whether the stage ``evaluate`` computes it, and so the tables, MLflow, the report
+            and the card show it. ``drnsr evaluate --metrics`` computes every metric.
+        tolerance: by how much our number may differ from a published one, in its unit; None if no
+            published number of it is known. A column of ``published_results.csv`` has the numbers.
+        pool: computes the metric of all pixels of a set at once from the values and the numbers of
+            pixels of its pictures; None if only the mean over the pictures is defined.
     """
 
     name: str
     label: str
-    compute: Callable[[Planes, Planes], float | None]
-    unit: str
+    function: Callable[..., float | None]
+    unit: str = ""
     digits: int
+    comparison_digits: int
     higher_is_better: bool
+    needs_reference: bool = True
+    measured_on: Literal["rgb", "y", "any"] = "any"
+    reported: bool
+    tolerance: float | None = None
+    pool: Callable[[Sequence[float], Sequence[int]], float] | None = None
+
+    def compute(self, image: Planes, reference: Planes) -> float | None:
+        """Compute the metric of a picture, (H, W, C) of 0..255; None where it is not defined."""
+        return self.function(image, reference) if self.needs_reference else self.function(image)
 
     @property
     def heading(self) -> str:
-        """Of a table's column."""
+        """The label with the unit, such as ``PSNR in dB``."""
         return f"{self.label} in {self.unit}" if self.unit else self.label
 
-    def text(self, value: float | None) -> str:
-        """A number of this metric, for people."""
-        return "-" if value is None else f"{value:.{self.digits}f}"
+    @property
+    def column(self) -> str:
+        """The column of published numbers: the name with the unit, such as ``psnr_db``."""
+        return f"{self.name}_{self.unit.lower()}" if self.unit else self.name
+
+    def text(
+        self, value: float | None, *, sign: bool = False, unit: bool = False, compared: bool = False
+    ) -> str:
+        """Format a value.
+
+        Args:
+            value: None is shown as ``-``.
+            sign: write the sign of a positive number too.
+            unit: append the unit.
+            compared: write ``comparison_digits``.
+        """
+        if value is None:
+            return "-"
+        digits = self.comparison_digits if compared else self.digits
+        number = f"{value:{'+' * sign}.{digits}f}"
+        return f"{number} {self.unit}" if unit and self.unit else number
+
+    def improves(self, gain: float | None) -> bool:
+        """Whether a difference, the second value minus the first, is an improvement."""
+        return gain is not None and (gain > 0 if self.higher_is_better else gain < 0)
 
 
 def psnr(image: Planes, reference: Planes) -> float:
-    """Peak signal-to-noise ratio in dB of two (H, W, C) pictures of 0..255; infinity if equal."""
+    """Peak signal-to-noise ratio in dB of two (H, W, C) pictures of 0..255; infinite if equal."""
+    # Imported here: the names of the metrics stand in the help of a command.
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
     return float(
         peak_signal_noise_ratio(
             _to_batch(image),
@@ -78,6 +130,12 @@ def psnr(image: Planes, reference: Planes) -> float:
             reduction="elementwise_mean",
         )
     )
+
+
+def pooled_psnr(values: Sequence[float], pixels: Sequence[int]) -> float:
+    """Return the PSNR in dB of all pixels of a set from the PSNR and the pixels of each picture."""
+    errors = [10 ** (-value / 10) for value in values]
+    return -10 * math.log10(fmean(errors, weights=pixels))
 
 
 def ssim(image: Planes, reference: Planes) -> float:
@@ -92,12 +150,12 @@ def ssim(image: Planes, reference: Planes) -> float:
 def vif(image: Planes, reference: Planes) -> float | None:
     """Visual information fidelity (Sheikh and Bovik 2006, in the pixel domain), of 0..255.
 
-    How much of what a person could see in the reference can be seen in the picture: 1 if they are
-    equal, more if the picture has more contrast.
+    The share of the information in the reference that a person can still extract from the picture:
+    1 if they are equal, more if the picture has more contrast.
 
     Returns:
         The mean over the channels; None below 41 x 41 pixels, where its windows do not fit, and
-        where a channel of the reference is one colour, in which there is nothing to be seen.
+        where a channel of the reference has one value everywhere and so holds no information.
     """
     if min(image.shape[:2]) < _VIF_SMALLEST_SIDE:
         return None
@@ -108,21 +166,64 @@ def vif(image: Planes, reference: Planes) -> float | None:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("psnr", "PSNR", psnr, unit="dB", digits=3, higher_is_better=True),
-        Metric("ssim", "SSIM", ssim, unit="", digits=4, higher_is_better=True),
-        Metric("vif", "VIF", vif, unit="", digits=3, higher_is_better=True),
+        # Published with two and four digits. A wrong kernel, border, channel or gray picture is
+        # worth 0.02 dB and more.
+        Metric(
+            name="psnr",
+            label="PSNR",
+            function=psnr,
+            unit="dB",
+            digits=2,
+            comparison_digits=3,
+            higher_is_better=True,
+            reported=True,
+            tolerance=0.01,
+            pool=pooled_psnr,
+        ),
+        Metric(
+            name="ssim",
+            label="SSIM",
+            function=ssim,
+            digits=4,
+            comparison_digits=4,
+            higher_is_better=True,
+            reported=True,
+            tolerance=0.001,
+        ),
+        Metric(
+            name="vif",
+            label="VIF",
+            function=vif,
+            digits=3,
+            comparison_digits=3,
+            higher_is_better=True,
+            reported=False,
+        ),
     )
 }
 
-PUBLISHED = (METRICS["psnr"], METRICS["ssim"])
-"""What papers report."""
+PRIMARY = METRICS["psnr"]
+"""The metric that decides where one number must: the best job of a sweep, promotion, headlines."""
+
+
+def reported_metrics() -> tuple[Metric, ...]:
+    """Return the metrics that the stage ``evaluate`` computes."""
+    return tuple(metric for metric in METRICS.values() if metric.reported)
+
+
+def known_metrics(values: Values) -> tuple[Metric, ...]:
+    """Return the metrics of some values, in the order of the registry.
+
+    Files of earlier and later versions may have fewer metrics, and others.
+    """
+    return tuple(metric for name, metric in METRICS.items() if name in values)
 
 
 def get_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
-    """Metrics by their names, each once.
+    """Return metrics by their names, each once.
 
     Raises:
-        MetricError: there is no such metric, or none was named.
+        MetricError: if a name is unknown.
     """
     names = list(dict.fromkeys(name.strip() for name in names))
     for name in names:
@@ -131,39 +232,65 @@ def get_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
     return tuple(METRICS[name] for name in names)
 
 
+def subtract(first: Values, second: Values) -> dict[str, float | None]:
+    """Return the differences, first minus second, of the metrics that both have.
+
+    A difference is None where one of the two values is.
+    """
+    return {name: _difference(first[name], second[name]) for name in first if name in second}
+
+
+def values_text(
+    values: Values, metrics: Iterable[Metric], *, sign: bool = False, compared: bool = False
+) -> str:
+    """Format the values of several metrics for one cell, such as ``33.66 / 0.9299``."""
+    return " / ".join(
+        metric.text(values.get(metric.name), sign=sign, compared=compared) for metric in metrics
+    )
+
+
+def headings(metrics: Iterable[Metric]) -> str:
+    """Return the heading of such cells, such as ``PSNR in dB / SSIM``."""
+    return " / ".join(metric.heading for metric in metrics)
+
+
+def _difference(first: float | None, second: float | None) -> float | None:
+    return None if first is None or second is None else first - second
+
+
 def _ssim_of_channel(image: Planes, reference: Planes) -> float:
     window = _gaussian(_SSIM_SIDE, _SSIM_SIGMA)
-    found = _Moments.of(image, reference, window)
-    luminance = (2 * found.mean_image * found.mean_reference + _SSIM_LUMINANCE) / (
-        found.mean_image**2 + found.mean_reference**2 + _SSIM_LUMINANCE
+    moments = _Moments.of(image, reference, window)
+    luminance = (2 * moments.mean_image * moments.mean_reference + _SSIM_LUMINANCE) / (
+        moments.mean_image**2 + moments.mean_reference**2 + _SSIM_LUMINANCE
     )
-    contrast = (2 * found.covariance + _SSIM_CONTRAST) / (
-        found.variance_image + found.variance_reference + _SSIM_CONTRAST
+    contrast = (2 * moments.covariance + _SSIM_CONTRAST) / (
+        moments.variance_image + moments.variance_reference + _SSIM_CONTRAST
     )
     return float(np.mean(luminance * contrast))
 
 
 def _vif_of_channel(image: Planes, reference: Planes) -> float | None:
-    seen, visible = 0.0, 0.0
+    preserved, available = 0.0, 0.0
     for side in _VIF_SIDES:
         window = _gaussian(side, side / 5)
         if side != _VIF_SIDES[0]:
             image = _window_means(image, window)[::2, ::2]
             reference = _window_means(reference, window)[::2, ::2]
-        found = _Moments.of(image, reference, window)
-        # The picture is taken as gain * reference + noise, in each window.
-        signal = np.where(found.variance_reference < _VIF_FLAT, 0, found.variance_reference)
-        gain = np.maximum(found.covariance / (found.variance_reference + _VIF_FLAT), 0)
-        gain[(signal == 0) | (found.variance_image < _VIF_FLAT)] = 0
-        noise = np.maximum(found.variance_image - gain * found.covariance, _VIF_FLAT)
-        seen += float(np.log10(1 + gain**2 * signal / (noise + _VIF_NOISE)).sum())
-        visible += float(np.log10(1 + signal / _VIF_NOISE).sum())
-    return seen / visible if visible > 0 else None
+        moments = _Moments.of(image, reference, window)
+        # The model of the paper: in each window the picture is gain * reference + noise.
+        signal = np.where(moments.variance_reference < _VIF_FLAT, 0, moments.variance_reference)
+        gain = np.maximum(moments.covariance / (moments.variance_reference + _VIF_FLAT), 0)
+        gain[(signal == 0) | (moments.variance_image < _VIF_FLAT)] = 0
+        noise = np.maximum(moments.variance_image - gain * moments.covariance, _VIF_FLAT)
+        preserved += float(np.log10(1 + gain**2 * signal / (noise + _VIF_NOISE)).sum())
+        available += float(np.log10(1 + signal / _VIF_NOISE).sum())
+    return preserved / available if available > 0 else None
 
 
 @dataclass(frozen=True)
 class _Moments:
-    """Of two channels within each window that fits into them."""
+    """The moments of two channels in each window that fits into them."""
 
     mean_image: Planes
     mean_reference: Planes
@@ -185,14 +312,16 @@ class _Moments:
 
 
 def _window_means(channel: Planes, window: Planes) -> Planes:
-    """The mean in each window that fits into (H, W): (H - side + 1, W - side + 1)."""
+    """Return the mean in each window that fits into (H, W): (H - side + 1, W - side + 1)."""
+    import cv2
+
     margin = len(window) // 2
     filtered: Planes = cv2.sepFilter2D(channel, cv2.CV_64F, window, window)
     return filtered[margin:-margin, margin:-margin]
 
 
 def _gaussian(side: int, sigma: float) -> Planes:
-    """The weights of a window of one dimension, whose sum is 1."""
+    """Return the weights of a window of one dimension, whose sum is 1."""
     distance = np.arange(side) - (side - 1) / 2
     weights = np.exp(-((distance / sigma) ** 2) / 2)
     normalized: Planes = weights / weights.sum()
@@ -200,9 +329,11 @@ def _gaussian(side: int, sigma: float) -> Planes:
 
 
 def _channels(picture: Planes) -> Planes:
-    """(C, H, W): the channels one after another."""
+    """Return the channels one after another, (C, H, W)."""
     return np.ascontiguousarray(np.moveaxis(picture, 2, 0))
 
 
-def _to_batch(picture: Planes) -> torch.Tensor:
+def _to_batch(picture: Planes) -> "Tensor":
+    import torch
+
     return torch.from_numpy(_channels(picture))[None]

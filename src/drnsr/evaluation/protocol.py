@@ -14,6 +14,9 @@ from drnsr.images.resize import Border, Picture, crop_to_multiple, downscale, pi
 
 Precision = Literal["uint8", "float"]
 
+CHANNELS = {"rgb": "RGB", "y": "the BT.601 luma"}
+"""What the channels of a protocol are called."""
+
 _TYPES = {str: "a name", bool: "true or false", int: "a whole number"}
 
 
@@ -77,16 +80,15 @@ class Protocol:
     def description(self) -> str:
         """What is done, for people."""
         maker = "MATLAB's" if self.downscaler == "matlab" else "Pillow's"
-        channels = {"rgb": "RGB", "y": "the BT.601 luma"}
         mirrored = ", mirrored at the border" if self.resize_border == "mirror" else ""
         border = f"{self.border_scales} x scale" + (
             f" + {self.border_pixels}" * bool(self.border_pixels)
         )
         rounded = ", rounded" if self.luma_rounded else ""
         return (
-            f"LR is {maker} bicubic on {channels[self.computed_on]} as {self.lr}{mirrored};"
+            f"LR is {maker} bicubic on {CHANNELS[self.computed_on]} as {self.lr}{mirrored};"
             f" the result is taken as {self.sr};"
-            f" compared is {channels[self.measured_on]}{rounded},"
+            f" compared is {CHANNELS[self.measured_on]}{rounded},"
             f" without a border of {border} pixels;"
             f" gray pictures {self.gray.replace('_', ' ')}; the mean is over {self.mean_over}"
         )

@@ -1,65 +1,77 @@
-"""The results of an evaluation as files: a summary for machines and a row for each picture."""
+"""The results of an evaluation as files: a summary as JSON and a row for each picture as CSV."""
 
 import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from drnsr.atomic import write_text
-from drnsr.evaluation.benchmark import Measured, Score, mean_score
+from drnsr.evaluation.benchmark import Measured, mean_values
+from drnsr.evaluation.metrics import Metric, Values, known_metrics, subtract
 from drnsr.evaluation.protocol import Protocol
+
+COMPARED = ("bicubic", "model", "gain")
+"""The values of a picture, a benchmark or a column; the gain is the model minus bicubic."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One picture's numbers, or the mean of a benchmark's; PSNR in dB.
+    """The values of one picture, or their means over a benchmark.
 
-    ``pixels`` is how many were compared.
+    Attributes:
+        benchmark: its name.
+        image: the name of the picture, or ``mean``.
+        pixels: the number of pixels that were compared.
+        bicubic: the metrics of bicubic interpolation.
+        model: the same metrics of the model.
     """
 
     benchmark: str
     image: str
     pixels: int
-    bicubic_psnr: float
-    bicubic_ssim: float
-    model_psnr: float
-    model_ssim: float
-    gain_psnr: float
-    gain_ssim: float
+    bicubic: Values
+    model: Values
+
+    @property
+    def gain(self) -> dict[str, float | None]:
+        """The model minus bicubic."""
+        return subtract(self.model, self.bicubic)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics that were measured."""
+        return known_metrics(self.model)
 
 
 def row_of(benchmark: str, measured: Measured) -> Row:
-    """The numbers of one measured picture."""
-    scores = (measured.results["bicubic"].score, measured.results["model"].score)
-    return _row(benchmark, measured.name, measured.pixels, *scores)
+    """Return the row of one measured picture."""
+    values = (measured.results[method].values for method in ("bicubic", "model"))
+    return Row(benchmark, measured.name, measured.pixels, *values)
 
 
 def mean_row(rows: Sequence[Row], protocol: Protocol) -> Row:
-    """The mean of one benchmark's rows, under the name ``mean``."""
+    """Return the mean of the rows of one benchmark, under the name ``mean``."""
     pixels = [row.pixels for row in rows]
-    bicubic = [Score(row.bicubic_psnr, row.bicubic_ssim) for row in rows]
-    model = [Score(row.model_psnr, row.model_ssim) for row in rows]
-    means = (mean_score(scores, pixels, protocol) for scores in (bicubic, model))
-    return _row(rows[0].benchmark, "mean", sum(pixels), *means)
+    bicubic = mean_values([row.bicubic for row in rows], pixels, protocol)
+    model = mean_values([row.model for row in rows], pixels, protocol)
+    return Row(rows[0].benchmark, "mean", sum(pixels), bicubic, model)
 
 
 def by_benchmark(rows: Sequence[Row], protocol: Protocol) -> list[tuple[str, list[Row], Row]]:
-    """Each benchmark's name, rows and mean, in the order of the rows."""
+    """Return the name, the rows and the mean of each benchmark, in the order of the rows."""
     groups = [list(group) for _, group in groupby(rows, key=lambda row: row.benchmark)]
     return [(group[0].benchmark, group, mean_row(group, protocol)) for group in groups]
 
 
 def summary(rows: Sequence[Row], *, scale: int, protocol: Protocol) -> dict[str, dict[str, Any]]:
-    """The means of each benchmark, with what the numbers were measured by."""
+    """Return the means of each benchmark with the scale and the protocol they were measured by."""
     return {
         benchmark: {
-            "bicubic": {"psnr": mean.bicubic_psnr, "ssim": mean.bicubic_ssim},
-            "model": {"psnr": mean.model_psnr, "ssim": mean.model_ssim},
-            "gain": {"psnr": mean.gain_psnr, "ssim": mean.gain_ssim},
+            **{name: getattr(mean, name) for name in COMPARED},
             "images": len(of_benchmark),
             "scale": scale,
             "protocol": protocol.name,
@@ -69,29 +81,41 @@ def summary(rows: Sequence[Row], *, scale: int, protocol: Protocol) -> dict[str,
 
 
 def write_summary(path: Path, content: Mapping[str, Any]) -> None:
-    """Write :func:`summary` as JSON, every digit kept."""
+    """Write :func:`summary` as JSON without rounding."""
     write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Write a row for each picture as CSV, every digit kept."""
+    """Write a row for each picture as CSV without rounding; an undefined value is left empty."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, [field.name for field in fields(Row)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
+    writer = csv.writer(buffer, lineterminator="\n")
+    names = [metric.name for metric in rows[0].metrics]
+    columns = [(method, name) for method in COMPARED for name in names]
+    writer.writerow(["benchmark", "image", "pixels", *map("_".join, columns)])
+    for row in rows:
+        numbers = [getattr(row, method)[name] for method, name in columns]
+        writer.writerow([row.benchmark, row.image, row.pixels, *numbers])
     write_text(path, buffer.getvalue())
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read what :func:`write_rows` wrote."""
+    """Read what :func:`write_rows` wrote, with whichever metrics it has."""
     with path.open(encoding="utf-8", newline="") as file:
         return [
-            Row(benchmark, image, int(pixels), *map(float, numbers))
-            for benchmark, image, pixels, *numbers in list(csv.reader(file))[1:]
+            Row(
+                cells["benchmark"],
+                cells["image"],
+                int(cells["pixels"]),
+                bicubic=_values(cells, "bicubic_"),
+                model=_values(cells, "model_"),
+            )
+            for cells in csv.DictReader(file)
         ]
 
 
-def _row(benchmark: str, image: str, pixels: int, bicubic: Score, model: Score) -> Row:
-    gain = model - bicubic
-    scores = (bicubic.psnr, bicubic.ssim, model.psnr, model.ssim, gain.psnr, gain.ssim)
-    return Row(benchmark, image, pixels, *scores)
+def _values(cells: Mapping[str, str], prefix: str) -> dict[str, float | None]:
+    return {
+        column.removeprefix(prefix): float(cell) if cell else None
+        for column, cell in cells.items()
+        if column.startswith(prefix)
+    }

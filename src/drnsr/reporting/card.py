@@ -1,15 +1,17 @@
-"""What is to be known of a model before it is used, as Markdown: its card."""
+"""The model card: what a user must know of a model before using it, as Markdown."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
 
+from drnsr.evaluation.metrics import Metric, headings, known_metrics, values_text
 from drnsr.evaluation.protocol import Protocol, get_protocol
 from drnsr.evaluation.published import published_rows
+from drnsr.evaluation.verify import PublishedComparison
 
-# Beside which published methods ours stands, and by which protocol their papers measure: those that
-# see luma alone by the older one. See drnsr/evaluation/protocol.py.
+# The published methods that the card shows beside ours, with the protocol of their papers: methods
+# on luma are measured by the older one. See drnsr/evaluation/protocol.py.
 _PUBLISHED = {
     "Bicubic": "classic_y",
     "SRCNN": "classic_y",
@@ -48,19 +50,19 @@ def model_card(
     *,
     config: Mapping[str, Any],
     summary: Mapping[str, Any],
-    comparisons: Sequence[Mapping[str, Any]],
+    comparisons: Sequence[PublishedComparison],
     cost: Mapping[str, str],
     lineage: Mapping[str, str],
 ) -> str:
-    """Write the card.
+    """Render the card of a model.
 
     Args:
-        name: of the model.
+        name: the name of the model.
         config: the composed configuration that it was trained with.
         summary: the content of ``metrics/benchmark.json``.
-        comparisons: the rows of ``metrics/verify.json``, where they are known.
-        cost: what it takes, by name: see :func:`drnsr.reporting.costs.describe_costs`.
-        lineage: what it came from, by name: the commit, the hashes.
+        comparisons: the content of ``metrics/verify.json``; empty if it is not known.
+        cost: from :func:`drnsr.reporting.costs.describe_costs`.
+        lineage: the commit and the hashes that it was made from, by name.
     """
     network, scale = config["model"]["network"], config["scale"]
     arguments = _yaml({key: value for key, value in network.items() if key != "_target_"})
@@ -82,20 +84,21 @@ def _results(
     name: str,
     config: Mapping[str, Any],
     summary: Mapping[str, Any],
-    comparisons: Sequence[Mapping[str, Any]],
+    comparisons: Sequence[PublishedComparison],
 ) -> str:
-    """The table of the means, each cell PSNR and SSIM, and the protocols and sources behind it."""
+    """Render the table of the means, and the protocols and sources of its rows."""
     protocol = _protocol(config, summary)
+    metrics = known_metrics(next(iter(summary.values()))["model"])
     rows = {
-        (f"**{name}**", protocol.name, "measured"): _cells(summary, "model"),
-        ("bicubic", protocol.name, "measured"): _cells(summary, "bicubic"),
+        (f"**{name}**", protocol.name, "measured"): _cells(summary, "model", metrics),
+        ("bicubic", protocol.name, "measured"): _cells(summary, "bicubic", metrics),
     }
-    for comparison in comparisons:
-        if comparison["method"] == "bicubic":
-            key = ("bicubic", str(comparison["protocol"]), "measured")
-            rows.setdefault(key, {})[comparison["benchmark"]] = _cell(**comparison["ours"])
+    for each in comparisons:
+        if each.method == "bicubic":
+            cells = rows.setdefault(("bicubic", each.protocol, "measured"), {})
+            cells[each.benchmark] = values_text(each.ours, metrics)
     sources: list[str] = []
-    rows |= _published(config, summary, sources)
+    rows |= _published(config, summary, metrics, sources)
     pictures = [
         f"{benchmark}, {result['images']} pictures" for benchmark, result in summary.items()
     ]
@@ -112,7 +115,7 @@ def _results(
     }
     return "\n".join(
         [
-            "PSNR in dB / SSIM, the mean over each set.\n",
+            f"{headings(metrics)}, the mean over each set.\n",
             *(f"| {' | '.join(line)} |" for line in lines),
             "",
             *(f"- `{by}`: {each.description}." for by, each in protocols.items()),
@@ -124,17 +127,20 @@ def _results(
 
 
 def _protocol(config: Mapping[str, Any], summary: Mapping[str, Any]) -> Protocol:
-    """The one of the numbers; what is measured anew later may not be by the configuration's."""
+    """Return the protocol of the summary; a later evaluation may have used another than config."""
     name = next(iter(summary.values()))["protocol"]
     own = config["protocol"]
     return get_protocol(own if isinstance(own, Mapping) and own["name"] == name else name)
 
 
 def _published(
-    config: Mapping[str, Any], summary: Mapping[str, Any], sources: list[str]
+    config: Mapping[str, Any],
+    summary: Mapping[str, Any],
+    metrics: Sequence[Metric],
+    sources: list[str],
 ) -> dict[tuple[str, str, str], dict[str, str]]:
-    """The cells of the published rows, with the number of their source among ``sources``."""
-    # It may have been measured on another benchmark later.
+    """Return the cells of the published rows; each source is appended to ``sources`` once."""
+    # A later evaluation may have measured other benchmarks than those of the configuration.
     known = {name: config["benchmark"].get(name, {}).get("published") for name in summary}
     benchmarks = {dataset: name for name, dataset in known.items()}
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
@@ -143,16 +149,13 @@ def _published(
             if row.source not in sources:
                 sources.append(row.source)
             key = (row.method, _PUBLISHED[row.method], f"[{sources.index(row.source) + 1}]")
-            rows.setdefault(key, {})[benchmarks[row.dataset]] = _cell(row.psnr, row.ssim)
+            cells = rows.setdefault(key, {})
+            cells[benchmarks[row.dataset]] = values_text(row.values, metrics)
     return rows
 
 
-def _cells(summary: Mapping[str, Any], method: str) -> dict[str, str]:
-    return {benchmark: _cell(**result[method]) for benchmark, result in summary.items()}
-
-
-def _cell(psnr: float, ssim: float | None) -> str:
-    return f"{psnr:.2f} / {'-' if ssim is None else f'{ssim:.4f}'}"
+def _cells(summary: Mapping[str, Any], method: str, metrics: Sequence[Metric]) -> dict[str, str]:
+    return {name: values_text(result[method], metrics) for name, result in summary.items()}
 
 
 def _data(data: Mapping[str, Any]) -> str:

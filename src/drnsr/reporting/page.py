@@ -1,4 +1,4 @@
-"""The report: one HTML page that needs nothing but itself."""
+"""The report: one HTML page that loads nothing from elsewhere."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,22 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from drnsr.evaluation.metrics import PRIMARY, values_text
 from drnsr.evaluation.protocol import Protocol
 from drnsr.evaluation.results import Row, by_benchmark
+from drnsr.evaluation.verify import PublishedComparison
 from drnsr.tracking.runs import flatten
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture of the report and who made the original."""
+class ReportPicture:
+    """A picture of the report.
+
+    Attributes:
+        name: its caption.
+        png: the file.
+        licence: of the original, with its author; empty if it is not stated.
+    """
 
     name: str
     png: Path
@@ -24,7 +32,7 @@ class Picture:
 
     @property
     def data_url(self) -> str:
-        """The picture itself as a URL."""
+        """The content of the file as a URL."""
         return "data:image/png;base64," + base64.b64encode(self.png.read_bytes()).decode()
 
 
@@ -34,9 +42,9 @@ def render_report(
     model: str,
     scale: int,
     protocol: Protocol,
-    comparisons: Sequence[Mapping[str, Any]],
+    comparisons: Sequence[PublishedComparison],
     curves: str,
-    pictures: Sequence[Picture],
+    pictures: Sequence[ReportPicture],
     cost: Mapping[str, str],
     lineage: Mapping[str, str],
     config: Mapping[str, Any],
@@ -45,14 +53,14 @@ def render_report(
 
     Args:
         rows: a row for each picture, benchmark by benchmark.
-        model: what the tables call it.
-        scale: of the super-resolution.
+        model: the name of the model in the tables.
+        scale: the factor of the super-resolution.
         protocol: how the rows were measured.
-        comparisons: the rows of ``metrics/verify.json``.
+        comparisons: the content of ``metrics/verify.json``.
         curves: the training curves as SVG.
-        pictures: the comparisons.
-        cost: what it took, by name.
-        lineage: what the result came from, by name.
+        pictures: the side-by-side pictures.
+        cost: from :func:`drnsr.reporting.costs.describe_costs`.
+        lineage: what the results were made from, by name.
         config: the composed configuration.
     """
     environment = Environment(
@@ -64,6 +72,9 @@ def render_report(
     )
     return environment.get_template("report.html.j2").render(
         benchmarks=by_benchmark(rows, protocol),
+        metrics=rows[0].metrics,
+        primary=PRIMARY,
+        values_text=values_text,
         model=model,
         scale=scale,
         protocol=protocol,

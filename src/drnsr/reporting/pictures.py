@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from drnsr.evaluation.benchmark import Measured, Result
+from drnsr.evaluation.metrics import PRIMARY, known_metrics, subtract
 from drnsr.images.colour import gray_to_rgb
 from drnsr.images.files import write_png
 
@@ -43,8 +44,9 @@ def comparison(measured: Measured) -> Image.Image:
     height = _TITLE + _CROP_SHOWN + _CAPTION + 2 * _GAP
     canvas = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(canvas)
-    gain = f"model {(model.score - bicubic.score).psnr:+.2f} dB over bicubic"
-    draw.text((_GAP, _GAP), f"{measured.name}   {gain}", fill=_INK, font=_font(18))
+    gain = subtract(model.values, bicubic.values)[PRIMARY.name]
+    title = f"{measured.name}   model {PRIMARY.text(gain, sign=True, unit=True)} over bicubic"
+    draw.text((_GAP, _GAP), title, fill=_INK, font=_font(18))
     canvas.paste(overview, (_GAP, _GAP + _TITLE))
     for number, (pixels, name, score) in enumerate(panels):
         x = overview.width + 2 * _GAP + number * (_CROP_SHOWN + _GAP)
@@ -94,7 +96,8 @@ def _crop(image: NDArray[np.uint8], top: int, left: int, size: int) -> NDArray[n
 
 
 def _score(result: Result) -> str:
-    return f"{result.score.psnr:.2f} dB / {result.score.ssim:.4f}"
+    metrics = known_metrics(result.values)
+    return " / ".join(metric.text(result.values[metric.name], unit=True) for metric in metrics)
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -1,17 +1,19 @@
-"""The result table, for a terminal."""
+"""The tables of results, for a terminal."""
 
 from collections.abc import Sequence
 
 from rich.table import Table
 
+from drnsr.evaluation.metrics import headings, values_text
 from drnsr.evaluation.protocol import Protocol
 from drnsr.evaluation.results import Row, by_benchmark
-from drnsr.evaluation.verify import Comparison
+from drnsr.evaluation.verify import PublishedComparison
 
 
 def result_table(rows: Sequence[Row], *, model: str, scale: int, protocol: Protocol) -> Table:
-    """Each picture and each benchmark's mean: bicubic, model and gain, in PSNR (dB) and SSIM."""
-    table = Table(title=f"PSNR in dB / SSIM at scale {scale}, protocol {protocol.name}")
+    """Draw each picture and the mean of each benchmark: bicubic, the model and the gain."""
+    title = f"{headings(rows[0].metrics)} at scale {scale}, protocol {protocol.name}"
+    table = Table(title=title)
     table.add_column("image", no_wrap=True)
     for column in ("bicubic", model, "gain"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -23,28 +25,26 @@ def result_table(rows: Sequence[Row], *, model: str, scale: int, protocol: Proto
     return table
 
 
-def comparison_table(rows: Sequence[Comparison]) -> Table:
-    """Our means beside the published ones, with the difference and both protocol and source."""
-    table = Table(title="ours beside the published: PSNR in dB / SSIM")
+def comparison_table(comparisons: Sequence[PublishedComparison]) -> Table:
+    """Draw our means beside the published ones, with the differences."""
+    table = Table(title=f"ours beside the published: {headings(comparisons[0].metrics)}")
     for column in ("benchmark", "method", "protocol"):
         table.add_column(column, no_wrap=True)
     for column in ("ours", "published", "difference"):
         table.add_column(column, justify="right", no_wrap=True)
-    for row in rows:
-        ssim = "-" if row.published.ssim is None else f"{row.published.ssim:.4f}"
-        change = "-" if row.ssim_difference is None else f"{row.ssim_difference:+.4f}"
+    for each in comparisons:
         table.add_row(
-            *(f"{row.benchmark} x{row.published.scale}", row.method, row.protocol),
-            f"{row.ours.psnr:.3f} / {row.ours.ssim:.4f}",
-            f"{row.published.psnr:.2f} / {ssim}",
-            f"{row.psnr_difference:+.3f} / {change}",
+            *(f"{each.benchmark} x{each.published.scale}", each.method, each.protocol),
+            values_text(each.ours, each.metrics, compared=True),
+            values_text(each.published.values, each.metrics),
+            values_text(each.difference, each.metrics, compared=True, sign=True),
         )
     return table
 
 
 def _cells(row: Row) -> tuple[str, str, str]:
     return (
-        f"{row.bicubic_psnr:.2f} / {row.bicubic_ssim:.4f}",
-        f"{row.model_psnr:.2f} / {row.model_ssim:.4f}",
-        f"{row.gain_psnr:+.2f} / {row.gain_ssim:+.4f}",
+        values_text(row.bicubic, row.metrics),
+        values_text(row.model, row.metrics),
+        values_text(row.gain, row.metrics, sign=True),
     )

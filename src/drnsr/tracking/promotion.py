@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from drnsr.errors import UserError
+from drnsr.evaluation.metrics import PRIMARY, Metric
 from drnsr.evaluation.results import Row
-from drnsr.evaluation.statistics import FEWEST, PairedDifference, paired_difference
+from drnsr.evaluation.statistics import PairedDifference, paired_difference
 
-# In dB: how far bicubic may differ on one picture between two machines. It knows nothing of the
-# models, so that more comes from another picture or another way to measure.
+# In dB: how far the PSNR of bicubic may differ for one picture between two machines. It does not
+# depend on the models, so a larger difference means another picture or another measurement.
 _BICUBIC_TOLERANCE = 0.001
 
 
@@ -51,20 +52,21 @@ def deciding_benchmark(evaluation: Evaluation, benchmark: str | None) -> str:
 
 
 def proven_gain(
-    champion: Evaluation, candidate: Evaluation, benchmark: str | None
+    champion: Evaluation, candidate: Evaluation, benchmark: str | None, metric: Metric = PRIMARY
 ) -> tuple[str, PairedDifference]:
-    """Compare the PSNR of two models picture by picture.
+    """Compare two models picture by picture.
 
     Args:
         champion: the model to be beaten.
         candidate: the other one.
         benchmark: see :func:`deciding_benchmark`.
+        metric: by which they are compared.
 
     Returns:
-        The benchmark, and by how much the candidate is better on it: its interval is above zero.
+        The benchmark, and by how much the candidate is better on it; the interval excludes zero.
 
     Raises:
-        NotBetterError: it is not, or the two were not measured alike; the message says which.
+        NotBetterError: if it is not, or the two were not measured alike; the message says which.
     """
     name = deciding_benchmark(candidate, benchmark)
     if name not in champion.summary:
@@ -72,10 +74,13 @@ def proven_gain(
     before, after = champion.on(name), candidate.on(name)
     _require_alike(_how(champion, name), _how(candidate, name))
     _require_same_pictures(name, before, after)
-    gain = paired_difference(
-        [row.model_psnr for row in before.values()], [after[image].model_psnr for image in before]
+    first, second = (
+        [rows[image].model.get(metric.name) for image in before] for rows in (before, after)
     )
-    if gain.pictures < FEWEST or gain.low <= 0:
+    gain = paired_difference(first, second, metric)
+    if gain.pictures == 0:
+        raise NotBetterError(f"{name}: the two have no picture with {metric.label} in common")
+    if not gain.is_improvement:
         raise NotBetterError(f"{gain.sentence} ({in_words(gain)} of {name})")
     return name, gain
 
@@ -83,7 +88,8 @@ def proven_gain(
 def in_words(gain: PairedDifference) -> str:
     """A difference with its interval, such as ``+0.12 dB, +0.05 to +0.19, over 14 pictures``."""
     return (
-        f"{gain.mean:+.3f} dB, {gain.low:+.3f} to {gain.high:+.3f}, over {gain.pictures} pictures"
+        f"{gain.text(gain.mean, unit=True)}, {gain.text(gain.low)} to {gain.text(gain.high)},"
+        f" over {gain.pictures} pictures"
     )
 
 
@@ -103,9 +109,10 @@ def _require_same_pictures(name: str, before: Mapping[str, Row], after: Mapping[
             f"{name} had other pictures for the champion: {', '.join(sorted(other))}"
         )
     for image, row in before.items():
-        if abs(row.bicubic_psnr - after[image].bicubic_psnr) > _BICUBIC_TOLERANCE:
+        there, here = (each.bicubic[PRIMARY.name] for each in (row, after[image]))
+        if there is None or here is None or abs(there - here) > _BICUBIC_TOLERANCE:
             raise NotBetterError(
                 f"{name} had another picture {image} for the champion, or measured it otherwise:"
-                f" bicubic has {row.bicubic_psnr:.3f} dB there"
-                f" and {after[image].bicubic_psnr:.3f} here"
+                f" bicubic has {PRIMARY.text(there, unit=True, compared=True)} there"
+                f" and {PRIMARY.text(here, compared=True)} here"
             )

@@ -4,11 +4,14 @@ import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from drnsr.evaluation.metrics import PRIMARY
 from drnsr.evaluation.results import read_rows
 from drnsr.hashing import file_sha256
 from drnsr.project import PER_IMAGE, SUMMARY
@@ -136,19 +139,21 @@ def read_evaluation(run_id: str) -> Evaluation:
 
 
 def _best_job(client: "MlflowClient", run: "Run") -> "Run":
-    """Of a sweep, the job with the highest mean PSNR over its benchmarks; else the run itself."""
+    """Return the job of a sweep with the best mean over its benchmarks; else the run itself."""
     jobs = client.search_runs(
         [run.info.experiment_id], f"tags.`{PARENT_TAG}` = '{run.info.run_id}'"
     )
-    measured = [job for job in jobs if _psnr(job) is not None]
+    measured = [(mean, job) for job in jobs if (mean := _primary_mean(job)) is not None]
     if jobs and not measured:
         raise TrackingError(f"{run.info.run_id}: no job of this sweep has been evaluated")
-    return max(measured, key=lambda job: _psnr(job) or 0.0, default=run)
+    best = max if PRIMARY.higher_is_better else min
+    return best(measured, key=itemgetter(0), default=(0.0, run))[1]
 
 
-def _psnr(run: "Run") -> float | None:
-    values = [v for name, v in run.data.metrics.items() if name.endswith("/model/psnr")]
-    return sum(values) / len(values) if values else None
+def _primary_mean(run: "Run") -> float | None:
+    ending = f"/model/{PRIMARY.name}"
+    values = [value for name, value in run.data.metrics.items() if name.endswith(ending)]
+    return fmean(values) if values else None
 
 
 def _read(client: "MlflowClient", run: "Run") -> RunRecord:

@@ -11,6 +11,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drnsr.evaluation.results import COMPARED
 from drnsr.hashing import file_sha256
 from drnsr.tracking.git import current_commit
 from drnsr.tracking.outbox import Outbox
@@ -191,8 +192,9 @@ def record_evaluation(
     points = [
         (f"{benchmark}/{method}/{measure}", value, now, 0)
         for benchmark, result in summary.items()
-        for method in ("bicubic", "model", "gain")
+        for method in COMPARED
         for measure, value in result[method].items()
+        if value is not None
     ]
     points += [
         (f"{MODEL_COST}{name}", value, now, 0) for name, value in cost.items() if value is not None
