@@ -1,6 +1,7 @@
 """The command `drnsr`: one file a command."""
 
 import logging
+import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
