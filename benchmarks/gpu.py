@@ -183,7 +183,7 @@ def picture_rows(parsed: Namespace, device: torch.device) -> list[Row]:
         engine = TorchEngine(network, 2, parsed.device, precision)
         for tile in ("off", *tiles):
             tiling = Tiling(engine, tile=tile)
-            seconds = in_turn({"": lambda tiling=tiling: tiling.whole(of_array(pixels))}, 10)[""]
+            seconds = in_turn({"": lambda tiling=tiling: tiling.upscale(of_array(pixels))}, 10)[""]
             whole.setdefault(precision, seconds)
             rows.append(
                 {

@@ -61,7 +61,7 @@ def plain(network: Network, lr: np.ndarray) -> Tensor:
 def method(name: str, engine: TorchEngine) -> Method:
     """An engine on whole pictures."""
     tiling = Tiling(engine, tile="off")
-    return Method(name, lambda lr: tiling.whole(of_array(lr)), "rgb")
+    return Method(name, lambda lr: tiling.upscale(of_array(lr)), "rgb")
 
 
 def compare(

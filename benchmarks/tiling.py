@@ -24,7 +24,7 @@ def measure(name: str, network: Network, rounds: int) -> dict[str, object]:
     picture = of_array(np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), np.uint8))
     whole, tiles = Tiling(engine, tile="off"), Tiling(engine)
     best = in_turn(
-        {"whole": lambda: whole.whole(picture), "tiles": lambda: tiles.whole(picture)}, rounds
+        {"whole": lambda: whole.upscale(picture), "tiles": lambda: tiles.upscale(picture)}, rounds
     )
     return {
         "model": name,

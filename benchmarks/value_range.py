@@ -17,7 +17,7 @@ from measuring import arguments, fetched, show
 
 from drnsr.images.files import read_image
 from drnsr.images.resize import crop_to_multiple, downscale
-from drnsr.upscale.files import UpscaleSpec, enlarge_file
+from drnsr.upscale.files import UpscaleSpec, upscale_file
 from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
 
 WHITES = (255, 400, 1000, 1500, 3000, 65_535)
@@ -50,7 +50,7 @@ def measure(pictures: list[Path], models: Models, scale: int, white: int) -> dic
             }
             for name, value_range in asked.items():
                 work = UpscaleSpec(models, OutputSize(scale=scale), value_range)
-                enlarge_file(source, target, work, lambda _: None, lambda _: None)
+                upscale_file(source, target, work, lambda _: None, lambda _: None)
                 made = tifffile.imread(target).reshape(wanted.shape).astype(np.float64)
                 ways.setdefault(name, []).append(psnr(made, wanted, white))
     means = {name: float(np.mean(values)) for name, values in ways.items()}

@@ -43,13 +43,13 @@ def _evaluate(config: DictConfig) -> None:
     import torch
 
     from drnsr.evaluation.cost import measure_cost
-    from drnsr.inference.engine import chosen_device
+    from drnsr.inference.engine import resolve_device
     from drnsr.weights.native import load_model, read_info
 
     torch.set_num_threads(config.trainer.threads)
     outputs = Outputs.of(config)
     accelerator = config.trainer.accelerator
-    device = chosen_device("auto" if accelerator == "gpu" else accelerator)
+    device = resolve_device("auto" if accelerator == "gpu" else accelerator)
     network = load_model(outputs.model)
     model = network_method(network, config.scale, "model", device)
     rows = [

@@ -115,7 +115,7 @@ def test_the_same_command_goes_on_where_it_was(model, tmp_path, picture_folder, 
     (tmp_path / "out/picture1_x2_compare.png").unlink()
     (tmp_path / "out/picture2_x2.png").unlink()
     run(picture_folder, "--model", model)
-    assert "1 enlarged" in capsys.readouterr().out
+    assert "1 upscaled" in capsys.readouterr().out
     assert (tmp_path / "out/index.html").read_bytes() == page
     assert (tmp_path / "out/picture0_x2_compare.png").read_bytes() == b"kept"
     assert (tmp_path / "out/picture1_x2_compare.png").read_bytes() == drawn
@@ -167,7 +167,7 @@ def test_pictures_of_one_name_have_a_comparison_each(model, tmp_path):
 
 def test_a_bad_picture_is_told_and_the_others_are_compared(model, tmp_path, picture_folder):
     (picture_folder / "picture0.png").write_bytes(b"not a picture")
-    with pytest.raises(SystemExit, match=r"error: 1 of 4 could not be enlarged: .*picture0\.png"):
+    with pytest.raises(SystemExit, match=r"error: 1 of 4 could not be upscaled: .*picture0\.png"):
         run(picture_folder, "--model", model)
     assert len(read_page(tmp_path).images) == 3 * 3
 

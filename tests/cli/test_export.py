@@ -18,7 +18,7 @@ from drnsr.hashing import file_sha256
 from drnsr.images.files import read_image
 from drnsr.images.resize import upscale
 from drnsr.inference import export
-from drnsr.inference.exported import describe
+from drnsr.inference.export_info import make_export_info
 from drnsr.inference.onnx_engine import OnnxEngine
 from drnsr.networks import DRNSR, MDSR, RCAN
 from drnsr.weights.native import Origin, save_model
@@ -217,7 +217,7 @@ def test_an_export_of_one_size_only_is_refused(monkeypatch):
         (DRNSR, ["model.onnx", "--scale", "3"], "DRNSR has no x3; it enlarges by x2"),
         (DRNSR, ["model.pt2", "--fp16"], r"model\.pt2: --fp16 and --opset are for \.onnx"),
         (RCAN, ["model.onnx", "--fp16"], "precision fp16: RCAN runs in fp32, bf16"),
-        (MDSR, ["model.onnx"], "say by which scale to enlarge: x2 or x3"),
+        (MDSR, ["model.onnx"], "choose a scale: x2 or x3"),
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(network, arguments, told):
@@ -234,7 +234,9 @@ def test_a_full_disk_is_told_and_nothing_is_left(small_disk, out):
     saved(DRNSR(scale=2, num_features=4, num_blocks=1))
     network = DRNSR(scale=2, num_features=32, num_blocks=1)  # 130 kB
     with pytest.raises(OSError, match=out):
-        EXPORTS[Path(out).suffix](network, describe(network, 2, "fp32", Path(MODEL)), Path(out))
+        EXPORTS[Path(out).suffix](
+            network, make_export_info(network, 2, "fp32", Path(MODEL)), Path(out)
+        )
     assert [file.name for file in Path().iterdir()] == [MODEL]
 
 

@@ -61,7 +61,7 @@ def test_the_same_command_goes_on_where_it_was(model, tmp_path, picture_folder, 
 
 def test_a_bad_picture_is_told_at_the_end_and_the_others_are_done(model, tmp_path, picture_folder):
     (picture_folder / "picture0.png").write_bytes(b"not a picture")
-    with pytest.raises(SystemExit, match=r"error: 1 of 4 could not be enlarged: .*picture0\.png"):
+    with pytest.raises(SystemExit, match=r"error: 1 of 4 could not be upscaled: .*picture0\.png"):
         run(picture_folder, "--model", model, "--out", tmp_path / "out")
     assert len(list((tmp_path / "out").iterdir())) == 3
 
@@ -143,7 +143,7 @@ ERRORS = [
         "drnsr.upscale.files.write_picture",
         "drnsr.upscale.files.check_target",
         "drnsr.upscale.batch.remove_leftovers",
-        "drnsr.inference.channels.enlarge_part",
+        "drnsr.inference.channels.upscale_part",
         "drnsr.images.codecs.png._chunk",
     ],
 )
@@ -167,7 +167,7 @@ def test_no_error_of_any_type_ends_a_batch(model, tmp_path, monkeypatch, capsys,
         run("a.png", "b.png", "c.png", "--model", model, "--out", "out")
     made = sorted(path.name for path in (tmp_path / "out").iterdir())
     told = str(ended.value)
-    assert told.startswith("error: 1 of 3 could not be enlarged: ")
+    assert told.startswith("error: 1 of 3 could not be upscaled: ")
     assert "\n" not in told
     assert "b.png" in told or "b_x2.png" in told
     assert made == ["a_x2.png", "c_x2.png"]
@@ -210,7 +210,7 @@ def test_what_is_no_file_is_told_when_named_and_left_out_of_folders(
     model, tmp_path, picture_folder
 ):
     os.mkfifo(picture_folder / "a.png")
-    with pytest.raises(SystemExit, match="error: 2 of 3 could not be enlarged:") as ended:
+    with pytest.raises(SystemExit, match="error: 2 of 3 could not be upscaled:") as ended:
         run("pictures/a.png", os.devnull, "pictures/picture0.png", "--model", model, "--out", "out")
     assert f"{os.devnull}: no regular file" in str(ended.value)
     assert "a.png: no regular file" in str(ended.value)
@@ -239,13 +239,13 @@ def test_any_size(model, tmp_path, asked, name, size):
     ("asked", "told"),
     [
         (("--factor", "2.5"), "a.png: 2.5 times as large: model.safetensors does up to x2"),
-        (("--size", "30x20"), "a.png: it has 30 x 20 pixels, and 30 x 20 would be no enlargement"),
-        (("--size", "20x"), "a.png: it has 30 x 20 pixels, and 20 x 13 would be no enlargement"),
+        (("--size", "30x20"), "a.png: it has 30 x 20 pixels, and 30 x 20 is not larger"),
+        (("--size", "20x"), "a.png: it has 30 x 20 pixels, and 20 x 13 is not larger"),
     ],
 )
 def test_sizes_that_cannot_be(model, tmp_path, asked, told):
     Image.fromarray(texture(20, 30)).save(tmp_path / "a.png")
-    with pytest.raises(SystemExit, match=f"error: 1 of 1 could not be enlarged: {told}"):
+    with pytest.raises(SystemExit, match=f"error: 1 of 1 could not be upscaled: {told}"):
         run("a.png", "--model", model, "--out", "out", *asked)
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -293,7 +293,7 @@ def test_dry_run_says_what_would_be_made_and_makes_nothing(model, tmp_path, caps
 
 def test_a_full_disk_ends_the_run_in_one_line(model, tmp_path, picture_folder, small_disk):
     Image.fromarray(texture(100, 100)).save(picture_folder / "picture1.bmp")
-    told = r"error: 1 of 1 could not be enlarged: out/picture1_x2\.bmp: File too large"
+    told = r"error: 1 of 1 could not be upscaled: out/picture1_x2\.bmp: File too large"
     with pytest.raises(SystemExit, match=told):
         run("pictures/picture1.bmp", "--model", model, "--out", "out")
     assert list((tmp_path / "out").iterdir()) == []

@@ -15,13 +15,13 @@ _LOADED = """return [...document.images].every(image => image.complete && image.
 
 
 def main(path: Path) -> None:
-    """Enlarge the astronaut by two with the shipped model."""
+    """Upscale the astronaut by two with the shipped model."""
     with TemporaryDirectory() as folder:
         picture = Path(folder, "astronaut.png")
         Image.fromarray(data.astronaut()).save(picture)
         with served(temporary=Path(folder)) as (address, _), visitor(address, 1280, 900) as person:
             person.upload(picture)
-            person.press("Enlarge")
+            person.press("Upscale")
             person.wait(lambda: person.find_all(".slider"))
             person.wait(lambda: person.driver.execute_script(_LOADED))
             person.driver.save_screenshot(str(path))

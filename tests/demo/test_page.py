@@ -13,8 +13,8 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from skimage import data
 
+from drnsr.demo.tasks import MAX_BYTES
 from drnsr.demo.views import CROP_HEIGHT, CROP_WIDTH
-from drnsr.demo.work import MAX_BYTES
 from drnsr.networks import VDSR
 from drnsr.weights.native import Origin, save_model
 from tests.demo.browser import CHROMEDRIVER, CHROMIUM, PATIENCE, served, visitor
@@ -64,7 +64,7 @@ def test_a_picture_is_enlarged_compared_and_downloaded(temporary, picture, rubbi
         person.upload(picture)
         person.wait(lambda: person.find_all(".stage img"))
         person.choose_model("drnsr-x2")
-        person.press("Enlarge")
+        person.press("Upscale")
         person.wait(lambda: person.find_all(".slider"))
         assert "320 x 200 pixels" in person.find(".facts").text
         handle = person.find(".slider input")
@@ -82,7 +82,7 @@ def test_a_picture_is_enlarged_compared_and_downloaded(temporary, picture, rubbi
 
         person.choose_model(model)
         person.press("x3")
-        person.press("Enlarge")
+        person.press("Upscale")
         person.wait(lambda: "480 x 300 pixels" in person.find(".facts").text)
         assert person.find(".alert").text == ""
         assert Image.open(person.download()).size == (480, 300)
@@ -106,7 +106,7 @@ def test_it_can_be_used_from_the_keyboard(temporary, picture):
             names.append(person.focus().text or person.focus().accessible_name)
         assert names == ["Choose a picture", "Model", "x2"]
         person.upload(picture)
-        person.wait(lambda: person.focus().text == "Enlarge")
+        person.wait(lambda: person.focus().text == "Upscale")
         person.focus().send_keys(Keys.ENTER)
         person.wait(lambda: person.find_all(".slider"))
         for name in ("Across", "Down"):
@@ -121,7 +121,7 @@ def test_it_can_be_used_from_the_keyboard(temporary, picture):
 def test_a_click_in_the_picture_shows_the_pixels_there(temporary, picture):
     with served(temporary=temporary) as (address, _), visitor(address) as person:
         person.upload(picture)
-        person.press("Enlarge")
+        person.press("Upscale")
         person.wait(lambda: person.find_all(".slider"))
         made = np.asarray(Image.open(person.download()))
         corners = {
@@ -161,7 +161,7 @@ def test_a_file_that_is_too_large_is_not_sent(temporary, tmp_path):
 def test_nothing_is_left_when_the_page_is_closed(temporary, picture):
     with served(temporary=temporary) as (address, _), visitor(address) as person:
         person.upload(picture)
-        person.press("Enlarge")
+        person.press("Upscale")
         person.wait(lambda: person.find_all(".slider"))
         assert {"a cat.png", "a cat_x2.png"} <= {path.name for path in files(temporary)}
         person.driver.get("about:blank")
@@ -179,10 +179,10 @@ def large(tmp_path):
 def test_work_can_be_stopped(temporary, large):
     with served(temporary=temporary) as (address, _), visitor(address) as person:
         person.upload(large)
-        person.press("Enlarge")
+        person.press("Upscale")
         person.wait(lambda: "%" in person.find(".waiting").text)
         person.press("Stop")
-        person.wait(lambda: person.button("Enlarge").is_enabled())
+        person.wait(lambda: person.button("Upscale").is_enabled())
         assert not person.find_all(".slider")
         assert {path.name for path in files(temporary)} == {"large.jpg", "picture.png"}
 
@@ -191,7 +191,7 @@ def test_work_can_be_stopped(temporary, large):
 def test_a_signal_ends_it_and_nothing_is_left(temporary, large, number, code):
     with served(temporary=temporary) as (address, process), visitor(address) as person:
         person.upload(large)
-        person.press("Enlarge")
+        person.press("Upscale")
         person.wait(lambda: "%" in person.find(".waiting").text)
         assert files(temporary)
         process.send_signal(number)

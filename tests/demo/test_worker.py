@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from drnsr.demo.work import StoppedError
+from drnsr.demo.tasks import StoppedError
 from drnsr.demo.worker import Session, Worker
 
 
@@ -36,7 +36,7 @@ def test_one_piece_of_work_at_a_time(worker):
         return number
 
     async def all_at_once():
-        return await asyncio.gather(*(worker.do(partial(work, number)) for number in range(5)))
+        return await asyncio.gather(*(worker.run(partial(work, number)) for number in range(5)))
 
     assert asyncio.run(all_at_once()) == [0, 1, 2, 3, 4]
     assert most == 1
@@ -45,27 +45,27 @@ def test_one_piece_of_work_at_a_time(worker):
 def test_what_a_page_had_goes_when_it_is_closed(worker, tmp_path):
     leaving, staying = Session(worker), Session(worker)
     for session in (leaving, staying):
-        (session.upload_folder() / "a.png").touch()
-        (session.shown_folder() / "a_x2.png").touch()
-    leaving.leave()
-    asyncio.run(worker.do(lambda: None))  # after what came before
+        (session.new_upload_folder() / "a.png").touch()
+        (session.new_public_folder() / "a_x2.png").touch()
+    leaving.close()
+    asyncio.run(worker.run(lambda: None))  # after what came before
     assert files(tmp_path) == ["a.png", "a_x2.png"]
 
 
 def test_what_a_page_no_longer_needs_goes(worker, tmp_path):
     session = Session(worker)
-    old, new = session.upload_folder(), session.upload_folder()
+    old, new = session.new_upload_folder(), session.new_upload_folder()
     (old / "old.png").touch()
     (new / "new.png").touch()
     session.remove(old)
-    asyncio.run(worker.do(lambda: None))
+    asyncio.run(worker.run(lambda: None))
     assert files(tmp_path) == ["new.png"]
 
 
 def test_work_that_the_end_stopped_has_nothing_to_remove(tmp_path):
     worker = Worker({}, tmp_path)
     session = Session(worker)
-    folder = session.shown_folder()
+    folder = session.new_public_folder()
     worker.close()
     session.remove(folder)
     assert not folder.exists()
@@ -73,8 +73,8 @@ def test_work_that_the_end_stopped_has_nothing_to_remove(tmp_path):
 
 def test_new_work_ends_what_was_done_for_the_page(worker):
     session = Session(worker)
-    first = session.begin()
-    second = session.begin()
+    first = session.start_task()
+    second = session.start_task()
     with pytest.raises(StoppedError):
         first.start(1)
     second.start(1)
@@ -82,7 +82,7 @@ def test_new_work_ends_what_was_done_for_the_page(worker):
 
 def test_the_end_stops_work_and_waits_for_it(tmp_path):
     worker = Worker({}, tmp_path)
-    progress = Session(worker).begin()
+    progress = Session(worker).start_task()
     begun, ended = threading.Event(), threading.Event()
 
     def work():
@@ -94,7 +94,7 @@ def test_the_end_stops_work_and_waits_for_it(tmp_path):
             ended.set()
 
     async def close_meanwhile():
-        going_on = asyncio.ensure_future(worker.do(work))
+        going_on = asyncio.ensure_future(worker.run(work))
         await asyncio.to_thread(begun.wait)
         worker.close()
         assert ended.is_set()
@@ -106,7 +106,7 @@ def test_the_end_stops_work_and_waits_for_it(tmp_path):
 
 def test_addresses_are_quoted_and_cannot_be_guessed(worker):
     sessions = Session(worker), Session(worker)
-    one, other = (session.address(session.shown_folder() / "a #1?.png") for session in sessions)
+    one, other = (session.url(session.new_public_folder() / "a #1?.png") for session in sessions)
     assert one.endswith("/a%20%231%3F.png")
     assert len(one.split("/")[2]) >= 20
     assert one.split("/")[2] != other.split("/")[2]

@@ -7,7 +7,7 @@ import pytest
 
 from drnsr.images.resize import upscale
 from drnsr.networks import DRNSR
-from drnsr.upscale.files import UpscaleSpec, enlarge_file
+from drnsr.upscale.files import UpscaleSpec, upscale_file
 from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
 from drnsr.weights.native import Origin, save_model
 
@@ -24,9 +24,9 @@ def enlarged(bicubic_model, tmp_path):
     """Enlarge a file into a name in the test's folder; what was noted is kept in ``notes``."""
 
     def enlarge(source, name, target=None, value_range=None, **running) -> Path:
-        models = Models.of_file(bicubic_model, RuntimeOptions(**running))
+        models = Models.from_file(bicubic_model, RuntimeOptions(**running))
         work = UpscaleSpec(models, target or OutputSize(scale=2), value_range)
-        enlarge_file(source, tmp_path / name, work, lambda _: None, enlarge.notes.append)
+        upscale_file(source, tmp_path / name, work, lambda _: None, enlarge.notes.append)
         return tmp_path / name
 
     enlarge.notes = []

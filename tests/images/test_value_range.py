@@ -9,7 +9,7 @@ from drnsr.images.files import read_image
 from drnsr.images.reading import open_picture
 from drnsr.images.resize import downscale
 from drnsr.inference.upscaler import Upscaler
-from drnsr.upscale.files import UpscaleSpec, enlarge_file
+from drnsr.upscale.files import UpscaleSpec, upscale_file
 from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
 from tests.conftest import PROJECT, texture
 from tests.images.conftest import bicubic, far
@@ -105,7 +105,7 @@ def test_files_arrays_and_images_are_enlarged_alike(tmp_path):
     pixels = low(700)
     tifffile.imwrite(tmp_path / "a.tif", pixels)
     work = UpscaleSpec(Models.shipped(RuntimeOptions()), OutputSize(scale=2))
-    enlarge_file(tmp_path / "a.tif", tmp_path / "b.tif", work, lambda _: None, lambda _: None)
+    upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", work, lambda _: None, lambda _: None)
     made = tifffile.imread(tmp_path / "b.tif")
     upscaler = Upscaler.from_pretrained("drnsr-x2")
     assert np.array_equal(upscaler(pixels), made)
@@ -146,7 +146,7 @@ def test_a_shipped_model_loses_nothing_on_low_values(tmp_path, white):
     error = {}
     for asked in (None, (0, white), (0, 65_535)):
         work = UpscaleSpec(models, OutputSize(scale=2), asked)
-        enlarge_file(tmp_path / "a.tif", tmp_path / "b.tif", work, lambda _: None, lambda _: None)
+        upscale_file(tmp_path / "a.tif", tmp_path / "b.tif", work, lambda _: None, lambda _: None)
         error[asked] = np.mean((tifffile.imread(tmp_path / "b.tif") - wanted)[8:-8, 8:-8] ** 2)
     gain = {asked: 10 * np.log10(value / error[None]) for asked, value in error.items()}
     assert gain[(0, white)] >= -0.1

@@ -46,7 +46,7 @@ def test_what_floats_say_of_nothing(enlarged, tmp_path, value, dtype, target):  
     made = tifffile.imread(enlarged(tmp_path / "a.tif", "b.tif", target, tile=16))
     hole = nearest(before != LEVEL, *made.shape)
     hole[: len(made) // 4] = False
-    assert made.shape == target.of(50, 40)[::-1]
+    assert made.shape == target.for_picture(50, 40)[::-1]
     assert hole.any()
     assert np.array_equal(made[hole], np.full(hole.sum(), value, dtype), equal_nan=True)
     far_below = made[len(made) // 4 :][~hole[len(made) // 4 :]]

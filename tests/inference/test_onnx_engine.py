@@ -15,10 +15,10 @@ from drnsr.cli import main
 from drnsr.hashing import file_sha256
 from drnsr.images.files import read_image
 from drnsr.inference import backends
-from drnsr.inference.backends import quickest
+from drnsr.inference.backends import fastest_engine
 from drnsr.inference.engine import DeviceError, PrecisionError, TorchEngine
 from drnsr.inference.export import export_onnx
-from drnsr.inference.exported import KEY, describe
+from drnsr.inference.export_info import KEY, make_export_info
 from drnsr.inference.onnx_engine import OnnxEngine
 from drnsr.inference.upscaler import Upscaler
 from drnsr.networks import DRNSR, VDSR, RRDBNet
@@ -39,7 +39,7 @@ def folder(tmp_path, monkeypatch):
 def exported(network, scale=2, precision="fp32"):
     file, path = Path("model.safetensors"), Path("model.onnx")
     save_model(file, network, Origin(config="c" * 64, data="d" * 64, code="e" * 64))
-    export_onnx(network, describe(network, scale, precision, file), path)
+    export_onnx(network, make_export_info(network, scale, precision, file), path)
     return path
 
 
@@ -169,7 +169,7 @@ def test_a_shortage_of_memory_is_told_as_one(monkeypatch):
     result = subprocess.run(
         [sys.executable, "-c", OUT_OF_MEMORY], capture_output=True, text=True, check=True
     )
-    assert (result.stdout, result.stderr) == ("MemoryShortageError\n", "")
+    assert (result.stdout, result.stderr) == ("OutOfMemoryError\n", "")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
@@ -189,7 +189,7 @@ def test_onnxruntime_lacks_what_torch_has():
     told = mentions(*chosen, "onnxruntime", "--precision", "bf16")
     assert told == "error: precision bf16: onnxruntime runs in fp32, fp16"
     with pytest.raises(DeviceError, match="device cuda: onnxruntime is run on the CPU alone"):
-        backends.in_onnxruntime(small(), Path("model.safetensors"), 2, "cuda", "fp32")
+        backends.onnxruntime_engine(small(), Path("model.safetensors"), 2, "cuda", "fp32")
 
 
 def test_the_fastest_is_named(caplog):
@@ -258,7 +258,7 @@ class Clocked:
 def test_the_quicker_one_is_taken(monkeypatch, caplog, in_torch, in_onnxruntime):
     monkeypatch.setattr(backends.time, "perf_counter", lambda: Clocked.now)
     with caplog.at_level("INFO", logger="drnsr"):
-        chosen = quickest(Clocked(in_torch), lambda: Clocked(in_onnxruntime))
+        chosen = fastest_engine(Clocked(in_torch), lambda: Clocked(in_onnxruntime))
     name = "torch" if in_torch < in_onnxruntime else "onnxruntime"
     assert chosen.seconds == 2
     times = f"torch {in_torch}000 ms, onnxruntime {in_onnxruntime}000 ms"

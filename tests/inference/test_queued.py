@@ -9,14 +9,14 @@ from numpy.testing import assert_array_equal
 
 from drnsr.images.picture import of_array
 from drnsr.inference.engine import TorchEngine
-from drnsr.inference.tiling import SMALLEST, Tiling
+from drnsr.inference.tiling import MIN_TILE, Tiling
 from drnsr.networks import EDSR, VDSR
 from tests.conftest import texture
 
 
-def engine(network, *, queues):
+def engine(network, *, is_asynchronous):
     made = TorchEngine(network, 2)
-    made.queues = queues
+    made.is_asynchronous = is_asynchronous
     return made
 
 
@@ -31,21 +31,21 @@ def edsr():
 def test_the_pixels_are_those_that_the_cpu_rounds(tile, channels, dtype):
     pixels = texture(53, 70, channels).astype(dtype) * (257 if dtype == np.uint16 else 1)
     results = [
-        Tiling(engine(edsr(), queues=queues), tile=tile).whole(of_array(pixels))
-        for queues in (False, True)
+        Tiling(engine(edsr(), is_asynchronous=is_asynchronous), tile=tile).upscale(of_array(pixels))
+        for is_asynchronous in (False, True)
     ]
     assert_array_equal(*results)
 
 
 def test_what_the_device_cannot_do_alone_is_left_to_the_cpu(monkeypatch):
     """Luma, the mean of eight, another range, and a value that says that nothing is known."""
-    monkeypatch.setattr(TorchEngine, "start", lambda *_: pytest.fail("it was not to start"))
+    monkeypatch.setattr(TorchEngine, "submit", lambda *_: pytest.fail("it was not to start"))
     rgb = of_array(texture(40, 40))
     luma = VDSR(scales=[2], num_features=4, num_layers=3)
-    Tiling(engine(luma, queues=True)).whole(rgb)
-    Tiling(engine(edsr(), queues=True), ensemble=True).whole(rgb)
-    Tiling(engine(edsr(), queues=True)).whole(replace(rgb, value_range=(10.0, 200.0)))
-    Tiling(engine(edsr(), queues=True)).whole(replace(rgb, nodata=0))
+    Tiling(engine(luma, is_asynchronous=True)).upscale(rgb)
+    Tiling(engine(edsr(), is_asynchronous=True), ensemble=True).upscale(rgb)
+    Tiling(engine(edsr(), is_asynchronous=True)).upscale(replace(rgb, value_range=(10.0, 200.0)))
+    Tiling(engine(edsr(), is_asynchronous=True)).upscale(replace(rgb, nodata=0))
 
 
 class Small(EDSR):
@@ -62,10 +62,12 @@ class Small(EDSR):
 def test_a_device_whose_memory_is_too_small_goes_on_in_smaller_tiles():
     pixels = of_array(texture(150, 170))
     torch.manual_seed(0)
-    tiling = Tiling(engine(Small(scale=2, num_features=8, num_blocks=2), queues=True), tile=128)
-    wanted = Tiling(engine(edsr(), queues=False)).whole(pixels).astype(int)
+    tiling = Tiling(
+        engine(Small(scale=2, num_features=8, num_blocks=2), is_asynchronous=True), tile=128
+    )
+    wanted = Tiling(engine(edsr(), is_asynchronous=False)).upscale(pixels).astype(int)
     for _ in range(2):  # the second time at once in tiles that fit
-        made = tiling.whole(pixels)
+        made = tiling.upscale(pixels)
         assert np.abs(made - wanted).max() <= 1  # other tiles add up in another order
         assert np.mean(made == wanted) > 0.999
-        assert SMALLEST <= tiling._side <= 64
+        assert MIN_TILE <= tiling._side <= 64

@@ -68,7 +68,7 @@ def test_a_gray_picture_is_the_luma_of_a_network_on_luma(on_luma):
 
 
 def test_of_several_scales_one_must_be_said(on_luma):
-    with pytest.raises(UserError, match="say by which scale to enlarge: x2 or x3"):
+    with pytest.raises(UserError, match="choose a scale: x2 or x3"):
         TorchEngine(on_luma)
     with pytest.raises(UserError, match="VDSR has no x4; it enlarges by x2 or x3"):
         TorchEngine(on_luma, 4)

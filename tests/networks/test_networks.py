@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from drnsr.inference.engine import TorchEngine
 from drnsr.inference.export import export_onnx
-from drnsr.inference.exported import describe
+from drnsr.inference.export_info import make_export_info
 from drnsr.inference.upscaler import Upscaler
 from drnsr.training.callbacks.ema import EMA
 from drnsr.training.module import SRModule
@@ -251,7 +251,7 @@ def test_onnxruntime_agrees_with_torch_at_another_size(model, tmp_path):
     network = wake(build(model)).eval()
     file, exported = tmp_path / "model.safetensors", tmp_path / "model.onnx"
     save_model(file, network, Origin())
-    export_onnx(network, describe(network, 2, "fp32", file), exported)
+    export_onnx(network, make_export_info(network, 2, "fp32", file), exported)
     lr = random_lr(network, 11, 9, count=4)
     (sr,) = onnxruntime.InferenceSession(exported).run(None, {"lr": lr.numpy()})
     expected = network.upscale(lr, 2).detach()

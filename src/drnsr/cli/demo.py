@@ -37,13 +37,13 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr import pretrained
     from drnsr.cli.models import model_file
     from drnsr.demo.server import check_address, is_loopback, serve
-    from drnsr.demo.work import RUNNING
+    from drnsr.demo.tasks import RUNTIME_OPTIONS
     from drnsr.inference.allocator import keep_freed_memory
     from drnsr.upscale.models import Models
 
     check_address(parsed.host, parsed.port)
     names = [*pretrained.NAMES, *parsed.model]
-    models = {name: Models.of_file(model_file(name), RUNNING) for name in names}
+    models = {name: Models.from_file(model_file(name), RUNTIME_OPTIONS) for name in names}
     if not is_loopback(parsed.host):
         print(f"--host {parsed.host}: whoever reaches this machine can use the page")
     keep_freed_memory()

@@ -68,11 +68,11 @@ def run(parsed: argparse.Namespace) -> None:
     """Measure and print."""
     from drnsr.cli.benchmarks import open_benchmarks
     from drnsr.evaluation.metrics import get_metrics
-    from drnsr.inference.engine import chosen_device
+    from drnsr.inference.engine import resolve_device
 
     parsed.metrics = get_metrics(parsed.metrics.split(","))
     parsed.protocol = _protocol(parsed.protocol)
-    parsed.device = chosen_device(parsed.device)
+    parsed.device = resolve_device(parsed.device)
     scores: list[_Score] = []
     for dataset in open_benchmarks(parsed.benchmark, parsed.scale, parsed.folder):
         scores += _measure(dataset, parsed)

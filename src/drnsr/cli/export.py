@@ -33,9 +33,9 @@ def run(parsed: argparse.Namespace) -> None:
     """
     from drnsr.cli.models import model_file
     from drnsr.errors import UserError
-    from drnsr.inference.engine import ScaleError, checked_scale
+    from drnsr.inference.engine import ScaleError, resolve_scale
     from drnsr.inference.export import OPSET, OPSETS, export_onnx, export_program
-    from drnsr.inference.exported import describe
+    from drnsr.inference.export_info import make_export_info
     from drnsr.weights.loading import load_network
 
     if parsed.out.suffix not in (".onnx", ".pt2"):
@@ -48,10 +48,10 @@ def run(parsed: argparse.Namespace) -> None:
     file = model_file(parsed.model)
     network = load_network(file)
     try:
-        scale = checked_scale(network, parsed.scale)
+        scale = resolve_scale(network, parsed.scale)
     except ScaleError as error:
         raise UserError(f"{parsed.model}: {error} (--scale)") from error
-    info = describe(network, scale, "fp16" if parsed.fp16 else "fp32", file)
+    info = make_export_info(network, scale, "fp16" if parsed.fp16 else "fp32", file)
     if parsed.out.suffix == ".onnx":
         difference = export_onnx(network, info, parsed.out, opset)
         kind = f"opset {opset}, {info.precision}"

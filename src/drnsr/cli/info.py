@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace) -> None:
     """Print it, a line for each thing known."""
     from drnsr.hashing import file_sha256
-    from drnsr.inference.exported import ONNX
+    from drnsr.inference.export_info import ONNX
     from drnsr.upscale.provenance import read_provenance
 
     provenance = read_provenance(parsed.file)
@@ -114,7 +114,7 @@ def _of(file: Path) -> dict[str, object]:
 
 def _of_exported(file: Path) -> dict[str, object]:
     from drnsr.hashing import file_sha256
-    from drnsr.inference.exported import read_exported
+    from drnsr.inference.export_info import read_exported
 
     info = read_exported(file)
     return {

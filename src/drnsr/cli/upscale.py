@@ -89,31 +89,31 @@ def run(parsed: argparse.Namespace) -> None:
     """Enlarge each; those that cannot be are told at the end.
 
     Raises:
-        UserError: a path or the model cannot be used, or some pictures could not be enlarged.
+        UserError: a path or the model cannot be used, or some pictures could not be upscaled.
     """
     from drnsr.atomic import check_writable
     from drnsr.inference.allocator import keep_freed_memory
-    from drnsr.reporting.contact_sheet import Comparisons
-    from drnsr.upscale.batch import enlarge_all, shown
+    from drnsr.reporting.contact_sheet import ComparisonWriter
+    from drnsr.upscale.batch import printable, upscale_all
     from drnsr.upscale.files import UpscaleSpec
     from drnsr.upscale.jobs import plan
 
     if parsed.verbose:
         logging.getLogger("drnsr").setLevel(logging.DEBUG)
     keep_freed_memory()
-    target, models = _models(parsed)
-    work = UpscaleSpec(models, target, tuple(parsed.range) if parsed.range else None)
-    suffix = target.suffix if parsed.suffix is None else parsed.suffix
+    output_size, models = _models(parsed)
+    spec = UpscaleSpec(models, output_size, tuple(parsed.range) if parsed.range else None)
+    suffix = output_size.suffix if parsed.suffix is None else parsed.suffix
     planned = plan(parsed.paths, parsed.out, suffix, parsed.format, overwrite=parsed.overwrite)
     for note in planned.notes:
-        print(shown(note), file=sys.stderr)
+        print(printable(note), file=sys.stderr)
     jobs = planned.jobs
     if parsed.dry_run:
-        _tell_plan(jobs, work)
+        _tell_plan(jobs, spec)
         return
-    comparisons = Comparisons(jobs, work, parsed.out) if parsed.compare else None
+    comparisons = ComparisonWriter(jobs, spec, parsed.out) if parsed.compare else None
     check_writable(parsed.out)
-    enlarge_all(jobs, work, parsed.out, comparisons)
+    upscale_all(jobs, spec, parsed.out, comparisons)
 
 
 def _models(parsed: argparse.Namespace) -> "tuple[OutputSize, Models]":
@@ -123,21 +123,21 @@ def _models(parsed: argparse.Namespace) -> "tuple[OutputSize, Models]":
     from drnsr.inference.engine import ScaleError
     from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
 
-    running = RuntimeOptions(
+    options = RuntimeOptions(
         device=parsed.device,
         precision=parsed.precision,
         tile=parsed.tile,
         ensemble=parsed.ensemble,
         backend=parsed.backend,
     )
-    models = Models.of_file(model_file(parsed.model), running) if parsed.model else None
-    models = models or Models.shipped(running)
+    models = Models.from_file(model_file(parsed.model), options) if parsed.model else None
+    models = models or Models.shipped(options)
     scale = parsed.scale
     if scale is None and parsed.factor is None and parsed.size is None:
         scale = models.only_scale() if parsed.model else 2
         if scale is None:
             served = " or ".join(f"x{each}" for each in models.scales)
-            raise UserError(f"{parsed.model}: say by which --scale to enlarge: {served}")
+            raise UserError(f"{parsed.model}: choose a --scale: {served}")
     if scale is not None:
         try:
             models.at(scale).tiling  # noqa: B018 (loads the model, before any picture is opened)
@@ -146,14 +146,14 @@ def _models(parsed: argparse.Namespace) -> "tuple[OutputSize, Models]":
     return OutputSize(scale, parsed.factor, parsed.size), models
 
 
-def _tell_plan(jobs: "list[Job]", work: "UpscaleSpec") -> None:
+def _tell_plan(jobs: "list[Job]", spec: "UpscaleSpec") -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from drnsr.errors import UserError
-    from drnsr.upscale.batch import reason, shown
-    from drnsr.upscale.files import described
+    from drnsr.upscale.batch import error_line, printable
+    from drnsr.upscale.files import describe
 
     table = Table(title="What would be made")
     for heading in ("picture", "pixels", "becomes", "pixels", "by"):
@@ -162,13 +162,13 @@ def _tell_plan(jobs: "list[Job]", work: "UpscaleSpec") -> None:
         try:
             if job.problem:
                 raise UserError(job.problem)
-            before, after, model = described(job.source, work)
+            before, after, model = describe(job.source, spec)
         except Exception as error:  # of any type, as when it is made
-            told = reason(error, job.source).removeprefix(f"{job.source}: ")
+            told = error_line(error, job.source).removeprefix(f"{job.source}: ")
             before, after, model = "", told, ""
         there = " (there already)" if job.is_done else ""
         row = (str(job.source), before, f"{job.target}{there}", after, model)
-        table.add_row(*(Text(shown(cell)) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     Console().print(table)
 
 
@@ -188,12 +188,12 @@ def _size(text: str) -> tuple[int | None, int | None]:
 
 
 def _tile(text: str) -> "TileSize":
-    from drnsr.inference.tiling import SMALLEST
+    from drnsr.inference.tiling import MIN_TILE
 
     if text == "auto" or text == "off":
         return text  # type: ignore[return-value]
-    if int(text) < SMALLEST:
-        raise argparse.ArgumentTypeError(f"{text}: {SMALLEST} is the smallest")
+    if int(text) < MIN_TILE:
+        raise argparse.ArgumentTypeError(f"{text}: {MIN_TILE} is the smallest")
     return int(text)
 
 

@@ -1,1 +1,1 @@
-"""A page to try the models on: `drnsr demo`."""
+"""The demo: a web page to try the models on, served by `drnsr demo`."""

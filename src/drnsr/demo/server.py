@@ -1,4 +1,4 @@
-"""The server of the page: where it listens, what it lets in, and what it leaves behind."""
+"""The web server of the demo: its address, its limits, and the removal of all uploads."""
 
 import socket
 import sys
@@ -17,40 +17,41 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from drnsr.demo.page import open_page
-from drnsr.demo.work import MAX_BYTES
+from drnsr.demo.tasks import MAX_BYTES
 from drnsr.demo.worker import Worker
 from drnsr.errors import UserError
 from drnsr.signals import handle_signals
 from drnsr.upscale.models import Models
 
-_FORM = 10_000  # bytes, more than what a form adds to a file
+_FORM_BYTES = 10_000  # an upper limit of what the form adds to an upload
 
-# How long a page may be silent before it is over. It is over at once where the browser says so.
-_SILENCE = 15.0
+# Seconds without a connection after which a page counts as closed. Usually the browser reports it.
+_RECONNECT_TIMEOUT = 15.0
 
 
 def serve(models: Mapping[str, Models], host: str, port: int) -> None:
-    """Serve the page until Ctrl-C; nothing of what was uploaded is left behind.
+    """Serve the page until Ctrl-C or SIGTERM, then remove all uploads and results.
 
     Args:
-        models: by the names that the page shows.
+        models: the models by the names that the page displays.
         host: an address of this machine.
-        port: of it; that it can be had, see :func:`check_address`.
+        port: a free port; see :func:`check_address`.
     """
     address = f"[{host}]" if ":" in host else host
     with tempfile.TemporaryDirectory(prefix="drnsr-demo-") as folder:
-        tempfile.tempdir = folder  # for what NiceGUI keeps of an upload while it comes in
+        tempfile.tempdir = folder  # NiceGUI stores incomplete uploads in it
         worker = Worker(models, Path(folder))
         ui.page("/")(partial(open_page, worker))
-        app.add_static_files("/shown", worker.shown, max_cache_age=0)
-        app.add_middleware(BodyLimit, limit=MAX_BYTES + _FORM)
+        app.add_static_files("/public", worker.public, max_cache_age=0)
+        app.add_middleware(BodyLimit, limit=MAX_BYTES + _FORM_BYTES)
         if is_loopback(host):
-            # Against pages of other sites whose names were made to point to this machine.
+            # A protection against DNS rebinding by other web sites.
             names = [address, "localhost", "127.0.0.1"]
             app.add_middleware(TrustedHostMiddleware, allowed_hosts=names)
         app.on_startup(lambda: print(f"http://{address}:{port} (Ctrl-C ends it)", flush=True))
         app.on_shutdown(worker.close)
-        with handle_signals(_end, [SIGTERM]), suppress(KeyboardInterrupt):  # how it is ended
+        # Ctrl-C is the usual way to stop the server.
+        with handle_signals(_exit, [SIGTERM]), suppress(KeyboardInterrupt):
             _run(host, port)
 
 
@@ -60,10 +61,10 @@ def _run(host: str, port: int) -> None:
         port=port,
         title="drnsr",
         favicon=_ICON,
-        dark=None,  # as the browser has it
+        dark=None,  # the setting of the browser
         language="en-US",
-        reconnect_timeout=_SILENCE,
-        gzip_middleware_factory=None,  # pictures are packed already
+        reconnect_timeout=_RECONNECT_TIMEOUT,
+        gzip_middleware_factory=None,  # pictures are compressed already
         show=False,
         reload=False,
         tailwind=False,
@@ -73,7 +74,7 @@ def _run(host: str, port: int) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can reach an address."""
+    """Return whether an address can be reached from this machine only."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -81,10 +82,10 @@ def is_loopback(host: str) -> bool:
 
 
 def check_address(host: str, port: int) -> None:
-    """Find out whether an address can be had.
+    """Check that the server can listen on an address.
 
     Raises:
-        UserError: it cannot.
+        UserError: it cannot, for example because the port is in use.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -100,11 +101,11 @@ def check_address(host: str, port: int) -> None:
 
 
 class BodyLimit:
-    """Refuses requests that are too large, before they are read.
+    """ASGI middleware that rejects requests that are too large before they are read.
 
     Args:
-        app: what answers the others.
-        limit: in bytes.
+        app: the application that answers the other requests.
+        limit: of the body in bytes.
     """
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
@@ -112,20 +113,20 @@ class BodyLimit:
         self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        answer = self._app
+        """Handle a request."""
+        handler = self._app
         if scope["type"] == "http":
             headers = Headers(scope=scope)
-            # The server lets no more through than the header says.
+            # The server does not pass on more bytes than the header states.
             if int(headers.get("content-length", 0)) > self._limit:
-                answer = PlainTextResponse("too large", status_code=413)
+                handler = PlainTextResponse("too large", status_code=413)
             elif "transfer-encoding" in headers:
-                answer = PlainTextResponse("say its length", status_code=411)
-        await answer(scope, receive, send)
+                handler = PlainTextResponse("say its length", status_code=411)
+        await handler(scope, receive, send)
 
 
-def _end(number: int) -> None:
-    sys.exit(128 + number)  # by an exception, which removes the folder
+def _exit(number: int) -> None:
+    sys.exit(128 + number)  # an exception, so that the folder is removed
 
 
 _ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">

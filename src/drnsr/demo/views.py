@@ -1,7 +1,5 @@
-"""Enlarged pictures as a page shows them: 8 bits, whole or a few of their pixels."""
+"""Views of pictures for the page: 8-bit RGB, as previews and as small crops."""
 
-import base64
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,89 +9,91 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from drnsr.images.picture import Box, Picture
-from drnsr.reporting.comparison import bicubic_part, repeated
-from drnsr.reporting.display import Seen, Shades, seen
+from drnsr.reporting.comparison import bicubic_crop
+from drnsr.reporting.display import DisplayRange, PremultipliedRGBA, to_premultiplied
+from drnsr.reporting.drawing import magnify, png_url
 
 CROP_WIDTH, CROP_HEIGHT = 80, 48
-"""Of the part that is shown four times as large, so that its pixels can be seen."""
+"""The crop that the page magnifies four times, so that single pixels are visible."""
 
-# The longer side, in pixels, that a preview has at most and, by repeating pixels, at least.
-_LONGEST, _SHORTEST = 1600, 320
+# A preview's longer side in pixels is at most the first; pixels are repeated up to the second.
+_MAX_PREVIEW, _MIN_PREVIEW = 1600, 320
 
-_BAND = 64  # rows at a time; the checkerboard behind what is clear goes on from band to band
+# Rows that are converted at a time; a multiple of the squares of the checkerboard.
+_BAND_HEIGHT = 64
 
 
 @dataclass(frozen=True)
 class View:
-    """What is seen of a picture.
+    """A picture as 8-bit RGB for display.
 
     Attributes:
         pixels: (H, W, 3), uint8.
-        icc: the colour profile that they are meant in.
+        icc: the colour profile of the pixels.
     """
 
     pixels: NDArray[np.uint8]
     icc: bytes | None
 
     @classmethod
-    def of(cls, picture: Picture, shades: Shades, icc: bytes | None) -> "View":
-        """A picture as it is."""
+    def of_picture(cls, picture: Picture, display: DisplayRange, icc: bytes | None) -> "View":
+        """Convert a picture."""
         return cls(
-            _painted(
+            _convert(
                 picture.width,
                 picture.height,
-                lambda band: seen(picture.rows(band.top, band.bottom), picture),
-                shades,
+                lambda band: to_premultiplied(picture.rows(band.top, band.bottom), picture),
+                display,
             ),
             icc,
         )
 
     @classmethod
     def bicubic(
-        cls, picture: Picture, after: tuple[int, int], shades: Shades, icc: bytes | None
+        cls, picture: Picture, new_size: tuple[int, int], display: DisplayRange, icc: bytes | None
     ) -> "View":
-        """A picture, enlarged bicubically to (width, height)."""
-        return cls(_painted(*after, lambda band: bicubic_part(picture, after, band), shades), icc)
+        """Upscale a picture to (width, height) by bicubic interpolation, and convert it."""
+        return cls(
+            _convert(*new_size, lambda band: bicubic_crop(picture, new_size, band), display), icc
+        )
 
     @property
     def width(self) -> int:
-        """In pixels."""
+        """The width in pixels."""
         return int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
-        """In pixels."""
+        """The height in pixels."""
         return int(self.pixels.shape[0])
 
-    def preview(self, path: Path) -> None:
-        """See :func:`write_preview`."""
+    def write_preview(self, path: Path) -> None:
+        """Write a preview; see :func:`write_preview`."""
         write_preview(path, Image.fromarray(self.pixels), self.icc)
 
     def crop_url(self, left: int, top: int) -> str:
-        """An address that holds the pixels from (left, top) on, no more of them than there are."""
-        buffer = io.BytesIO()
+        """Return a data URL of the crop that begins at (left, top), cut off at the border."""
         crop = self.pixels[top : top + CROP_HEIGHT, left : left + CROP_WIDTH]
-        Image.fromarray(crop).save(buffer, format="PNG", icc_profile=self.icc)
-        return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        return png_url(Image.fromarray(crop), self.icc)
 
 
 def write_preview(path: Path, image: Image.Image, icc: bytes | None) -> None:
-    """Write a PNG for the page: a large image shrunk, a small one with each pixel repeated.
+    """Write a PNG for the page: shrink a large image, repeat the pixels of a small one.
 
     Raises:
-        OSError: the disk is full.
+        OSError: the file cannot be written.
     """
-    shown = image.copy()
-    shown.thumbnail((_LONGEST, _LONGEST), Image.Resampling.LANCZOS)
-    shown = repeated(shown, max(1, _SHORTEST // max(shown.size)))
-    shown.save(path, format="PNG", compress_level=1, icc_profile=icc)
+    preview = image.copy()
+    preview.thumbnail((_MAX_PREVIEW, _MAX_PREVIEW), Image.Resampling.LANCZOS)
+    preview = magnify(preview, max(1, _MIN_PREVIEW // max(preview.size)))
+    preview.save(path, format="PNG", compress_level=1, icc_profile=icc)
 
 
-def _painted(
-    width: int, height: int, read: Callable[[Box], Seen], shades: Shades
+def _convert(
+    width: int, height: int, read: Callable[[Box], PremultipliedRGBA], display: DisplayRange
 ) -> NDArray[np.uint8]:
     pixels = np.empty((height, width, 3), np.uint8)
-    for top in range(0, height, _BAND):
-        band = Box(top, min(top + _BAND, height), 0, width)
-        pixels[band.top : band.bottom] = np.asarray(shades.paint(read(band)))
+    for top in range(0, height, _BAND_HEIGHT):
+        band = Box(top, min(top + _BAND_HEIGHT, height), 0, width)
+        pixels[band.top : band.bottom] = np.asarray(display.to_image(read(band)))
     return pixels

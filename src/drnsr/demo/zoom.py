@@ -1,100 +1,100 @@
-"""A small part of both pictures, so large that single pixels can be seen."""
+"""The section of the page with the same small crop of both pictures, magnified."""
 
 from nicegui import events, ui
 
+from drnsr.demo.tasks import UpscaledUpload
 from drnsr.demo.views import CROP_HEIGHT, CROP_WIDTH, View
-from drnsr.demo.work import Result
 
-_END = 100  # of the sliders that choose the part
+_SLIDER_MAX = 100  # of the sliders that move the crop
 
-# Where in the picture was clicked, 0..1 to the right and down.
-_PLACE = """event => {
+# Sends the place of a click in the picture, 0..1 to the right and down.
+_SEND_CLICK = """event => {
   const box = event.currentTarget.getBoundingClientRect();
   emit((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
 }"""
 
 
 class Zoom:
-    """A section of the page, not to be seen until there is something to show."""
+    """A section of the page, hidden until there is a result."""
 
     def __init__(self) -> None:
-        self._pictures: list[View] = []
-        self._whole: ui.html | None = None
+        self._views: list[View] = []
+        self._slider: ui.html | None = None
         self._section = ui.element("section").classes("zoom").props('aria-label="Pixels"')
         with self._section:
             ui.html("Pixel by pixel", tag="h2")
             with ui.element("div").classes("parts"):
-                self._crops = [_crop(), _crop()]
+                self._crops = [_crop_element(), _crop_element()]
                 with ui.element("div").classes("places"):
                     ui.label("Click in the picture to see another place, or move here.").classes(
                         "soft"
                     )
-                    self._across = self._place("Across")
-                    self._down = self._place("Down")
+                    self._across = self._position_slider("Across")
+                    self._down = self._position_slider("Down")
         self.hide()
 
     def hide(self) -> None:
-        """Show nothing."""
+        """Hide the section."""
         self._section.set_visibility(False)
 
-    def show(self, result: Result, names: tuple[str, str], whole: ui.html) -> None:
-        """Begin where there is most detail.
+    def show(self, result: UpscaledUpload, names: tuple[str, str], slider: ui.html) -> None:
+        """Show the most detailed crop of a result.
 
         Args:
-            result: bicubic and the model.
-            names: what is written below each.
-            whole: an element that shows both, in which a click chooses the place.
+            result: the pictures by bicubic interpolation and by the model.
+            names: the captions of both.
+            slider: the element with both pictures; a click in it moves the crop.
         """
-        self._pictures = [result.before, result.after]
-        self._whole = whole.on("click", self._clicked, js_handler=_PLACE)
+        self._views = [result.before, result.after]
+        self._slider = slider.on("click", self._on_click, js_handler=_SEND_CLICK)
         for (picture, caption), name in zip(self._crops, names, strict=True):
             picture.props["alt"] = f"Pixels of {name}"
             caption.set_text(name)
-        self._move(*result.place)
+        self._move(*result.detail)
         self._section.set_visibility(True)
 
-    def _place(self, name: str) -> ui.slider:
+    def _position_slider(self, name: str) -> ui.slider:
         ui.label(name).props("aria-hidden=true")
-        slider = ui.slider(min=0, max=_END, step=0.5, value=0, on_change=self._update)
+        slider = ui.slider(min=0, max=_SLIDER_MAX, step=0.5, value=0, on_change=self._update)
         slider.props["aria-label"] = name
         return slider
 
-    def _clicked(self, event: events.GenericEventArguments) -> None:
+    def _on_click(self, event: events.GenericEventArguments) -> None:
         across, down = event.args
-        view = self._pictures[0]
+        view = self._views[0]
         self._move(across * view.width - CROP_WIDTH / 2, down * view.height - CROP_HEIGHT / 2)
 
     def _move(self, left: float, top: float) -> None:
-        """Put the part's corner there, or as near as it can be."""
-        wide, high = self._free()
-        self._across.set_value(min(max(left / wide, 0), 1) * _END if wide else 0)
-        self._down.set_value(min(max(top / high, 0), 1) * _END if high else 0)
+        """Move the crop's corner to a place, or as near as the border allows."""
+        max_left, max_top = self._max_position()
+        self._across.set_value(min(max(left / max_left, 0), 1) * _SLIDER_MAX if max_left else 0)
+        self._down.set_value(min(max(top / max_top, 0), 1) * _SLIDER_MAX if max_top else 0)
         self._update()
 
-    def _free(self) -> tuple[int, int]:
-        """How far the part can be moved, in pixels."""
-        view = self._pictures[0]
+    def _max_position(self) -> tuple[int, int]:
+        """Return the largest (left, top) of the crop in pixels."""
+        view = self._views[0]
         return max(0, view.width - CROP_WIDTH), max(0, view.height - CROP_HEIGHT)
 
     def _update(self) -> None:
-        """Show the part that the sliders choose, and where in the picture it is."""
-        if self._whole is None:
+        """Show the crop at the position of the sliders, and mark it in the picture."""
+        if self._slider is None:
             return
-        wide, high = self._free()
-        left = round(self._across.value / _END * wide)
-        top = round(self._down.value / _END * high)
-        for (picture, _), view in zip(self._crops, self._pictures, strict=True):
+        max_left, max_top = self._max_position()
+        left = round(self._across.value / _SLIDER_MAX * max_left)
+        top = round(self._down.value / _SLIDER_MAX * max_top)
+        for (picture, _), view in zip(self._crops, self._views, strict=True):
             picture.props["src"] = view.crop_url(left, top)
-        view = self._pictures[0]
-        self._whole.style(
+        view = self._views[0]
+        self._slider.style(
             f"--left: {left / view.width:.4%}; --top: {top / view.height:.4%};"
             f" --width: {min(1, CROP_WIDTH / view.width):.4%};"
             f" --height: {min(1, CROP_HEIGHT / view.height):.4%}"
         )
 
 
-def _crop() -> tuple[ui.element, ui.label]:
-    """A place for a picture and its name."""
+def _crop_element() -> tuple[ui.element, ui.label]:
+    """Create an element for a crop and its caption."""
     with ui.element("figure"):
         picture = ui.element("img")
         with ui.element("figcaption"):

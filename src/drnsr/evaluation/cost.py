@@ -80,7 +80,7 @@ def _seconds(network: Network, scale: int, device: str) -> float:
     seconds: list[float] = []
     while len(seconds) < _RUNS and sum(seconds) < _SECONDS:  # the first also warms up
         start = time.perf_counter()
-        tiling.whole(_picture())
+        tiling.upscale(_picture())
         seconds.append(time.perf_counter() - start)
     return min(seconds) / _megapixels(_SIDE * scale)
 
@@ -114,7 +114,7 @@ def _peak_memory(network: Network, scale: int, device: str) -> float | None:
 
 def _peak_of_one(model: Path, scale: int, device: str, threads: int) -> float | None:
     torch.set_num_threads(threads)
-    Tiling(TorchEngine(load_model(model), scale, device), tile="off").whole(_picture())
+    Tiling(TorchEngine(load_model(model), scale, device), tile="off").upscale(_picture())
     if torch.device(device).type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     status = Path("/proc/self/status")

@@ -50,7 +50,7 @@ def network_method(network: Network, scale: int, name: str, device: str = "cpu")
     tiling = Tiling(TorchEngine(network, scale, device), tile="off")
 
     def upscale(lr: Picture) -> Picture:
-        return tiling.whole(replace(of_array(lr), value_range=(0.0, 255.0)))
+        return tiling.upscale(replace(of_array(lr), value_range=(0.0, 255.0)))
 
     return Method(name, upscale, takes)
 

@@ -1,1 +1,1 @@
-"""Applying a trained network to pictures."""
+"""Inference: engines, tiling and the upscaler; arrays in, arrays out."""

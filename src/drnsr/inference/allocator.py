@@ -1,22 +1,22 @@
-"""The C library's memory, in a program that enlarges pictures."""
+"""Tuning of glibc's memory allocator for programs that upscale pictures."""
 
 import ctypes
 import platform
 
-# Of <malloc.h>.
+# Parameters of mallopt, from <malloc.h>.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 _MIB = 1 << 20
 
 
 def keep_freed_memory() -> None:
-    """Let what a layer has freed serve the next one.
+    """Let the allocator reuse the freed output of one layer for the next.
 
-    glibc hands blocks of more than 32 MiB back to the kernel, which fills each page of the next one
-    with zeros. What a layer makes of a tile is 83 MiB in the shipped models, and `drnsr upscale`
-    took 1.5 times as long. Now blocks up to 128 MiB stay, 256 MiB of them when all are free. A
-    library must not decide that for the process it is in; a program may. Other C libraries are left
-    as they are.
+    glibc returns freed blocks of more than 32 MiB to the kernel, which fills every page of the next
+    block with zeros. A feature map of a tile takes 83 MiB in the shipped models, and `drnsr
+    upscale` took 1.5 times as long. This call keeps blocks of up to 128 MiB, and up to 256 MiB of
+    free memory in all. A program may call it; a library must not, because it affects the whole
+    process. It does nothing with other C libraries.
     """
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)

@@ -1,4 +1,4 @@
-"""Other programs than torch to run a model with, and which of them is the quickest here."""
+"""Backends: run a model with onnxruntime, or with the faster one of torch and onnxruntime."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ import numpy as np
 
 from drnsr.errors import UserError
 from drnsr.inference.engine import Engine, check_precision
-from drnsr.inference.exported import describe
+from drnsr.inference.export_info import make_export_info
 from drnsr.inference.onnx_engine import OnnxEngine, check_cpu
 from drnsr.networks import Network
 from drnsr.networks.base import Precision
@@ -20,24 +20,25 @@ log = logging.getLogger("drnsr")
 
 Backend = Literal["torch", "onnxruntime", "fastest"]
 
-_SIDE = 64
+_TILE = 64  # pixels
 _RUNS = 3
 
 
-def in_onnxruntime(
+def onnxruntime_engine(
     network: Network, file: Path, scale: int, device: str, precision: Precision
 ) -> OnnxEngine:
-    """A network that onnxruntime runs, by an export that is gone with the process.
+    """Export a network to a temporary ONNX file and load it into onnxruntime.
 
     Args:
-        network: on the CPU.
-        file: that it was loaded from.
-        scale: one that it serves.
+        network: a network on the CPU.
+        file: the model file that it was loaded from.
+        scale: one of its scales.
         device: "cpu".
         precision: fp32 or fp16.
 
     Raises:
-        UserError: it cannot be exported, or onnxruntime not be had, on this device or at all.
+        UserError: the network cannot be exported, onnxruntime is not installed, or it does not
+            support the device or precision.
     """
     from drnsr.inference.export import export_onnx
 
@@ -45,37 +46,37 @@ def in_onnxruntime(
     check_precision(precision, "onnxruntime", ("fp32", "fp16"))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        export_onnx(network, describe(network, scale, precision, file), path)
+        export_onnx(network, make_export_info(network, scale, precision, file), path)
         return OnnxEngine(path)
 
 
-def quickest(in_torch: Engine, other: Callable[[], Engine]) -> Engine:
-    """The one that enlarges a small tile in the least time, which is told in one line.
+def fastest_engine(torch_engine: Engine, make_other: Callable[[], Engine]) -> Engine:
+    """Return the engine that upscales a small tile in less time, and log the times.
 
     Args:
-        in_torch: one that is there.
-        other: makes the one in onnxruntime; where it cannot (a UserError), torch is taken.
+        torch_engine: the torch engine.
+        make_other: makes the onnxruntime engine. If it raises UserError, torch is chosen.
     """
     try:
-        exported = other()
+        other = make_other()
     except UserError as error:
         log.info("backend: torch (no onnxruntime: %s)", error)
-        return in_torch
-    engines: dict[Backend, Engine] = {"torch": in_torch, "onnxruntime": exported}
-    seconds = {name: _seconds(engine) for name, engine in engines.items()}
-    best = min(seconds, key=lambda name: seconds[name])
-    told = ", ".join(f"{name} {1000 * taken:.0f} ms" for name, taken in seconds.items())
-    log.info("backend: %s (%d x %d pixels: %s)", best, _SIDE, _SIDE, told)
-    return engines[best]
+        return torch_engine
+    engines: dict[Backend, Engine] = {"torch": torch_engine, "onnxruntime": other}
+    seconds = {name: _measure_seconds(engine) for name, engine in engines.items()}
+    fastest = min(seconds, key=lambda name: seconds[name])
+    times = ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in seconds.items())
+    log.info("backend: %s (%d x %d pixels: %s)", fastest, _TILE, _TILE, times)
+    return engines[fastest]
 
 
-def _seconds(engine: Engine) -> float:
-    """For one tile: the least of some runs, the first of which prepares what later ones reuse."""
-    tile = np.full((1, engine.descriptor.channels, _SIDE, _SIDE), 0.5, np.float32)
+def _measure_seconds(engine: Engine) -> float:
+    """Return the least time for a tile over several runs, after one run to warm up."""
+    tile = np.full((1, engine.descriptor.channels, _TILE, _TILE), 0.5, np.float32)
     engine(tile)
-    taken = []
+    seconds = []
     for _ in range(_RUNS):
         start = time.perf_counter()
         engine(tile)
-        taken.append(time.perf_counter() - start)
-    return min(taken)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)

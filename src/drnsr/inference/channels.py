@@ -1,4 +1,4 @@
-"""From the pixels of a part of a picture to those of the enlarged part, whatever the channels."""
+"""Conversion between the pixels of a picture, with any channels, and the input of a network."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,73 +9,76 @@ from numpy.typing import NDArray
 from drnsr.images.colour import rgb_to_ycbcr, ycbcr_to_rgb
 from drnsr.images.picture import Picture, Pixels, full_range
 from drnsr.images.resize import upscale
-from drnsr.inference.engine import Engine, Planes, TorchEngine
-from drnsr.inference.holes import filled, mark_holes
+from drnsr.inference.engine import Engine, FloatPixels, TorchEngine
+from drnsr.inference.holes import fill_holes, restore_holes
 
 
-def enlarge_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool) -> Pixels:
-    """Enlarge pixels of a picture.
+def upscale_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool) -> Pixels:
+    """Upscale pixels of a picture.
 
     Args:
-        engine: the network.
-        picture: where the pixels are from.
-        part: (h, w, C) of the picture's type.
-        ensemble: the mean over the eight symmetries of the square (Lim et al. 2017, section 3.4).
+        engine: runs the network.
+        picture: the picture that the pixels belong to.
+        part: (h, w, C) of the picture's data type.
+        ensemble: whether to average over the eight symmetries of the square (geometric
+            self-ensemble, Lim et al. 2017, section 3.4).
 
     Returns:
-        (scale*h, scale*w, C) of the same type. Whole numbers are rounded and clipped; floating
-        point is neither.
+        (scale*h, scale*w, C) of the same data type. Integers are rounded and clipped;
+        floating-point values are neither.
     """
     channels = picture.channels
-    values = _between(part, *picture.value_range)
+    values = _normalize(part, *picture.value_range)
     if channels.alpha is not None:
-        values[:, :, channels.alpha] = _between(part[:, :, channels.alpha], *_alpha_range(picture))
-    known = _seen(picture, part)
-    if known is not None and not known.all():
-        values = filled(values, known)
-    enlarged = np.empty(
+        values[:, :, channels.alpha] = _normalize(
+            part[:, :, channels.alpha], *_alpha_range(picture)
+        )
+    is_valid = _valid_and_visible(picture, part)
+    if is_valid is not None and not is_valid.all():
+        values = fill_holes(values, is_valid)
+    upscaled = np.empty(
         (part.shape[0] * engine.scale, part.shape[1] * engine.scale, channels.count), np.float32
     )
     for group in channels.groups:
-        enlarged[:, :, group] = _enlarge_group(engine, values[:, :, group], ensemble)
+        upscaled[:, :, group] = _upscale_group(engine, values[:, :, group], ensemble)
     if channels.alpha is not None:
         alpha = [channels.alpha]
-        enlarged[:, :, alpha] = _enlarge_group(engine, values[:, :, alpha], ensemble)
-    pixels = _as_stored(enlarged, picture)
+        upscaled[:, :, alpha] = _upscale_group(engine, values[:, :, alpha], ensemble)
+    pixels = _denormalize(upscaled, picture)
     if picture.keeps_holes:
         rows, columns = (np.arange(length).repeat(engine.scale) for length in part.shape[:2])
-        mark_holes(pixels, picture, part, rows, columns)
+        restore_holes(pixels, picture, part, rows, columns)
     return pixels
 
 
-def start_part(
+def submit_part(
     engine: Engine, picture: Picture, part: Pixels, ensemble: bool
 ) -> Callable[[], Pixels] | None:
-    """Begin what :func:`enlarge_part` does, where a device of its own can do all of it.
+    """Start :func:`upscale_part` on an asynchronous device, if the device can do all of it.
 
-    That is RGB of 8 bits; other pictures are brought to the network's values on the CPU.
+    It can for 8-bit RGB. For other pictures the CPU normalizes the values.
 
     Returns:
-        What waits for the pixels; None where it cannot.
+        A function that waits for the pixels and returns them; None if the device cannot do it.
 
     Raises:
-        MemoryShortageError: there is not enough memory for a part of this size.
+        OutOfMemoryError: there is not enough memory for a part of this size.
     """
-    if not isinstance(engine, TorchEngine) or not engine.queues or ensemble:
+    if not isinstance(engine, TorchEngine) or not engine.is_asynchronous or ensemble:
         return None
-    of_network = engine.descriptor.colour == "RGB" and part.shape[2] == 3
-    of_picture = len(picture.channels.groups) == 1 and not picture.may_have_holes
-    in_bytes = part.dtype == np.uint8 and tuple(picture.value_range) == (0.0, 255.0)
-    return engine.start(part) if of_network and of_picture and in_bytes else None
+    is_rgb = engine.descriptor.colour == "RGB" and part.shape[2] == 3
+    is_plain = len(picture.channels.groups) == 1 and not picture.may_have_holes
+    is_8_bit = part.dtype == np.uint8 and tuple(picture.value_range) == (0.0, 255.0)
+    return engine.submit(part) if is_rgb and is_plain and is_8_bit else None
 
 
-def _between(part: Pixels, low: float, high: float) -> Planes:
-    """Values of a picture as the network's, 0 at ``low`` and 1 at ``high``."""
+def _normalize(part: Pixels, low: float, high: float) -> FloatPixels:
+    """Map the values of a picture to the network's: ``low`` to 0 and ``high`` to 1."""
     span = (high - low) or 1.0
     if part.dtype.itemsize > 2:
-        # What lies far from zero and close together would be one value in float32.
+        # In float32, values with a small difference and a large offset would become equal.
         return ((part.astype(np.float64) - low) / span).astype(np.float32)
-    values: Planes = (part.astype(np.float32) - np.float32(low)) / np.float32(span)
+    values: FloatPixels = (part.astype(np.float32) - np.float32(low)) / np.float32(span)
     return values
 
 
@@ -83,30 +86,30 @@ def _alpha_range(picture: Picture) -> tuple[float, float]:
     return full_range(picture.dtype)
 
 
-def _seen(picture: Picture, part: Pixels) -> NDArray[np.bool_] | None:
-    """(h, w, C): where there is something to go by; None where there is everywhere."""
-    known = picture.known(part)
+def _valid_and_visible(picture: Picture, part: Pixels) -> NDArray[np.bool_] | None:
+    """Return (h, w, C): which values are valid and not transparent; None if all are."""
+    is_valid = picture.known(part)
     alpha = picture.channels.alpha
     if alpha is None:
-        return known
-    seen = np.ones(part.shape, bool) if known is None else known
-    transparent = part[:, :, alpha] <= _alpha_range(picture)[0]
-    seen[transparent, :alpha] = False
-    return seen
+        return is_valid
+    result = np.ones(part.shape, bool) if is_valid is None else is_valid
+    is_transparent = part[:, :, alpha] <= _alpha_range(picture)[0]
+    result[is_transparent, :alpha] = False
+    return result
 
 
-def _enlarge_group(engine: Engine, values: Planes, ensemble: bool) -> Planes:
-    """(h, w, 3) RGB or (h, w, 1) gray, 0..1, through a network on RGB or on luma.
+def _upscale_group(engine: Engine, values: FloatPixels, ensemble: bool) -> FloatPixels:
+    """Upscale (h, w, 3) RGB or (h, w, 1) gray, 0..1, with a network for RGB or for luma.
 
-    Gray goes through a network on RGB as three equal channels and comes back as their mean; to a
-    network on luma it is the luma. Of RGB such a network gets the luma, not rounded, while the two
-    chroma planes are enlarged bicubically, as such networks' papers do.
+    Gray is repeated into the three channels of an RGB network, and the mean of its output is
+    returned. A luma network gets gray as luma. It gets the unrounded luma of RGB, and the chroma is
+    upscaled with bicubic interpolation, as in the papers of such networks.
     """
-    gray = values.shape[2] == 1
+    is_gray = values.shape[2] == 1
     if engine.descriptor.colour == "RGB":
-        enlarged = _run(engine, np.repeat(values, 3, axis=2) if gray else values, ensemble)
-        return enlarged.mean(axis=2, keepdims=True) if gray else enlarged
-    if gray:
+        upscaled = _run(engine, np.repeat(values, 3, axis=2) if is_gray else values, ensemble)
+        return upscaled.mean(axis=2, keepdims=True) if is_gray else upscaled
+    if is_gray:
         return _run(engine, values, ensemble)
     ycbcr = rgb_to_ycbcr(values.astype(np.float64) * 255)
     luma = _run(engine, (ycbcr[:, :, :1] / 255).astype(np.float32), ensemble)
@@ -115,50 +118,51 @@ def _enlarge_group(engine: Engine, values: Planes, ensemble: bool) -> Planes:
     return (rgb / 255).astype(np.float32)
 
 
-def _run(engine: Engine, values: Planes, ensemble: bool) -> Planes:
-    """(h, w, C) through the network."""
-    planes = values.transpose(2, 0, 1)[None]
+def _run(engine: Engine, values: FloatPixels, ensemble: bool) -> FloatPixels:
+    """Run the network on (h, w, C)."""
+    batch = values.transpose(2, 0, 1)[None]
     if not ensemble:
-        enlarged = engine(planes)
+        upscaled = engine(batch)
     else:
-        ways = _in_eight_ways(engine, planes)
-        enlarged = next(ways)
-        for other in ways:
-            enlarged = enlarged + other
-        enlarged = enlarged / np.float32(8)
-    turned: Planes = enlarged[0].transpose(1, 2, 0)
-    return turned
+        results = _iter_symmetries(engine, batch)
+        upscaled = next(results)
+        for other in results:
+            upscaled = upscaled + other
+        upscaled = upscaled / np.float32(8)
+    result: FloatPixels = upscaled[0].transpose(1, 2, 0)
+    return result
 
 
-def _in_eight_ways(engine: Engine, planes: Planes) -> Iterator[Planes]:
+def _iter_symmetries(engine: Engine, batch: FloatPixels) -> Iterator[FloatPixels]:
+    """Transform a batch in eight ways, upscale each, and yield it transformed back."""
     for turns in range(4):
-        for mirrored in (False, True):
-            seen = np.rot90(planes, turns, axes=(2, 3))
-            seen = seen[:, :, :, ::-1] if mirrored else seen
-            enlarged = engine(np.ascontiguousarray(seen))
-            enlarged = enlarged[:, :, :, ::-1] if mirrored else enlarged
-            yield np.rot90(enlarged, -turns, axes=(2, 3))
+        for is_flipped in (False, True):
+            transformed = np.rot90(batch, turns, axes=(2, 3))
+            transformed = transformed[:, :, :, ::-1] if is_flipped else transformed
+            upscaled = engine(np.ascontiguousarray(transformed))
+            upscaled = upscaled[:, :, :, ::-1] if is_flipped else upscaled
+            yield np.rot90(upscaled, -turns, axes=(2, 3))
 
 
-def _as_stored(enlarged: Planes, picture: Picture) -> Pixels:
-    """Values of 0..1 as the picture's own."""
+def _denormalize(upscaled: FloatPixels, picture: Picture) -> Pixels:
+    """Map values of 0..1 to the value range and data type of a picture."""
     alpha = picture.channels.alpha
-    stored = enlarged.astype(np.float64) if picture.dtype.itemsize > 2 else enlarged
+    values = upscaled.astype(np.float64) if picture.dtype.itemsize > 2 else upscaled
     low, high = picture.value_range
-    stored = stored * ((high - low) or 1.0) + low
+    values = values * ((high - low) or 1.0) + low
     if alpha is not None:
-        clear, opaque = _alpha_range(picture)
-        stored[:, :, alpha] = enlarged[:, :, alpha] * (opaque - clear) + clear
+        transparent, opaque = _alpha_range(picture)
+        values[:, :, alpha] = upscaled[:, :, alpha] * (opaque - transparent) + transparent
     if np.issubdtype(picture.dtype, np.integer):
-        stored = stored.round().clip(*_limits(picture.dtype, stored.dtype))
-    pixels: Pixels = stored.astype(picture.dtype)
+        values = values.round().clip(*_limits(picture.dtype, values.dtype))
+    pixels: Pixels = values.astype(picture.dtype)
     return pixels
 
 
 def _limits(stored: np.dtype[Any], computed: np.dtype[Any]) -> tuple[float, float]:
-    """Least and largest whole number of a type, of those that a floating-point type has."""
+    """Return the least and largest value of a floating-point type that fits an integer type."""
     limits = np.iinfo(stored)
     largest = computed.type(limits.max)
-    if int(largest) > limits.max:  # rounded up, beyond what can be stored
+    if int(largest) > limits.max:  # the conversion rounded it up
         largest = np.nextafter(largest, computed.type(0))
     return float(limits.min), float(largest)

@@ -1,4 +1,4 @@
-"""What runs a network on pixels: torch here, other programs behind the same few lines."""
+"""Inference engines: what runs a network on arrays of pixels. The torch engine is here."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -16,51 +16,59 @@ from drnsr.networks.base import Precision
 
 log = logging.getLogger("drnsr")
 
-Planes = NDArray[np.float32]
-"""(N, C, H, W) of 0..1, C as the network's colour has it."""
+FloatPixels = NDArray[np.float32]
+"""Pixels in 0..1; each function states the shape."""
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-"""The type that torch's autocast takes for a precision; none for fp32."""
+"""The data type that torch's autocast uses for a precision; fp32 needs no autocast."""
 
 
 class Engine(Protocol):
-    """A network at one scale, ready to run."""
+    """Runs a network at one scale."""
 
     @property
     def descriptor(self) -> Descriptor:
-        """Of the network."""
+        """The properties of the network."""
 
     @property
     def scale(self) -> int:
-        """How many times larger the output is."""
+        """The scale factor."""
 
-    def __call__(self, lr: Planes) -> Planes:
-        """(N, C, H, W) to (N, C, scale*H, scale*W), finite and not clipped; C-contiguous or not.
+    def __call__(self, lr: FloatPixels) -> FloatPixels:
+        """Upscale a batch of LR pixels.
+
+        Args:
+            lr: (N, C, H, W), contiguous or not; C is the number of channels of the network.
+
+        Returns:
+            (N, C, scale*H, scale*W), finite and not clipped to 0..1.
 
         Raises:
-            MemoryShortageError: there is not enough of it for pictures of this size.
-            NotFiniteError: the network makes NaN or infinite pixels of it.
+            OutOfMemoryError: there is not enough memory for a batch of this size.
+            NotFiniteError: the output of the network contains NaN or infinity.
         """
 
 
 class TorchEngine:
     """Runs a network with torch.
 
-    Where bf16 or fp16 makes NaN or infinite pixels, the same is computed in fp32, and told once.
+    If the output in bf16 or fp16 contains NaN or infinity, the engine computes it again in fp32
+    and warns once.
 
     Args:
-        network: any of ours.
-        scale: how many times larger; may be left out where the network has but one.
-        device: torch's name of one, such as "cpu", "cuda" or "mps".
-        precision: of the computation; the bicubic skip of the networks that have one stays in fp32.
+        network: any network of this package.
+        scale: the scale factor; optional for a network with a single scale.
+        device: torch's name of a device, such as "cpu", "cuda" or "mps".
+        precision: the precision of the computation. The bicubic skip connection of a network stays
+            in fp32.
 
     Attributes:
-        queues: whether the device computes by itself, so that the CPU can do something meanwhile.
+        is_asynchronous: whether the device computes while the CPU does other work.
 
     Raises:
-        ScaleError: the network has no such scale, or several and none was said.
-        DeviceError: there is no such device here.
-        PrecisionError: the network does not run in this precision.
+        ScaleError: the network does not have this scale, or has several and ``scale`` is None.
+        DeviceError: the device is not available.
+        PrecisionError: the network does not support this precision.
     """
 
     def __init__(
@@ -71,118 +79,125 @@ class TorchEngine:
         precision: Precision = "fp32",
     ) -> None:
         self.descriptor = network.descriptor
-        self.scale = checked_scale(network, scale)
+        self.scale = resolve_scale(network, scale)
         check_precision(precision, type(network).__name__, network.descriptor.precisions)
-        self._network = _moved(network.eval(), device)
+        self._network = _to_device(network.eval(), device)
         self._device = torch.device(device)
         self._precision = precision
-        self.queues = self._device.type != "cpu"
-        self._is_to_be_told = True
+        self.is_asynchronous = self._device.type != "cpu"
+        self._has_warned = False
 
     @torch.inference_mode()
-    def __call__(self, lr: Planes) -> Planes:
-        """See :class:`Engine`."""
-        low = AUTOCAST.get(self._precision)
-        with _shortage_told():
+    def __call__(self, lr: FloatPixels) -> FloatPixels:
+        """Upscale a batch of LR pixels; see :class:`Engine`."""
+        low_precision = AUTOCAST.get(self._precision)
+        with _convert_memory_errors():
             pixels = torch.from_numpy(lr).to(self._device)
-            sr: Planes = self._enlarged(pixels, low).cpu().numpy()
-            if low is not None and not np.isfinite(sr).all():
-                if self._is_to_be_told:
-                    told = "%s makes NaN or infinite pixels: computed in fp32"
-                    log.warning(told, self._precision)
-                    self._is_to_be_told = False
-                sr = self._enlarged(pixels, None).cpu().numpy()
-        return checked_finite(sr)
+            sr: FloatPixels = self._forward(pixels, low_precision).cpu().numpy()
+            if low_precision is not None and not np.isfinite(sr).all():
+                if not self._has_warned:
+                    message = "%s makes NaN or infinite pixels: computed in fp32"
+                    log.warning(message, self._precision)
+                    self._has_warned = True
+                sr = self._forward(pixels, None).cpu().numpy()
+        return require_finite(sr)
 
     @torch.inference_mode()
-    def start(self, rgb: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
-        """Begin to enlarge a picture of 8 bits, which is brought to the device and back as such.
+    def submit(self, rgb: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
+        """Start to upscale an 8-bit picture and do not wait for the result.
+
+        The pixels are transferred to the device and back as 8-bit values.
 
         Args:
-            rgb: (H, W, 3) of 0..255.
+            rgb: (H, W, 3) in 0..255.
 
         Returns:
-            What waits for the result: (scale*H, scale*W, 3), rounded and clipped.
+            A function that waits for the result and returns it: (scale*H, scale*W, 3), rounded and
+            clipped.
 
         Raises:
-            MemoryShortageError: there is not enough of it for a picture of this size.
+            OutOfMemoryError: there is not enough memory for a picture of this size.
         """
-        low = AUTOCAST.get(self._precision)
-        with _shortage_told():
+        low_precision = AUTOCAST.get(self._precision)
+        with _convert_memory_errors():
             pixels = torch.from_numpy(np.ascontiguousarray(rgb)).to(self._device)
-            sr = self._enlarged(pixels.permute(2, 0, 1)[None].float() / 255, low)[0]
-            is_finite = _brought(sr.isfinite().all())
+            sr = self._forward(pixels.permute(2, 0, 1)[None].float() / 255, low_precision)[0]
+            is_finite = _copy_to_cpu(sr.isfinite().all())
             sr = sr.mul_(255).round_().clamp_(0, 255)
-            result = _brought(sr.permute(1, 2, 0).to(torch.uint8).contiguous())
+            result = _copy_to_cpu(sr.permute(1, 2, 0).to(torch.uint8).contiguous())
 
-        def finish() -> NDArray[np.uint8]:
+        def wait() -> NDArray[np.uint8]:
             if self._device.type == "cuda":
                 done.synchronize()
             if not is_finite:
-                return self._again(rgb)
+                return self._upscale_in_fp32(rgb)
             return result.numpy()
 
         if self._device.type == "cuda":
             done = torch.cuda.Event()  # type: ignore[no-untyped-call]
             done.record()
-        return finish
+        return wait
 
-    def _again(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """NaN or infinite pixels: what is done about them wherever they come from."""
+    def _upscale_in_fp32(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Handle NaN and infinity as :meth:`__call__` does."""
         sr = self(rgb.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255))
         pixels: NDArray[np.uint8] = (sr[0] * 255).round().clip(0, 255).astype(np.uint8)
         return pixels.transpose(1, 2, 0)
 
-    def _enlarged(self, lr: Tensor, low: torch.dtype | None) -> Tensor:
+    def _forward(self, lr: Tensor, low_precision: torch.dtype | None) -> Tensor:
         pixels = lr.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(self._device.type, low, enabled=low is not None):
+        with torch.autocast(self._device.type, low_precision, enabled=low_precision is not None):
             return self._network.upscale(pixels, self.scale).float()
 
 
-def _brought(result: Tensor) -> Tensor:
-    """On its way to the CPU; from CUDA into memory that is written to meanwhile."""
-    if result.device.type != "cuda":
-        return result.cpu()
-    held = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
-    return held.copy_(result, non_blocking=True)
+def _copy_to_cpu(tensor: Tensor) -> Tensor:
+    """Copy a tensor to the CPU; from CUDA asynchronously, into pinned memory."""
+    if tensor.device.type != "cuda":
+        return tensor.cpu()
+    pinned = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    return pinned.copy_(tensor, non_blocking=True)
 
 
-class MemoryShortageError(MemoryError):
-    """The memory, of the device or of the process, was not enough."""
+class OutOfMemoryError(MemoryError):
+    """The memory of the device or of the process is not large enough."""
 
 
 class NotFiniteError(UserError):
-    """A network makes NaN or infinite pixels of a picture, of which nothing may be written."""
+    """The output of a network contains NaN or infinity, so it must not be written to a file."""
 
 
-def checked_finite(sr: Planes) -> Planes:
-    """What a network made, if all of it is finite; else NotFiniteError is raised."""
+class ScaleError(UserError):
+    """A network does not have a scale, or has several and none was chosen."""
+
+
+class DeviceError(UserError):
+    """A device is not available."""
+
+
+class PrecisionError(UserError):
+    """A network does not support a precision."""
+
+
+def require_finite(sr: FloatPixels) -> FloatPixels:
+    """Return the output of a network if all of it is finite.
+
+    Raises:
+        NotFiniteError: it contains NaN or infinity.
+    """
     if not np.isfinite(sr).all():
         raise NotFiniteError("the model makes NaN or infinite pixels of it")
     return sr
 
 
-class ScaleError(UserError):
-    """A scale that a network does not serve, or none where it serves several."""
-
-
-class DeviceError(UserError):
-    """A device that is not there."""
-
-
-class PrecisionError(UserError):
-    """A precision that a network does not run in."""
-
-
-def checked_scale(network: Network, scale: int | None) -> int:
-    """The scale that was asked for, or the only one that there is.
+def resolve_scale(network: Network, scale: int | None) -> int:
+    """Return the requested scale, or the only scale of the network if ``scale`` is None.
 
     Raises:
-        ScaleError: the network has no such scale, or several and none was said.
+        ScaleError: the network does not have this scale, or has several and ``scale`` is None.
     """
     if scale is None:
         if len(network.descriptor.scales) > 1:
-            raise ScaleError(f"say by which scale to enlarge: {network.descriptor.scales_text}")
+            raise ScaleError(f"choose a scale: {network.descriptor.scales_text}")
         return network.descriptor.scales[0]
     try:
         network.check_scale(scale)
@@ -191,10 +206,10 @@ def checked_scale(network: Network, scale: int | None) -> int:
     return scale
 
 
-def chosen_device(name: str) -> str:
-    """The name of a device for "auto": the accelerator that torch finds here, or the CPU.
+def resolve_device(name: str) -> str:
+    """Return the name of the available accelerator, or "cpu", if ``name`` is "auto".
 
-    Any other name is handed on; :class:`TorchEngine` says whether it can be used.
+    Any other name is returned unchanged; :class:`TorchEngine` checks that the device is available.
     """
     if name != "auto":
         return name
@@ -202,15 +217,24 @@ def chosen_device(name: str) -> str:
     return accelerator.type if accelerator else "cpu"
 
 
-def check_precision(precision: Precision, what: str, possible: Sequence[Precision]) -> None:
-    """Raise PrecisionError where ``what`` runs in none but the ``possible`` ones."""
-    if precision not in possible:
-        known = precision in get_args(Precision)
-        reason = f"{what} runs in" if known else "there are"
-        raise PrecisionError(f"precision {precision}: {reason} {', '.join(possible)}")
+def check_precision(precision: Precision, subject: str, supported: Sequence[Precision]) -> None:
+    """Check that a precision is supported.
+
+    Args:
+        precision: the requested one.
+        subject: the name of the network, program or file that the message begins with.
+        supported: the precisions in which it runs.
+
+    Raises:
+        PrecisionError: ``precision`` is not one of them.
+    """
+    if precision not in supported:
+        is_known = precision in get_args(Precision)
+        reason = f"{subject} runs in" if is_known else "there are"
+        raise PrecisionError(f"precision {precision}: {reason} {', '.join(supported)}")
 
 
-def _moved(network: Network, device: str) -> Network:
+def _to_device(network: Network, device: str) -> Network:
     try:
         moved: Network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     except (RuntimeError, AssertionError, ValueError) as error:  # torch has no error of its own
@@ -220,15 +244,15 @@ def _moved(network: Network, device: str) -> Network:
 
 
 @contextmanager
-def _shortage_told() -> Iterator[None]:
+def _convert_memory_errors() -> Iterator[None]:
     try:
         yield
-    except RuntimeError as error:  # torch.OutOfMemoryError is one
-        if _is_shortage(error):
-            raise MemoryShortageError(str(error)) from error
+    except RuntimeError as error:  # the base class of torch.OutOfMemoryError
+        if _is_out_of_memory(error):
+            raise OutOfMemoryError(str(error)) from error
         raise
 
 
-def _is_shortage(error: RuntimeError) -> bool:
-    # On a CPU torch has no type for it.
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    # On a CPU torch raises a plain RuntimeError.
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

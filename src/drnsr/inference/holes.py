@@ -1,4 +1,7 @@
-"""Pixels of which nothing is known: filled before a network sees them, and the same afterwards."""
+"""Holes: pixels without a valid value (NaN, infinity, nodata) or under full transparency.
+
+They are filled from their neighbours before the network runs, and restored in its output.
+"""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,83 +11,91 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from drnsr.images.picture import Picture, Pixels
-from drnsr.inference.engine import Planes
+from drnsr.inference.engine import FloatPixels
 
-FILL = 8
-"""How far, in LR pixels, colour flows into holes; a network sees hardly any further."""
+FILL_RADIUS = 8
+"""How far, in LR pixels, the neighbours' values are propagated into a hole."""
 
 
-def filled(values: Planes, known: NDArray[np.bool_]) -> Planes:
-    """Let what is around a hole flow into it, so that its edge shows nothing of what was there.
+def fill_holes(values: FloatPixels, is_valid: NDArray[np.bool_]) -> FloatPixels:
+    """Fill holes from their border inwards, so that the network sees no edge around them.
 
-    Each step gives the unknown pixels the mean of their known neighbours; what is still unknown
-    after all of them becomes zero, too far from anything that is seen to matter.
+    Each of :data:`FILL_RADIUS` steps sets the unfilled pixels next to filled ones to the mean of
+    these neighbours. What is further inside becomes zero.
 
     Args:
         values: (h, w, C).
-        known: (h, w, C).
+        is_valid: (h, w, C).
+
+    Returns:
+        (h, w, C); valid pixels are unchanged.
     """
     planes = torch.from_numpy(values).permute(2, 0, 1)[:, None]  # (C, 1, h, w)
-    mask = torch.from_numpy(known).permute(2, 0, 1)[:, None].float()
+    mask = torch.from_numpy(is_valid).permute(2, 0, 1)[:, None].float()
     planes = torch.where(mask > 0, planes, torch.zeros(()))
-    for _ in range(FILL):
+    for _ in range(FILL_RADIUS):
         weight = F.avg_pool2d(mask, 3, stride=1, padding=1)
         mean = F.avg_pool2d(planes, 3, stride=1, padding=1) / weight.clamp_min(1e-6)
         reached = (weight > 0) & (mask == 0)
         planes = torch.where(reached, mean, planes)
         mask = torch.where(reached, torch.ones(()), mask)
-    result: Planes = planes[:, 0].permute(1, 2, 0).numpy()
+    result: FloatPixels = planes[:, 0].permute(1, 2, 0).numpy()
     return result
 
 
-def mark_holes(
+def restore_holes(
     pixels: Pixels,
     picture: Picture,
     part: Pixels,
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
 ) -> None:
-    """Let holes be what they were, and nothing else: rounding could give their value by chance.
+    """Copy the holes of LR pixels into the upscaled pixels, which are changed in place.
+
+    Upscaled pixels that are equal to the nodata value by rounding are changed by one.
 
     Args:
-        pixels: (H, W, C), enlarged; they are changed.
-        picture: what they were made of.
-        part: (h, w, C) of it.
-        rows: (H,) of ``part``, in which the enlarged pixels lie.
-        columns: (W,) likewise.
+        pixels: (H, W, C), upscaled.
+        picture: the picture that they were made from.
+        part: (h, w, C), the pixels of the picture that they were made from.
+        rows: (H,), the row of ``part`` in which each upscaled row lies.
+        columns: (W,), the column of ``part`` in which each upscaled column lies.
     """
-    known = picture.known(part)
-    if known is None:
+    is_valid = picture.known(part)
+    if is_valid is None:
         return
     if picture.nodata is not None and np.issubdtype(picture.dtype, np.integer):
         upwards = picture.nodata < np.iinfo(picture.dtype).max
         colour = pixels[:, :, : picture.channels.colour]
         colour[colour == picture.nodata] += 1 if upwards else -1
-    if not known.all():
-        hole = ~known[rows][:, columns]
+    if not is_valid.all():
+        hole = ~is_valid[rows][:, columns]
         pixels[hole] = part[rows][:, columns][hole]
 
 
-def with_holes(
+def restore_holes_by_rows(
     bands: Iterable[Pixels], picture: Picture, size: tuple[int, int]
 ) -> Iterator[Pixels]:
-    """Mark the holes of a picture that was resized while they were filled.
+    """Restore the holes of a picture in rows that were upscaled and then resized.
 
     Args:
-        bands: (n, W, C), the rows from top to bottom.
-        picture: what was resized.
-        size: (height, width) of what was made.
+        bands: bands of rows (n, W, C) from top to bottom.
+        picture: the picture that they were made from.
+        size: (height, width) of the result.
+
+    Yields:
+        The same bands with the holes restored.
     """
-    columns = _lie_in(0, size[1], size[1], picture.width)
+    columns = _source_index(0, size[1], size[1], picture.width)
     top = 0
     for band in bands:
-        rows = _lie_in(top, top + len(band), size[0], picture.height)
+        rows = _source_index(top, top + len(band), size[0], picture.height)
         part = picture.rows(int(rows[0]), int(rows[-1]) + 1)
-        mark_holes(band, picture, part, rows - rows[0], columns)
+        restore_holes(band, picture, part, rows - rows[0], columns)
         yield band
         top += len(band)
 
 
-def _lie_in(start: int, stop: int, new: int, old: int) -> NDArray[np.int64]:
-    """In which of ``old`` pixels of a line the centres of those of ``new`` lie."""
+def _source_index(start: int, stop: int, new: int, old: int) -> NDArray[np.int64]:
+    """Return which of ``old`` pixels contain the centres of the pixels start..stop of ``new``."""
     return ((2 * np.arange(start, stop) + 1) * old) // (2 * new)

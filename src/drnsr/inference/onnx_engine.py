@@ -1,4 +1,4 @@
-"""Runs exported models with onnxruntime."""
+"""The onnxruntime engine: runs exported models."""
 
 from pathlib import Path
 
@@ -6,34 +6,34 @@ import torch
 
 from drnsr.inference.engine import (
     DeviceError,
-    MemoryShortageError,
-    Planes,
+    FloatPixels,
+    OutOfMemoryError,
     check_precision,
-    checked_finite,
+    require_finite,
 )
-from drnsr.inference.exported import read_exported
+from drnsr.inference.export_info import read_exported
 from drnsr.networks.base import Precision
 from drnsr.weights.native import ModelFileError
 
-_SILENT = 4  # of onnxruntime's levels; what goes wrong is told by an exception as well
+_LOG_FATAL_ONLY = 4  # onnxruntime's severity level; it raises an exception for every error as well
 
-# onnxruntime has no type for it.
-_SHORTAGE = ("Failed to allocate memory", "bad_alloc")
+# onnxruntime has no exception type for a lack of memory.
+_MEMORY_ERRORS = ("Failed to allocate memory", "bad_alloc")
 
 
 class OnnxEngine:
-    """Runs an ONNX file that drnsr exported, on as many threads as torch takes.
+    """Runs an ONNX file that drnsr exported, with as many threads as torch uses.
 
     Args:
-        path: of the file.
-        device: "cpu"; there is no other here.
-        precision: that of the file, if it is said.
+        path: the ONNX file.
+        device: "cpu", the only supported device.
+        precision: the precision that the file must have; None accepts any.
 
     Raises:
         UserError: onnx or onnxruntime is not installed.
         ModelFileError: the file is missing, damaged, or was not exported by drnsr.
-        DeviceError: another device.
-        PrecisionError: the file is of another precision.
+        DeviceError: ``device`` is not "cpu".
+        PrecisionError: the file has another precision.
     """
 
     def __init__(self, path: Path, device: str = "cpu", precision: Precision | None = None) -> None:
@@ -47,27 +47,31 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.inter_op_num_threads = 1
-        options.log_severity_level = _SILENT
+        options.log_severity_level = _LOG_FATAL_ONLY
         try:
             self._session = onnxruntime.InferenceSession(
                 path, options, providers=["CPUExecutionProvider"]
             )
-        except Exception as error:  # a damaged graph can fail in any way
+        except Exception as error:  # a damaged graph can raise any exception
             reason = str(error).partition("\n")[0]
             raise ModelFileError(f"{path}: onnxruntime cannot run it ({reason})") from error
 
-    def __call__(self, lr: Planes) -> Planes:
-        """See :class:`drnsr.inference.engine.Engine`."""
+    def __call__(self, lr: FloatPixels) -> FloatPixels:
+        """Upscale a batch of LR pixels; see :class:`drnsr.inference.engine.Engine`."""
         try:
             (sr,) = self._session.run(None, {self._session.get_inputs()[0].name: lr})
-        except Exception as error:  # its errors have no ancestor of their own
-            if any(words in str(error) for words in _SHORTAGE):
-                raise MemoryShortageError(str(error)) from error
+        except Exception as error:  # onnxruntime's exceptions have no common base class
+            if any(message in str(error) for message in _MEMORY_ERRORS):
+                raise OutOfMemoryError(str(error)) from error
             raise
-        return checked_finite(sr)
+        return require_finite(sr)
 
 
 def check_cpu(device: str) -> None:
-    """Raise DeviceError for any other device: onnxruntime's own build for it was never tried."""
+    """Check that onnxruntime supports a device; its GPU build has not been tested.
+
+    Raises:
+        DeviceError: ``device`` is not "cpu".
+    """
     if device != "cpu":
         raise DeviceError(f"device {device}: onnxruntime is run on the CPU alone; torch has it")

@@ -1,4 +1,4 @@
-"""A picture in tiles: what is held in memory depends on the tile and not on the picture."""
+"""Tiled upscaling: the memory use depends on the size of a tile, not of the picture."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -9,107 +9,113 @@ import numpy as np
 
 from drnsr.errors import UserError
 from drnsr.images.picture import Box, Picture, Pixels, gathered
-from drnsr.inference.channels import enlarge_part, start_part
+from drnsr.inference.channels import submit_part, upscale_part
 from drnsr.inference.engine import Engine
-from drnsr.inference.holes import FILL
+from drnsr.inference.holes import FILL_RADIUS
 
 log = logging.getLogger("drnsr")
 
 TileSize = int | Literal["auto", "off"]
-"""Side of a tile in LR pixels, without what it sees of its surroundings."""
+"""Side of a tile in LR pixels, without the halo around it."""
 
-# A halo of 17 pixels around 640 adds 11 % to the work; the shipped models need 0.4 GB for it.
-AUTO = 640
+# The halo of 17 pixels around a tile of 640 adds 11 % to the computation; the shipped models need
+# 0.4 GB for it.
+AUTO_TILE = 640
 
-SMALLEST = 16
+MIN_TILE = 16
 
-# Where a result depends on the whole picture, no halo makes tiles exact; so wide, the seams of
-# RCAN are below what 8 bits show.
+# With an infinite receptive field no halo makes tiles exact. With this one the seams of RCAN are
+# invisible in 8 bits.
 _GLOBAL_HALO = 64
 
 Advance = Callable[[int], None]
-"""Told how many LR pixels were enlarged since the last call."""
+"""Called with the number of LR pixels that were upscaled since the last call."""
 
 
-class TooLittleMemoryError(UserError):
-    """Even small tiles do not fit."""
+class TileMemoryError(UserError):
+    """There is not enough memory even for small tiles."""
 
 
 class Tiling:
-    """Enlarges pictures tile by tile.
+    """Upscales pictures tile by tile.
 
-    Each tile is seen with the network's receptive field around it, so that its pixels are those of
-    the whole picture. A tile that needs more memory than there is is halved, and so are the later
-    ones.
+    The network sees each tile with a halo as wide as its receptive field, so that the result equals
+    that of the whole picture. If there is not enough memory for a tile, the tile size is halved for
+    this tile and all later ones.
 
     Args:
-        engine: the network.
-        tile: its side; "auto" for one that suits the shipped models, "off" for the whole picture
-            at once.
-        ensemble: see :func:`drnsr.inference.channels.enlarge_part`.
+        engine: runs the network.
+        tile: the side of a tile in LR pixels; "auto" for a size that suits the shipped models,
+            "off" for the whole picture at once.
+        ensemble: see :func:`drnsr.inference.channels.upscale_part`.
 
     Raises:
-        ValueError: ``tile`` is a number below :data:`SMALLEST`.
+        ValueError: ``tile`` is a number below :data:`MIN_TILE`.
     """
 
     def __init__(self, engine: Engine, *, tile: TileSize = "auto", ensemble: bool = False) -> None:
-        if isinstance(tile, int) and tile < SMALLEST:
-            raise ValueError(f"a tile of {tile} pixels is too small; {SMALLEST} is the smallest")
+        if isinstance(tile, int) and tile < MIN_TILE:
+            raise ValueError(f"a tile of {tile} pixels is too small; {MIN_TILE} is the smallest")
         self.engine = engine
         self._ensemble = ensemble
-        self._is_to_be_told = not engine.descriptor.tiling_exact
-        self._side: float = {"auto": AUTO, "off": float("inf")}.get(tile, tile)  # type: ignore[arg-type]
+        self._has_warned = engine.descriptor.tiling_exact
+        self._side: float = {"auto": AUTO_TILE, "off": float("inf")}.get(tile, tile)  # type: ignore[arg-type]
 
-    def rows(self, picture: Picture, advance: Advance = lambda _: None) -> Iterator[Pixels]:
-        """Enlarge a picture from top to bottom.
+    @property
+    def side(self) -> float:
+        """The current side of a tile in LR pixels, infinite for the whole picture at once."""
+        return self._side
+
+    def iter_rows(self, picture: Picture, advance: Advance = lambda _: None) -> Iterator[Pixels]:
+        """Upscale a picture from top to bottom.
 
         Args:
-            picture: what to enlarge.
+            picture: the picture to upscale.
             advance: see :data:`Advance`.
 
         Yields:
-            Bands of rows (n, scale*W, C) of the picture's type.
+            Bands of rows (n, scale*W, C) of the picture's data type.
 
         Raises:
-            TooLittleMemoryError: even the smallest tile does not fit in memory.
+            TileMemoryError: there is not enough memory for the smallest tile.
         """
-        if self._is_to_be_told and self._is_cut(picture):
-            self._is_to_be_told = False
+        if not self._has_warned and self._is_tiled(picture):
+            self._has_warned = True
             log.info(
                 "this network looks at the whole picture at once: in tiles the result is close to"
                 " that, and not the same (--tile off)"
             )
         top = 0
         while top < picture.height:
-            # Asked anew for each band: the side may have become smaller in the last.
-            bottom = top + self._even(picture.height - top)
+            # The tile size may have been halved in the last band.
+            bottom = top + self._step(picture.height - top)
             yield self._band(picture, top, bottom, advance)
             top = bottom
 
-    def whole(self, picture: Picture) -> Pixels:
-        """Enlarge a picture into (scale*H, scale*W, C) of its own type, as :meth:`rows` does."""
+    def upscale(self, picture: Picture) -> Pixels:
+        """Upscale a picture into one array (scale*H, scale*W, C); see :meth:`iter_rows`."""
         scale = self.engine.scale
         shape = (picture.height * scale, picture.width * scale, picture.channels.count)
-        return gathered(self.rows(picture), shape, picture.dtype)
+        return gathered(self.iter_rows(picture), shape, picture.dtype)
 
-    def part(self, picture: Picture, box: Box) -> Pixels:
-        """Enlarge a part of a picture into what it is in the whole.
+    def upscale_box(self, picture: Picture, box: Box) -> Pixels:
+        """Upscale a part of a picture, with the same result as in the whole picture.
 
         Args:
-            picture: what the part is of.
-            box: within it, in LR pixels.
+            picture: the picture.
+            box: a box within it, in LR pixels.
 
         Returns:
-            (scale*box.height, scale*box.width, C) of the picture's type.
+            (scale*box.height, scale*box.width, C) of the picture's data type.
 
         Raises:
-            TooLittleMemoryError: even the smallest tile does not fit in memory.
+            TileMemoryError: there is not enough memory for the smallest tile.
         """
         multiple, scale = self._multiple, self.engine.scale
         top, left = box.top // multiple * multiple, box.left // multiple * multiple
         bottom, right = (-(-side // multiple) * multiple for side in (box.bottom, box.right))
-        enlarged = self._tile(picture, Box(top, bottom, left, right))
-        return enlarged[
+        upscaled = self._tile(picture, Box(top, bottom, left, right))
+        return upscaled[
             (box.top - top) * scale : (box.bottom - top) * scale,
             (box.left - left) * scale : (box.right - left) * scale,
         ]
@@ -120,46 +126,47 @@ class Tiling:
         band = np.empty(
             (height * scale, picture.width * scale, picture.channels.count), picture.dtype
         )
-        lefts = range(0, picture.width, self._even(picture.width))
+        lefts = range(0, picture.width, self._step(picture.width))
         boxes = [Box(top, bottom, left, left + lefts.step) for left in lefts]
-        # A device enlarges the next tile while this one is put in its place.
-        begun = self._begun(picture, boxes[0])
-        for box, following in zip_longest(boxes, boxes[1:]):
-            tile = begun
-            if following is not None:
-                begun = self._begun(picture, following)
-            band[:, box.left * scale : box.right * scale] = tile()
+        # An asynchronous device computes the next tile while this one is copied into the band.
+        submitted = self._submit(picture, boxes[0])
+        for box, next_box in zip_longest(boxes, boxes[1:]):
+            wait = submitted
+            if next_box is not None:
+                submitted = self._submit(picture, next_box)
+            band[:, box.left * scale : box.right * scale] = wait()
             advance(height * (min(box.right, picture.width) - box.left))
         return band
 
-    def _begun(self, picture: Picture, box: Box) -> Callable[[], Pixels]:
-        """What gives the enlarged pixels of a box, on which a device may be at work already."""
-        if box.side <= max(self._side, SMALLEST) + self._multiple:
-            seen, place = self._with_halo(picture, box)
+    def _submit(self, picture: Picture, box: Box) -> Callable[[], Pixels]:
+        """Start to upscale a box if the device is asynchronous; return what gives its pixels."""
+        if self._fits_tile(box):
+            part, place = self._with_halo(picture, box)
             try:
-                pixels = start_part(self.engine, picture, seen, self._ensemble)
-            except MemoryError:  # it may do once the tile before is gone, or in parts
-                pixels = None
-            if pixels is not None:
-                return lambda: pixels()[place]
+                wait = submit_part(self.engine, picture, part, self._ensemble)
+            except MemoryError:  # _tile tries again, and halves the tile if it fails again
+                wait = None
+            if wait is not None:
+                return lambda: wait()[place]
         return lambda: self._tile(picture, box)
 
-    def _even(self, length: int) -> int:
-        """The first of equal parts of a length, each within a tile, and a multiple of the step."""
+    def _step(self, length: int) -> int:
+        """Divide a length into equal tiles; return their side, a multiple of the network's."""
         multiple = self._multiple
-        parts = max(1, int(-(-length // self._side)))
-        return -(-length // parts // multiple) * multiple
+        tiles = max(1, int(-(-length // self._side)))
+        return -(-length // tiles // multiple) * multiple
 
     def _tile(self, picture: Picture, box: Box) -> Pixels:
-        """The enlarged pixels of a box, without what lies beyond the picture."""
-        if box.side > max(self._side, SMALLEST) + self._multiple:
+        """Upscale a box, without what lies beyond the picture."""
+        if not self._fits_tile(box):
             return self._quarters(picture, box)
         try:
-            return self._enlarge(picture, box)
+            part, place = self._with_halo(picture, box)
+            return upscale_part(self.engine, picture, part, self._ensemble)[place]
         except MemoryError as error:
             side = min(self._side, box.side) / 2
-            if side < SMALLEST:
-                raise TooLittleMemoryError(
+            if side < MIN_TILE:
+                raise TileMemoryError(
                     f"not enough memory for a tile of {box.side} pixels: take a smaller model, or"
                     " close other programs"
                 ) from error
@@ -181,15 +188,11 @@ class Tiling:
                 halves.append(np.concatenate(parts, axis=1))
         return np.concatenate(halves, axis=0)
 
-    def _enlarge(self, picture: Picture, box: Box) -> Pixels:
-        part, place = self._with_halo(picture, box)
-        return enlarge_part(self.engine, picture, part, self._ensemble)[place]
-
     def _with_halo(self, picture: Picture, box: Box) -> tuple[Pixels, tuple[slice, slice]]:
-        """What is seen of a picture for a box, and the place of the box in it when enlarged."""
+        """Return the pixels of a box and its halo, and the place of the box in them, upscaled."""
         scale, halo = self.engine.scale, self._halo(picture)
         top, left = max(0, box.top - halo), max(0, box.left - halo)
-        part = _with_border(picture, top, box.bottom + halo, left, box.right + halo, self._multiple)
+        part = _read_padded(picture, top, box.bottom + halo, left, box.right + halo, self._multiple)
         bottom, right = min(box.bottom, picture.height), min(box.right, picture.width)
         rows = slice((box.top - top) * scale, (bottom - top) * scale)
         return part, (rows, slice((box.left - left) * scale, (right - left) * scale))
@@ -198,21 +201,24 @@ class Tiling:
     def _multiple(self) -> int:
         return self.engine.descriptor.size_multiple
 
-    def _is_cut(self, picture: Picture) -> bool:
+    def _fits_tile(self, box: Box) -> bool:
+        return box.side <= max(self._side, MIN_TILE) + self._multiple
+
+    def _is_tiled(self, picture: Picture) -> bool:
         return max(picture.height, picture.width) > self._side
 
     def _halo(self, picture: Picture) -> int:
-        reach = self.engine.descriptor.receptive_field
-        halo = _GLOBAL_HALO if reach == "global" else reach
+        receptive_field = self.engine.descriptor.receptive_field
+        halo = _GLOBAL_HALO if receptive_field == "global" else receptive_field
         if picture.may_have_holes:
-            halo += FILL
+            halo += FILL_RADIUS
         return -(-halo // self._multiple) * self._multiple
 
 
-def _with_border(
+def _read_padded(
     picture: Picture, top: int, bottom: int, left: int, right: int, multiple: int
 ) -> Pixels:
-    """Pixels of a picture whose sides are made multiples by repeating the last row and column."""
+    """Read a part of a picture; repeat its last row and column if a side is not a multiple."""
     part = picture.rows(top, min(bottom, picture.height))[:, left : min(right, picture.width)]
     below = min(bottom - picture.height, -picture.height % multiple)
     beyond = min(right - picture.width, -picture.width % multiple)

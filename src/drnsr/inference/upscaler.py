@@ -1,4 +1,4 @@
-"""A trained network as a function from pictures to pictures."""
+"""The public interface: a trained network as a function from images to images."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,12 +24,13 @@ SomeImage = TypeVar("SomeImage", NDArray[Any], Image.Image, Tensor)
 
 
 class Upscaler:
-    """Enlarges pictures with a network.
+    """Upscales pictures with a trained network.
 
     Args:
-        engine: the network, and what runs it.
+        engine: runs the network.
         tile: side of a tile in LR pixels, "auto", or "off" for the whole picture at once.
-        ensemble: the mean over the eight symmetries of the square, for eight times the work.
+        ensemble: whether to average over the eight symmetries of the square, which takes eight
+            times as long.
 
     Example:
         ``Upscaler.from_pretrained("drnsr-x2")(picture)``
@@ -49,10 +50,10 @@ class Upscaler:
         tile: TileSize = "auto",
         ensemble: bool = False,
     ) -> "Upscaler":
-        """Load a model that ships with the package: see :data:`drnsr.pretrained.NAMES`.
+        """Load a model that is shipped with the package; see :data:`drnsr.pretrained.NAMES`.
 
         Raises:
-            UserError: there is no such model, or the device or precision cannot be had.
+            UserError: there is no such model, or the device or precision is not available.
         """
         return cls.from_file(
             model_file(name), device=device, precision=precision, tile=tile, ensemble=ensemble
@@ -69,11 +70,13 @@ class Upscaler:
         tile: TileSize = "auto",
         ensemble: bool = False,
     ) -> "Upscaler":
-        """Load a file of weights, ours or another program's; ``scale`` where it serves several.
+        """Load a model file or a checkpoint of another program.
+
+        ``scale`` is needed only for a network with several scales.
 
         Raises:
             ModelFileError: see :func:`drnsr.weights.loading.load_network`.
-            UserError: the scale, device or precision cannot be had.
+            UserError: the scale, device or precision is not available.
         """
         try:
             engine = TorchEngine(load_network(Path(path)), scale, device, precision)
@@ -82,58 +85,61 @@ class Upscaler:
         return cls(engine, tile=tile, ensemble=ensemble)
 
     def __call__(self, image: SomeImage) -> SomeImage:
-        """Enlarge one picture; the same kind comes out as went in.
+        """Upscale one picture; the result has the type of the input.
 
         Args:
             image: one of
 
-                - numpy (H, W) or (H, W, C), uint8, uint16 of any range, or floating point of 0..1:
-                  gray, gray and alpha, RGB or RGBA; of more channels each is a band by itself;
-                - a Pillow image of any mode, palettes and CMYK included, which become RGB;
-                - a torch tensor (C, H, W) or (N, C, H, W), uint8 or floating point of 0..1.
+                - numpy (H, W) or (H, W, C), uint8, uint16 with any value range, or floating point
+                  in 0..1. 1 to 4 channels are gray, gray and alpha, RGB and RGBA; more channels are
+                  upscaled as independent bands.
+                - a Pillow image of any mode; palette and CMYK images become RGB.
+                - a torch tensor (C, H, W) or (N, C, H, W), uint8 or floating point in 0..1.
 
         Returns:
-            The same, ``scale`` times as high and wide. Floating point is neither rounded nor
-            clipped, so it can lie a little outside 0..1.
+            The same type, ``scale`` times as high and wide. Floating-point values are neither
+            rounded nor clipped, so they can lie slightly outside 0..1.
 
         Raises:
-            KindError: it is none of these.
+            ImageTypeError: ``image`` is none of these.
         """
         if isinstance(image, Image.Image):
-            return to_pillow(self._tiling.whole(_ranged(picture_of_pillow(image))))
+            return to_pillow(self._tiling.upscale(_with_measured_range(picture_of_pillow(image))))
         if isinstance(image, Tensor):
-            return self._tensor(image)
+            return self._upscale_tensor(image)
         _check(image, axes=(2, 3))
-        return self._array(image)
+        return self._upscale_array(image)
 
-    def _array(self, pixels: Pixels) -> Pixels:
+    def _upscale_array(self, pixels: Pixels) -> Pixels:
         if pixels.ndim == 2:
-            return self._tiling.whole(_ranged(of_array(pixels[:, :, None])))[:, :, 0]
-        return self._tiling.whole(_ranged(of_array(pixels)))
+            return self._upscale_array(pixels[:, :, None])[:, :, 0]
+        return self._tiling.upscale(_with_measured_range(of_array(pixels)))
 
-    def _tensor(self, image: Tensor) -> Tensor:
+    def _upscale_tensor(self, image: Tensor) -> Tensor:
         if image.ndim == 4:
-            return torch.stack([self._tensor(one) for one in image])
-        half = image.dtype == torch.bfloat16  # which numpy does not have
-        pixels = (image.float() if half else image).detach().cpu().numpy()
+            return torch.stack([self._upscale_tensor(one) for one in image])
+        is_bfloat16 = image.dtype == torch.bfloat16  # numpy does not have this type
+        pixels = (image.float() if is_bfloat16 else image).detach().cpu().numpy()
         _check(pixels, axes=(3,))
-        enlarged = np.moveaxis(self._array(np.moveaxis(pixels, 0, 2)), 2, 0)
-        return torch.from_numpy(np.ascontiguousarray(enlarged)).to(image.device, image.dtype)
+        upscaled = np.moveaxis(self._upscale_array(np.moveaxis(pixels, 0, 2)), 2, 0)
+        return torch.from_numpy(np.ascontiguousarray(upscaled)).to(image.device, image.dtype)
 
 
-def _ranged(picture: Picture) -> Picture:
-    """Whole numbers of 16 bits are seen between the black and white that they have, as in files."""
+def _with_measured_range(picture: Picture) -> Picture:
+    """Set black and white of 16-bit integers to their least and largest value, as for files."""
     if picture.dtype != np.uint16:
         return picture
     return replace(picture, value_range=measured_range([picture]))
 
 
-class KindError(UserError, TypeError):
-    """Something that is no picture of a kind that is known here."""
+class ImageTypeError(UserError, TypeError):
+    """An object is not an image of a supported type."""
 
 
 def _check(pixels: Pixels, axes: tuple[int, ...]) -> None:
     if pixels.ndim not in axes or pixels.size == 0:
-        raise KindError(f"an array of shape {tuple(pixels.shape)} is no picture")
+        raise ImageTypeError(f"an array of shape {tuple(pixels.shape)} is no picture")
     if pixels.dtype not in (np.uint8, np.uint16) and not np.issubdtype(pixels.dtype, np.floating):
-        raise KindError(f"pixels of type {pixels.dtype}: give uint8, uint16, or floats of 0..1")
+        raise ImageTypeError(
+            f"pixels of type {pixels.dtype}: give uint8, uint16, or floats of 0..1"
+        )

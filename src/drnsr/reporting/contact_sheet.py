@@ -1,7 +1,5 @@
-"""Many comparisons on one HTML page that needs nothing but itself."""
+"""The contact sheet: many comparisons on one self-contained HTML page."""
 
-import base64
-import io
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -9,22 +7,26 @@ from html import escape
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
-from PIL import Image
-
 from drnsr.atomic import remove_leftovers, write_text
 from drnsr.errors import UserError
-from drnsr.reporting.comparison import Comparison, compare, framed, write_comparison
+from drnsr.reporting.comparison import (
+    CropComparison,
+    compare_with_bicubic,
+    framed_thumbnail,
+    write_comparison,
+)
+from drnsr.reporting.drawing import jpeg_url
 from drnsr.reporting.slider import STYLE, slider
 from drnsr.upscale.files import Note, UpscaleSpec
 from drnsr.upscale.jobs import Job
 from drnsr.upscale.provenance import read_provenance
 
-PAGE = "index.html"
-"""Of the comparisons, in the folder of what is made."""
+FILE_NAME = "index.html"
+"""The name of the contact sheet in the output folder."""
 
 _MARK = '<meta name="generator" content="drnsr contact sheet">'
 
-_THUMBNAIL = 208  # pixels of its side, twice what it is shown in: screens have more
+_THUMBNAIL = 208  # pixels, twice its size on the page for high-density screens
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #202124; --faint: #5f6368; --page: #f6f6f4; --card: #fff;
@@ -56,101 +58,104 @@ a { color: var(--link); }
 """
 
 
-class Comparisons:
-    """A picture beside each that is made, and a page of all where there are several.
+class ComparisonWriter:
+    """Writes a comparison beside each result, and a contact sheet if there are several jobs.
+
+    It is a :class:`drnsr.upscale.batch.JobObserver`.
 
     Args:
-        jobs: all that there will be.
-        work: how they are enlarged.
-        out: the folder for the page.
+        jobs: all jobs.
+        spec: how the pictures are upscaled.
+        out: the output folder, for the contact sheet.
 
     Raises:
-        UserError: there is a page that is not ours.
+        UserError: there is another file with the name of the contact sheet.
     """
 
-    def __init__(self, jobs: Sequence[Job], work: UpscaleSpec, out: Path) -> None:
-        self._work = work
+    def __init__(self, jobs: Sequence[Job], spec: UpscaleSpec, out: Path) -> None:
+        self._spec = spec
         self._out = out
-        self._page = out / PAGE if len(jobs) > 1 else None
+        self._page = out / FILE_NAME if len(jobs) > 1 else None
         self._cards: list[str] = []
         stems = Counter(job.target.with_suffix("") for job in jobs)
         self._paths: dict[Path, Path] = {}
         for job in jobs:
-            alone = stems[job.target.with_suffix("")] == 1
-            name = job.target.stem if alone else job.target.name
+            is_unique = stems[job.target.with_suffix("")] == 1
+            name = job.target.stem if is_unique else job.target.name
             self._paths[job.target] = job.target.with_name(f"{name}_compare.png")
-        if self._page is not None and self._page.exists() and not is_page(self._page):
+        if self._page is not None and self._page.exists() and not is_contact_sheet(self._page):
             raise UserError(f"{self._page}: drnsr did not make it: take another --out")
 
     def after_job(self, job: Job, note: Note) -> None:
-        """Compare a picture that was made, or was there; what another model made is told and left.
+        """Write the comparison of a job; skip a result that another model made, with a note.
 
         Raises:
-            ImageError: see :func:`drnsr.upscale.files.enlarge_file`.
-            OSError: the disk is full.
+            ImageError: see :func:`drnsr.upscale.files.upscale_file`.
+            OSError: the comparison cannot be written.
         """
-        comparison = compare(job.source, self._work)
-        drawn = self._paths[job.target]
+        comparison = compare_with_bicubic(job.source, self._spec)
+        path = self._paths[job.target]
         if job.is_done:
-            made_by = read_provenance(job.target)
-            if made_by is None or made_by.as_text() != comparison.provenance:
+            provenance = read_provenance(job.target)
+            if provenance is None or provenance.to_json() != comparison.provenance:
                 note(f"{job.target}: was there, and does not say that this model made it")
                 return
-        if not (job.is_done and drawn.exists()):
-            remove_leftovers(drawn)
-            write_comparison(drawn, comparison)
-        target, drawn = (path.relative_to(self._out) for path in (job.target, drawn))
-        self._cards.append(card(comparison, target, drawn))
+        if not (job.is_done and path.exists()):
+            remove_leftovers(path)
+            write_comparison(path, comparison)
+        target, path = (each.relative_to(self._out) for each in (job.target, path))
+        self._cards.append(card_html(comparison, target, path))
 
     def after_all(self) -> None:
-        """Write the page, if there is to be one."""
+        """Write the contact sheet if there are several jobs."""
         if self._page is not None and self._cards:
-            write_text(self._page, page(self._cards))
+            write_text(self._page, page_html(self._cards))
             print(f"{self._page}: {len(self._cards)} compared")
 
 
-def card(comparison: Comparison, target: PurePath, drawn: PurePath) -> str:
-    """HTML that shows one comparison, with its pictures within.
+def card_html(comparison: CropComparison, target: PurePath, drawing: PurePath) -> str:
+    """Return the HTML of one comparison, with its images embedded.
 
     Args:
-        comparison: to show.
-        target: the enlarged picture, from the page's folder.
-        drawn: the comparison as a picture, from there.
+        comparison: the comparison.
+        target: the path of the upscaled picture, relative to the page.
+        drawing: the path of the comparison as a PNG file, relative to the page.
     """
-    before, after = ("{} x {}".format(*size) for size in (comparison.before, comparison.after))
-    wipe = slider(
-        _within(comparison.bicubic),
-        _within(comparison.enlarged),
+    size, new_size = ("{} x {}".format(*each) for each in (comparison.size, comparison.new_size))
+    images = slider(
+        jpeg_url(comparison.bicubic),
+        jpeg_url(comparison.upscaled),
         names=("bicubic", comparison.model),
     )
     note = f"<p>{escape(comparison.note)}</p>" if comparison.note else ""
+    thumbnail = jpeg_url(framed_thumbnail(comparison, _THUMBNAIL))
     return f"""<article>
-{wipe}
+{images}
 <div class="about">
-<img src="{_within(framed(comparison, _THUMBNAIL))}" alt="the whole of {escape(comparison.name)}">
+<img src="{thumbnail}" alt="the whole of {escape(comparison.name)}">
 <div><h2><a href="{_link(target)}">{escape(str(target).encode(errors="replace").decode())}</a></h2>
-<p>{before} to {after} pixels</p>{note}
-<p><a href="{_link(drawn)}">side by side, without loss</a></p></div>
+<p>{size} to {new_size} pixels</p>{note}
+<p><a href="{_link(drawing)}">side by side, without loss</a></p></div>
 </div>
 </article>"""
 
 
-def page(cards: Sequence[str]) -> str:
-    """The page of cards that :func:`card` made."""
+def page_html(cards: Sequence[str]) -> str:
+    """Return the HTML of the contact sheet from the results of :func:`card_html`."""
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 {_MARK}
-<title>{len(cards)} enlarged pictures</title>
+<title>{len(cards)} upscaled pictures</title>
 <style>{STYLE}{_STYLE}</style>
 </head>
 <body>
 <header>
-<h1>{len(cards)} enlarged pictures</h1>
-<p>Of each its most detailed place, framed in the small picture: bicubic interpolation left of the
-handle, the model right of it. Drag the handle, or use the arrow keys.</p>
+<h1>{len(cards)} upscaled pictures</h1>
+<p>Each slider shows the most detailed crop of a picture, framed in its thumbnail: bicubic
+interpolation left of the handle, the model right of it. Drag the handle, or use the arrow keys.</p>
 </header>
 <main>
 {chr(10).join(cards)}
@@ -160,16 +165,9 @@ handle, the model right of it. Drag the handle, or use the arrow keys.</p>
 """
 
 
-def is_page(path: Path) -> bool:
-    """Whether a file is a page that :func:`page` made."""
+def is_contact_sheet(path: Path) -> bool:
+    """Return whether a file is a contact sheet that drnsr wrote."""
     return _MARK in path.read_text(encoding="utf-8", errors="replace")
-
-
-def _within(image: Image.Image) -> str:
-    """The picture itself as an address; chroma as sharp as luma, for its pixels are looked at."""
-    buffer = io.BytesIO()
-    image.save(buffer, format="JPEG", quality=90, subsampling=0)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _link(path: PurePath) -> str:

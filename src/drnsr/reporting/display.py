@@ -1,4 +1,4 @@
-"""Pixels of any picture as a screen shows them: 8 bits, and a checkerboard behind what is clear."""
+"""Display of pictures of any data type: 8-bit RGB, with a checkerboard behind transparency."""
 
 from dataclasses import dataclass
 
@@ -9,78 +9,83 @@ from PIL import Image
 from drnsr.images.file import Page
 from drnsr.images.picture import Picture, Pixels, full_range
 
-Seen = NDArray[np.float32]
-"""(H, W, 4): red, green and blue, 0..1 between the picture's black and white and multiplied by how
-opaque a pixel is; and that, 0..1. So they can be averaged."""
+PremultipliedRGBA = NDArray[np.float32]
+"""(H, W, 4): red, green and blue, 0..1 between the picture's black and white and multiplied by
+alpha; and alpha, 0..1. Such pixels can be averaged and resized."""
 
-_CHECK = 8  # side of a square in pixels
-_CHECKS = (1.0, 0.8)
+_CHECK_SIZE = 8  # side of a square of the checkerboard in pixels
+_CHECK_COLOURS = (1.0, 0.8)
 
 
-def seen(pixels: Pixels, picture: Picture) -> Seen:
-    """What there is to see of pixels: RGB, or the first band for all three.
+def to_premultiplied(pixels: Pixels, picture: Picture) -> PremultipliedRGBA:
+    """Convert pixels of a picture for display: RGB, or its first band as gray.
 
     Args:
-        pixels: (H, W, C) of the picture.
-        picture: says what they mean. Where nothing is known of a pixel, it is not opaque.
+        pixels: (H, W, C), some pixels of the picture.
+        picture: defines channels, value range and nodata. Pixels without a valid value are
+            transparent.
     """
     low, high = picture.value_range
-    shown_channels = list(picture.channels.groups[0])
-    colour = pixels[:, :, shown_channels]
-    known: NDArray[np.bool_] = np.ones((*colour.shape[:2], 1), bool)
-    if (of_each := picture.known(pixels)) is not None:
-        known = np.asarray(of_each[:, :, shown_channels].all(axis=2, keepdims=True))
-    opacity = known.astype(np.float32)
+    displayed_channels = list(picture.channels.groups[0])
+    colour = pixels[:, :, displayed_channels]
+    is_valid: NDArray[np.bool_] = np.ones((*colour.shape[:2], 1), bool)
+    if (channel_is_valid := picture.known(pixels)) is not None:
+        is_valid = np.asarray(channel_is_valid[:, :, displayed_channels].all(axis=2, keepdims=True))
+    opacity = is_valid.astype(np.float32)
     if picture.channels.alpha is not None:
-        clear, opaque = full_range(picture.dtype)
+        transparent, opaque = full_range(picture.dtype)
         alpha = pixels[:, :, [picture.channels.alpha]].astype(np.float32)
-        opacity *= ((alpha - clear) / (opaque - clear)).clip(0, 1)
+        opacity *= ((alpha - transparent) / (opaque - transparent)).clip(0, 1)
     values = (colour.astype(np.float32) - np.float32(low)) / np.float32((high - low) or 1.0)
-    shown = np.where(known, values, np.float32(0)) * opacity
-    return np.concatenate([np.broadcast_to(shown, (*shown.shape[:2], 3)), opacity], axis=2)
+    premultiplied = np.where(is_valid, values, np.float32(0)) * opacity
+    rgb = np.broadcast_to(premultiplied, (*premultiplied.shape[:2], 3))
+    return np.concatenate([rgb, opacity], axis=2)
 
 
 @dataclass(frozen=True)
-class Shades:
-    """Which values are shown as black and as white, as parts of the picture's range.
+class DisplayRange:
+    """The values that are displayed as black and white, as fractions of the picture's range.
 
     Attributes:
-        black: such as 0.0.
-        white: such as 1.0; less than ``black`` for a picture whose zero is white.
+        black: for example 0.0.
+        white: for example 1.0; less than ``black`` for a picture whose zero is white.
     """
 
     black: float
     white: float
 
     @classmethod
-    def of(cls, page: Page, small: Seen) -> "Shades":
-        """Those of a page; of types with more than 8 bits, which are seldom used in full, as found.
+    def for_page(cls, page: Page, thumbnail: PremultipliedRGBA) -> "DisplayRange":
+        """Choose the range for a page.
+
+        It is the whole range for 8 bits. Larger data types are seldom used in full, so it is the
+        range between the least and largest value.
 
         Args:
-            page: to show.
-            small: all of it, made small.
+            page: the page to display.
+            thumbnail: the whole page at a small size.
         """
         black, white = 0.0, 1.0
         if page.picture.dtype.itemsize > 1:
-            opaque = small[small[:, :, 3] > 0.5]
+            opaque = thumbnail[thumbnail[:, :, 3] > 0.5]
             values = (opaque[:, :3] / opaque[:, 3:]).clip(0, 1)
             if values.size and values.min() < values.max():
                 black, white = float(values.min()), float(values.max())
         return cls(white, black) if page.metadata.white_is_zero else cls(black, white)
 
-    def told(self, picture: Picture) -> str:
-        """In values of the picture; empty for all that its type can hold."""
+    def describe(self, picture: Picture) -> str:
+        """Return the range in values of the picture; empty for the full range of its type."""
         low, high = picture.value_range
-        black, white = (low + shade * (high - low) for shade in (self.black, self.white))
+        black, white = (low + value * (high - low) for value in (self.black, self.white))
         if (black, white) == full_range(picture.dtype):
             return ""
         return f"{black:.5g} is black, {white:.5g} white"
 
-    def paint(self, pixels: Seen) -> Image.Image:
-        """As an RGB image, over a checkerboard where it can be seen through."""
+    def to_image(self, pixels: PremultipliedRGBA) -> Image.Image:
+        """Convert pixels to an RGB image, with a checkerboard behind transparent ones."""
         colour = (pixels[:, :, :3] - self.black * pixels[:, :, 3:]) / (self.white - self.black)
-        opacity = pixels[:, :, 3:].clip(0, 1)  # beyond which interpolation swings
-        rows, columns = np.indices(pixels.shape[:2]) // _CHECK
-        checks = np.choose((rows + columns) % 2, _CHECKS)[:, :, None]
-        painted = colour.clip(0, opacity) + checks * (1 - opacity)
-        return Image.fromarray((painted * 255).round().astype(np.uint8))
+        opacity = pixels[:, :, 3:].clip(0, 1)  # interpolation overshoots
+        rows, columns = np.indices(pixels.shape[:2]) // _CHECK_SIZE
+        checks = np.choose((rows + columns) % 2, _CHECK_COLOURS)[:, :, None]
+        composed = colour.clip(0, opacity) + checks * (1 - opacity)
+        return Image.fromarray((composed * 255).round().astype(np.uint8))

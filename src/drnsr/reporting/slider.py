@@ -1,4 +1,4 @@
-"""Two pictures of one size on a page, one over the other, with a handle to wipe between them."""
+"""A before-and-after slider in HTML: two pictures of one size and a handle to drag over them."""
 
 from html import escape
 
@@ -16,16 +16,16 @@ STYLE = """
   cursor: ew-resize; }
 .slider:focus-within { outline: 2px solid #48f; }
 """
-"""For the page's head, once."""
+"""The CSS of all sliders of a page, for its head."""
 
 
 def slider(before: str, after: str, *, names: tuple[str, str]) -> str:
-    """HTML that shows ``before`` to the left of the handle and ``after`` to the right.
+    """Return the HTML of a slider: ``before`` left of the handle, ``after`` right of it.
 
     Args:
-        before: address of a picture.
-        after: of another one of the same size.
-        names: what is written on each.
+        before: the URL of a picture.
+        after: the URL of another picture of the same size.
+        names: the captions of both.
     """
     first, second = map(escape, names)
     return f"""<div class="slider">

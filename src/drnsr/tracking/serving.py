@@ -25,7 +25,7 @@ from drnsr.images.file import Format
 from drnsr.images.files import ImageError
 from drnsr.images.reading import format_of, pixel_count
 from drnsr.project import PACKAGE
-from drnsr.upscale.files import UpscaleSpec, enlarge_file
+from drnsr.upscale.files import UpscaleSpec, upscale_file
 from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
 from drnsr.weights.native import read_info
 
@@ -66,7 +66,7 @@ class PictureModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the model file that was logged with this class."""
-        self._models = Models.of_file(Path(context.artifacts["model"]), RuntimeOptions())
+        self._models = Models.from_file(Path(context.artifacts["model"]), RuntimeOptions())
         self._turn = Lock()  # torch takes all cores for one picture, and memory for each
 
     def predict(
@@ -105,7 +105,7 @@ class PictureModel(PythonModel):
         enlarged = []
         for source in sources:
             target = source.with_suffix(".png")
-            enlarge_file(source, target, work, lambda _: None, log.info)
+            upscale_file(source, target, work, lambda _: None, log.info)
             enlarged.append(target.read_bytes())
         return enlarged
 

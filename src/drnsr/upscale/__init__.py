@@ -1,1 +1,1 @@
-"""From files to enlarged files."""
+"""The upscaling of files: what `drnsr upscale`, the demo and a served model share."""

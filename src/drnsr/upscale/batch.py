@@ -1,4 +1,4 @@
-"""Many pictures one after another: what is there already is left, bad ones are told at the end."""
+"""Upscaling of many files: existing results are skipped, errors are reported at the end."""
 
 import logging
 import os
@@ -26,115 +26,115 @@ from drnsr.errors import SignalError, UserError
 from drnsr.images.files import ImageError
 from drnsr.images.reading import pixel_count
 from drnsr.signals import signals_raise
-from drnsr.upscale.files import Note, UpscaleSpec, enlarge_file
+from drnsr.upscale.files import Note, UpscaleSpec, upscale_file
 from drnsr.upscale.jobs import Job
 
 log = logging.getLogger("drnsr")
 
 
 class JobObserver(Protocol):
-    """Is called while pictures are enlarged, to make more of each."""
+    """Is called during :func:`upscale_all`, for example to draw comparisons."""
 
     def after_job(self, job: Job, note: Note) -> None:
-        """A picture was made, or was there already; an exception is told as this file's."""
+        """A result was written or existed before; an exception is reported as this file's."""
 
     def after_all(self) -> None:
         """All jobs are done."""
 
 
-def enlarge_all(
-    jobs: Sequence[Job], work: UpscaleSpec, out: Path, observer: JobObserver | None = None
+def upscale_all(
+    jobs: Sequence[Job], spec: UpscaleSpec, out: Path, observer: JobObserver | None = None
 ) -> None:
-    """Enlarge all of them, and print what was made.
+    """Upscale all files, show a progress bar, and print a summary.
 
     Args:
-        jobs: what :func:`drnsr.upscale.jobs.plan` said.
-        work: how.
-        out: the folder, to be named.
-        observer: makes more of each picture.
+        jobs: the jobs of :func:`drnsr.upscale.jobs.plan`.
+        spec: how to upscale them.
+        out: the output folder, for the summary.
+        observer: called after each job and at the end.
 
     Raises:
-        UserError: some could not be enlarged: which and why, when the others are done.
-        SignalError: Ctrl-C or SIGTERM came; what was begun is not left behind.
+        UserError: some files failed; the message lists them. The others are done.
+        SignalError: Ctrl-C or SIGTERM arrived; no incomplete file is left.
     """
     console = Console(stderr=True)
-    bad: list[str] = []
-    made = pixels = 0
+    errors: list[str] = []
+    num_upscaled = pixels = 0
     start = time.perf_counter()
     sizes = [0 if job.is_done or job.problem else pixel_count(job.source) for job in jobs]
 
     def note(text: str) -> None:
-        console.print(shown(text), markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     resumable = signals_raise("ended early; the same command goes on with the rest")
-    with resumable, _libraries_silent(), _bar(console) as bar:
-        task = bar.add_task("enlarging", total=sum(sizes) / 1e6)
+    with resumable, _quiet_libraries(), _progress_bar(console) as bar:
+        task = bar.add_task("upscaling", total=sum(sizes) / 1e6)
         for number, (job, size) in enumerate(zip(jobs, sizes, strict=True)):
-            bar.update(task, description=f"{number + 1}/{len(jobs)} {shown(job.source.name)}")
-            done = _Counter(bar, task)
-            with _told_in(bad, job.source):
-                if _enlarge(job, work, done, note):
-                    made, pixels = made + 1, pixels + done.pixels
+            bar.update(task, description=f"{number + 1}/{len(jobs)} {printable(job.source.name)}")
+            progress = _JobProgress(bar, task)
+            with _collect_errors(errors, job.source):
+                if _run_job(job, spec, progress, note):
+                    num_upscaled, pixels = num_upscaled + 1, pixels + progress.pixels
                 if observer is not None:
                     observer.after_job(job, note)
-            bar.update(task, advance=(size - done.pixels) / 1e6)
+            bar.update(task, advance=(size - progress.pixels) / 1e6)
     seconds = time.perf_counter() - start
-    _tell(out, made, sum(job.is_done for job in jobs), pixels / 1e6, seconds)
+    _print_summary(out, num_upscaled, sum(job.is_done for job in jobs), pixels / 1e6, seconds)
     if observer is not None:
-        with _told_in(bad, out):
+        with _collect_errors(errors, out):
             observer.after_all()
-    if bad:
-        between = "\n  " if len(bad) > 1 else " "
-        lines = between.join(["", *bad])
-        raise UserError(f"{len(bad)} of {len(jobs)} could not be enlarged:{lines}")
+    if errors:
+        separator = "\n  " if len(errors) > 1 else " "
+        lines = separator.join(["", *errors])
+        raise UserError(f"{len(errors)} of {len(jobs)} could not be upscaled:{lines}")
 
 
-def _enlarge(job: Job, work: UpscaleSpec, done: "_Counter", note: Note) -> bool:
-    """Do it where it is still to be done, and say whether it was."""
+def _run_job(job: Job, spec: UpscaleSpec, progress: "_JobProgress", note: Note) -> bool:
+    """Upscale a file unless its result exists; return whether it was upscaled."""
     if job.problem:
         raise ImageError(f"{job.source}: {job.problem}")
     if job.is_done:
         return False
     remove_leftovers(job.target)
-    enlarge_file(job.source, job.target, work, done, note)
+    upscale_file(job.source, job.target, spec, progress, note)
     return True
 
 
 @contextmanager
-def _told_in(bad: list[str], source: Path) -> Iterator[None]:
-    """Add whatever goes wrong with a file to what is told at the end, so that the others are done.
+def _collect_errors(errors: list[str], source: Path) -> Iterator[None]:
+    """Append the exception of a file to the errors and go on with the next file.
 
-    No list of errors is enough: readers and writers of pictures raise of any type.
+    It catches every type, because readers and writers of pictures raise many.
     """
     try:
         yield
     except SignalError:
         raise
     except Exception as error:
-        log.debug("%s", shown(str(source)), exc_info=error)
-        bad.append(shown(reason(error, source)))
+        log.debug("%s", printable(str(source)), exc_info=error)
+        errors.append(printable(error_line(error, source)))
 
 
-def reason(error: Exception, source: Path) -> str:
-    """What went wrong with a file, in one line that names it."""
+def error_line(error: Exception, source: Path) -> str:
+    """Describe the exception of a file in one line that names the file."""
     if isinstance(error, UserError):
-        told = str(error)
+        text = str(error)
     elif isinstance(error, OSError) and error.filename is not None:
-        told = f"{os.fsdecode(error.filename)}: {error.strerror}"
+        text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     elif isinstance(error, MemoryError):
-        told = f"{source}: not enough memory ({error})"
+        text = f"{source}: not enough memory ({error})"
     else:
-        told = f"{source}: {type(error).__name__}: {error} (-v shows where)"
-    return " ".join(told.split())
+        text = f"{source}: {type(error).__name__}: {error} (-v shows where)"
+    return " ".join(text.split())
 
 
-def shown(text: str) -> str:
-    """One line without what a terminal would take for a command, for a file may be called so."""
+def printable(text: str) -> str:
+    """Escape control characters, which a file name may contain and a terminal would execute."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
-class _Counter:
-    """Counts the pixels of one picture, and shows them."""
+class _JobProgress:
+    """Counts the upscaled pixels of one file and advances the progress bar."""
 
     def __init__(self, bar: Progress, task: int) -> None:
         self._bar, self._task = bar, task
@@ -145,17 +145,19 @@ class _Counter:
         self._bar.update(self._task, advance=pixels / 1e6)  # type: ignore[arg-type]
 
 
-def _tell(out: Path, made: int, there: int, megapixels: float, seconds: float) -> None:
-    told = f"{out}: {made} enlarged"
-    if made:
+def _print_summary(
+    out: Path, num_upscaled: int, num_existing: int, megapixels: float, seconds: float
+) -> None:
+    text = f"{out}: {num_upscaled} upscaled"
+    if num_upscaled:
         speed = megapixels / seconds
-        told += f" ({megapixels:.2f} megapixels in {seconds:.1f} s, {speed:.2f} a second)"
-    print(told + (f", {there} there already" if there else ""))
+        text += f" ({megapixels:.2f} megapixels in {seconds:.1f} s, {speed:.2f} a second)"
+    print(text + (f", {num_existing} there already" if num_existing else ""))
 
 
 @contextmanager
-def _libraries_silent() -> Iterator[None]:
-    """What readers and numpy remark on odd files is for those who ask for it by ``-v``."""
+def _quiet_libraries() -> Iterator[None]:
+    """Hide the warnings of image libraries and numpy about unusual files; ``-v`` shows them."""
     if log.isEnabledFor(logging.DEBUG):
         yield
         return
@@ -172,7 +174,7 @@ def _libraries_silent() -> Iterator[None]:
             each.setLevel(level)
 
 
-class _Speed(ProgressColumn):
+class _SpeedColumn(ProgressColumn):
     """Megapixels per second."""
 
     def render(self, task: Task) -> Text:
@@ -180,13 +182,13 @@ class _Speed(ProgressColumn):
         return Text("" if speed is None else f"{speed:.2f} MP/s")
 
 
-def _bar(console: Console) -> Progress:
+def _progress_bar(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.completed:.1f}/{task.total:.1f} MP"),
-        _Speed(),
+        _SpeedColumn(),
         TimeRemainingColumn(),
         console=console,
     )

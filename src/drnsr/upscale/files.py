@@ -1,4 +1,4 @@
-"""From a picture file to an enlarged one."""
+"""Upscaling of one picture file into another."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,106 +9,113 @@ from drnsr.errors import SignalError, UserError
 from drnsr.images.file import SUFFIXES, Page, UpscaledPage
 from drnsr.images.files import ImageError
 from drnsr.images.reading import open_picture
+from drnsr.images.resample import resize_rows
 from drnsr.images.writing import check_target, losses, write_picture
-from drnsr.inference.holes import with_holes
-from drnsr.inference.resample import resampled
+from drnsr.inference.holes import restore_holes_by_rows
 from drnsr.inference.tiling import Advance
 from drnsr.upscale.models import ModelAtScale, Models, OutputSize
 
 Note = Callable[[str], None]
-"""Told what was not taken as it is."""
+"""Called with a sentence about something in a file that the result does not keep."""
 
 
 @dataclass(frozen=True)
 class UpscaleSpec:
-    """How pictures are enlarged.
+    """How pictures are upscaled.
 
     Attributes:
-        models: what there is to do it with.
-        target: how large they become.
-        value_range: what is black and white in pixels of a type that does not say it.
+        models: the models to choose from.
+        output_size: the size of the results.
+        value_range: black and white of pixels whose data type does not define them; None for the
+            values that are found in the picture.
     """
 
     models: Models
-    target: OutputSize
+    output_size: OutputSize
     value_range: tuple[float, float] | None = None
 
-    def model(self, width: int, height: int) -> ModelAtScale:
-        """Which model enlarges a picture of this size.
+    def model_for(self, width: int, height: int) -> ModelAtScale:
+        """Choose the model for a picture of this size.
 
         Raises:
-            TargetError, ScaleError: none can.
+            OutputSizeError: the result would not be larger.
+            ScaleError: the scales of the models are too small, or none is the requested one.
         """
-        if self.target.scale is not None:
-            return self.models.at(self.target.scale)
-        wide, high = self.target.of(width, height)
-        return self.models.covering(max(wide / width, high / height))
+        if self.output_size.scale is not None:
+            return self.models.at(self.output_size.scale)
+        new_width, new_height = self.output_size.for_picture(width, height)
+        return self.models.at_least(max(new_width / width, new_height / height))
 
 
-def enlarge_file(
-    source: Path, target: Path, work: UpscaleSpec, advance: Advance, note: Note
+def upscale_file(
+    source: Path, target: Path, spec: UpscaleSpec, advance: Advance, note: Note
 ) -> None:
-    """Enlarge a file into another, whole or not at all; its suffix says in which format.
+    """Upscale a file into another, which is complete or does not exist.
+
+    The suffix of ``target`` determines the format.
 
     Args:
-        source: what to enlarge.
-        target: what to write.
-        work: how.
-        advance: told how many pixels of the source were done since the last call.
-        note: told what was not taken as it is.
+        source: the file to upscale.
+        target: the file to write.
+        spec: how to upscale it.
+        advance: called with the number of source pixels that were upscaled since the last call.
+        note: called with each sentence about what the result does not keep.
 
     Raises:
-        ImageError: the source cannot be read or not be enlarged as it was asked for, or the format
-            cannot hold it; the message names the source.
+        ImageError: the source cannot be read or upscaled in this way, or the target's format cannot
+            store it; the message names the source.
         OSError: the target cannot be written.
     """
-    with mentions(source), open_picture(source, work.value_range) as file:
-        models = [work.model(page.picture.width, page.picture.height) for page in file.pages]
+    with naming_file(source), open_picture(source, spec.value_range) as file:
+        models = [spec.model_for(page.picture.width, page.picture.height) for page in file.pages]
         pages = [
-            _made(page, model, work, advance)
+            _upscale_page(page, model, spec, advance)
             for page, model in zip(file.pages, models, strict=True)
         ]
         file_format = SUFFIXES[target.suffix.lower()]
         check_target(file_format, pages)
-        told = [text for page in file.pages for text in page.notes]
-        made_by = models[0].provenance
-        for text in dict.fromkeys([*told, *losses(file_format, pages, made_by)]):
+        notes = [text for page in file.pages for text in page.notes]
+        provenance = models[0].provenance
+        for text in dict.fromkeys([*notes, *losses(file_format, pages, provenance)]):
             note(f"{source}: {text}")
-        write_picture(target, file_format, pages, made_by)
+        write_picture(target, file_format, pages, provenance)
 
 
 @contextmanager
-def mentions(source: Path) -> Iterator[None]:
-    """Let every mistake that is told in this block name the file."""
+def naming_file(source: Path) -> Iterator[None]:
+    """Let every UserError of this block name the file: it becomes an ImageError."""
     try:
         yield
     except (ImageError, SignalError):
-        raise  # it does; or nothing is wrong with the file
+        raise  # an ImageError names the file already; a signal is not the fault of the file
     except UserError as error:
         raise ImageError(f"{source}: {error}") from error
 
 
-def _made(page: Page, model: ModelAtScale, work: UpscaleSpec, advance: Advance) -> UpscaledPage:
+def _upscale_page(
+    page: Page, model: ModelAtScale, spec: UpscaleSpec, advance: Advance
+) -> UpscaledPage:
     picture = page.picture
-    width, height = work.target.of(picture.width, picture.height)
-    whole = picture.height * model.scale, picture.width * model.scale
-    if (height, width) == whole:
-        rows = model.tiling.rows(picture, advance)
+    width, height = spec.output_size.for_picture(picture.width, picture.height)
+    full_size = picture.height * model.scale, picture.width * model.scale
+    if (height, width) == full_size:
+        rows = model.tiling.iter_rows(picture, advance)
     else:
-        rows = model.tiling.rows(replace(picture, keeps_holes=False), advance)
-        rows = with_holes(resampled(rows, whole, (height, width)), picture, (height, width))
+        rows = model.tiling.iter_rows(replace(picture, keeps_holes=False), advance)
+        rows = resize_rows(rows, full_size, (height, width))
+        rows = restore_holes_by_rows(rows, picture, (height, width))
     return UpscaledPage(height=height, width=width, source=page, rows=rows)
 
 
-def described(source: Path, work: UpscaleSpec) -> tuple[str, str, str]:
-    """What would be done with a file: its size, the new one, and the name of the model.
+def describe(source: Path, spec: UpscaleSpec) -> tuple[str, str, str]:
+    """Return the size of a file, the size of its result, and the name of the model.
 
     Raises:
-        ImageError: see :func:`enlarge_file`.
+        ImageError: see :func:`upscale_file`.
     """
-    with mentions(source), open_picture(source, measured=False) as file:
+    with naming_file(source), open_picture(source, measured=False) as file:
         picture = file.pages[0].picture
-        model = work.model(picture.width, picture.height)
-        width, height = work.target.of(picture.width, picture.height)
+        model = spec.model_for(picture.width, picture.height)
+        width, height = spec.output_size.for_picture(picture.width, picture.height)
     pages = f" ({len(file.pages)} pages)" if len(file.pages) > 1 else ""
     return f"{picture.width} x {picture.height}{pages}", f"{width} x {height}", model.file.stem

@@ -1,4 +1,4 @@
-"""Which pictures there are to enlarge, and what becomes of each."""
+"""The jobs of `drnsr upscale`: which files to upscale, and where each result is written."""
 
 import os
 from collections import Counter
@@ -29,21 +29,21 @@ _CANONICAL: dict[Format, str] = {
     "tga": ".tga",
 }
 
-# They begin as TIFF does, and hold what a sensor saw under its colour filter.
+# Camera raw files begin like TIFF and contain unprocessed sensor data.
 _RAW = frozenset({".arw", ".cr2", ".dng", ".iiq", ".nef", ".nrw", ".orf", ".pef", ".rw2", ".srw"})
-_OF_DICOM = "DICOMDIR"  # DICOM by its beginning: the list of the pictures on a medium
+_DICOM_INDEX = "DICOMDIR"  # the index of a DICOM medium, which is a DICOM file without a picture
 _APPLE_DOUBLE = b"\0\x05\x16\x07"
 
 
 @dataclass(frozen=True)
 class Job:
-    """One file to enlarge into another.
+    """The upscaling of one file into another.
 
     Attributes:
-        source: the picture.
-        target: what is written.
-        is_done: the target is there already, and is not to be made again.
-        problem: why it cannot be written there; empty where it can.
+        source: the file to upscale.
+        target: the file to write.
+        is_done: whether the target exists and is not to be overwritten.
+        problem: why the target cannot be written; empty if it can.
     """
 
     source: Path
@@ -54,11 +54,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """What there is to do.
+    """All jobs of a call.
 
     Attributes:
         jobs: in the order of the paths.
-        notes: of what was left out.
+        notes: sentences about files that were skipped.
     """
 
     jobs: list[Job]
@@ -68,17 +68,17 @@ class Plan:
 def plan(
     paths: Sequence[str], out: Path, suffix: str, file_format: Format | None, *, overwrite: bool
 ) -> Plan:
-    """Find the pictures, and say what becomes of each.
+    """Find the pictures and determine the target of each.
 
     Args:
-        paths: files, folders and patterns.
-        out: folder of what is made; below it are the folders that were below those of ``paths``.
-        suffix: of the new names, before the one of the format.
-        file_format: of what is made; None for that of each picture's name.
-        overwrite: make again what is there.
+        paths: files, folders and glob patterns.
+        out: the output folder. The subfolders of the folders in ``paths`` are repeated in it.
+        suffix: appended to the stem of each file name.
+        file_format: the format of the results; None for the format of each source.
+        overwrite: whether to write results that exist again.
 
     Raises:
-        UserError: there is no such file, folder or match.
+        UserError: a path does not exist, or a pattern or folder contains no pictures.
     """
 
     def target_of(source: Path, name: Path) -> Path:
@@ -87,12 +87,12 @@ def plan(
     search = _Search(out, target_of)
     for text in paths:
         search.add(text)
-    wanted = [(source, target_of(source, name)) for source, name in search.found]
+    targets = [(source, target_of(source, name)) for source, name in search.found]
     taken: dict[Path, Path] = {}
-    for source, target in wanted:
-        if source.suffix == target.suffix:  # before those whose name has to change
+    for source, target in targets:
+        if source.suffix == target.suffix:  # these have priority over names whose suffix changes
             taken.setdefault(target, source)
-    jobs = [_job(*each, taken, overwrite=overwrite) for each in dict.fromkeys(wanted)]
+    jobs = [_make_job(*each, taken, overwrite=overwrite) for each in dict.fromkeys(targets)]
     return Plan(jobs, search.notes)
 
 
@@ -100,43 +100,43 @@ def _ending(source: Path, name: Path, file_format: Format | None) -> str:
     named = SUFFIXES.get(name.suffix.lower())
     if named is not None and named not in READ_ONLY and file_format in (None, named):
         return name.suffix
-    within = file_format or named or _format_within(source)
-    return _CANONICAL[READ_ONLY.get(within, within)]
+    chosen = file_format or named or _detect_format(source)
+    return _CANONICAL[READ_ONLY.get(chosen, chosen)]
 
 
-def _format_within(source: Path) -> Format:
+def _detect_format(source: Path) -> Format:
     try:
         return format_of(source)
     except ImageError:
-        return "png"  # opening it will say what is wrong
+        return "png"  # the error is reported when the file is opened
 
 
-def _job(source: Path, target: Path, taken: dict[Path, Path], *, overwrite: bool) -> Job:
+def _make_job(source: Path, target: Path, taken: dict[Path, Path], *, overwrite: bool) -> Job:
     other = taken.setdefault(target, source)
     if other != source:
         return Job(source, target, problem=f"would become {target}, as {other} does")
     try:
-        if _real(target) == _real(source):
+        if _real_path(target) == _real_path(source):
             return Job(source, target, problem="would be written over itself: take another --out")
         return Job(source, target, is_done=target.exists() and not overwrite)
-    except OSError as error:  # such as a name that is too long
+    except OSError as error:  # for example a name that is too long
         return Job(source, target, problem=f"{target}: {error.strerror}")
 
 
-def _real(path: Path) -> Path:
-    """As ``Path.resolve``, which raises where links go round in a circle."""
+def _real_path(path: Path) -> Path:
+    """Resolve links; unlike ``Path.resolve``, do not raise for a cycle of links."""
     return Path(os.path.realpath(path))
 
 
 @dataclass
 class _Search:
-    """Collects pictures.
+    """Collects picture files.
 
     Attributes:
-        out: folder of what is made, which is not looked for in a folder around it.
-        target_of: what becomes of a file with a name below ``out``.
-        found: each picture, and its name below the output folder.
-        notes: of what was left out.
+        out: the output folder; it is excluded from the search in a folder that contains it.
+        target_of: from a file and its path below ``out`` to its target.
+        found: each picture file and its path below ``out``.
+        notes: sentences about files that were skipped.
     """
 
     out: Path
@@ -145,10 +145,10 @@ class _Search:
     notes: list[str] = field(default_factory=list)
 
     def add(self, text: str) -> None:
-        """Add a file, what a folder holds, or what a pattern names.
+        """Add a file, the files of a folder, or the files that match a pattern.
 
         Raises:
-            UserError: there is nothing of it.
+            UserError: there are none.
         """
         path = Path(text)
         if path.is_dir():
@@ -156,75 +156,79 @@ class _Search:
         elif path.exists():
             self.found.append((path, Path(path.name)))
         else:
-            files = self._pictures(text, _matches(text))
+            files = self._pictures(text, _glob(text))
             if not files:
                 raise UserError(f"{text}: there is no such picture or folder")
             self.found += [(file, Path(file.name)) for file in files]
 
     def _add_folder(self, folder: Path) -> None:
-        out, root = _real(self.out), _real(folder)
-        below = sorted(folder.rglob("*"))
+        out, root = _real_path(self.out), _real_path(folder)
+        paths = sorted(folder.rglob("*"))
         if root in out.parents:
-            below = [file for file in below if out not in _real(file).parents]
-        files = [(file, file.relative_to(folder)) for file in self._pictures(str(folder), below)]
+            paths = [path for path in paths if out not in _real_path(path).parents]
+        files = [(file, file.relative_to(folder)) for file in self._pictures(str(folder), paths)]
         if out == root or out in root.parents:
-            files = self._without_made(folder, files)
+            files = self._without_results(folder, files)
         if not files:
             raise UserError(f"{folder}: no pictures in this folder")
         self.found += files
 
-    def _without_made(
+    def _without_results(
         self, folder: Path, files: list[tuple[Path, Path]]
     ) -> list[tuple[Path, Path]]:
-        """Pictures are written among those that they are made of: these alone are enlarged."""
-        targets = {_real(self.target_of(file, name)) for file, name in files}
+        """Drop results of earlier calls, if results are written into the folder of the sources."""
+        targets = {_real_path(self.target_of(file, name)) for file, name in files}
         kept = [
             (file, name)
             for file, name in files
-            if _real(file) not in targets and read_provenance(file) is None
+            if _real_path(file) not in targets and read_provenance(file) is None
         ]
         if len(kept) < len(files):
             self.notes.append(f"{folder}: {len(files) - len(kept)} left out that drnsr made")
         return kept
 
     def _pictures(self, where: str, files: Sequence[Path]) -> list[Path]:
-        """Those that are pictures by their name or content; the others are noted."""
+        """Return the picture files and note how many other files there are of each kind."""
         pictures = []
         others: Counter[str] = Counter()
         for file in files:
-            other = _other(file)
-            if other is None:
+            kind = _other_kind(file)
+            if kind is None:
                 pictures.append(file)
-            elif other:
-                others[other] += 1
+            elif kind:
+                others[kind] += 1
         if others:
-            counted = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
-            self.notes.append(f"{where}: left out as no pictures that are known here: {counted}")
+            counts = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
+            self.notes.append(f"{where}: left out as no pictures that are known here: {counts}")
         return pictures
 
 
-def _matches(pattern: str) -> list[Path]:
+def _glob(pattern: str) -> list[Path]:
     path = Path(pattern)
     try:
         return sorted(Path(path.anchor or ".").glob(path.relative_to(path.anchor).as_posix()))
     except (ValueError, NotImplementedError, OSError):
-        return []  # no pattern
+        return []  # the text is not a pattern
 
 
-def _other(file: Path) -> str | None:
-    """What a file is that is no picture; None for a picture, empty for what is not told."""
+def _other_kind(file: Path) -> str | None:
+    """Return the kind of a file that is not a picture.
+
+    Returns:
+        None for a picture; an empty string for a file that is skipped without a note.
+    """
     suffix = file.suffix.lower()
     try:
         if is_partial(file):
             return ""
         if not file.is_file():
-            # A broken link is told when it is opened.
+            # A broken link named like a picture is an error when it is opened.
             return "" if file.exists() or suffix not in SUFFIXES else None
-        if file.name.startswith("._") and _begins(file, _APPLE_DOUBLE):
+        if file.name.startswith("._") and _starts_with(file, _APPLE_DOUBLE):
             return "._ files of macOS"
         if suffix in SUFFIXES:
             return None
-        if suffix not in _RAW and file.name.upper() != _OF_DICOM:
+        if suffix not in _RAW and file.name.upper() != _DICOM_INDEX:
             format_of(file)
             return None
     except ImageError:
@@ -234,6 +238,6 @@ def _other(file: Path) -> str | None:
     return suffix or "without a suffix"
 
 
-def _begins(file: Path, start: bytes) -> bool:
-    with file.open("rb") as opened:
-        return opened.read(len(start)) == start
+def _starts_with(file: Path, start: bytes) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(len(start)) == start

@@ -1,4 +1,4 @@
-"""Which model enlarges by how much, each loaded when it is first needed."""
+"""The models to upscale with, by scale, and the size of the results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from drnsr import pretrained
 from drnsr.errors import UserError
-from drnsr.inference.backends import Backend, in_onnxruntime, quickest
+from drnsr.inference.backends import Backend, fastest_engine, onnxruntime_engine
 from drnsr.inference.engine import Engine, ScaleError, TorchEngine
-from drnsr.inference.exported import ONNX, read_exported
+from drnsr.inference.export_info import ONNX, read_exported
 from drnsr.inference.onnx_engine import OnnxEngine
 from drnsr.inference.tiling import TileSize, Tiling
 from drnsr.networks import Network
@@ -24,11 +24,12 @@ class RuntimeOptions:
     """How a model is run.
 
     Attributes:
-        device: torch's name of one.
-        precision: of the computation; None for fp32, or for that of an exported file.
+        device: torch's name of a device.
+        precision: the precision of the computation; None for fp32, or for that of an ONNX file.
         tile: see :class:`drnsr.inference.tiling.Tiling`.
-        ensemble: likewise.
-        backend: what runs it; None for torch, or for onnxruntime where the file is for that.
+        ensemble: see :class:`drnsr.inference.tiling.Tiling`.
+        backend: the program that runs the model; None for torch, or for onnxruntime with an ONNX
+            file.
     """
 
     device: str = "cpu"
@@ -39,85 +40,87 @@ class RuntimeOptions:
 
 
 class ModelAtScale:
-    """One model file at one of its scales.
+    """A model file at one of its scales. The engine is created when it is first used.
 
     Args:
-        file: of the model.
-        scale: one that it serves.
-        network: that it holds, where it was loaded already.
-        running: how to run it.
+        file: the model file.
+        scale: one of its scales.
+        options: how to run it.
+        network: the network in the file; None to load it when it is first used.
     """
 
     def __init__(
-        self, file: Path, scale: int, running: RuntimeOptions, network: Network | None
+        self, file: Path, scale: int, options: RuntimeOptions, network: Network | None
     ) -> None:
         self.file = file
         self.scale = scale
-        self._running = running
+        self._options = options
         self._network = network
 
     @cached_property
     def tiling(self) -> Tiling:
-        """What enlarges pictures with it.
+        """The tiling that upscales pictures with this model.
 
         Raises:
-            ModelFileError: the file is no model.
-            UserError: the device, precision or backend cannot be had.
+            ModelFileError: the file is not a model.
+            UserError: the device, precision or backend is not available.
         """
-        return Tiling(self._engine(), tile=self._running.tile, ensemble=self._running.ensemble)
+        return Tiling(self._engine(), tile=self._options.tile, ensemble=self._options.ensemble)
 
     def _engine(self) -> Engine:
-        device, precision = self._running.device, self._running.precision
-        backend = self._running.backend
+        device, precision = self._options.device, self._options.precision
+        backend = self._options.backend
         if self.file.suffix == ONNX:
             if backend == "torch":
                 raise UserError(f"{self.file}: is exported, and runs in onnxruntime, not in torch")
             return OnnxEngine(self.file, device, precision)
         network = self._network or load_network(self.file)
         precision = precision or "fp32"
-        exported = partial(in_onnxruntime, network, self.file, self.scale, device, precision)
+        make_onnxruntime = partial(
+            onnxruntime_engine, network, self.file, self.scale, device, precision
+        )
         if backend == "onnxruntime":
-            return exported()
+            return make_onnxruntime()
         engine = TorchEngine(network, self.scale, device, precision)
-        return quickest(engine, exported) if backend == "fastest" else engine
+        return fastest_engine(engine, make_onnxruntime) if backend == "fastest" else engine
 
     @cached_property
     def provenance(self) -> str:
-        """What is to be said in the pictures that it makes."""
-        return provenance_of(self.file, self.scale).as_text()
+        """The text that is stored in the pictures that this model makes."""
+        return provenance_of(self.file, self.scale).to_json()
 
 
 class Models:
-    """Models by their scales.
+    """Models by scale.
 
     Args:
-        by_scale: at least one.
+        by_scale: at least one model.
     """
 
     def __init__(self, by_scale: Mapping[int, ModelAtScale]) -> None:
         self._by_scale = dict(sorted(by_scale.items()))
 
     @classmethod
-    def shipped(cls, running: RuntimeOptions) -> "Models":
-        """Those that come with the package, one for each scale."""
+    def shipped(cls, options: RuntimeOptions) -> "Models":
+        """Return the models that are shipped with the package, one for each scale."""
         return cls(
             {
-                scale: ModelAtScale(pretrained.model_file(name), scale, running, None)
+                scale: ModelAtScale(pretrained.model_file(name), scale, options, None)
                 for scale, name in pretrained.SCALES.items()
             }
         )
 
     @classmethod
-    def of_file(cls, file: Path, running: RuntimeOptions) -> "Models":
-        """A model file at all scales that it serves, or an ONNX file at its one.
+    def from_file(cls, file: Path, options: RuntimeOptions) -> "Models":
+        """Load a model file, with all of its scales, or an ONNX file.
 
         Raises:
-            ModelFileError: it is none.
+            ModelFileError: the file is neither.
             UserError: the packages for ONNX are not installed.
         """
         if file.suffix == ONNX:
             scale = read_exported(file).scale
-            return cls({scale: ModelAtScale(file, scale, running, None)})
+            return cls({scale: ModelAtScale(file, scale, options, None)})
         if file.suffix == ".pt2":
             raise ModelFileError(
                 f"{file}: to load such a file is to run what is pickled in it, which drnsr does not"
@@ -125,84 +128,86 @@ class Models:
             )
         network = load_network(file)
         scales = network.descriptor.scales
-        return cls({scale: ModelAtScale(file, scale, running, network) for scale in scales})
+        return cls({scale: ModelAtScale(file, scale, options, network) for scale in scales})
 
     @property
     def scales(self) -> tuple[int, ...]:
-        """By which they enlarge."""
+        """The scales of the models, in ascending order."""
         return tuple(self._by_scale)
 
     def only_scale(self) -> int | None:
-        """The one that there is, or None for several."""
+        """Return the scale if there is a single one, else None."""
         return self.scales[0] if len(self.scales) == 1 else None
 
     def at(self, scale: int) -> ModelAtScale:
-        """The model that enlarges by exactly this much.
+        """Return the model of this scale.
 
         Raises:
             ScaleError: there is none.
         """
         if scale not in self._by_scale:
-            there = " or ".join(f"x{served}" for served in self._by_scale)
-            raise ScaleError(f"{self._told()} has no x{scale}; it enlarges by {there}")
+            served = " or ".join(f"x{served}" for served in self._by_scale)
+            raise ScaleError(f"{self._name()} has no x{scale}; it enlarges by {served}")
         return self._by_scale[scale]
 
-    def covering(self, growth: float) -> ModelAtScale:
-        """The model with the smallest scale that is at least this much.
+    def at_least(self, factor: float) -> ModelAtScale:
+        """Return the model with the smallest scale that is not below ``factor``.
 
         Raises:
-            ScaleError: all enlarge by less.
+            ScaleError: all scales are below it.
         """
         for scale, model in self._by_scale.items():
-            if scale >= growth:
+            if scale >= factor:
                 return model
-        raise ScaleError(f"{growth:g} times as large: {self._told()} does up to x{self.scales[-1]}")
+        raise ScaleError(f"{factor:g} times as large: {self._name()} does up to x{self.scales[-1]}")
 
-    def _told(self) -> str:
+    def _name(self) -> str:
         files = {model.file.name for model in self._by_scale.values()}
         return files.pop() if len(files) == 1 else "drnsr"
 
 
-class TargetError(UserError):
-    """A size that a picture cannot be brought to."""
+class OutputSizeError(UserError):
+    """The requested size is not larger than the picture."""
 
 
 @dataclass(frozen=True)
 class OutputSize:
-    """How large pictures become; one of the three is given.
+    """The requested size of a result; one of the three attributes is given.
 
     Attributes:
-        scale: a whole number of times, by a model of that scale.
-        factor: any number of times above 1: by the next larger scale, then shrunk.
-        size: width and height in pixels, likewise; of one that is None the shape decides.
+        scale: an integer factor, by a model of that scale.
+        factor: any factor above 1, by the model of the next larger scale and then shrunk.
+        size: width and height in pixels, by the same method. One of them may be None; then it
+            follows from the aspect ratio.
     """
 
     scale: int | None = None
     factor: float | None = None
     size: tuple[int | None, int | None] | None = None
 
-    def of(self, width: int, height: int) -> tuple[int, int]:
-        """The (width, height) that a picture is brought to.
+    def for_picture(self, width: int, height: int) -> tuple[int, int]:
+        """Return the (width, height) of the result for a picture of this size.
 
         Raises:
-            TargetError: it is as large already.
+            OutputSizeError: it is not larger than the picture.
         """
         if self.size is not None:
             wanted_width, wanted_height = self.size
-            wide = wanted_width or round(width * (wanted_height or height) / height)
-            high = wanted_height or round(height * (wanted_width or width) / width)
+            new_width = wanted_width or round(width * (wanted_height or height) / height)
+            new_height = wanted_height or round(height * (wanted_width or width) / width)
         else:
-            growth = self.scale or self.factor or 1
-            wide, high = round(width * growth), round(height * growth)
-        if wide < width or high < height or (wide, high) == (width, height):
-            raise TargetError(
-                f"it has {width} x {height} pixels, and {wide} x {high} would be no enlargement"
+            factor = self.scale or self.factor or 1
+            new_width, new_height = round(width * factor), round(height * factor)
+        is_smaller = new_width < width or new_height < height
+        if is_smaller or (new_width, new_height) == (width, height):
+            raise OutputSizeError(
+                f"it has {width} x {height} pixels, and {new_width} x {new_height} is not larger"
             )
-        return wide, high
+        return new_width, new_height
 
     @property
     def suffix(self) -> str:
-        """For the names of what is made: such as _x2, _x1.5 or _1920x1080."""
+        """The suffix of the names of the results, such as _x2, _x1.5 or _1920x1080."""
         if self.size is not None:
             return "_" + "x".join(str(side or "") for side in self.size)
         return f"_x{self.scale or self.factor:g}"

@@ -1,4 +1,4 @@
-"""What made a picture, in the picture itself: from there, `drnsr info` finds the rest."""
+"""Provenance: an upscaled picture states the model that made it; `drnsr info` reads it."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -11,26 +11,26 @@ from drnsr.images.codecs.tiff_file import opened_tiff, tiff_errors
 from drnsr.images.files import ImageError
 from drnsr.images.metadata.exif import SOFTWARE
 from drnsr.images.reading import format_of
-from drnsr.inference.exported import ONNX, origin_of, read_exported
+from drnsr.inference.export_info import ONNX, read_exported, read_origin
 
 KEY = "drnsr"
-"""Of the text in a PNG file."""
+"""The key of the provenance among the texts of a PNG file."""
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What made an enlarged picture.
+    """The model and program that made an upscaled picture.
 
     Attributes:
-        version: of drnsr.
+        version: the version of drnsr.
         model: the name of the model file.
-        model_sha256: of its content, by which MLflow knows its run.
-        scale: how many times larger the picture was made.
-        config: fingerprint of the configuration that the model was trained with; empty for a model
-            from elsewhere, as the next two.
+        model_sha256: the hash of the model file, by which MLflow finds its run.
+        scale: the scale of the model.
+        config: fingerprint of the configuration that the model was trained with; empty for a
+            checkpoint of another program, like ``data`` and ``code``.
         data: fingerprint of its training data.
         code: fingerprint of the code that trained it.
-        exported_from: sha256 of the model file that an exported one came from; else empty.
+        exported_from: sha256 of the model file that an ONNX file was exported from; else empty.
     """
 
     version: str
@@ -42,19 +42,19 @@ class Provenance:
     code: str
     exported_from: str = ""
 
-    def as_text(self) -> str:
-        """For the picture."""
+    def to_json(self) -> str:
+        """Return the text that is stored in a picture."""
         return json.dumps(asdict(self), sort_keys=True)
 
 
 def provenance_of(model: Path, scale: int) -> Provenance:
-    """What is to be said in the pictures that a model file makes.
+    """Return the provenance of the pictures that a model file makes.
 
     Raises:
         ModelFileError: the file is damaged.
     """
     exported = read_exported(model) if model.suffix == ONNX else None
-    origin = exported.origin if exported else origin_of(model)
+    origin = exported.origin if exported else read_origin(model)
     return Provenance(
         version=_version(),
         model=model.name,
@@ -71,26 +71,26 @@ def _version() -> str:
     try:
         return version("drnsr")
     except PackageNotFoundError:
-        return "unknown"  # a copy of the code, such as an MLflow model carries, does not say it
+        return "unknown"  # a copy of the code that is not installed, as in an MLflow model
 
 
 def read_provenance(picture: Path) -> Provenance | None:
-    """What a picture says of its making; None for a file that is no picture of ours."""
+    """Read the provenance of a picture; return None for any file without one."""
     try:
-        text = _text_of(picture)
+        text = _read_text(picture)
         return Provenance(**json.loads(text)) if isinstance(text, str) else None
     except (ImageError, OSError, ValueError, TypeError, RecursionError):
         return None
 
 
-def _text_of(picture: Path) -> object:
-    """PNG and DICOM have a text for it; what others can say of a program is its name."""
+def _read_text(picture: Path) -> object:
+    """Read the text of a PNG or DICOM file, or the name of the software of another format."""
     file_format = format_of(picture)
     if file_format == "dicom":
         from drnsr.images.codecs.dicom import text_within
 
         return text_within(picture)
-    if file_format == "tiff":  # of any kind, while Pillow knows some
+    if file_format == "tiff":  # Pillow does not open every TIFF
         with opened_tiff(picture) as tiff, tiff_errors():
             return tiff.pages.first.tags.valueof(SOFTWARE)
     with opened(picture) as image:

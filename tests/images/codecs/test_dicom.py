@@ -458,7 +458,7 @@ def test_counts_are_held_against_the_pixels_that_are_there(model, tmp_path, attr
     if told is None:
         main(call)
     else:
-        with pytest.raises(SystemExit, match=rf"1 of 2 could not be enlarged: a\.dcm: .*{told}"):
+        with pytest.raises(SystemExit, match=rf"1 of 2 could not be upscaled: a\.dcm: .*{told}"):
             main(call)
     assert (tmp_path / "out/b_x2.dcm").is_file()
 

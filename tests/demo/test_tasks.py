@@ -9,9 +9,16 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from drnsr.cli import main
-from drnsr.demo import work
+from drnsr.demo import tasks
+from drnsr.demo.tasks import (
+    RUNTIME_OPTIONS,
+    Progress,
+    StoppedError,
+    inspect_upload,
+    safe_file_name,
+    upscale_upload,
+)
 from drnsr.demo.views import CROP_HEIGHT, CROP_WIDTH
-from drnsr.demo.work import RUNNING, Progress, StoppedError, enlarge, file_name, look
 from drnsr.errors import UserError
 from drnsr.images.resize import upscale
 from drnsr.networks import VDSR
@@ -30,13 +37,13 @@ def model(tmp_path):
 
 @pytest.fixture
 def folder(tmp_path):
-    """For what is made."""
+    """For what is result."""
     folder = tmp_path / "made"
     folder.mkdir()
     return folder
 
 
-def upload(folder, name, pixels):
+def write_upload(folder, name, pixels):
     if name.endswith(".tif"):
         tifffile.imwrite(folder / name, pixels)
     else:
@@ -60,9 +67,9 @@ def deep(height, width):
     ],
 )
 def test_the_file_is_the_one_that_upscale_makes(tmp_path, folder, model, name, pixels):
-    file = upload(tmp_path, name, pixels)
-    source = look(file, folder, Progress())
-    made = enlarge(source, Models.of_file(model, RUNNING), 3, folder, Progress())
+    file = write_upload(tmp_path, name, pixels)
+    upload = inspect_upload(file, folder, Progress())
+    result = upscale_upload(upload, Models.from_file(model, RUNTIME_OPTIONS), 3, folder, Progress())
     main(
         [
             "upscale",
@@ -76,11 +83,11 @@ def test_the_file_is_the_one_that_upscale_makes(tmp_path, folder, model, name, p
         ]
     )
     [wanted] = (tmp_path / "out").iterdir()
-    assert made.path.name == wanted.name
-    assert made.path.read_bytes() == wanted.read_bytes()
-    assert (made.after.height, made.after.width) == (60, 90)
-    assert made.before.pixels.shape == made.after.pixels.shape
-    assert (source.size, source.bits) == ((30, 20), pixels.dtype.itemsize * 8)
+    assert result.path.name == wanted.name
+    assert result.path.read_bytes() == wanted.read_bytes()
+    assert (result.after.height, result.after.width) == (60, 90)
+    assert result.before.pixels.shape == result.after.pixels.shape
+    assert (upload.size, upload.bits) == ((30, 20), pixels.dtype.itemsize * 8)
 
 
 @pytest.mark.parametrize(
@@ -95,35 +102,35 @@ def test_the_file_is_the_one_that_upscale_makes(tmp_path, folder, model, name, p
 def test_a_bad_upload_is_told_in_one_line_by_its_own_name(tmp_path, folder, content, told):
     (tmp_path / "mine.png").write_bytes(content)
     with pytest.raises(UserError) as error:
-        look(tmp_path / "mine.png", folder, Progress())
+        inspect_upload(tmp_path / "mine.png", folder, Progress())
     assert re.fullmatch(told, str(error.value))
     assert str(tmp_path) not in str(error.value)
 
 
 def test_a_picture_cut_short_is_told(tmp_path, folder):
-    whole = upload(tmp_path, "whole.png", texture(90, 90)).read_bytes()
+    whole = write_upload(tmp_path, "whole.png", texture(90, 90)).read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=r"^cut\.png: "):
-        look(tmp_path / "cut.png", folder, Progress())
+        inspect_upload(tmp_path / "cut.png", folder, Progress())
 
 
 def test_what_is_too_large_is_refused_before_it_is_decoded(tmp_path, folder):
     (tmp_path / "huge.ppm").write_bytes(b"P6 12000 9000 255\n")
     with pytest.raises(UserError, match=r"^huge\.ppm: 108\.0 megapixels are more than the 100"):
-        look(tmp_path / "huge.ppm", folder, Progress())
+        inspect_upload(tmp_path / "huge.ppm", folder, Progress())
 
 
 def test_what_would_become_too_large_is_refused(tmp_path, folder, model, monkeypatch):
-    source = look(upload(tmp_path, "a.png", texture(20, 30)), folder, Progress())
-    monkeypatch.setattr(work, "MAX_PIXELS", 20 * 30 * 4)
-    models = Models.of_file(model, RUNNING)
-    enlarge(source, models, 2, folder, Progress())
+    upload = inspect_upload(write_upload(tmp_path, "a.png", texture(20, 30)), folder, Progress())
+    monkeypatch.setattr(tasks, "MAX_PIXELS", 20 * 30 * 4)
+    models = Models.from_file(model, RUNTIME_OPTIONS)
+    upscale_upload(upload, models, 2, folder, Progress())
     with pytest.raises(UserError, match=r"^a\.png: .*`drnsr upscale` has no such limit"):
-        enlarge(source, models, 3, folder, Progress())
+        upscale_upload(upload, models, 3, folder, Progress())
 
 
 def test_work_that_is_stopped_leaves_no_file(tmp_path, folder, model):
-    source = look(upload(tmp_path, "a.png", texture(20, 600)), folder, Progress())
+    upload = inspect_upload(write_upload(tmp_path, "a.png", texture(20, 600)), folder, Progress())
     (folder / "picture.png").unlink()
 
     class StoppedOnTheWay(Progress):
@@ -134,7 +141,7 @@ def test_work_that_is_stopped_leaves_no_file(tmp_path, folder, model):
 
     progress = StoppedOnTheWay()
     with pytest.raises(StoppedError):
-        enlarge(source, Models.of_file(model, RUNNING), 2, folder, progress)
+        upscale_upload(upload, Models.from_file(model, RUNTIME_OPTIONS), 2, folder, progress)
     assert 0 < progress.fraction < 1
     assert not list(folder.iterdir())
 
@@ -143,44 +150,46 @@ def test_work_that_is_stopped_while_it_waits_is_not_begun(tmp_path, folder):
     progress = Progress()
     progress.stop()
     with pytest.raises(StoppedError):
-        look(tmp_path / "not there.png", folder, progress)
+        inspect_upload(tmp_path / "not there.png", folder, progress)
 
 
 def test_all_pages_are_enlarged_and_the_first_is_shown(tmp_path, folder, model):
     pages = np.stack([deep(20, 30), deep(20, 30) // 2])
-    source = look(upload(tmp_path, "pages.tif", pages), folder, Progress())
-    assert (source.pages, source.pixels) == (2, 2 * 20 * 30)
-    made = enlarge(source, Models.of_file(model, RUNNING), 2, folder, Progress())
-    assert tifffile.imread(made.path).shape == (2, 40, 60)
+    upload = inspect_upload(write_upload(tmp_path, "pages.tif", pages), folder, Progress())
+    assert (upload.num_pages, upload.num_pixels) == (2, 2 * 20 * 30)
+    result = upscale_upload(upload, Models.from_file(model, RUNTIME_OPTIONS), 2, folder, Progress())
+    assert tifffile.imread(result.path).shape == (2, 40, 60)
 
 
 def test_what_is_shown_is_bicubic_and_the_file(tmp_path, folder, model):
     pixels = texture(150, 100)
-    source = look(upload(tmp_path, "a.png", pixels), folder, Progress())
-    made = enlarge(source, Models.of_file(model, RUNNING), 3, folder, Progress())
-    assert_array_equal(made.before.pixels, upscale(pixels, 3))
-    assert_array_equal(made.after.pixels, np.asarray(Image.open(made.path)))
+    upload = inspect_upload(write_upload(tmp_path, "a.png", pixels), folder, Progress())
+    result = upscale_upload(upload, Models.from_file(model, RUNTIME_OPTIONS), 3, folder, Progress())
+    assert_array_equal(result.before.pixels, upscale(pixels, 3))
+    assert_array_equal(result.after.pixels, np.asarray(Image.open(result.path)))
     for preview, view in (
-        (made.before_preview, made.before),
-        (made.after_preview, made.after),
+        (result.before_preview, result.before),
+        (result.after_preview, result.after),
     ):
         assert_array_equal(np.asarray(Image.open(preview)), view.pixels)
 
 
 def test_floats_are_shown_alike_before_and_after(tmp_path, folder, model):
     pixels = texture(30, 40, 1)[:, :, 0].astype(np.float32) * 1000
-    source = look(upload(tmp_path, "a.tif", pixels), folder, Progress())
-    made = enlarge(source, Models.of_file(model, RUNNING), 2, folder, Progress())
+    upload = inspect_upload(write_upload(tmp_path, "a.tif", pixels), folder, Progress())
+    result = upscale_upload(upload, Models.from_file(model, RUNTIME_OPTIONS), 2, folder, Progress())
     low, high = pixels.min(), pixels.max()
-    wanted = (tifffile.imread(made.path) - low) / (high - low) * 255
-    assert np.abs(made.after.pixels[:, :, 0] - wanted.clip(0, 255)).max() <= 0.51
+    wanted = (tifffile.imread(result.path) - low) / (high - low) * 255
+    assert np.abs(result.after.pixels[:, :, 0] - wanted.clip(0, 255)).max() <= 0.51
 
 
 def test_the_place_with_most_detail_is_shown_first(tmp_path, folder, model):
     pixels = np.full((300, 400, 3), 128, np.uint8)
     pixels[200:224, 120:160] = texture(24, 40)
-    source = look(upload(tmp_path, "a.png", pixels), folder, Progress())
-    left, top = enlarge(source, Models.of_file(model, RUNNING), 2, folder, Progress()).place
+    upload = inspect_upload(write_upload(tmp_path, "a.png", pixels), folder, Progress())
+    left, top = upscale_upload(
+        upload, Models.from_file(model, RUNTIME_OPTIONS), 2, folder, Progress()
+    ).detail
     assert abs(left - 240) <= CROP_WIDTH / 2
     assert abs(top - 400) <= CROP_HEIGHT / 2
 
@@ -197,4 +206,4 @@ def test_the_place_with_most_detail_is_shown_first(tmp_path, folder, model):
     ],
 )
 def test_names_are_taken_without_their_folders(uploaded, name):
-    assert file_name(uploaded) == name
+    assert safe_file_name(uploaded) == name

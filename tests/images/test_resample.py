@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drnsr.images.resample import resize_rows
 from drnsr.images.resize import downscale, upscale
-from drnsr.inference.resample import resampled
 from tests.conftest import texture
 
 
 def whole(pixels, wanted, band):
     bands = (pixels[top : top + band] for top in range(0, len(pixels), band))
-    return np.concatenate(list(resampled(bands, pixels.shape[:2], wanted)))
+    return np.concatenate(list(resize_rows(bands, pixels.shape[:2], wanted)))
 
 
 @pytest.mark.parametrize("band", [1, 7, 60])

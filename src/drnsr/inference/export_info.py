@@ -1,4 +1,4 @@
-"""What an exported model says of itself, so that nothing else is needed to run it."""
+"""Metadata of an exported model: all that is needed to run it, and where it comes from."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -13,7 +13,7 @@ from drnsr.networks.base import Precision
 from drnsr.weights.native import ModelFileError, Origin, is_native, read_info
 
 KEY = "drnsr"
-"""Of the metadata in an ONNX file."""
+"""The key of this metadata in an ONNX file."""
 
 ONNX = ".onnx"
 
@@ -24,10 +24,10 @@ class ExportInfo:
 
     Attributes:
         architecture: a name in :data:`drnsr.networks.ARCHITECTURES`.
-        descriptor: of the network, with the one scale and precision of the file.
-        model: the name of the model file that it came from.
-        model_sha256: of that file's content, by which MLflow knows its run.
-        origin: what that model came from.
+        descriptor: the properties of the network, with the single scale and precision of the file.
+        model: the name of the model file that was exported.
+        model_sha256: the hash of that file, by which MLflow finds its run.
+        origin: the configuration, data and code that the model was trained with.
     """
 
     architecture: str
@@ -38,27 +38,27 @@ class ExportInfo:
 
     @property
     def scale(self) -> int:
-        """How many times larger the output is."""
+        """The scale factor."""
         return self.descriptor.scales[0]
 
     @property
     def precision(self) -> Precision:
-        """Of weights and computation; what goes in and comes out is fp32."""
+        """The precision of weights and computation; input and output are fp32."""
         return self.descriptor.precisions[0]
 
-    def as_text(self) -> str:
-        """For the file."""
+    def to_json(self) -> str:
+        """Return the text that is stored in the exported file."""
         return json.dumps(asdict(self), sort_keys=True)
 
 
-def describe(network: Network, scale: int, precision: Precision, model: Path) -> ExportInfo:
-    """What the export of a network at one of its scales will say.
+def make_export_info(network: Network, scale: int, precision: Precision, model: Path) -> ExportInfo:
+    """Describe the export of a network at one of its scales.
 
     Args:
-        network: what is exported.
-        scale: one that it serves.
-        precision: of the exported file.
-        model: the file that the network was loaded from.
+        network: the network to export.
+        scale: one of its scales.
+        precision: the precision of the exported file.
+        model: the model file that the network was loaded from.
 
     Raises:
         ModelFileError: the file is damaged.
@@ -68,12 +68,12 @@ def describe(network: Network, scale: int, precision: Precision, model: Path) ->
         descriptor=replace(network.descriptor, scales=(scale,), precisions=(precision,)),
         model=model.name,
         model_sha256=file_sha256(model),
-        origin=origin_of(model),
+        origin=read_origin(model),
     )
 
 
-def origin_of(model: Path) -> Origin:
-    """What a model file came from; nothing is known of another program's.
+def read_origin(model: Path) -> Origin:
+    """Read the origin of a model file; it is empty for a checkpoint of another program.
 
     Raises:
         ModelFileError: the file is damaged.
@@ -81,8 +81,12 @@ def origin_of(model: Path) -> Origin:
     return read_info(model).origin if is_native(model) else Origin()
 
 
-def check_packages() -> None:
-    """Raise UserError where the packages for ONNX are not installed."""
+def check_onnx_installed() -> None:
+    """Check that the packages for ONNX are installed.
+
+    Raises:
+        UserError: onnx or onnxruntime is not installed.
+    """
     if find_spec("onnx") is None or find_spec("onnxruntime") is None:
         raise UserError("onnx and onnxruntime are needed: pip install 'drnsr[export]'")
 
@@ -94,14 +98,14 @@ def read_exported(path: Path) -> ExportInfo:
         UserError: the packages for ONNX are not installed.
         ModelFileError: the file is missing, damaged, or was not exported by drnsr.
     """
-    check_packages()
+    check_onnx_installed()
     import onnx
 
     if not path.is_file():
         raise ModelFileError(f"{path}: there is no such file")
     try:
         properties = onnx.load(path, load_external_data=False).metadata_props
-    except Exception as error:  # a damaged file can fail in any way
+    except Exception as error:  # a damaged file can raise any exception
         raise ModelFileError(f"{path}: not a readable ONNX file ({error})") from error
     text = {entry.key: entry.value for entry in properties}.get(KEY)
     if text is None:
@@ -118,20 +122,26 @@ def read_exported(path: Path) -> ExportInfo:
 
 
 def _parse(text: str) -> ExportInfo:
-    """Raises LookupError, TypeError or ValueError for what is not written by :func:`describe`."""
+    """Parse the text of :meth:`ExportInfo.to_json`.
+
+    Raises:
+        LookupError, TypeError, ValueError: it is another text.
+    """
     content = json.loads(text)
     described = content["descriptor"]
     (scale,) = described["scales"]
     (precision,) = described["precisions"]
     low, high = described["value_range"]
-    reach = described["receptive_field"]
+    receptive_field = described["receptive_field"]
     descriptor = Descriptor(
         **described
         | {
             "scales": (int(scale),),
             "precisions": (precision,),
             "value_range": (float(low), float(high)),
-            "receptive_field": reach if reach == "global" else int(reach),
+            "receptive_field": (
+                receptive_field if receptive_field == "global" else int(receptive_field)
+            ),
             "size_multiple": int(described["size_multiple"]),
         }
     )
