@@ -19,19 +19,6 @@ os.environ.setdefault("DO_NOT_TRACK", "true")
 PROJECT = Path(__file__).resolve().parents[1]
 MIRROR = Path(os.environ.get("DRNSR_MIRROR", PROJECT.parent / "shared" / "mirror"))
 
-# Narrow and short, so that it is quick; what a network has of these is made so small.
-SMALL = {
-    "num_features": 4,
-    "num_blocks": 2,
-    "num_groups": 2,
-    "num_layers": 4,
-    "num_stages": 3,
-    "num_recurrences": 2,
-    "num_shallow_features": 6,
-    "num_growth": 4,
-    "reduction": 1,  # a single unit inside the attention could be one that its ReLU shuts
-}
-
 
 def texture(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
     """A picture with detail at many sizes: sums of random waves."""

@@ -28,7 +28,7 @@ def test_a_checkpoint_becomes_a_model_file(edsr, capsys):
     assert "edsr.safetensors: EDSR x2, weights of EDSR-PyTorch" in capsys.readouterr().err
     network = load_model(Path("edsr.safetensors"))
     assert isinstance(network, EDSR)
-    assert network.residual_scale == 0.5
+    assert network.hyper_parameters["residual_scale"] == 0.5
     assert "converted from edsr.pt (sha256 " in read_info(Path("edsr.safetensors")).origin.made_from
 
 
@@ -66,7 +66,9 @@ def test_what_was_assumed_is_told_once(edsr, caplog):
         Upscaler.from_file(file)
         Upscaler.from_file(file)
     (told,) = caplog.messages
-    assert told.startswith("loaded_twice.pt: EDSR x2, weights of EDSR-PyTorch; the file does not")
+    assert told.startswith(
+        "loaded_twice.pt: EDSR x2, weights of EDSR-PyTorch; not in the file, assumed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ def test_what_was_assumed_is_told_once(edsr, caplog):
     [
         (["edsr.pt", "edsr.pth"], r"edsr\.pth: call it \.safetensors"),
         (["edsr.pt", "out.safetensors", "--set", "residual_scale"], "is not KEY=VALUE"),
-        (["edsr.pt", "out.safetensors", "--set", "scale=3"], "scale is not to be given here"),
+        (["edsr.pt", "out.safetensors", "--set", "scale=3"], "scale cannot be set"),
         (["edsr.pt", "edsr.pt/out.safetensors"], r"error: .*edsr\.pt.*: File exists"),
         (["gone.pt", "out.safetensors"], r"gone\.pt: there is no such file"),
     ],

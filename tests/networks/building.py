@@ -1,4 +1,4 @@
-"""The networks of conf/model, but small."""
+"""The networks of conf/model, made small so that tests are quick."""
 
 from pkgutil import resolve_name
 
@@ -6,23 +6,41 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from tests.conftest import PROJECT, SMALL
+from tests.conftest import PROJECT
 
 CONF = {path.stem: path for path in sorted((PROJECT / "conf" / "model").glob("*.yaml"))}
 MODELS = list(CONF)
 
+SMALL = {
+    "num_features": 4,
+    "num_layers": 4,
+    "num_stages": 3,
+    "num_shallow_features": 6,
+    "num_growth": 4,
+    "reduction": 1,  # the ReLU of a single unit inside the attention could be zero everywhere
+}
+
+
+def shrink(hyper_parameters):
+    """Return small values for a network's widths and depths; an unlisted ``num_*`` becomes 2."""
+    return {
+        name: SMALL.get(name, 2)
+        for name in hyper_parameters
+        if name in SMALL or name.startswith("num_")
+    }
+
 
 def build(model: str, scale: int = 2):
-    """The network that conf/model has, but small."""
+    """Build the network that conf/model has, but small."""
     config = OmegaConf.merge(OmegaConf.load(CONF[model]), {"scale": scale})
     node = OmegaConf.to_container(config, resolve=True)["network"]
     network_class = resolve_name(node.pop("_target_"))
     torch.manual_seed(0)
-    return network_class(**node | {key: SMALL[key] for key in node if key in SMALL})
+    return network_class(**node | shrink(node))
 
 
 def wake(network):
-    """Give a layer that starts at zero, and would hide what is before it, weights of its own."""
+    """Give random values to parameters that start at zero, which would hide all before them."""
     for parameter in network.parameters():
         if not parameter.any():
             nn.init.normal_(parameter, std=0.1)

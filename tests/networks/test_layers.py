@@ -9,11 +9,11 @@ from tests.networks.oracles import matlab_bicubic
 
 @pytest.mark.parametrize("scale", [2, 3, 4, 5, 8])
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (9, 14)])
-@pytest.mark.parametrize("border", ["replicate", "mirror"])
-def test_the_skip_is_matlabs_bicubic(scale, size, border):
+@pytest.mark.parametrize("padding", ["replicate", "mirror"])
+def test_the_skip_is_matlabs_bicubic(scale, size, padding):
     picture = torch.rand(2, 3, *size)
-    enlarged = BicubicSkip(scale, border=border)(picture)
-    assert_allclose(enlarged, matlab_bicubic(picture, scale, border), atol=1e-6)
+    enlarged = BicubicSkip(scale, padding=padding)(picture)
+    assert_allclose(enlarged, matlab_bicubic(picture, scale, padding), atol=1e-6)
 
 
 def test_the_skip_with_another_kernel_is_torchs():

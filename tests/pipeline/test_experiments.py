@@ -25,7 +25,8 @@ from drnsr.training.module import SRModule
 from drnsr.training.trainer import seed_everything
 from drnsr.weights.native import load_model, read_info
 from pipelines.train import train
-from tests.conftest import SMALL, texture
+from tests.conftest import texture
+from tests.networks.building import shrink
 from tests.weights.foreign_networks import EDSRPyTorch
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -163,9 +164,7 @@ def prepared(tmp_path_factory):
 
 def shrunk(config):
     """Quick to train, and with nothing to download."""
-    config.model.network.update(
-        {name: SMALL[name] for name in config.model.network if name in SMALL}
-    )
+    config.model.network.update(shrink(config.model.network))
     if config.gan is not None:
         config.gan.discriminator.num_features = 4
         config.gan.features.weights = None
@@ -293,12 +292,13 @@ COMPARED = (
 @pytest.mark.slow
 def test_another_programs_weights_are_a_start(prepared, monkeypatch, caplog):
     monkeypatch.chdir(prepared)
-    source = EDSRPyTorch(2, SMALL["num_features"], SMALL["num_blocks"]).state_dict()
-    torch.save(source, "x2.pt")
     # No step goes anywhere.
     overrides = ("debug=fast", "init_from=x2.pt", "optimizer.lr=0")
     config = composed("experiment=edsr_baseline_x3", *overrides)
-    config.model.network.update({name: SMALL[name] for name in ("num_features", "num_blocks")})
+    small = shrink(config.model.network)
+    config.model.network.update(small)
+    source = EDSRPyTorch(2, small["num_features"], small["num_blocks"]).state_dict()
+    torch.save(source, "x2.pt")
     with caplog.at_level("INFO", logger="drnsr"):
         train(config)
     assert "all layers taken but upsampler.0, which start anew" in caplog.text

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from drnsr.weights.loading import load_foreign, load_network
 from drnsr.weights.native import ModelFileError
 from tests.weights import foreign_networks as theirs
-from tests.weights.test_foreign import build
+from tests.weights.foreign_networks import build
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_what_was_taken_and_left_is_told(their, tmp_path):
     state = their.state_dict()
     torch.save(WHERE["a GAN of Lightning"](state), tmp_path / "gan.ckpt")
     told = load_foreign(tmp_path / "gan.ckpt").description
-    assert "taken from 'state_dict.generator'; left aside: 'discriminator', 'perceptual'" in told
+    assert "taken from 'state_dict.generator'; ignored: 'discriminator', 'perceptual'" in told
     torch.save(WHERE["params-ema"](state), tmp_path / "ema.pth")
     told = load_foreign(tmp_path / "ema.pth").description
     assert "taken from 'params-ema', a moving average (EMA)" in told

@@ -63,13 +63,13 @@ def test_whatever_takes_a_model_takes_a_state(run, tmp_path, monkeypatch, capsys
     assert "a training of drnsr" in read_info(Path("out.safetensors")).origin.made_from
     network = DRNSR(scale=2, num_features=8, num_blocks=1)
     assert "all layers taken" in warm_start(network, load_network(Path(state)), state)
-    with pytest.raises(SystemExit, match="scale is not to be given here; the state says it"):
+    with pytest.raises(SystemExit, match="scale cannot be set: the state determines it"):
         main(["convert", state, "out.safetensors", "--set", "scale=3"])
 
 
 CHANGES = [
-    (lambda s: s.pop("drnsr_network"), "an older drnsr, which does not say its network"),
-    (lambda s: s["drnsr_network"].update(architecture="Best"), "'Best' is unknown here"),
+    (lambda s: s.pop("drnsr_network"), "an older drnsr, which does not describe its network"),
+    (lambda s: s["drnsr_network"].update(architecture="Best"), "'Best' is unknown"),
     (lambda s: s["drnsr_network"]["hyper_parameters"].update(num_blocks=9), "not those of its"),
     (lambda s: s["drnsr_network"]["hyper_parameters"].update(mood=1), "not a DRNSR of drnsr"),
     (lambda s: s["drnsr_network"].update(hyper_parameters=[]), "but damaged"),

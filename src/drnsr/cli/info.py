@@ -101,7 +101,7 @@ def _of(file: Path) -> dict[str, object]:
 
     if not is_native(file):
         foreign = load_foreign(file)
-        known: dict[str, object] = {"layout": foreign.layout, **_of_network(foreign.network)}
+        known: dict[str, object] = {"layout": foreign.program, **_of_network(foreign.network)}
         if foreign.source:
             known["weights"] = foreign.source
         if foreign.assumed:

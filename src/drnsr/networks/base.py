@@ -1,9 +1,11 @@
-"""What every network promises."""
+"""The interface of every super-resolution network, and the registry of architectures."""
 
+import functools
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,25 +15,25 @@ Precision = Literal["fp32", "bf16", "fp16"]
 HyperParameter = int | float | bool | str | list[int] | list[float]
 
 LARGEST_HYPER_PARAMETER = 4096
-"""No network of the literature is as wide or as deep; what is takes forever to build."""
+"""Upper bound of integer hyper-parameters: no published network is as wide or as deep."""
 
 
 @dataclass(frozen=True)
 class Descriptor:
-    """What one must know of a network to run it.
+    """The properties that a program must know to run a network.
 
     Attributes:
-        scales: how many times larger the output can be.
-        receptive_field: how far a result looks, as a radius in LR pixels. What the network makes of
-            an LR pixel (scale x scale pixels) depends on no LR pixel that is further away than
-            this, up, down, left or right; "global" where it depends on the whole picture.
-        colour: which channels go in and come out: RGB, or the BT.601 studio luma, not rounded.
-        value_range: of a pixel, in and out.
-        size_multiple: what the network needs the sides of LR to be multiples of;
-            :meth:`Network.upscale` sees to it.
-        precisions: in which it can run (under autocast) without overflow or visible damage.
-        tiling_exact: whether a part of a picture, with ``receptive_field`` pixels around it and
-            beginning at multiples of ``size_multiple``, gives what the whole picture gives there.
+        scales: the scale factors that the network serves.
+        receptive_field: radius in LR pixels. The output for an LR pixel (scale x scale pixels)
+            depends on no LR pixel further away than this, up, down, left or right; "global" if it
+            depends on the whole picture.
+        colour: the channels of input and output: RGB, or the BT.601 studio luma, not rounded.
+        value_range: the range of pixel values, input and output.
+        size_multiple: the network needs LR sides that are multiples of this;
+            :meth:`Network.upscale` pads the input to it.
+        precisions: in which the network runs (under autocast) without overflow or visible damage.
+        tiling_exact: whether a tile with ``receptive_field`` pixels around it, which begins at
+            multiples of ``size_multiple``, gives the same output as the whole picture gives there.
     """
 
     scales: tuple[int, ...]
@@ -44,12 +46,12 @@ class Descriptor:
 
     @property
     def channels(self) -> int:
-        """How many planes go in and come out."""
+        """Number of input channels, and of output channels."""
         return 3 if self.colour == "RGB" else 1
 
     @property
     def scales_text(self) -> str:
-        """The scales, for people."""
+        """The scales as text for messages: "x2 or x3"."""
         return " or ".join(f"x{scale}" for scale in self.scales)
 
 
@@ -58,39 +60,37 @@ class Network(nn.Module, ABC):
 
     Pixels are 0..1 on both sides; the output is not clipped to it.
 
-    A network of one scale has ``forward(lr)``; one that serves several has ``forward(lr, scale)``
-    and says so by ``multi_scale``. :meth:`upscale` calls either.
+    A network for one scale has ``forward(lr)``; one for several has ``forward(lr, scale)`` and sets
+    ``multi_scale``. :meth:`upscale` calls either.
 
-    A subclass takes keyword-only arguments and keeps each under its own name, so that
-    :attr:`hyper_parameters` can give them back and a saved model can be built again.
+    A subclass takes keyword-only arguments and is decorated with :func:`register`.
+
+    Attributes:
+        hyper_parameters: the arguments that build this network again, defaults included. Model
+            files store them.
     """
 
     multi_scale: ClassVar[bool] = False
+    hyper_parameters: dict[str, HyperParameter]
 
     @property
     @abstractmethod
     def descriptor(self) -> Descriptor:
-        """What one must know to run this network."""
-
-    @property
-    def hyper_parameters(self) -> dict[str, HyperParameter]:
-        """The arguments that build this network again."""
-        names = list(inspect.signature(type(self).__init__).parameters)[1:]
-        return {name: getattr(self, name) for name in names}
+        """The properties that a program must know to run this network."""
 
     def upscale(self, lr: Tensor, scale: int) -> Tensor:
         """Run the network on LR of any size.
 
         Args:
-            lr: (N, C, H, W), 0..1. Where a side is no multiple of ``size_multiple``, its last
-                pixel is repeated on the way in, and cut off on the way out.
+            lr: (N, C, H, W), 0..1. If a side is not a multiple of ``size_multiple``, its last pixel
+                is repeated before the network runs, and the output is cropped.
             scale: one of the descriptor's.
 
         Returns:
             (N, C, scale*H, scale*W), 0..1 and not clipped.
 
         Raises:
-            ValueError: the network does not serve this scale.
+            ValueError: if the network does not serve this scale.
         """
         self.check_scale(scale)
         height, width = lr.shape[2:]
@@ -101,7 +101,47 @@ class Network(nn.Module, ABC):
         return output[:, :, : height * scale, : width * scale]
 
     def check_scale(self, scale: int) -> None:
-        """Raise ValueError where the network does not serve ``scale``."""
+        """Raise ValueError if the network does not serve ``scale``."""
         if scale not in self.descriptor.scales:
             served = self.descriptor.scales_text
             raise ValueError(f"{type(self).__name__} has no x{scale}; it enlarges by {served}")
+
+
+ARCHITECTURES: dict[str, type[Network]] = {}
+"""The registered networks by class name, which is the architecture's name in model files."""
+
+
+_N = TypeVar("_N", bound=Network)
+
+
+def register(network: type[_N]) -> type[_N]:
+    """Class decorator: let model files name this network, and record its hyper-parameters.
+
+    The arguments of each instance become its ``hyper_parameters``, sequences as lists. An
+    ``__init__`` may overwrite an entry, if it replaces a default of None by a value.
+    """
+    init: Any = network.__init__
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def recording_init(self: _N, /, *args: object, **kwargs: Any) -> None:  # noqa: ANN401
+        try:
+            bound = signature.bind(self, *args, **kwargs)
+        except TypeError:
+            init(self, *args, **kwargs)  # raises the usual message, which names the class
+            raise
+        if "hyper_parameters" not in vars(self):  # else a subclass has recorded its own
+            bound.apply_defaults()
+            arguments = list(bound.arguments.items())[1:]
+            self.hyper_parameters = {name: _plain(value) for name, value in arguments}
+        init(self, *args, **kwargs)
+
+    setattr(network, "__init__", recording_init)  # noqa: B010 (mypy forbids the assignment)
+    ARCHITECTURES[network.__name__] = network
+    return network
+
+
+def _plain(value: Any) -> HyperParameter:  # noqa: ANN401 (an argument of any network)
+    """A sequence as a list, so that it compares equal after JSON; other values as they are."""
+    is_sequence = isinstance(value, Sequence) and not isinstance(value, str)
+    return list(value) if is_sequence else value

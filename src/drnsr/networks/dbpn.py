@@ -1,23 +1,71 @@
-"""DBPN (Haris et al. 2018, "Deep Back-Projection Networks For Super-Resolution") and successor.
+"""DBPN (Haris et al. 2018, "Deep Back-Projection Networks For Super-Resolution").
 
-The successor is recurrent (Haris et al. 2019, arXiv:1904.05677).
+And its recurrent successor (Haris et al. 2019, arXiv:1904.05677).
 
-Instead of enlarging once at the end, the features go up to HR and down to LR again and again; each
-step corrects its own error, which it sees by going the way back.
+Instead of one upsampling at the end, up- and down-projections alternate between LR and HR. Each
+projects its result back, and corrects it by the difference.
 """
 
 import torch
 from torch import Tensor, nn
 
-from drnsr.networks.base import Descriptor, Network
+from drnsr.networks.base import Descriptor, Network, register
 from drnsr.networks.layers import BicubicSkip
 
 # Kernel, stride and padding of the (de)convolutions between LR and HR (section 4.1).
 _GEOMETRY = {2: (6, 2, 2), 4: (8, 4, 2), 8: (12, 8, 2)}
 
 
-class DBPN(Network):
-    """D-DBPN (T = 7) and DBPN-LL (T = 10): the output is made from all HR features at once.
+class _BackProjectionNetwork(Network):
+    """The layers that both networks have: the shallow features, the projections, and the tail.
+
+    Args:
+        scale: 2, 4 or 8.
+        num_features: channels between the projections.
+        num_shallow_features: channels of the first layer.
+        num_stages: number of up-projections.
+        num_recurrences: how often the features run through the projections.
+        num_outputs: number of HR feature maps that the tail takes.
+    """
+
+    def __init__(
+        self,
+        scale: int,
+        num_features: int,
+        num_shallow_features: int,
+        num_stages: int,
+        num_recurrences: int,
+        num_outputs: int,
+    ) -> None:
+        super().__init__()
+        self.scale = scale
+        self.num_stages = num_stages
+        self.num_recurrences = num_recurrences
+        self.shallow = nn.Sequential(
+            *(nn.Conv2d(3, num_shallow_features, kernel_size=3, padding=1), nn.PReLU()),
+            *(nn.Conv2d(num_shallow_features, num_features, kernel_size=1), nn.PReLU()),
+        )
+        self.projections = DenseProjections(num_features, scale, num_stages)
+        self.tail = nn.Conv2d(num_outputs * num_features, 3, kernel_size=3, padding=1)
+        self.apply(_initialise)
+
+    @property
+    def descriptor(self) -> Descriptor:
+        """The shallow features see 1 pixel, then come the projections, and the tail.
+
+        At x2 the kernels of 6 span three LR pixels: a projection sees 3 more, and the tail 1. At x4
+        and x8 only the outer pixels of an enlarged LR pixel see its neighbour, and only the nearest
+        pixels of that: a down- and an up-projection together see 3 more LR pixels, and the last
+        up-projection with the tail 2.
+        """
+        pairs = self.num_recurrences * (self.num_stages - 1)
+        radius = 1 + 6 * pairs + 4 if self.scale == 2 else 1 + 3 * pairs + 2
+        return Descriptor(scales=(self.scale,), receptive_field=radius)
+
+
+@register
+class DBPN(_BackProjectionNetwork):
+    """D-DBPN (T = 7) and DBPN-LL (T = 10): the tail takes the HR features of all stages.
 
     Args:
         scale: 2, 4 or 8.
@@ -26,7 +74,7 @@ class DBPN(Network):
         num_stages: up-projections (the paper's T), with a down-projection between any two.
 
     Raises:
-        ValueError: another scale, or fewer than two stages.
+        ValueError: if the scale is another one, or there are fewer than two stages.
     """
 
     def __init__(
@@ -37,21 +85,7 @@ class DBPN(Network):
         num_shallow_features: int = 256,
         num_stages: int = 7,
     ) -> None:
-        super().__init__()
-        self.scale = scale
-        self.num_features = num_features
-        self.num_shallow_features = num_shallow_features
-        self.num_stages = num_stages
-        self.shallow = _shallow(num_shallow_features, num_features)
-        self.projections = DenseProjections(num_features, scale, num_stages)
-        self.tail = nn.Conv2d(num_stages * num_features, 3, kernel_size=3, padding=1)
-        self.apply(_initialise)
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """See :func:`_reach`."""
-        reach = _reach(self.scale, self.num_stages, num_recurrences=1)
-        return Descriptor(scales=(self.scale,), receptive_field=reach)
+        super().__init__(scale, num_features, num_shallow_features, num_stages, 1, num_stages)
 
     def forward(self, lr: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, 3, scale*H, scale*W), both 0..1 and not clipped."""
@@ -60,19 +94,20 @@ class DBPN(Network):
         return sr.float()
 
 
-class RecurrentDBPN(Network):
-    """DBPN-RES-MR64-3: the same projections several times over, and a bicubic skip.
+@register
+class RecurrentDBPN(_BackProjectionNetwork):
+    """DBPN-RES-MR64-3: the features run through the same projections several times.
 
     Args:
         scale: 2, 4 or 8.
         num_features: channels between the projections.
         num_shallow_features: channels of the first layer.
         num_stages: up-projections, with a down-projection between any two.
-        num_recurrences: how often the features run through them; the output is made from the last
+        num_recurrences: how often the features run through the projections; the tail takes the last
             HR features of each run.
 
     Raises:
-        ValueError: another scale, or fewer than two stages.
+        ValueError: if the scale is another one, or there are fewer than two stages.
     """
 
     def __init__(
@@ -84,25 +119,11 @@ class RecurrentDBPN(Network):
         num_stages: int = 7,
         num_recurrences: int = 3,
     ) -> None:
-        super().__init__()
-        self.scale = scale
-        self.num_features = num_features
-        self.num_shallow_features = num_shallow_features
-        self.num_stages = num_stages
-        self.num_recurrences = num_recurrences
-        self.shallow = _shallow(num_shallow_features, num_features)
-        self.projections = DenseProjections(num_features, scale, num_stages)
-        self.tail = nn.Conv2d(num_recurrences * num_features, 3, kernel_size=3, padding=1)
-        self.apply(_initialise)
-        # Its authors' is Pillow's on 8 bits, which clips to 0..255 after each of its two passes.
-        # MATLAB's overshoots there: beside hard edges the two differ by ten levels and more.
+        widths = (num_features, num_shallow_features)
+        super().__init__(scale, *widths, num_stages, num_recurrences, num_recurrences)
+        # The authors' skip is Pillow's on 8 bits, which clips to 0..255 after each of its two
+        # passes. MATLAB's overshoots there: beside hard edges the two differ by ten levels or more.
         self.skip = BicubicSkip(scale)
-
-    @property
-    def descriptor(self) -> Descriptor:
-        """See :func:`_reach`."""
-        reach = _reach(self.scale, self.num_stages, self.num_recurrences)
-        return Descriptor(scales=(self.scale,), receptive_field=reach)
 
     def forward(self, lr: Tensor) -> Tensor:
         """(N, 3, H, W) to (N, 3, scale*H, scale*W), both 0..1 and not clipped."""
@@ -118,16 +139,16 @@ class RecurrentDBPN(Network):
 
 
 class DenseProjections(nn.Module):
-    """Up- and down-projections in turn, each fed with all that went before on its side."""
+    """Alternating up- and down-projections, each with dense connections to all before it."""
 
     def __init__(self, num_features: int, scale: int, num_stages: int) -> None:
-        """Raise ValueError for a scale or number of stages that the family does not have."""
+        """Raise ValueError for a scale or number of stages that DBPN does not have."""
         super().__init__()
         if scale not in _GEOMETRY:
             raise ValueError(f"dbpn has no x{scale}; it has x2, x4 and x8")
         if num_stages < 2:
             raise ValueError(f"num_stages: dbpn has at least 2, not {num_stages}")
-        # The first up-projection takes the shallow features, the later ones what came down so far.
+        # The first up-projection takes the shallow features, a later one all LR features so far.
         inputs = [1, *range(1, num_stages)]
         self.up = nn.ModuleList(UpProjection(num_features, scale, n) for n in inputs)
         self.down = nn.ModuleList(DownProjection(num_features, scale, n) for n in inputs[1:])
@@ -143,7 +164,7 @@ class DenseProjections(nn.Module):
 
 
 class UpProjection(nn.Module):
-    """Up, down again, and up with the difference (section 3.1)."""
+    """Enlarge, reduce again, and add the enlarged difference (section 3.1)."""
 
     def __init__(self, num_features: int, scale: int, num_inputs: int) -> None:
         super().__init__()
@@ -161,7 +182,7 @@ class UpProjection(nn.Module):
 
 
 class DownProjection(nn.Module):
-    """Down, up again, and down with the difference (section 3.2)."""
+    """Reduce, enlarge again, and add the reduced difference (section 3.2)."""
 
     def __init__(self, num_features: int, scale: int, num_inputs: int) -> None:
         super().__init__()
@@ -178,15 +199,8 @@ class DownProjection(nn.Module):
         return corrected
 
 
-def _shallow(num_shallow_features: int, num_features: int) -> nn.Sequential:
-    return nn.Sequential(
-        *(nn.Conv2d(3, num_shallow_features, kernel_size=3, padding=1), nn.PReLU()),
-        *(nn.Conv2d(num_shallow_features, num_features, kernel_size=1), nn.PReLU()),
-    )
-
-
 def _squeeze(num_features: int, num_inputs: int) -> nn.Module:
-    """Several inputs into one; a single one passes as it is."""
+    """Return a 1 x 1 convolution from several inputs to one; the identity for a single input."""
     if num_inputs == 1:
         return nn.Identity()
     wide = num_inputs * num_features
@@ -202,20 +216,8 @@ def _down(num_features: int, scale: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(num_features, num_features, *_GEOMETRY[scale]), nn.PReLU())
 
 
-def _reach(scale: int, num_stages: int, num_recurrences: int) -> int:
-    """The receptive field: shallow 1, then each down- and up-projection, the last up, the tail.
-
-    At x2 the kernels of 6 span three LR pixels: a projection looks 3 further, and the tail 1.
-    At x4 and x8 only the outer pixels of an enlarged LR pixel see its neighbour, and only the
-    nearest ones of that: a down- and an up-projection together look 3 LR pixels further, and the
-    last up-projection with the tail 2.
-    """
-    pairs = num_recurrences * (num_stages - 1)
-    return 1 + 6 * pairs + 4 if scale == 2 else 1 + 3 * pairs + 2
-
-
 def _initialise(module: nn.Module) -> None:
-    """As He et al. 2015 (section 4.1): the paths through so many projections are long."""
+    """Initialise as He et al. 2015 (section 4.1): the paths through the network are long."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.kaiming_normal_(module.weight)
         assert module.bias is not None

@@ -5,18 +5,19 @@ from torch import Tensor, nn
 
 
 class VGGDiscriminator(nn.Module):
-    """Tells pictures that were made from real ones: one logit each, larger for real.
+    """Tell generated pictures from real ones: one logit for each picture, larger for real.
 
-    Stages of a 3 x 3 convolution that widens and a 4 x 4 one that halves, five of them and, as in
-    the authors' code (BasicSR), six from 256 pixels on; then two linear layers. 14.5 million
-    parameters for pictures of 128 x 128, 21.1 million for 256 x 256.
+    Each stage is a 3 x 3 convolution that widens and a 4 x 4 convolution that halves the size.
+    There are five stages, or six from 256 pixels on, as in the authors' code (BasicSR); then two
+    linear layers. 14.5 million parameters for pictures of 128 x 128, 21.1 million for 256 x 256.
 
     Args:
-        input_size: the side of the pictures it judges, a multiple of 32, and of 64 from 256 on.
+        input_size: side of the pictures, a multiple of 32, and of 64 from 256 on.
         num_features: channels of the first layer; eight times as many at the end.
 
     Raises:
-        ValueError: ``input_size`` is no such multiple; or later, a picture of another size.
+        ValueError: if ``input_size`` is no such multiple; and by :meth:`forward`, if a picture has
+            another size.
     """
 
     def __init__(self, *, input_size: int = 128, num_features: int = 64) -> None:
@@ -29,13 +30,13 @@ class VGGDiscriminator(nn.Module):
             )
         self.input_size = input_size
         self.num_features = num_features
-        # The very first convolution has a bias and no norm, as SRGAN's.
+        # The first convolution has a bias and no norm, as in SRGAN.
         layers: list[nn.Module] = [nn.Conv2d(3, num_features, 3, padding=1), nn.LeakyReLU(0.2)]
         layers += _halving(num_features)
         width = num_features
         for _ in range(num_stages - 1):
             before, width = width, min(2 * width, 8 * num_features)
-            layers += _normed(nn.Conv2d(before, width, 3, padding=1, bias=False))
+            layers += _normalised(nn.Conv2d(before, width, 3, padding=1, bias=False))
             layers += _halving(width)
         self.features = nn.Sequential(*layers)
         self.linear1 = nn.Linear(width * (input_size // shrinks) ** 2, 100)
@@ -55,8 +56,8 @@ class VGGDiscriminator(nn.Module):
 
 
 def _halving(width: int) -> list[nn.Module]:
-    return _normed(nn.Conv2d(width, width, 4, stride=2, padding=1, bias=False))
+    return _normalised(nn.Conv2d(width, width, 4, stride=2, padding=1, bias=False))
 
 
-def _normed(convolution: nn.Conv2d) -> list[nn.Module]:
+def _normalised(convolution: nn.Conv2d) -> list[nn.Module]:
     return [convolution, nn.BatchNorm2d(convolution.out_channels), nn.LeakyReLU(0.2)]

@@ -1,17 +1,18 @@
-"""The founding paper's network (Kavitha et al. 2025): the default of this project.
+"""DRNSR, the network of the paper that this project began with (Kavitha et al. 2025); the default.
 
-conv + ReLU, residual blocks and a learned upsampling, as the paper has it. What we add: the
-network's output is a residual over the bicubic enlargement, and its last layer starts at zero, so
-that an untrained network already is bicubic and training spends itself on the missing detail alone.
+conv + ReLU, residual blocks and a learned upsampling follow the paper. We add a bicubic skip: the
+layers predict a residual over the bicubic enlargement, and the last layer starts at zero. So an
+untrained network is bicubic, and training only has to learn the missing detail.
 """
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drnsr.networks.base import Descriptor, Network
+from drnsr.networks.base import Descriptor, Network, register
 from drnsr.networks.layers import BicubicSkip, ResidualBlock, conv3x3
 
 
+@register
 class DRNSR(Network):
     """Residual blocks under a bicubic skip.
 
@@ -24,12 +25,11 @@ class DRNSR(Network):
     def __init__(self, *, scale: int, num_features: int = 32, num_blocks: int = 8) -> None:
         super().__init__()
         self.scale = scale
-        self.num_features = num_features
         self.num_blocks = num_blocks
         self.head = conv3x3(3, num_features)
         self.body = nn.Sequential(*[ResidualBlock(num_features) for _ in range(num_blocks)])
         self.body_end = conv3x3(num_features, num_features)
-        # One convolution straight to the pixels of all phases: the cheapest learned upsampling.
+        # One convolution to the pixels of all scale^2 phases: the cheapest learned upsampling.
         self.tail = conv3x3(num_features, 3 * scale**2)
         nn.init.zeros_(self.tail.weight)
         assert self.tail.bias is not None
@@ -38,7 +38,7 @@ class DRNSR(Network):
 
     @property
     def descriptor(self) -> Descriptor:
-        """Head, two convolutions a block, the body's end and the tail look one pixel further."""
+        """Head, two convolutions per block, the body's end and the tail each see one more pixel."""
         return Descriptor(scales=(self.scale,), receptive_field=2 * self.num_blocks + 3)
 
     def forward(self, lr: Tensor) -> Tensor:

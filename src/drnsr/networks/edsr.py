@@ -5,23 +5,24 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from drnsr.networks.base import Descriptor, Network
+from drnsr.networks.base import Descriptor, Network, register
 from drnsr.networks.layers import DIV2K_MEAN, ResidualBlock, Upsampler, conv3x3
 
 
+@register
 class EDSR(Network):
-    """Residual blocks without batch norm; 16 x 64 is EDSR-baseline, 32 x 256 scaled by 0.1 is EDSR.
+    """Residual blocks without batch norm: EDSR-baseline is 16 x 64, EDSR 32 x 256 scaled by 0.1.
 
     Args:
         scale: 2, 3, 4 or 8.
         num_features: channels between the layers.
         num_blocks: residual blocks.
-        residual_scale: what each block's residual is multiplied by; 0.1 keeps the wide one stable.
-        img_range: inside, pixels are 0..img_range; 255 in the published weights.
-        rgb_mean: the colour, on 0..1, that is taken off the input and put back on the output.
+        residual_scale: factor of each block's residual; 0.1 keeps the wide network stable.
+        img_range: pixels are 0..img_range inside the network; 255 in the published weights.
+        rgb_mean: the colour, 0..1, that is subtracted from the input and added to the output.
 
     Raises:
-        ValueError: ``scale`` is neither 3 nor a power of two.
+        ValueError: if ``scale`` is neither 3 nor a power of two.
     """
 
     mean: Tensor
@@ -38,12 +39,11 @@ class EDSR(Network):
     ) -> None:
         super().__init__()
         self.scale = scale
-        self.num_features = num_features
         self.num_blocks = num_blocks
-        self.residual_scale = residual_scale
         self.img_range = img_range
-        self.rgb_mean = list(rgb_mean)
-        self.register_buffer("mean", torch.tensor(self.rgb_mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer(
+            "mean", torch.tensor(list(rgb_mean)).view(1, 3, 1, 1), persistent=False
+        )
         self.head = conv3x3(3, num_features)
         blocks = [ResidualBlock(num_features, residual_scale) for _ in range(num_blocks)]
         self.body = nn.Sequential(*blocks)
@@ -53,7 +53,7 @@ class EDSR(Network):
 
     @property
     def descriptor(self) -> Descriptor:
-        """Head, two convolutions a block, the body's end, and two pixels for upsampler and tail."""
+        """Head, two convolutions per block, body's end, and two pixels for upsampler and tail."""
         return Descriptor(scales=(self.scale,), receptive_field=2 * self.num_blocks + 4)
 
     def forward(self, lr: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""The layers that the families share."""
+"""Layers that several networks share."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,12 +10,12 @@ from torch import Tensor, nn
 # its authors' code).
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 
-# What lies beyond the border of a picture: its last pixels again, or the picture mirrored.
-Border = Literal["replicate", "mirror"]
+Padding = Literal["replicate", "mirror"]
+"""How a resize pads a picture: with its outermost pixels, or with its mirror image."""
 
 
 def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
-    """A 3 x 3 convolution that keeps the picture's size, with zeros beyond the border."""
+    """Return a 3 x 3 convolution that keeps the picture's size, with zero padding."""
     return nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)
 
 
@@ -32,19 +32,19 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, F, H, W) to the same."""
-        # In place: nobody else needs what the convolutions give, and new memory for each result
-        # would make a picture take a fifth longer (docs/profile.md).
+        # In place: no other layer uses the convolutions' results, and new memory for each would
+        # make a picture take a fifth longer (docs/profile.md).
         residual: Tensor = self.conv2(F.relu(self.conv1(x), inplace=True))
-        # By 1 it would be a pass over memory for nothing, 1 % of a training step.
+        # A multiplication by 1 would be a needless pass over memory, 1 % of a training step.
         scaled = residual if self.residual_scale == 1 else residual.mul_(self.residual_scale)
         return scaled.add_(x)
 
 
 class Upsampler(nn.Sequential):
-    """Learned enlargement by sub-pixel convolution (Shi 2016): 2 and 3 at once, 4 and 8 by twos."""
+    """Sub-pixel convolution (Shi 2016): x2 and x3 in one stage, x4 and x8 in stages of x2."""
 
     def __init__(self, num_features: int, scale: int) -> None:
-        """Raise ValueError where ``scale`` is neither 3 nor a power of two."""
+        """Raise ValueError if ``scale`` is neither 3 nor a power of two."""
         if scale == 3:
             factors = [3]
         elif scale >= 2 and scale & (scale - 1) == 0:
@@ -66,23 +66,21 @@ class BicubicSkip(nn.Module):
 
     Args:
         scale: 2 or more.
-        border: what it sees beyond the picture.
-        a: of the cubic kernel; MATLAB's is -0.5.
+        padding: how the picture is padded.
+        a: the parameter a of the cubic kernel; MATLAB's is -0.5.
 
     Raises:
-        ValueError: there is no such border, or ``scale`` is below 2.
+        ValueError: if ``scale`` is below 2.
     """
 
     weight: Tensor
 
-    def __init__(self, scale: int, *, border: Border = "replicate", a: float = -0.5) -> None:
+    def __init__(self, scale: int, *, padding: Padding = "replicate", a: float = -0.5) -> None:
         super().__init__()
         if scale < 2:
             raise ValueError(f"scale {scale}: bicubic enlargement is by 2 or more")
-        if border not in get_args(Border):
-            raise ValueError(f"border {border!r} is none of {', '.join(get_args(Border))}")
         self.scale = scale
-        self.border = border
+        self.padding = padding
         # Not persistent: the filters follow from the scale and belong in no checkpoint.
         self.register_buffer("weight", _phase_filters(scale, a), persistent=False)
 
@@ -91,7 +89,7 @@ class BicubicSkip(nn.Module):
         with torch.autocast(lr.device.type, enabled=False):
             n, c, h, w = lr.shape
             planes = lr.float().reshape(n * c, 1, h, w)
-            if self.border == "replicate":
+            if self.padding == "replicate":
                 planes = F.pad(planes, (2, 2, 2, 2), mode="replicate")
             else:
                 planes = _mirrored(_mirrored(planes, 2), 3)
@@ -100,16 +98,16 @@ class BicubicSkip(nn.Module):
 
 
 def _mirrored(planes: Tensor, dim: int) -> Tensor:
-    """Two more pixels at both ends: the last two in reverse, as MATLAB's "symmetric" has it."""
+    """Pad both ends with the outermost two pixels in reverse order, as MATLAB's "symmetric"."""
     size = planes.shape[dim]
-    # Mirrored again and again, a line of n pixels repeats itself after 2n.
+    # A line of n pixels, mirrored at both ends again and again, has a period of 2n.
     position = torch.arange(-2, size + 2, device=planes.device) % (2 * size)
     return planes.index_select(dim, torch.minimum(position, 2 * size - 1 - position))
 
 
 def _phase_filters(scale: int, a: float) -> Tensor:
-    """The (scale^2, 1, 5, 5) filters, phases in the order that pixel shuffle wants."""
-    # Output pixel p of an input pixel stands (p + 0.5) / scale - 0.5 input pixels from its centre.
+    """Return the (scale^2, 1, 5, 5) filters, with phases in the order of pixel shuffle."""
+    # Output pixel p of an input pixel lies (p + 0.5) / scale - 0.5 input pixels from its centre.
     centres = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
     distance = (torch.arange(-2, 3, dtype=torch.float64) - centres[:, None]).abs()
     near = (a + 2) * distance**3 - (a + 3) * distance**2 + 1

@@ -6,23 +6,23 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from drnsr.networks.base import Descriptor, Network
+from drnsr.networks.base import Descriptor, Network, register
 from drnsr.networks.layers import DIV2K_MEAN, ResidualBlock, Upsampler, conv3x3
 
 
+@register
 class MDSR(Network):
-    """One body of residual blocks; each scale has its own way in and its own upsampler.
+    """One body of residual blocks; each scale has its own pre-processing and its own upsampler.
 
     Args:
-        scales: those that it serves, each 2, 3, 4 or 8.
+        scales: the scales that it serves, each 2, 3, 4 or 8.
         num_features: channels between the layers.
         num_blocks: residual blocks of the body; 80 is MDSR, 16 MDSR-baseline.
-        img_range: inside, pixels are 0..img_range; 255 in the published weights.
-        rgb_mean: the colour, on 0..1, that is taken off the input and put back on the output.
+        img_range: pixels are 0..img_range inside the network; 255 in the published weights.
+        rgb_mean: the colour, 0..1, that is subtracted from the input and added to the output.
 
     Raises:
-        ValueError: a scale is neither 3 nor a power of two; or later, when it is run at a scale
-            that it does not serve.
+        ValueError: if a scale is neither 3 nor a power of two.
     """
 
     multi_scale: ClassVar[bool] = True
@@ -39,13 +39,13 @@ class MDSR(Network):
     ) -> None:
         super().__init__()
         self.scales = list(scales)
-        self.num_features = num_features
         self.num_blocks = num_blocks
         self.img_range = img_range
-        self.rgb_mean = list(rgb_mean)
-        self.register_buffer("mean", torch.tensor(self.rgb_mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer(
+            "mean", torch.tensor(list(rgb_mean)).view(1, 3, 1, 1), persistent=False
+        )
         self.head = conv3x3(3, num_features)
-        # Two blocks of 5 x 5 bring pictures of different scales together (section 3.3).
+        # Two blocks of 5 x 5 reduce the variance between scales (section 3.3).
         self.pre = nn.ModuleDict(
             {
                 str(scale): nn.Sequential(
@@ -63,7 +63,7 @@ class MDSR(Network):
 
     @property
     def descriptor(self) -> Descriptor:
-        """Head, four convolutions of 5 x 5, body and its end, and two for upsampler and tail."""
+        """Head, four convolutions of 5 x 5, body, its end, and two pixels for the upsampling."""
         return Descriptor(
             scales=tuple(self.scales), receptive_field=1 + 8 + 2 * self.num_blocks + 1 + 2
         )

@@ -6,10 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drnsr.networks.base import Descriptor, Network
+from drnsr.networks.base import Descriptor, Network, register
 from drnsr.networks.layers import DIV2K_MEAN, Upsampler, conv3x3
 
 
+@register
 class RCAN(Network):
     """Residual groups of channel-attention blocks: residual in residual (sections 3.1 to 3.3).
 
@@ -18,14 +19,15 @@ class RCAN(Network):
         num_features: channels between the layers.
         num_groups: residual groups.
         num_blocks: channel-attention blocks in each group.
-        reduction: how many times fewer channels the attention has inside.
-        residual_scale: what each block's residual is multiplied by, after its attention; the
-            paper has none, BasicSR's RCAN may.
-        img_range: inside, pixels are 0..img_range; 255 in the published weights.
-        rgb_mean: the colour, on 0..1, that is taken off the input and put back on the output.
+        reduction: by which factor the attention reduces the number of channels.
+        residual_scale: factor of each block's residual, after its attention; the paper has none,
+            BasicSR's RCAN may.
+        img_range: pixels are 0..img_range inside the network; 255 in the published weights.
+        rgb_mean: the colour, 0..1, that is subtracted from the input and added to the output.
 
     Raises:
-        ValueError: ``scale`` is neither 3 nor a power of two, or ``reduction`` leaves no channel.
+        ValueError: if ``scale`` is neither 3 nor a power of two, or ``reduction`` leaves no
+            channel.
     """
 
     mean: Tensor
@@ -46,14 +48,10 @@ class RCAN(Network):
         if num_features < reduction:
             raise ValueError(f"reduction {reduction} leaves none of {num_features} channels")
         self.scale = scale
-        self.num_features = num_features
-        self.num_groups = num_groups
-        self.num_blocks = num_blocks
-        self.reduction = reduction
-        self.residual_scale = residual_scale
         self.img_range = img_range
-        self.rgb_mean = list(rgb_mean)
-        self.register_buffer("mean", torch.tensor(self.rgb_mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer(
+            "mean", torch.tensor(list(rgb_mean)).view(1, 3, 1, 1), persistent=False
+        )
         self.head = conv3x3(3, num_features)
         groups = [
             ResidualGroup(num_features, num_blocks, reduction, residual_scale)
@@ -66,9 +64,9 @@ class RCAN(Network):
 
     @property
     def descriptor(self) -> Descriptor:
-        """The attention looks at the whole picture, so that no tile gives what the whole gives.
+        """The attention averages over the whole picture, so a tile's output differs from it.
 
-        fp16 is left out: nobody has shown that features of 0..255 stay within its range.
+        fp16 is left out, because nobody has shown that features of 0..255 stay within its range.
         """
         return Descriptor(
             scales=(self.scale,),
@@ -112,7 +110,7 @@ class ChannelAttentionBlock(nn.Module):
         super().__init__()
         self.conv1 = conv3x3(num_features, num_features)
         self.conv2 = conv3x3(num_features, num_features)
-        # Equation 10, after a mean over the whole picture: fewer channels, and back.
+        # Equation 10, after a mean over the whole picture: reduce the channels, and expand again.
         self.squeeze = nn.Conv2d(num_features, num_features // reduction, kernel_size=1)
         self.excite = nn.Conv2d(num_features // reduction, num_features, kernel_size=1)
         self.residual_scale = residual_scale

@@ -4,13 +4,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drnsr.networks.base import Descriptor, Network
+from drnsr.networks.base import Descriptor, Network, register
 from drnsr.networks.layers import conv3x3
 
 _SLOPE = 0.2  # of the leaky ReLU
 _RESIDUAL_SCALE = 0.2  # of each dense block, and again of each three of them (section 3.1)
 
 
+@register
 class RRDBNet(Network):
     """Dense blocks, residual in residual, then nearest-neighbour doublings with convolutions.
 
@@ -18,15 +19,15 @@ class RRDBNet(Network):
     works on a smaller picture and still doubles twice (Wang et al. 2021, section 3.3).
 
     Args:
-        scale: 1, 2, 3, 4 or 8; 3 is one enlargement, as in the oldest ESRGAN.
+        scale: 1, 2, 3, 4 or 8; 3 is a single upsampling step, as in the oldest ESRGAN.
         num_features: channels between the layers.
         num_blocks: residual-in-residual blocks of three dense blocks each.
-        num_growth: what each convolution of a dense block adds.
-        unshuffle: how many times smaller the deep part works; None for 2 at scale 2, 4 at scale 1,
-            and 1 above. 1 at scale 2 is what the oldest ESRGAN files of that scale have.
+        num_growth: channels that each convolution of a dense block adds.
+        unshuffle: factor of the pixel-unshuffle at the input; None for 4 at scale 1, 2 at scale 2,
+            and 1 above. The oldest ESRGAN files of scale 2 have 1.
 
     Raises:
-        ValueError: ``scale`` times ``unshuffle`` is neither 3 nor a power of two.
+        ValueError: if ``scale`` times ``unshuffle`` is neither 3 nor a power of two.
     """
 
     def __init__(
@@ -41,13 +42,12 @@ class RRDBNet(Network):
         super().__init__()
         if unshuffle is None:
             unshuffle = {1: 4, 2: 2}.get(scale, 1)
+            self.hyper_parameters["unshuffle"] = unshuffle
         factor = scale * unshuffle
         if factor < 1 or (factor != 3 and factor & (factor - 1)):
             raise ValueError(f"scale {scale}: RRDBNet enlarges by 3 or powers of two")
         self.scale = scale
-        self.num_features = num_features
         self.num_blocks = num_blocks
-        self.num_growth = num_growth
         self.unshuffle = unshuffle
         self.head = conv3x3(3 * unshuffle**2, num_features)
         blocks = [ResidualInResidual(num_features, num_growth) for _ in range(num_blocks)]
@@ -60,10 +60,11 @@ class RRDBNet(Network):
 
     @property
     def descriptor(self) -> Descriptor:
-        """Head, five convolutions a dense block, the body's end, and what follows the enlargement.
+        """Head, five convolutions per dense block, the body's end, and the last three layers.
 
-        All of them look so many unshuffled pixels further. The last three convolutions look 3
-        pixels of the output, which is 2 of those, and 1 where each has become 3.
+        Up to the body's end each convolution sees one more pixel of the unshuffled picture. The
+        last three convolutions see 3 more output pixels: 2 unshuffled pixels, or 1 if each pixel
+        was enlarged by 3.
         """
         after = 1 if self._factors == [3] else 2
         return Descriptor(
@@ -81,8 +82,8 @@ class RRDBNet(Network):
         features = shallow + self.body_end(self.body(shallow))
         for factor, conv in zip(self._factors, self.doublings, strict=True):
             enlarged = F.interpolate(features, scale_factor=float(factor), mode="nearest")
-            features = _leaky(conv(enlarged))
-        sr: Tensor = self.tail(_leaky(self.last(features)))  # (N, 3, scale*H, scale*W)
+            features = _leaky_relu(conv(enlarged))
+        sr: Tensor = self.tail(_leaky_relu(self.last(features)))  # (N, 3, scale*H, scale*W)
         return sr.float()
 
 
@@ -101,7 +102,7 @@ class ResidualInResidual(nn.Module):
 
 
 class DenseBlock(nn.Module):
-    """Five convolutions, each seeing all before it; the result times 0.2, added to the input."""
+    """Five densely connected convolutions; the result times 0.2, added to the input."""
 
     def __init__(self, num_features: int, num_growth: int) -> None:
         super().__init__()
@@ -111,19 +112,19 @@ class DenseBlock(nn.Module):
         for conv in self.convs:
             assert isinstance(conv, nn.Conv2d)
             assert conv.bias is not None
-            # The smaller initialisation of section 3.1: a tenth of what He et al. 2015 take.
+            # The smaller initialisation of section 3.1: a tenth of that of He et al. 2015.
             nn.init.kaiming_normal_(conv.weight)
             conv.weight.data *= 0.1
             nn.init.zeros_(conv.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, F, H, W) to the same."""
-        seen = x
+        features = x
         for conv in self.convs[:-1]:
-            seen = torch.cat((seen, _leaky(conv(seen))), dim=1)
-        residual: Tensor = self.convs[-1](seen)
+            features = torch.cat((features, _leaky_relu(conv(features))), dim=1)
+        residual: Tensor = self.convs[-1](features)
         return x + residual * _RESIDUAL_SCALE
 
 
-def _leaky(x: Tensor) -> Tensor:
+def _leaky_relu(x: Tensor) -> Tensor:
     return F.leaky_relu(x, _SLOPE, inplace=True)

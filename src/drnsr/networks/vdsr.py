@@ -1,41 +1,42 @@
 """VDSR (Kim et al. 2016, "Accurate Image Super-Resolution Using Very Deep Convolutional Networks").
 
 The picture is enlarged bicubically first, and twenty layers add the detail. One network serves all
-scales (section 3.3): after the enlargement they look alike to it.
+scales (section 3.3), because its layers work at the size of the output.
 """
 
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drnsr.networks.base import Descriptor, Network
-from drnsr.networks.layers import DIV2K_MEAN, BicubicSkip, Border
+from drnsr.networks.base import Descriptor, Network, register
+from drnsr.networks.layers import DIV2K_MEAN, BicubicSkip, Padding
 
 
+@register
 class VDSR(Network):
-    """Plain convolutions on the bicubic enlargement, which they correct.
+    """Plain convolutions that predict a residual over the bicubic enlargement.
 
-    The paper's takes luma alone. The enlarged luma must stay floating point: rounding it to 8 bits
-    costs 0.22 dB at x4.
+    The paper's network takes luma alone. The enlarged luma must stay floating point: rounding it to
+    8 bits costs 0.22 dB at x4.
 
     Args:
-        scales: those that it serves, each 2 or more.
-        colour: "Y" as in the paper; "RGB" is what some programs train under the same name, with
-            DIV2K's mean colour taken off.
+        scales: the scales that it serves, each 2 or more.
+        colour: "Y" as in the paper; some programs train "RGB" under the same name, with DIV2K's
+            mean colour subtracted.
         num_features: channels between the layers.
-        num_layers: convolutions, first and last included; 3 or more.
-        bias: whether the convolutions have one; the paper's have, some public weights have none.
-        border: what the bicubic enlargement sees beyond the picture.
-        cubic_a: of the bicubic kernel: -0.5 is MATLAB's, -0.75 torch's and OpenCV's.
+        num_layers: number of convolutions, first and last included; 3 or more.
+        bias: whether the convolutions have a bias, as in the paper; some public weights have none.
+        border: the padding of the bicubic enlargement.
+        cubic_a: the parameter a of the bicubic kernel: -0.5 is MATLAB's, -0.75 that of torch and
+            OpenCV.
 
     Raises:
-        ValueError: there is no scale, one below 2, or no such border; or later, when it is run at a
-            scale that it does not serve.
+        ValueError: if there is no scale, a scale below 2, or no such border.
     """
 
     multi_scale: ClassVar[bool] = True
@@ -49,21 +50,19 @@ class VDSR(Network):
         num_features: int = 64,
         num_layers: int = 20,
         bias: bool = True,
-        border: Border = "replicate",
+        border: Padding = "replicate",
         cubic_a: float = -0.5,
     ) -> None:
         super().__init__()
         if not scales:
             raise ValueError("scales: VDSR serves at least one")
+        if border not in get_args(Padding):
+            raise ValueError(f"border {border!r} is none of {', '.join(get_args(Padding))}")
         self.scales = list(scales)
         self.colour = colour
-        self.num_features = num_features
         self.num_layers = num_layers
-        self.bias = bias
-        self.border = border
-        self.cubic_a = cubic_a
         self.bicubic = nn.ModuleDict(
-            {str(scale): BicubicSkip(scale, border=border, a=cubic_a) for scale in self.scales}
+            {str(scale): BicubicSkip(scale, padding=border, a=cubic_a) for scale in self.scales}
         )
         mean = DIV2K_MEAN if colour == "RGB" else (0.0,)
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
@@ -77,9 +76,9 @@ class VDSR(Network):
 
     @property
     def descriptor(self) -> Descriptor:
-        """Each layer looks one enlarged pixel further, and the bicubic two pixels of LR."""
-        reach = max(_reach(self.num_layers, scale) for scale in self.scales)
-        return Descriptor(scales=tuple(self.scales), receptive_field=reach, colour=self.colour)
+        """Each layer sees one more enlarged pixel, and the bicubic enlargement two LR pixels."""
+        radius = max(_receptive_field(self.num_layers, scale) for scale in self.scales)
+        return Descriptor(scales=tuple(self.scales), receptive_field=radius, colour=self.colour)
 
     def forward(self, lr: Tensor, scale: int) -> Tensor:
         """(N, C, H, W) to (N, C, scale*H, scale*W), both 0..1 and not clipped."""
@@ -91,19 +90,20 @@ class VDSR(Network):
         return bicubic + residual.float()
 
 
-def _reach(num_layers: int, scale: int) -> int:
-    """The receptive field at one scale, in LR pixels."""
-    # The enlarged pixel that lies num_layers before an LR pixel's first one has its centre that far
-    # before the LR pixel's own; of the LR pixels less than 2 from there, the first one counts.
-    way = (num_layers - 0.5) / scale + 0.5
-    return math.ceil(way) + 1
+def _receptive_field(num_layers: int, scale: int) -> int:
+    """Return the receptive field at one scale, as a radius in LR pixels."""
+    # The layers see the enlarged pixel that lies num_layers before the first one of an LR pixel.
+    # Its centre lies this far before that LR pixel's centre, in LR pixels:
+    distance = (num_layers - 0.5) / scale + 0.5
+    # The cubic kernel takes LR pixels that are less than 2 away from there.
+    return math.ceil(distance) + 1
 
 
 def _initialise(layer: nn.Module) -> None:
-    """As He et al. 2015, section 2.2: twenty layers without norm or short cuts need it.
+    """Initialise as He et al. 2015, section 2.2: twenty layers without norm or skips need it.
 
-    It keeps the size of the gradients (their equation 14), as public code of VDSR does, rather than
-    that of the features.
+    It preserves the variance of the gradients (their equation 14), as public code of VDSR does,
+    rather than that of the features.
     """
     assert isinstance(layer, nn.Conv2d)
     nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")

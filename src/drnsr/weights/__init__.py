@@ -1,1 +1,1 @@
-"""Models as files that say everything needed to run them."""
+"""Model files, checkpoints of other programs, and training states: from files to networks."""

@@ -1,48 +1,49 @@
-"""Building the network that a file asks for, of weights that are fit to run."""
+"""Building the network that a file describes, after checks of its weights."""
 
-from collections.abc import Mapping
-from math import prod
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from drnsr.networks import ARCHITECTURES, LARGEST_HYPER_PARAMETER, HyperParameter, Network
 
-# How often a part of a network is repeated in its depth.
-_DEPTHS = ("num_groups", "num_blocks", "num_layers", "num_stages")
-
-
 # Some networks use a few of their weights twice.
-_MOST_SHARED = 4
-_SLACK = 1 << 20  # bytes; of a small file
+_MAX_SHARING = 4
+_SLACK = 1 << 20  # bytes; for small files
+
+
+_MISMATCH = "its weights are not those of its hyper-parameters"
 
 
 class WeightsError(ValueError):
-    """Weights that no network can be made of; the message says why, but of no file."""
+    """Weights that fit no network; the message says why, without the file's name."""
 
 
-def network_of(
+def build_network(
     architecture: str, hyper_parameters: dict[str, HyperParameter], tensors: Mapping[str, Tensor]
 ) -> Network:
-    """A network with its weights, ready to run.
+    """Return a network with its weights, in evaluation mode.
 
     Args:
         architecture: a name in :data:`drnsr.networks.ARCHITECTURES`.
-        hyper_parameters: the arguments that build it.
+        hyper_parameters: its arguments.
         tensors: the weights, under our names.
 
     Raises:
-        WeightsError: there is no such network, the weights are not its own, or not finite.
+        WeightsError: if there is no such network, or the weights are not its own or not finite.
     """
     if architecture not in ARCHITECTURES:
-        raise WeightsError(f"architecture {architecture!a} is unknown here")
+        raise WeightsError(f"architecture {architecture!a} is unknown")
     check_weights(tensors)
-    build = ARCHITECTURES[architecture]
+    network_class = ARCHITECTURES[architecture]
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     try:
-        if expected_shapes(build, hyper_parameters, len(tensors)) != shapes:
-            raise ValueError("its weights are not those of its hyper-parameters")
-        network = build(**hyper_parameters)
+        if expected_shapes(network_class, hyper_parameters, len(tensors)) != shapes:
+            raise ValueError(_MISMATCH)
+        network = network_class(**hyper_parameters)
     except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         reason = str(error).partition("\n")[0]
         raise WeightsError(f"not a {architecture} of drnsr: {reason}") from error
@@ -51,46 +52,69 @@ def network_of(
 
 
 def expected_shapes(
-    build: type[Network], hyper_parameters: Mapping[str, HyperParameter], tensors: int
+    network_class: type[Network],
+    hyper_parameters: Mapping[str, HyperParameter],
+    num_tensors: int,
 ) -> dict[str, tuple[int, ...]]:
-    """The shapes that a network's weights have, found out without the memory for them.
+    """Return the shapes of a network's weights, without allocating memory for them.
 
     Args:
-        build: its class.
+        network_class: the network's class.
         hyper_parameters: its arguments.
-        tensors: how many there are. Building takes time for each block, even without memory, and a
-            network has tensors in each.
+        num_tensors: the number of tensors in the file. It bounds the time that building takes: a
+            damaged file can ask for any number of layers.
 
     Raises:
-        ValueError: a file of this many tensors holds no such network.
-        TypeError, RuntimeError, ArithmeticError: there is no such network.
+        ValueError: if the network has far more parameters than there are tensors.
+        TypeError, RuntimeError, ArithmeticError: if there is no such network.
     """
-    numbers = {name: value for name, value in hyper_parameters.items() if isinstance(value, int)}
-    blocks = prod(value for name, value in numbers.items() if name in _DEPTHS)
-    if blocks > tensors or max(numbers.values(), default=0) > LARGEST_HYPER_PARAMETER:
-        raise ValueError("its weights are not those of its hyper-parameters")
-    with torch.device("meta"):  # takes no memory, whatever the file says
-        state = build(**hyper_parameters).state_dict()
+    values = hyper_parameters.values()
+    if any(isinstance(value, int) and value > LARGEST_HYPER_PARAMETER for value in values):
+        raise ValueError(_MISMATCH)
+    with (
+        torch.device("meta"),
+        _limit_parameters(2 * num_tensors + 100),
+    ):  # the meta device allocates no memory
+        state = network_class(**hyper_parameters).state_dict()
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
+@contextmanager
+def _limit_parameters(limit: int) -> Iterator[None]:
+    """Raise ValueError when this thread creates modules with more parameters than ``limit``."""
+    thread, count = threading.get_ident(), 0
+
+    def check(_module: nn.Module, _name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal count
+        if threading.get_ident() == thread and parameter is not None:
+            count += 1
+            if count > limit:
+                raise ValueError(_MISMATCH)
+
+    handle = register_module_parameter_registration_hook(check)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
 def check_weights(tensors: Mapping[str, Tensor]) -> None:
-    """Look whether weights are fit to run.
+    """Check that weights are finite, and not many times as large as what the file stores.
 
     Raises:
-        WeightsError: one is NaN or infinite, which is named; or the same numbers stand for so many
-            tensors that a network of them would be many times as large as the file.
+        WeightsError: if a tensor holds NaN or infinite values, with its name; or if so many tensors
+            share their storage that the network would be many times as large as the file.
     """
     stored = {
         tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes()
         for tensor in tensors.values()
     }
     size = sum(tensor.nbytes for tensor in tensors.values())
-    if size > _MOST_SHARED * sum(stored.values()) + _SLACK:
+    if size > _MAX_SHARING * sum(stored.values()) + _SLACK:
         raise WeightsError(f"its {sum(stored.values())} bytes of weights would become {size}")
     for name, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):
             raise WeightsError(
-                f"tensor {name!a} holds NaN or infinite weights; no picture comes of them: take an"
+                f"tensor {name!a} holds NaN or infinite weights, which give no picture: take an"
                 " earlier checkpoint"
             )

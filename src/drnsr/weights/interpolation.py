@@ -1,4 +1,4 @@
-"""Network interpolation (Wang et al. 2018, section 3.4): a network between two others."""
+"""Network interpolation (Wang et al. 2018, section 3.4)."""
 
 import copy
 
@@ -9,40 +9,41 @@ from drnsr.networks import Network
 
 
 class InterpolationError(UserError):
-    """Two networks that have nothing between them; the message says in what they differ."""
+    """Two networks that cannot be interpolated; the message says how they differ."""
 
 
 def interpolate(first: Network, second: Network, alpha: float) -> Network:
-    """A network with the weights (1 - alpha) * first + alpha * second.
+    """Return a network with the weights (1 - alpha) * first + alpha * second.
 
-    Between a network trained on pixels and one trained on from it against a discriminator, it
-    trades fidelity for texture without training. Networks that were trained apart have as a rule
-    nothing useful between them.
+    If ``second`` was fine-tuned from ``first`` against a discriminator, this trades fidelity for
+    texture without training. Interpolating networks that were trained independently is rarely
+    useful.
 
     Args:
-        first: what 0 gives.
-        second: what 1 gives, of the same class and hyper-parameters.
-        alpha: from 0 to 1.
+        first: the result at 0.
+        second: the result at 1, of the same class and hyper-parameters.
+        alpha: 0 to 1.
 
     Raises:
-        InterpolationError: the networks differ, or ``alpha`` is out of its range.
+        InterpolationError: if the networks differ, or ``alpha`` is out of its range.
     """
     if not 0 <= alpha <= 1:
         raise InterpolationError(f"alpha: {alpha} is not between 0 and 1")
     if difference := _difference(first, second):
-        raise InterpolationError(f"there is nothing between two different networks: {difference}")
-    between = copy.deepcopy(first)
+        raise InterpolationError(f"two different networks cannot be interpolated: {difference}")
+    result = copy.deepcopy(first)
     others = second.state_dict()
     with torch.no_grad():
-        for name, value in between.state_dict().items():
+        for name, value in result.state_dict().items():
             value.lerp_(others[name], alpha)  # exact at both ends
-    return between
+    return result
 
 
 def _difference(first: Network, second: Network) -> str:
-    kinds = type(first).__name__, type(second).__name__
-    if kinds[0] != kinds[1]:
-        return f"{kinds[0]} and {kinds[1]}"
+    """Return how two networks differ, or an empty string."""
+    architectures = type(first).__name__, type(second).__name__
+    if architectures[0] != architectures[1]:
+        return " and ".join(architectures)
     theirs = second.hyper_parameters
     return ", ".join(
         f"{name} {value} and {theirs[name]}"

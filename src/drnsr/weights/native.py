@@ -1,4 +1,4 @@
-"""Our own model files: safetensors, with metadata that says how to build and run the network."""
+"""Model files of drnsr: safetensors, with metadata that says how to build and run the network."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -10,26 +10,26 @@ from safetensors.torch import save
 from drnsr.atomic import atomic_path
 from drnsr.errors import UserError
 from drnsr.networks import HyperParameter, Network
-from drnsr.weights.building import WeightsError, network_of
+from drnsr.weights.building import WeightsError, build_network
 from drnsr.weights.fingerprint import fingerprint
 
-# One key for all: safetensors writes several in an order that changes from run to run.
+# A single key: safetensors writes several keys in an order that changes from run to run.
 _KEY = "drnsr"
 
 
 class ModelFileError(UserError):
-    """A file that is no model of ours, or a damaged one."""
+    """A file that is missing, damaged, or not a model file."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a model came from; nothing in it differs between equal runs.
+    """Where a model comes from; equal runs have equal origins.
 
     Attributes:
         config: fingerprint of the configuration that training depends on.
         data: fingerprint of the prepared training set.
         code: fingerprint of the training code.
-        made_from: in words, what a model that was not trained here was made from instead.
+        made_from: for a model that drnsr did not train, a sentence that says its source.
     """
 
     config: str = ""
@@ -39,7 +39,7 @@ class Origin:
 
     @property
     def fingerprint(self) -> str:
-        """Of all that a training is the result of."""
+        """The fingerprint of all that determines the result of a training."""
         return fingerprint([self.config, self.data, self.code])
 
 
@@ -50,10 +50,10 @@ class ModelInfo:
     Attributes:
         architecture: a name in :data:`drnsr.networks.ARCHITECTURES`.
         hyper_parameters: the arguments that build it.
-        scales: how many times larger the output can be.
-        colour: the channels that go in and come out.
-        value_range: of a pixel, in and out.
-        origin: what it came from.
+        scales: the scale factors that it serves.
+        colour: the channels of input and output.
+        value_range: the range of pixel values, input and output.
+        origin: where the model comes from.
     """
 
     architecture: str
@@ -68,7 +68,7 @@ def save_model(path: Path, network: Network, origin: Origin) -> None:
     """Write a network's weights and metadata; equal inputs give equal bytes.
 
     Raises:
-        OSError: the file cannot be written; it names it.
+        OSError: if the file cannot be written; the message names it.
     """
     descriptor = network.descriptor
     info = ModelInfo(
@@ -80,23 +80,24 @@ def save_model(path: Path, network: Network, origin: Origin) -> None:
         origin=origin,
     )
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-    # What safetensors writes itself, only its owner may read, and a full disk has no OSError.
+    # A file that safetensors itself writes is readable by its owner alone, and on a full disk it
+    # raises no OSError.
     content = save(tensors, metadata={_KEY: json.dumps(asdict(info), sort_keys=True)})
     with atomic_path(path) as partial:
         partial.write_bytes(content)
 
 
 def is_native(path: Path) -> bool:
-    """Whether a file is a model of ours, and not another program's.
+    """Return whether a file is a model file of drnsr, rather than another program's.
 
     Raises:
-        ModelFileError: it is a damaged safetensors file.
+        ModelFileError: if it is a damaged safetensors file.
     """
     return path.is_file() and is_safetensors(path) and _KEY in _metadata(path)
 
 
 def is_safetensors(path: Path) -> bool:
-    """Whether a file is of this format, by its name or because the header's brace stands there."""
+    """Return whether a file is safetensors, by its suffix or by the first brace of its header."""
     if path.suffix == ".safetensors":
         return True
     with path.open("rb") as file:
@@ -112,10 +113,10 @@ def _metadata(path: Path) -> dict[str, str]:
 
 
 def read_info(path: Path) -> ModelInfo:
-    """Read a model file's metadata alone.
+    """Read a model file's metadata, without its weights.
 
     Raises:
-        ModelFileError: the file is missing, damaged, or no model of ours.
+        ModelFileError: if the file is missing, damaged, or not a model file of drnsr.
     """
     if not path.is_file():
         raise ModelFileError(f"{path}: there is no such file")
@@ -131,7 +132,7 @@ def read_info(path: Path) -> ModelInfo:
 
 
 def _parse(text: str) -> ModelInfo:
-    """Raises LookupError, TypeError or ValueError for what :func:`save_model` does not write."""
+    """Raise LookupError, TypeError or ValueError for what :func:`save_model` does not write."""
     content = json.loads(text)
     info = ModelInfo(
         **content
@@ -147,16 +148,16 @@ def _parse(text: str) -> ModelInfo:
 
 
 def load_model(path: Path) -> Network:
-    """Build the network that a model file describes, with its weights, ready to run.
+    """Build the network that a model file describes, with its weights, in evaluation mode.
 
     Raises:
-        ModelFileError: the file is missing, damaged, no model of ours, of an architecture that this
-            version does not know, or holds weights that are NaN or infinite.
+        ModelFileError: if the file is missing, damaged, or not a model file of drnsr; if this
+            version does not know the architecture; or if weights are NaN or infinite.
     """
     info = read_info(path)
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     try:
-        return network_of(info.architecture, info.hyper_parameters, tensors)
+        return build_network(info.architecture, info.hyper_parameters, tensors)
     except WeightsError as error:
         raise ModelFileError(f"{path}: {error}") from error

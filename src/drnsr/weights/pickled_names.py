@@ -1,9 +1,8 @@
-"""What the names in a pickle of weights mean: a few build tensors, the others nothing.
+"""What stands in for the functions and classes that a pickle of weights names.
 
-No name of a file is ever looked up. The functions and classes that build tensors and dictionaries
-stand in a table here, and every other name becomes an inert stand-in, that can be "called" and
-"set" and does nothing. A name of the standard library that is not known to be harmless is refused,
-because weights need none.
+No name of a file is ever imported. A table has the functions and classes that build tensors and
+dictionaries. Any other name becomes an inert stand-in, which can be called and have its state set
+without effect. Names of the standard library are refused, except those known to be harmless.
 """
 
 import pickle
@@ -14,20 +13,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# Of one call, one tensor's size, or one tuple that is a key: a long one, used again and again,
-# would take its length for each instruction.
+# Upper bound of a call's arguments, a tensor's dimensions, and a tuple used as a key. A long tuple
+# that many instructions use would take its length in time for each of them.
 MAX_LENGTH = 64
 
-# Above it, the numbers that Python keeps no hash table quick for.
+# Upper bound of an integer key: larger ones can be chosen to have equal hashes.
 _MAX_KEY = 1 << 60
 
 
 class RefusedError(pickle.UnpicklingError):
-    """A file wants something that weights do not need; the message says what."""
+    """A file has something that weights do not need; the message says what."""
 
 
 class StandIn:
-    """An object of a class that was not looked up; ``state`` is what it was stored with."""
+    """An object of a class that was not imported; ``state`` is its pickled state."""
 
     __slots__ = ("state",)
 
@@ -36,7 +35,7 @@ class StandIn:
 
 
 class Name:
-    """A class or function that a file names, and that is not looked up."""
+    """A class or function that a file names, and that was not imported."""
 
     __slots__ = ("__name__",)
 
@@ -45,7 +44,7 @@ class Name:
 
 
 class Builder:
-    """One of the functions that are called: it makes a tensor or a dictionary of what is there."""
+    """A function that may be called; it builds a tensor or a dictionary."""
 
     __slots__ = ("__name__", "_build")
 
@@ -54,40 +53,40 @@ class Builder:
         self._build = build
 
     def __call__(self, arguments: Sequence[object]) -> object:
-        """What it makes of arguments that a file gives; RefusedError for too many."""
+        """Call it with the arguments of a file; RefusedError if there are too many."""
         if len(arguments) > MAX_LENGTH:
-            raise RefusedError(f"it calls with {len(arguments)} arguments")
+            raise RefusedError(f"it calls a function with {len(arguments)} arguments")
         return self._build(*arguments)
 
 
 def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_: object) -> Tensor:  # noqa: ANN401
-    """A part of a storage."""
+    """Return a view of a storage."""
     if len(size) > MAX_LENGTH or len(stride) > MAX_LENGTH:
         raise RefusedError("a tensor has too many dimensions")
     tensor: Tensor = torch._utils._rebuild_tensor(storage, offset, size, stride)  # type: ignore[no-untyped-call]
     if tensor.numel() > storage.size():
-        raise RefusedError("a tensor that is larger than what is stored of it")
+        raise RefusedError("a tensor is larger than its storage")
     return tensor
 
 
 def _parameter(data: object = None, *_: object) -> object:
-    """A parameter is the tensor in it."""
+    """Return the tensor of a parameter."""
     return data
 
 
-def _of_subclass(build: object, _: object, arguments: Sequence[object], *__: object) -> object:
-    """A tensor with attributes, or of a subclass, is the tensor."""
+def _tensor_subclass(build: object, _: object, arguments: Sequence[object], *__: object) -> object:
+    """Return the plain tensor for one with attributes or of a subclass."""
     return build(arguments) if isinstance(build, Builder) else StandIn()
 
 
 def _dictionary(*arguments: object) -> dict[object, object]:
-    """An OrderedDict of pairs; a defaultdict's factory is left out."""
-    made: dict[object, object] = {}
+    """Return a dictionary for an OrderedDict of pairs; the factory of a defaultdict is ignored."""
+    dictionary: dict[object, object] = {}
     if len(arguments) == 1 and isinstance(arguments[0], list | tuple):
         for pair in arguments[0]:
             key, value = pair
-            made[checked_key(key)] = value
-    return made
+            dictionary[check_key(key)] = value
+    return dictionary
 
 
 _BUILDERS = {
@@ -98,13 +97,13 @@ _BUILDERS = {
     "torch._utils._rebuild_parameter": Builder(_parameter),
     "torch._utils._rebuild_parameter_with_state": Builder(_parameter),
     "torch.nn.parameter.Parameter": Builder(_parameter),
-    "torch._tensor._rebuild_from_type_v2": Builder(_of_subclass),
+    "torch._tensor._rebuild_from_type_v2": Builder(_tensor_subclass),
 }
 
 # Python 2 had some modules under other names.
 _STANDARD_LIBRARY = sys.stdlib_module_names | {"__builtin__", "commands", "copy_reg", "distutils"}
 
-# What a training program keeps beside its weights: settings, paths, dates, random states.
+# Training programs store settings, paths, dates and random states beside the weights.
 _HARMLESS_MODULES = {
     "_codecs",
     "argparse",
@@ -140,11 +139,11 @@ _HARMLESS = {
 }
 
 
-def named(module: str, name: str) -> object:
-    """What ``module.name`` of a file means here.
+def resolve(module: str, name: str) -> object:
+    """Return what stands in for ``module.name`` of a file.
 
     Raises:
-        RefusedError: it is something that acts on the machine.
+        RefusedError: if the name could act on the machine.
     """
     full_name = f"{module}.{name}"
     if full_name in _BUILDERS:
@@ -152,20 +151,20 @@ def named(module: str, name: str) -> object:
     top = module.partition(".")[0]
     harmless = full_name in _HARMLESS or (top in _HARMLESS_MODULES and "." not in name)
     if top in _STANDARD_LIBRARY and not harmless:
-        # The name is whatever a file says: nothing in it may reach a terminal as it is.
-        raise RefusedError(f"it wants to call {full_name!a}")
+        # Escaped, because the file could put control sequences of a terminal into the name.
+        raise RefusedError(f"it calls {full_name!a}")
     return Name(full_name)
 
 
-def checked_key(key: object) -> object:
-    """A dictionary's key whose hash takes no time: a tuple within tuples can take for ever."""
+def check_key(key: object) -> object:
+    """Return a dictionary's key, if it is quick to hash: nested tuples can take forever."""
     parts = key if isinstance(key, tuple) else (key,)
     for part in parts[: MAX_LENGTH + 1]:
         is_large = isinstance(part, int) and abs(part) >= _MAX_KEY
         if isinstance(part, tuple) or is_large or len(parts) > MAX_LENGTH:
-            raise RefusedError("a dictionary has a key that is no name")
+            raise RefusedError("a dictionary has a key that is not a name")
     try:
         hash(key)
     except TypeError as error:
-        raise RefusedError("a dictionary has a key that is no name") from error
+        raise RefusedError("a dictionary has a key that is not a name") from error
     return key

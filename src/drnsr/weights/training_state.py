@@ -1,4 +1,4 @@
-"""Trainings' own states as models: a state says which network it is of."""
+"""Networks from training states: the state of a training says how to build its network."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,22 +6,22 @@ from typing import Any
 from torch import Tensor
 
 from drnsr.networks import Network
-from drnsr.weights.building import WeightsError, network_of
-from drnsr.weights.foreign import Foreign
+from drnsr.weights.building import WeightsError, build_network
 from drnsr.weights.foreign.layout import LayoutError
+from drnsr.weights.foreign.reader import ForeignModel
 
 FINGERPRINT = "drnsr_fingerprint"
-"""The key of what a state is the state of."""
+"""The key of the fingerprint of the training that a state belongs to."""
 
 NETWORK = "drnsr_network"
-"""The key of what builds the network again."""
+"""The key of the network's architecture and hyper-parameters."""
 
-# The network's name in the Lightning module.
+# Prefix of the network's parameters in the Lightning module.
 _PREFIX = "network."
 
 
 def self_description(network: Network) -> dict[str, Any]:
-    """What a state must hold so that :func:`read_training_state` can build its network."""
+    """Return what a state stores so that :func:`read_training_state` can build its network."""
     return {
         "architecture": type(network).__name__,
         "hyper_parameters": network.hyper_parameters,
@@ -29,23 +29,23 @@ def self_description(network: Network) -> dict[str, Any]:
 
 
 def is_training_state(content: object) -> bool:
-    """Whether what a file holds is the state of a training of ours."""
+    """Return whether the content of a file is the state of a training by drnsr."""
     return isinstance(content, Mapping) and FINGERPRINT in content
 
 
-def read_training_state(content: Mapping[str, object]) -> Foreign:
-    """The network that a state is of, with the moving average (EMA) of its weights if there is one.
+def read_training_state(content: Mapping[str, object]) -> ForeignModel:
+    """Build the network of a training state, with the moving average (EMA) of its weights, if any.
 
-    Lightning's weight averaging puts the average where the weights themselves would be.
+    Lightning's weight averaging stores the average under the names of the weights themselves.
 
     Raises:
-        LayoutError: it is damaged, or of an older version.
+        LayoutError: if the state is damaged, or of an older version.
     """
     described, state = content.get(NETWORK), content.get("state_dict")
     if not isinstance(described, Mapping):
         raise LayoutError(
-            "a training state of an older drnsr, which does not say its network: take the run's"
-            " model.safetensors"
+            "a training state of an older drnsr, which does not describe its network: take the"
+            " run's model.safetensors"
         )
     architecture, arguments = described.get("architecture"), described.get("hyper_parameters")
     if not isinstance(state, Mapping) or not isinstance(arguments, Mapping):
@@ -56,10 +56,10 @@ def read_training_state(content: Mapping[str, object]) -> Foreign:
         if str(name).startswith(_PREFIX) and isinstance(value, Tensor)
     }
     try:
-        network = network_of(str(architecture), dict(arguments), tensors)
+        network = build_network(str(architecture), dict(arguments), tensors)
     except WeightsError as error:
         raise LayoutError(str(error)) from error
     is_average = "averaging_state" in content
     source = "their moving average (EMA)" if is_average else "no moving average"
-    layout = f"a training of drnsr after step {content.get('global_step')!a}"
-    return Foreign(network, layout, {}, source)
+    program = f"a training of drnsr after step {content.get('global_step')!a}"
+    return ForeignModel(network, program, {}, source)

@@ -1,4 +1,6 @@
-"""Starting a training from the weights of another one, as papers go from scale 2 to 3 and 4."""
+"""Starting a training from the weights of another one, as papers do from scale 2 to 3 and 4."""
+
+from collections.abc import Mapping
 
 from torch import Tensor
 
@@ -7,41 +9,40 @@ from drnsr.networks import Network
 
 
 class WarmStartError(UserError):
-    """Weights that the network to be trained can do nothing with."""
+    """Weights that do not fit the network to be trained."""
 
 
 def warm_start(network: Network, source: Network, name: str) -> str:
-    """Copy into ``network`` every layer of ``source`` that it has too, with the same shapes.
+    """Copy every layer of ``source`` into ``network`` that has the same name and shapes there.
 
-    From one scale to another that is all but the upsampler (Lim et al. 2017, section 3.2). The
-    other layers keep the values that they were initialised with.
+    Between networks for different scales these are all layers but the upsampler (Lim et al. 2017,
+    section 3.2). The other layers keep their initial values.
 
     Args:
-        network: is changed in place.
-        source: of the same architecture.
-        name: what ``source`` is called, for people.
+        network: changed in place.
+        source: a network of the same architecture.
+        name: name of ``source`` for messages.
 
     Returns:
-        One line that says what was taken, which layers start anew, and which hyper-parameters
-        differ.
+        One line that says which layers were not copied, and which hyper-parameters differ.
 
     Raises:
-        WarmStartError: the architecture is another one, or no layer fits.
+        WarmStartError: if the architecture is another one, or no layer fits.
     """
     architecture = type(network).__name__
     if type(source) is not type(network):
         raise WarmStartError(
-            f"init_from: {name} is of the architecture {type(source).__name__},"
-            f" and the model is {architecture}"
+            f"init_from: {name} has the architecture {type(source).__name__},"
+            f" but the model is {architecture}"
         )
-    given = source.state_dict()
-    taken: dict[str, Tensor] = {}
-    anew = []
+    available = source.state_dict()
+    copied: dict[str, Tensor] = {}
+    missing = []
     for layer, tensors in _layers(network).items():
-        if all(key in given and given[key].shape == value.shape for key, value in tensors.items()):
-            taken |= {key: given[key] for key in tensors}
+        if _has_all(available, tensors):
+            copied |= {key: available[key] for key in tensors}
         else:
-            anew.append(layer)
+            missing.append(layer)
     differing = [
         f"{key} {source.hyper_parameters[key]} instead of {value}"
         for key, value in network.hyper_parameters.items()
@@ -50,15 +51,22 @@ def warm_start(network: Network, source: Network, name: str) -> str:
     described = f"init_from: {name}"
     if differing:
         described += f" ({architecture} of {', '.join(differing)})"
-    if not taken:
+    if not copied:
         raise WarmStartError(f"{described} has no layer with the shapes of the model's")
-    network.load_state_dict(taken, strict=False)
-    exceptions = f" but {', '.join(anew)}, which start anew" if anew else ""
+    network.load_state_dict(copied, strict=False)
+    exceptions = f" but {', '.join(missing)}, which start anew" if missing else ""
     return f"{described}: all layers taken{exceptions}"
 
 
+def _has_all(available: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> bool:
+    """Return whether all tensors are available with their shapes."""
+    return all(
+        key in available and available[key].shape == value.shape for key, value in tensors.items()
+    )
+
+
 def _layers(network: Network) -> dict[str, dict[str, Tensor]]:
-    """The tensors of each layer, under their full names: a weight is of no use without its bias."""
+    """Return the tensors of each layer by full name: a weight is only copied with its bias."""
     layers: dict[str, dict[str, Tensor]] = {}
     for key, value in network.state_dict().items():
         layers.setdefault(key.rpartition(".")[0], {})[key] = value

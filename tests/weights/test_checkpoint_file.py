@@ -19,9 +19,9 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from drnsr.weights.checkpoint_file import read_checkpoint
 from drnsr.weights.loading import load_network
 from drnsr.weights.native import ModelFileError
-from drnsr.weights.reading import read_file
 from tests.weights import foreign_networks as theirs
 
 
@@ -60,7 +60,7 @@ def test_a_file_that_wants_to_run_code_is_refused(attack, old_format, ran, tmp_p
     file = tmp_path / "weights.pth"
     content = attacks(ran)[attack]
     torch.save(content, file, _use_new_zipfile_serialization=not old_format)
-    with pytest.raises(ModelFileError, match=r"weights\.pth: refused, for it wants to call"):
+    with pytest.raises(ModelFileError, match=r"weights\.pth: refused, because it calls"):
         load_network(file)
     assert not ran.exists()
 
@@ -202,7 +202,7 @@ def test_what_is_read_and_not_refused_still_calls_nothing(abuse, old_format, ran
     file = tmp_path / "weights.pth"
     content = {"beside": ABUSES[abuse](ran), "weights": {"a.b": torch.ones(2)}}
     torch.save(content, file, _use_new_zipfile_serialization=not old_format)
-    assert read_file(file)["weights"]["a.b"].tolist() == [1, 1]
+    assert read_checkpoint(file)["weights"]["a.b"].tolist() == [1, 1]
     assert not ran.exists()
 
 
@@ -419,7 +419,7 @@ def test_a_dictionary_within_itself_is_no_endless_way(tmp_path):
     content = {}
     content["model"] = content
     torch.save(content, tmp_path / "weights.pth")
-    with pytest.raises(ModelFileError, match=r"weights\.pth: what it holds is within itself"):
+    with pytest.raises(ModelFileError, match=r"weights\.pth: its content contains itself"):
         load_network(tmp_path / "weights.pth")
 
 
@@ -435,6 +435,6 @@ def test_a_file_that_is_cut_off_is_named(tmp_path):
     torch.save({"weight": torch.rand(100)}, file)
     file.write_bytes(file.read_bytes()[:300])
     with pytest.raises(ModelFileError, match=r"weights\.pth: not a readable PyTorch file"):
-        read_file(file)
+        read_checkpoint(file)
     with pytest.raises(ModelFileError, match=r"gone\.pth: there is no such file"):
-        read_file(tmp_path / "gone.pth")
+        read_checkpoint(tmp_path / "gone.pth")

@@ -1,10 +1,11 @@
-"""Reads pickles of weights without running anything from them.
+"""An interpreter for pickles of weights that runs no code from them.
 
-A pickle is a program: it names functions and classes of Python, and has them called. This reads the
-program itself, instruction by instruction, and knows containers, plain values and tensors, and of
-names what :mod:`drnsr.weights.pickled_names` says. Steps, lengths and sizes are bounded.
+A pickle is a program that can name any function of Python and call it. This module interprets the
+program instruction by instruction. It builds containers, plain values and tensors, and resolves
+names by the table in :mod:`drnsr.weights.pickled_names`. Steps, lengths and sizes are bounded.
 
-``torch.load`` takes an instance as its ``pickle_module``; the containers are read by torch.
+``torch.load`` takes a :class:`RestrictedPickle` as its ``pickle_module``, and reads the archive
+around the pickle itself.
 """
 
 import pickle
@@ -20,19 +21,19 @@ from drnsr.weights.pickled_names import (
     Name,
     RefusedError,
     StandIn,
-    checked_key,
-    named,
+    check_key,
+    resolve,
 )
 
 # A checkpoint of 100 million parameters with its optimizer has 200,000.
 _MAX_STEPS = 2_000_000
 
-# Of one value: what is longer is in a storage, and no part of the pickle.
+# Upper bound of a single value. Longer data is in storages, which are not part of the pickle.
 _MAX_VALUE_BYTES = 1 << 26
 
 
 class _Bounded:
-    """A file of which no single value may be read that is larger than all of them should be."""
+    """A file that refuses to read a single value above the limit."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -47,33 +48,33 @@ class _Bounded:
 
 
 class Unpickler:
-    """Reads one pickle; torch sets ``persistent_load``, which gives the storages."""
+    """Interpreter of one pickle; torch sets ``persistent_load``, which returns the storages."""
 
     persistent_load: Callable[[object], object]
-    most_numbers: int = sys.maxsize
+    max_elements: int = sys.maxsize
 
     def __init__(self, file: BinaryIO, **_: object) -> None:
         self._file = file
         self._stack: list[Any] = []
         self._marked: list[list[Any]] = []
         self._memo: dict[int, object] = {}
-        self._storages: dict[str, int] = {}
-        self._numbers = 0  # in all of them
+        self._storages: dict[str, int] = {}  # number of elements by key
+        self._elements = 0  # in all storages
         self._steps = 0
 
     def find_class(self, module: str, name: str) -> object:
-        """What ``module.name`` means here; torch finds storages before this is asked.
+        """Return what stands in for ``module.name``; torch resolves storage classes before this.
 
         Raises:
-            RefusedError: it is something that acts on the machine.
+            RefusedError: if the name could act on the machine.
         """
-        return named(module, name)
+        return resolve(module, name)
 
     def load(self) -> object:
-        """What the pickle holds.
+        """Return the content of the pickle.
 
         Raises:
-            RefusedError: it wants something that weights do not need, or too much of it.
+            RefusedError: if it has anything that weights do not need, or exceeds a limit.
         """
         file: Any = _Bounded(self._file)
         for opcode, argument, _ in pickletools.genops(file):
@@ -123,25 +124,25 @@ class Unpickler:
         if isinstance(target, list):
             target.extend(values)
         elif not isinstance(target, StandIn):
-            raise RefusedError("it adds to something that is no list")
+            raise RefusedError("it appends to something that is not a list")
 
     def _set_items(self, values: list[Any]) -> None:
         target = self._stack[-1]
         if isinstance(target, dict):
             for key, value in zip(values[::2], values[1::2], strict=True):
-                target[checked_key(key)] = value
+                target[check_key(key)] = value
         elif not isinstance(target, StandIn):
-            raise RefusedError("it sets items of something that is no dictionary")
+            raise RefusedError("it sets items of something that is not a dictionary")
 
     def _set_pair(self) -> None:
         value, key = self._pop(), self._pop()
         self._set_items([key, value])
 
-    def _dictionary_of(self, values: list[Any]) -> None:
+    def _push_dict(self, values: list[Any]) -> None:
         self._push({})
         self._set_items(values)
 
-    def _set_of(self, _: list[Any]) -> None:
+    def _push_set(self, _: list[Any]) -> None:
         self._push(StandIn())
 
     def _call(self, function: object, arguments: Sequence[object]) -> None:
@@ -152,14 +153,14 @@ class Unpickler:
         elif isinstance(function, Name | StandIn):
             self._push(StandIn())
         else:
-            raise RefusedError("it wants to call something that is no function")
+            raise RefusedError("it calls something that is not a function")
 
     def _reduce(self) -> None:
         arguments = self._pop()
         self._call(self._pop(), arguments)
 
     def _new(self) -> None:
-        del self._stack[-1]  # the arguments with names
+        del self._stack[-1]  # the keyword arguments
         self._reduce()
 
     def _object(self, values: list[Any]) -> None:
@@ -174,21 +175,21 @@ class Unpickler:
         self._push(self.find_class(str(module), str(name)))
 
     def _build(self) -> None:
-        """Only stand-ins have a state: that of a tensor or a dictionary is no part of weights."""
+        """Set a stand-in's state; weights do not need the state of a tensor or dictionary."""
         state, target = self._pop(), self._stack[-1]
         if isinstance(target, StandIn):
             target.state = state
         elif not isinstance(target, Tensor | dict):
-            raise RefusedError("it wants to change something that has no state")
+            raise RefusedError("it sets the state of something that has none")
 
     def _persistent(self, identifier: object) -> None:
         if isinstance(identifier, tuple) and len(identifier) > 4 and identifier[0] != "module":
-            _, _, key, _, numbers, *_ = identifier
-            if not isinstance(key, str) or not isinstance(numbers, int) or numbers < 0:
+            _, _, key, _, elements, *_ = identifier
+            if not isinstance(key, str) or not isinstance(elements, int) or elements < 0:
                 raise RefusedError("it has a storage without name and size")
-            self._numbers += numbers - self._storages.get(key, 0)
-            self._storages[key] = numbers
-            if self._numbers > self.most_numbers:
+            self._elements += elements - self._storages.get(key, 0)
+            self._storages[key] = elements
+            if self._elements > self.max_elements:
                 raise RefusedError("it has storages that are larger than the file")
         self._push(self.persistent_load(identifier))
 
@@ -217,10 +218,10 @@ _INSTRUCTIONS: dict[str, _Step] = {
     "TUPLE1": lambda it, _: it._tuple(1),
     "TUPLE2": lambda it, _: it._tuple(2),
     "TUPLE3": lambda it, _: it._tuple(3),
-    "DICT": lambda it, _: it._dictionary_of(it._pop_mark()),
-    # Sets are no part of weights: a module's names of buffers that are not saved.
+    "DICT": lambda it, _: it._push_dict(it._pop_mark()),
+    # Weights contain no sets; a whole module has one, the names of its non-persistent buffers.
     "EMPTY_SET": lambda it, _: it._push(StandIn()),
-    "FROZENSET": lambda it, _: it._set_of(it._pop_mark()),
+    "FROZENSET": lambda it, _: it._push_set(it._pop_mark()),
     "ADDITEMS": lambda it, _: it._extend(it._pop_mark()),
     "APPEND": lambda it, _: it._extend([it._pop()]),
     "APPENDS": lambda it, _: it._extend(it._pop_mark()),
@@ -248,17 +249,17 @@ _INSTRUCTIONS: dict[str, _Step] = {
 
 
 class RestrictedPickle:
-    """Stands in for the module `pickle`, for one file.
+    """A replacement for the module `pickle`, for one file.
 
     Args:
-        most_numbers: how many all storages of the file can hold together.
+        max_elements: upper bound of the elements of all storages together.
     """
 
     __name__ = "restricted"
 
-    def __init__(self, most_numbers: int) -> None:
-        self.Unpickler = type("Unpickler", (Unpickler,), {"most_numbers": most_numbers})
+    def __init__(self, max_elements: int) -> None:
+        self.Unpickler = type("Unpickler", (Unpickler,), {"max_elements": max_elements})
 
     def load(self, file: BinaryIO, **options: object) -> object:
-        """As ``pickle.load``; torch reads the parts of a container with it."""
+        """Like ``pickle.load``; torch reads the parts of old files with it."""
         return self.Unpickler(file, **options).load()

@@ -1,26 +1,29 @@
-"""DBPN as its authors save it, dense or recurrent; stages count from 1."""
+"""DBPN as its authors save it, dense or recurrent; its stages count from 1."""
 
-from drnsr.networks import DBPN, HyperParameter, RecurrentDBPN
+from drnsr.networks import HyperParameter
+from drnsr.networks.dbpn import DBPN, RecurrentDBPN
 from drnsr.weights.foreign.layout import Given, Layout, LayoutError, Reading, Weights
 
-# The side of the kernels between LR and HR tells the scale.
-_SCALES = {6: 2, 8: 4, 12: 8}
+# The scale follows from the side of the kernels between LR and HR.
+_SCALE_OF_KERNEL = {6: 2, 8: 4, 12: 8}
 
 
 def _read(weights: Weights, given: Given) -> Reading:
-    num_shallow_features, *_ = weights.convolution("feat0.conv")
-    num_features, *_ = weights.convolution("feat1.conv")
-    *_, kernel = weights.convolution("up1.up_conv1.deconv")
-    if kernel not in _SCALES:
-        raise LayoutError(f"up1.up_conv1.deconv.weight has a kernel of {kernel}, of no scale")
+    num_shallow_features, *_ = weights.conv_shape("feat0.conv")
+    num_features, *_ = weights.conv_shape("feat1.conv")
+    *_, kernel = weights.conv_shape("up1.up_conv1.deconv")
+    if kernel not in _SCALE_OF_KERNEL:
+        raise LayoutError(
+            f"up1.up_conv1.deconv.weight has a kernel of {kernel}, which no scale has"
+        )
     num_stages = weights.count(r"up(\d+)\.up_conv1\.deconv\.weight") - 1
     hyper_parameters: dict[str, HyperParameter] = {
-        "scale": _SCALES[kernel],
+        "scale": _SCALE_OF_KERNEL[kernel],
         "num_features": num_features,
         "num_shallow_features": num_shallow_features,
         "num_stages": num_stages,
     }
-    _, joined, _, _ = weights.convolution("output_conv.conv")
+    _, joined, _, _ = weights.conv_shape("output_conv.conv")
     recurrences, is_open = _recurrences(joined // num_features, num_stages, given)
     if recurrences:
         hyper_parameters["num_recurrences"] = recurrences
@@ -34,13 +37,14 @@ def _read(weights: Weights, given: Given) -> Reading:
 
 
 def _recurrences(joined: int, num_stages: int, given: Given) -> tuple[int, bool]:
-    """How often the recurrent network repeats itself, 0 for the dense one; and whether it is open.
+    """Return the number of recurrences, 0 for the dense network; and whether it is a guess.
 
-    The dense one makes its output from the features of all stages, the recurrent one from the last
-    of each repetition: with as many repetitions as stages, both have the same names and shapes.
+    The tail of the dense network takes the features of all stages, that of the recurrent one the
+    last features of each run. If there are as many runs as stages, both have the same names and
+    shapes.
 
     Raises:
-        LayoutError: another number was given.
+        LayoutError: if another number was given.
     """
     if joined != num_stages:
         return joined, False
@@ -64,12 +68,12 @@ def _modules(num_stages: int) -> dict[str, str]:
 
 
 def _projection(ours: str, theirs: str, way: str, *, joining: bool) -> dict[str, str]:
-    """One up- or down-projection; ``joining`` if it begins with more than one input."""
-    there, back = ("deconv", "conv") if way == "up" else ("conv", "deconv")
+    """Return the modules of an up- or down-projection; ``joining`` if it has several inputs."""
+    forward, back = ("deconv", "conv") if way == "up" else ("conv", "deconv")
     layers = {
-        way: (f"{way}_conv1", there),
+        way: (f"{way}_conv1", forward),
         "back": (f"{way}_conv2", back),
-        f"{way}_error": (f"{way}_conv3", there),
+        f"{way}_error": (f"{way}_conv3", forward),
     }
     if joining:
         layers["squeeze"] = ("conv", "conv")

@@ -1,4 +1,4 @@
-"""Reading files of weights that others wrote, without running anything from them."""
+"""Reading checkpoint files of any origin without running code from them."""
 
 import tarfile
 import warnings
@@ -11,21 +11,21 @@ from safetensors.torch import load_file
 
 from drnsr.weights.native import ModelFileError, is_safetensors
 from drnsr.weights.pickled_names import RefusedError
-from drnsr.weights.restricted import RestrictedPickle
+from drnsr.weights.restricted_pickle import RestrictedPickle
 
-# PyTorch does not compress. Weights that somebody packed again are at most a little smaller.
+# PyTorch does not compress, and weights that were compressed later shrink only a little.
 _MAX_COMPRESSION = 16
-_SLACK = 1 << 20  # bytes; of a small file
+_SLACK = 1 << 20  # bytes; for small files
 
-_TORCHSCRIPT = "constants.pkl"
+_TORCHSCRIPT_ENTRY = "constants.pkl"
 
 
-def read_file(path: Path) -> object:
-    """Read a .safetensors file, or what ``torch.save`` wrote (.pth, .pt, .ckpt).
+def read_checkpoint(path: Path) -> object:
+    """Read a .safetensors file, or a file that ``torch.save`` wrote (.pth, .pt, .ckpt).
 
     Raises:
-        ModelFileError: the file is missing or damaged, wants code to be run, or would take much
-            more memory than it is large.
+        ModelFileError: if the file is missing or damaged, contains code to run, or would take much
+            more memory than its size.
     """
     if not path.is_file():
         raise ModelFileError(f"{path}: there is no such file")
@@ -38,9 +38,9 @@ def read_file(path: Path) -> object:
         return _read_pickle(path)
     except RefusedError as refusal:
         raise ModelFileError(
-            f"{path}: refused, for {refusal}; weights need nothing of the kind"
+            f"{path}: refused, because {refusal}; files of weights do not need this"
         ) from refusal
-    # A damaged pickle can fail in any way.
+    # A damaged pickle can raise any exception.
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0].partition(". ")[0]
         raise ModelFileError(
@@ -57,27 +57,27 @@ def _read_pickle(path: Path) -> object:
     else:
         _check_no_tar(path)
     with warnings.catch_warnings():
-        # torch tells of unusual pickles, and would compare the source code of pickled classes.
+        # torch warns of unusual pickles, and compares the source code of pickled classes.
         warnings.simplefilter("ignore")
         restricted: object = RestrictedPickle(_MAX_COMPRESSION * size + _SLACK)
         return torch.load(path, map_location="cpu", weights_only=False, pickle_module=restricted)
 
 
 def _check_zip(path: Path, size: int) -> None:
-    """Raise ValueError for a program, RefusedError for what grows out of all proportion."""
+    """Raise ValueError for a TorchScript program, RefusedError for a decompression bomb."""
     with zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
-    if any(entry.filename.rpartition("/")[2] == _TORCHSCRIPT for entry in entries):
-        raise ValueError("a TorchScript program, and no weights")
-    grown = sum(entry.file_size for entry in entries)
-    if grown > _MAX_COMPRESSION * size + _SLACK:
-        raise RefusedError(f"its {size} bytes would become {grown}")
+    if any(entry.filename.rpartition("/")[2] == _TORCHSCRIPT_ENTRY for entry in entries):
+        raise ValueError("a TorchScript program, not weights")
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > _MAX_COMPRESSION * size + _SLACK:
+        raise RefusedError(f"its {size} bytes would become {unpacked}")
 
 
 def _check_no_tar(path: Path) -> None:
-    """Raise ValueError for the first PyTorch's archives, which torch unpacks onto the disk."""
+    """Raise ValueError for tar archives of the first PyTorch, which torch unpacks to the disk."""
     try:
         tarfile.open(path, "r:").close()
     except tarfile.TarError:
         return
-    raise ValueError("a tar archive, as the PyTorch of 2016 wrote them")
+    raise ValueError("a tar archive, as PyTorch wrote them in 2016")
