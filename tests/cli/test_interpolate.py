@@ -33,6 +33,6 @@ def test_the_result_is_in_between_and_says_what_it_was_made_from(models, capsys)
 
 def test_different_models_are_one_line_and_nothing_is_written(models):
     save_model(models / "b", DRNSR(scale=2, num_features=5, num_blocks=1), Origin())
-    with pytest.raises(SystemExit, match="two different networks .*: num_features 4 and 5"):
+    with pytest.raises(SystemExit, match=r"two different networks .*: num_features 4 and 5"):
         call(models, str(models / "out"), "--alpha=0.5")
     assert not (models / "out").exists()
