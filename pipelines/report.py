@@ -26,7 +26,6 @@ from pipelines.tracked import mlflow_run, tracked_model
 def report(config: DictConfig) -> None:
     """Write the page, and add it to the MLflow run."""
     from drnsr.reporting.curves import curves_svg
-    from drnsr.training.callbacks.curves import LOSS_FILE, PSNR_FILE
 
     outputs = Outputs.of(config)
     rows = read_rows(outputs.per_image)
@@ -37,7 +36,7 @@ def report(config: DictConfig) -> None:
         scale=config.scale,
         protocol=get_protocol(config.protocol),
         comparisons=read_comparisons(outputs.verification),
-        curves=curves_svg(outputs.curves / LOSS_FILE, outputs.curves / PSNR_FILE),
+        curves=curves_svg(outputs.curves, colour=read_info(outputs.model).colour),
         pictures=[_picture(row, config, outputs) for row in rows],
         config=cast(dict[str, Any], OmegaConf.to_container(config)),
     )

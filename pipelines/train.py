@@ -13,6 +13,7 @@ from drnsr.hashing import file_sha256
 from drnsr.locks import sole_process
 from drnsr.project import run_folder
 from drnsr.tracking.runs import TRAINING_COST
+from drnsr.training.scalars import SAMPLES_PER_SECOND, SECONDS, SKIPPED_LOSSES
 from drnsr.weights.fingerprint import code_fingerprint, fingerprint
 from drnsr.weights.loading import load_network
 from drnsr.weights.native import Origin, save_model
@@ -174,13 +175,12 @@ def _train(
     curves.write(outputs.curves)
     samples = trainer.max_steps * config.datamodule.batch_size
     cost = {
-        "precision": trainer.precision,
-        "seconds": progress.seconds,
-        "samples_per_second": samples / progress.seconds,
-        "skipped_losses": skipped,
+        SECONDS.name: progress.seconds,
+        SAMPLES_PER_SECOND.name: samples / progress.seconds,
+        SKIPPED_LOSSES.name: skipped,
     }
-    write_cost(origin, TRAINING_FILE, cost)
-    numbers = {f"{TRAINING_COST}{key}": cost[key] for key in cost if key != "precision"}
+    write_cost(origin, TRAINING_FILE, {"precision": trainer.precision, **cost})
+    numbers = {f"{TRAINING_COST}{name}": value for name, value in cost.items()}
     for logger in loggers:
         logger.log_metrics(numbers, step=trainer.max_steps)
     mark_finished(checkpoints.folder)

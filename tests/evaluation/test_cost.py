@@ -1,10 +1,12 @@
 import multiprocessing
+from dataclasses import fields
 
 import pytest
 from joblib.externals.loky import get_reusable_executor
 
-from drnsr.evaluation.cost import measure_cost
+from drnsr.evaluation.cost import Cost, measure_cost
 from drnsr.networks import DRNSR
+from drnsr.training.scalars import MODEL_COSTS
 
 
 def test_operations_are_those_that_one_counts_by_hand():
@@ -15,6 +17,10 @@ def test_operations_are_those_that_one_counts_by_hand():
     assert cost.multiply_adds_per_megapixel == pytest.approx(for_each_lr_pixel / 4 * 1e6 / 1e9)
     assert cost.parameters == 9 * (3 * 8 + 3 * 8 * 8 + 8 * 12) + 8 + 3 * 8 + 12
     assert cost.seconds_per_megapixel > 0
+
+
+def test_every_cost_has_a_label_and_a_format():
+    assert [scalar.name for scalar in MODEL_COSTS] == [field.name for field in fields(Cost)]
 
 
 def test_peak_memory_holds_at_least_the_widest_layer():

@@ -1,5 +1,6 @@
 import re
 
+import pytest
 from PIL import Image
 
 from drnsr.evaluation.protocol import get_protocol
@@ -19,9 +20,13 @@ ROW = Row(
 PUBLISHED = PublishedRow("Bicubic", "Set5", 2, {"psnr": 33.66, "ssim": None}, "a paper")
 
 
+def write_curves(folder):
+    (folder / "training_loss.csv").write_text("step,loss,learning_rate\n10,0.5,0.1\n20,0.25,0.1\n")
+    (folder / "validation_psnr.csv").write_text("step,psnr_db\n10,30.5\n20,31\n")
+
+
 def page(tmp_path):
-    (tmp_path / "loss.csv").write_text("step,loss,learning_rate\n10,0.5,0.1\n20,0.25,0.1\n")
-    (tmp_path / "psnr.csv").write_text("step,psnr_db\n10,30.5\n20,31\n")
+    write_curves(tmp_path)
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
     return render_report(
         [ROW, ROW],
@@ -33,7 +38,7 @@ def page(tmp_path):
                 "set5", "bicubic", "classic_y", {"psnr": 33.662, "ssim": 0.9299}, PUBLISHED
             )
         ],
-        curves=curves_svg(tmp_path / "loss.csv", tmp_path / "psnr.csv"),
+        curves=curves_svg(tmp_path, colour="RGB"),
         pictures=[ReportPicture("a&b.png", tmp_path / "a.png", "CC0, <someone>")],
         cost={"parameters": "1,000"},
         lineage={"git commit": "abc"},
@@ -66,3 +71,11 @@ def test_numbers_names_and_configuration_stand_in_it(tmp_path):
 
 def test_equal_results_give_an_equal_page(tmp_path):
     assert page(tmp_path) == page(tmp_path)
+
+
+@pytest.mark.parametrize("colour", ["RGB", "Y"])
+def test_the_validation_curve_names_the_channels_of_the_network(tmp_path, colour):
+    write_curves(tmp_path)
+    svg = curves_svg(tmp_path, colour=colour)
+    assert f">Validation PSNR ({colour})<" in svg
+    assert svg.count("Validation PSNR") == 1

@@ -8,7 +8,7 @@ import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -184,9 +184,9 @@ def _costs(parsed: argparse.Namespace) -> "dict[str, Cost]":
 
 
 def _cost_fields(cost: "Cost | None") -> dict[str, float | None]:
-    from drnsr.evaluation.cost import Cost
+    from drnsr.training.scalars import MODEL_COSTS
 
-    return {field.name: getattr(cost, field.name, None) for field in fields(Cost)}
+    return {scalar.name: getattr(cost, scalar.name, None) for scalar in MODEL_COSTS}
 
 
 def _print(scores: list[_Score], costs: "dict[str, Cost]", parsed: argparse.Namespace) -> None:
@@ -226,21 +226,17 @@ def _score_table(scores: list[_Score], parsed: argparse.Namespace) -> "Table":
 def _cost_table(costs: "dict[str, Cost]", device: str) -> "Table":
     from rich.table import Table
 
+    from drnsr.training.scalars import MODEL_COSTS
+
     table = Table(
         title=f"What it costs: operations and time for a megapixel of output, on {device}"
     )
     table.add_column("model", overflow="fold")
-    for heading in ("parameters", "multiply-adds", "seconds", "peak memory"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    for scalar in MODEL_COSTS:
+        table.add_column(scalar.label, justify="right", no_wrap=True)
     for name, cost in costs.items():
-        peak = cost.peak_memory_mib
-        table.add_row(
-            name,
-            f"{cost.parameters:,}",
-            f"{cost.multiply_adds_per_megapixel:,.1f} G",
-            f"{cost.seconds_per_megapixel:.2f}",
-            f"{peak:,.0f} MiB" if peak is not None else "not known here",
-        )
+        cells = (scalar.text(getattr(cost, scalar.name)) for scalar in MODEL_COSTS)
+        table.add_row(name, *cells)
     return table
 
 

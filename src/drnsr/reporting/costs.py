@@ -1,7 +1,9 @@
-"""What a training and its model take, in words."""
+"""What a training and its model cost, in words."""
 
 from collections.abc import Mapping
 from typing import Any
+
+from drnsr.training.scalars import MODEL_COSTS, TRAINING_COSTS
 
 NOT_MEASURED = "not measured here"
 
@@ -9,30 +11,24 @@ NOT_MEASURED = "not measured here"
 def describe_costs(
     model: Mapping[str, Any] | None, training: Mapping[str, Any] | None
 ) -> dict[str, str]:
-    """Name what was measured, and say what was not.
+    """Describe what was measured, and say what was not.
 
     Args:
-        model: the fields of :class:`drnsr.evaluation.cost.Cost`; None if it was not measured.
-        training: seconds, samples per second, precision and skipped losses; None likewise.
+        model: the values of :data:`drnsr.training.scalars.MODEL_COSTS` by name; None if they were
+            not measured.
+        training: those of :data:`drnsr.training.scalars.TRAINING_COSTS`, and ``precision``; None if
+            they were not measured.
 
     Returns:
         A text for each name.
     """
-    known = {"applying the model": NOT_MEASURED} if model is None else _of_model(model)
-    return known | {"training": NOT_MEASURED if training is None else _of_training(training)}
+    costs = {"applying the model": NOT_MEASURED}
+    if model is not None:
+        costs = {scalar.heading: scalar.text(model.get(scalar.name)) for scalar in MODEL_COSTS}
+    return costs | {"training": NOT_MEASURED if training is None else _training_text(training)}
 
 
-def _of_model(cost: Mapping[str, Any]) -> dict[str, str]:
-    peak = cost.get("peak_memory_mib")
-    return {
-        "parameters": f"{cost['parameters']:,.0f}",
-        "multiply-adds per output megapixel": f"{cost['multiply_adds_per_megapixel']:.1f} G",
-        "seconds per output megapixel": f"{cost['seconds_per_megapixel']:.2f}",
-        "peak memory": "not known on this system" if peak is None else f"{peak:.0f} MiB",
-    }
-
-
-def _of_training(cost: Mapping[str, Any]) -> str:
-    text = f"{cost['seconds']:.0f} s, {cost['samples_per_second']:.0f} samples per second"
-    skipped = cost["skipped_losses"]
-    return f"{text}, {cost['precision']}" + (f", {skipped:.0f} losses skipped" if skipped else "")
+def _training_text(cost: Mapping[str, Any]) -> str:
+    """Join the numbers, without counts that are 0, and the precision."""
+    numbers = [scalar.text(cost[scalar.name]) for scalar in TRAINING_COSTS if cost.get(scalar.name)]
+    return ", ".join([*numbers, str(cost["precision"])])

@@ -7,15 +7,17 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
+from drnsr.training.scalars import CURVES, Curve
+
 _BLUE = "#1f5fa8"
 
 
-def curves_svg(loss_file: Path, psnr_file: Path) -> str:
-    """Draw loss and validation PSNR over the steps; equal files give equal SVG.
+def curves_svg(folder: Path, *, colour: str) -> str:
+    """Draw the first scalar of each curve over the steps; equal files give equal SVG.
 
     Args:
-        loss_file: CSV with the columns ``step`` and ``loss``.
-        psnr_file: CSV with the columns ``step`` and ``psnr_db``.
+        folder: of the CSV files of :data:`drnsr.training.scalars.CURVES`.
+        colour: the channels that the network works on: "RGB", or "Y" for the luma.
     """
     with matplotlib.rc_context(
         {
@@ -26,12 +28,15 @@ def curves_svg(loss_file: Path, psnr_file: Path) -> str:
         }
     ):
         figure = Figure(figsize=(9, 3), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        left.plot(*_columns(loss_file, "step", "loss"), color=_BLUE, linewidth=1)
-        left.set(title="Training loss", xlabel="step", ylabel="loss")
-        right.plot(*_columns(psnr_file, "step", "psnr_db"), color=_BLUE, marker="o", markersize=4)
-        right.set(title="Validation PSNR (RGB)", xlabel="step", ylabel="dB")
-        for axes in (left, right):
+        for axes, curve in zip(figure.subplots(1, len(CURVES)), CURVES, strict=True):
+            style = {"linewidth": 1} if curve.is_dense else {"marker": "o", "markersize": 4}
+            axes.plot(*_read_points(folder, curve), color=_BLUE, **style)
+            scalar = curve.scalars[0]
+            axes.set(
+                title=curve.title.format(colour=colour),
+                xlabel="step",
+                ylabel=scalar.unit or scalar.label,
+            )
             axes.grid(alpha=0.3)
             axes.spines[["top", "right"]].set_visible(False)
         buffer = io.StringIO()
@@ -40,7 +45,8 @@ def curves_svg(loss_file: Path, psnr_file: Path) -> str:
     return svg[svg.index("<svg") :]
 
 
-def _columns(path: Path, *names: str) -> list[list[float]]:
-    with path.open(encoding="utf-8", newline="") as file:
+def _read_points(folder: Path, curve: Curve) -> list[list[float]]:
+    """Return the steps and the values of the first scalar."""
+    with (folder / curve.file).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    return [[float(row[name]) for row in rows] for name in names]
+    return [[float(row[name]) for row in rows] for name in curve.header[:2]]

@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from drnsr.networks import Network
 from drnsr.training.module import Batch, SRModule
 from drnsr.training.perceptual import PerceptualLoss
+from drnsr.training.scalars import TRAIN_LOSS
 
 
 def relativistic_average_loss(
@@ -151,7 +152,7 @@ class GANModule(SRModule):
             perceptual = self._perceptual(sr, hr)
             loss = loss + weights.perceptual * perceptual
             self._note("train_perceptual", perceptual)
-        self._note("train_loss", loss)
+        self._note(TRAIN_LOSS.name, loss)
         return loss
 
     def _discriminator_loss(self, sr: Tensor, hr: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from drnsr.cuda_graphs import CudaGraphed
 from drnsr.images.colour import luma_planes
 from drnsr.networks import Network
 from drnsr.training.device import compiled, is_capturable, made_for
+from drnsr.training.scalars import VAL_PSNR
 
 Batch = tuple[Tensor, Tensor]
 
@@ -136,7 +137,7 @@ class SRModule(L.LightningModule):
         if self.network.descriptor.colour == "RGB":
             sr = sr.mul(255).round().clamp(0, 255) / 255
         psnr = peak_signal_noise_ratio(sr, hr, data_range=1.0)
-        self.log("val_psnr", psnr, logger=False, batch_size=1)
+        self.log(VAL_PSNR.name, psnr, logger=False, batch_size=1)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """One optimizer over the network's parameters, its schedule stepped with it."""

@@ -12,6 +12,7 @@ import torch
 from drnsr.atomic import atomic_path, naming_file
 from drnsr.hashing import file_sha256
 from drnsr.training.callbacks.nonfinite import are_finite
+from drnsr.training.scalars import VAL_PSNR
 from drnsr.weights.training_state import FINGERPRINT, NETWORK, self_description
 
 log = logging.getLogger("drnsr")
@@ -106,7 +107,7 @@ class Checkpoints(L.Callback):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep the best."""
-        psnr = float(trainer.callback_metrics["val_psnr"])
+        psnr = float(trainer.callback_metrics[VAL_PSNR.name])
         if psnr > self._best:
             self._best = psnr
             with atomic_path(self.folder / BEST_FILE) as beside, naming_file(self.folder):

@@ -1,4 +1,4 @@
-"""The training curves, as two CSV files."""
+"""The training curves as CSV files: see :data:`drnsr.training.scalars.CURVES`."""
 
 import csv
 import io
@@ -10,22 +10,20 @@ import torch
 from torch import Tensor
 
 from drnsr.atomic import write_text
-
-LOSS_FILE = "training_loss.csv"
-PSNR_FILE = "validation_psnr.csv"
+from drnsr.training.scalars import TRAINING_CURVE, VAL_PSNR, VALIDATION_CURVE, Curve
 
 
 class Curves(L.Callback):
-    """Keeps the loss, as the mean over every ``log_every`` steps, and every validation PSNR.
+    """Keeps the mean loss of every ``log_every`` steps, and every validation PSNR.
 
-    The same points go to the run's loggers. The files hold what the same training gives again, and
-    nothing else: no clock, no run id.
+    The same points go to the loggers of the run. The files hold only what the same training gives
+    again: no time of day, no run id.
     """
 
     def __init__(self, *, log_every: int) -> None:
         self._log_every = log_every
         self._window: list[Tensor] = []  # since the last point, on the training's device
-        self._before = torch.empty(0)  # of the same window, from the state that was gone on from
+        self._before = torch.empty(0)  # the part of the window from before a resumed state
         self._loss: list[tuple[int, float, float]] = []
         self._psnr: list[tuple[int, float]] = []
 
@@ -37,52 +35,54 @@ class Curves(L.Callback):
         batch: Any,  # noqa: ANN401
         batch_idx: int,
     ) -> None:
-        """Note the loss and the rate."""
+        """Keep the loss and the learning rate."""
         self._window.append(outputs["loss"])
         if trainer.global_step % self._log_every == 0:
             losses = self._losses()
-            loss = float(losses[losses.isfinite()].mean())  # skipped steps have none
+            loss = float(losses[losses.isfinite()].mean())  # without the losses of skipped steps
             rate = float(trainer.optimizers[0].param_groups[0]["lr"])
             self._window.clear()
             self._before = torch.empty(0)
             self._loss.append((trainer.global_step, loss, rate))
-            self._log(trainer, {"train_loss": loss, "learning_rate": rate})
+            self._log(trainer, TRAINING_CURVE, (loss, rate))
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Note the PSNR."""
-        psnr = float(trainer.callback_metrics["val_psnr"])
+        """Keep the PSNR."""
+        psnr = float(trainer.callback_metrics[VAL_PSNR.name])
         self._psnr.append((trainer.global_step, psnr))
-        self._log(trainer, {"val_psnr": psnr})
+        self._log(trainer, VALIDATION_CURVE, (psnr,))
 
     def state_dict(self) -> dict[str, Any]:
-        """What this callback must know to go on."""
+        """Return what this callback needs to resume."""
         return {"window": self._losses(), "loss": self._loss, "psnr": self._psnr}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Resume from a state."""
         self._before = state_dict["window"]
         self._loss, self._psnr = state_dict["loss"], state_dict["psnr"]
 
     def _losses(self) -> Tensor:
-        """Of the window, brought to the CPU at once: each by itself would wait for the device."""
+        """Return the losses of the window, which one transfer brings to the CPU."""
         if not self._window:
             return self._before
         return torch.cat([self._before, torch.stack(self._window).cpu()])
 
     @staticmethod
-    def _log(trainer: L.Trainer, point: dict[str, float]) -> None:
+    def _log(trainer: L.Trainer, curve: Curve, values: tuple[float, ...]) -> None:
+        names = [scalar.name for scalar in curve.scalars]
+        point = dict(zip(names, values, strict=True))
         for logger in trainer.loggers:
             logger.log_metrics(point, step=trainer.global_step)
 
     def write(self, folder: Path) -> None:
         """Write both curves into ``folder``."""
-        _write_csv(folder / LOSS_FILE, ("step", "loss", "learning_rate"), self._loss)
-        _write_csv(folder / PSNR_FILE, ("step", "psnr_db"), self._psnr)
+        _write_csv(folder, TRAINING_CURVE, self._loss)
+        _write_csv(folder, VALIDATION_CURVE, self._psnr)
 
 
-def _write_csv(path: Path, header: tuple[str, ...], rows: list[Any]) -> None:
+def _write_csv(folder: Path, curve: Curve, rows: list[Any]) -> None:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
+    writer.writerow(curve.header)
     writer.writerows(rows)
-    write_text(path, buffer.getvalue())
+    write_text(folder / curve.file, buffer.getvalue())

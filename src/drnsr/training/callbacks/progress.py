@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
+from drnsr.training.scalars import TRAIN_LOSS, VAL_PSNR
+
 _SECONDS = 0.2  # between two changes of the bar
 
 
@@ -94,9 +96,13 @@ class TrainingProgress(L.Callback):
 
     def _figures(self, trainer: L.Trainer) -> str:
         metrics = trainer.callback_metrics
-        figures = [f"loss {float(self._loss):.4f}"] if self._loss is not None else []
-        if "val_psnr" in metrics:
-            figures.append(f"PSNR {float(metrics['val_psnr']):.2f} dB")
+        figures = (
+            [f"{TRAIN_LOSS.label} {TRAIN_LOSS.text(float(self._loss))}"]
+            if self._loss is not None
+            else []
+        )
+        if VAL_PSNR.name in metrics:
+            figures.append(f"{VAL_PSNR.label} {VAL_PSNR.text(float(metrics[VAL_PSNR.name]))}")
         seconds = time.monotonic() - self._start
         if self._samples and seconds > 0:
             figures.append(f"{self._samples / seconds:.0f} samples/s")
