@@ -1,4 +1,4 @@
-"""What the stages have in common: a Hydra app whose mistakes are told in one line."""
+"""The Hydra app that runs a stage, and reports a mistake in one line."""
 
 import logging
 import os
@@ -14,14 +14,16 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from drnsr.config.compose import ConfigError, check, one_line
+from drnsr.config.compose import validate
+from drnsr.config.errors import ConfigError, one_line
+from drnsr.config.schema import Config
 from drnsr.errors import SignalError, UserError, exit_on_error
 from drnsr.locks import own_folder
 from drnsr.project import CONF
 
 log = logging.getLogger("drnsr")
 
-Stage = Callable[[DictConfig], None]
+Stage = Callable[[Config], None]
 
 
 def run_stage(stage: Stage) -> None:
@@ -29,11 +31,11 @@ def run_stage(stage: Stage) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's own printing
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-    def app(config: DictConfig) -> None:
+    def app(composed: DictConfig) -> None:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             # Hydra notes a failure, runs the other jobs, and raises the first one at the end.
             try:
-                stage(check(config))
+                stage(validate(composed))
             except SignalError as error:
                 sys.exit(f"error: {error}")  # which ends the sweep too
             except UserError as error:
@@ -43,7 +45,7 @@ def run_stage(stage: Stage) -> None:
             # A stage of the graph, too, which knows no callbacks of Hydra's.
             own_folder(Path(HydraConfig.get().runtime.output_dir))
             with exit_on_error(), _hydra_errors():
-                stage(check(config))
+                stage(validate(composed))
 
     with exit_on_error(), _hydra_errors():
         app()

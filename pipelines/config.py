@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
-
 from drnsr.atomic import write_text
-from drnsr.config.compose import ConfigError, compose_graph
+from drnsr.config.compose import compose_graph, to_yaml
+from drnsr.config.errors import ConfigError
+from drnsr.config.schema import Config
 from drnsr.errors import exit_on_error
 from drnsr.project import PARAMS, RESOLVED, missing_in_copy
 
@@ -16,11 +16,11 @@ def main() -> None:
     """Write the composed configuration."""
     config = compose_graph(PARAMS)
     _check_folders(config)
-    write_text(RESOLVED, _HEADER + OmegaConf.to_yaml(config))
+    write_text(RESOLVED, _HEADER + to_yaml(config))
 
 
-def _check_folders(config: DictConfig) -> None:
-    """What the user names by a relative path must have come into a queued experiment's copy."""
+def _check_folders(config: Config) -> None:
+    """Check that the user's pictures at relative paths were copied for a queued experiment."""
     single = config.data.single
     named = [("folder", config.data.folder), ("image", None if single is None else single.image)]
     named += [("benchmark_folder", benchmark.folder) for benchmark in config.benchmark.values()]

@@ -2,10 +2,10 @@
 
 from dataclasses import asdict
 
-from omegaconf import DictConfig
 from rich.progress import track
 
 from drnsr.atomic import check_writable
+from drnsr.config.schema import Config
 from drnsr.evaluation.benchmark import Method, bicubic, check_sizes, measure
 from drnsr.evaluation.methods import network_method
 from drnsr.evaluation.protocol import get_protocol
@@ -17,7 +17,7 @@ from pipelines.prepared import open_benchmark
 from pipelines.tracked import add_model, failure_told, tracked_model
 
 
-def check_evaluation(config: DictConfig) -> None:
+def check_evaluation(config: Config) -> None:
     """Find out before a training what would end the evaluation after it.
 
     Raises:
@@ -25,7 +25,7 @@ def check_evaluation(config: DictConfig) -> None:
         OSError: the results cannot be written.
     """
     outputs, protocol = Outputs.of(config), get_protocol(config.protocol)
-    for name in map(str, config.benchmark):
+    for name in config.benchmark:
         dataset = open_benchmark(config, name)
         dataset.verify()
         check_sizes(dataset, config.scale, protocol)
@@ -33,13 +33,13 @@ def check_evaluation(config: DictConfig) -> None:
     check_writable(outputs.summary.parent)
 
 
-def evaluate(config: DictConfig) -> None:
+def evaluate(config: Config) -> None:
     """Measure, draw, and record; the run that made the model ends with it, well or not."""
     with failure_told(config):
         _evaluate(config)
 
 
-def _evaluate(config: DictConfig) -> None:
+def _evaluate(config: Config) -> None:
     import torch
 
     from drnsr.evaluation.cost import measure_cost
@@ -53,9 +53,7 @@ def _evaluate(config: DictConfig) -> None:
     network = load_model(outputs.model)
     model = network_method(network, config.scale, "model", device)
     rows = [
-        row
-        for name in map(str, config.benchmark)
-        for row in _measure_benchmark(name, model, config, outputs)
+        row for name in config.benchmark for row in _measure_benchmark(name, model, config, outputs)
     ]
     content = summary(rows, scale=config.scale, protocol=get_protocol(config.protocol))
     write_summary(outputs.summary, content)
@@ -66,7 +64,7 @@ def _evaluate(config: DictConfig) -> None:
         _record(config, outputs, content, cost)
 
 
-def _measure_benchmark(name: str, model: Method, config: DictConfig, outputs: Outputs) -> list[Row]:
+def _measure_benchmark(name: str, model: Method, config: Config, outputs: Outputs) -> list[Row]:
     from drnsr.reporting.pictures import write_comparison
 
     dataset = open_benchmark(config, name)
@@ -82,7 +80,7 @@ def _measure_benchmark(name: str, model: Method, config: DictConfig, outputs: Ou
 
 
 def _record(
-    config: DictConfig,
+    config: Config,
     outputs: Outputs,
     content: dict[str, dict[str, object]],
     cost: dict[str, float | None],
@@ -90,7 +88,7 @@ def _record(
     """Add the evaluation to the MLflow run that made this model, or to one made for it."""
     from drnsr.tracking.runs import record_evaluation
 
-    data = {name: open_benchmark(config, name).fingerprint for name in map(str, config.benchmark)}
+    data = {name: open_benchmark(config, name).fingerprint for name in config.benchmark}
     files = [outputs.summary, outputs.per_image, outputs.pictures]
     with tracked_model(config) as outbox:
         add_model(outbox, config)

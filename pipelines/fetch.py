@@ -8,8 +8,7 @@ import os
 import shutil
 from pathlib import Path
 
-from omegaconf import DictConfig
-
+from drnsr.config.schema import Config, Single
 from drnsr.data.download import FetchError
 from drnsr.data.folders import copy_pairs, copy_pictures
 from drnsr.data.registry import fetch_file, fetch_registry
@@ -27,12 +26,12 @@ from pipelines.perceptual_weights import (
 log = logging.getLogger("drnsr")
 
 
-def fetch(config: DictConfig) -> None:
+def fetch(config: Config) -> None:
     """Fetch every file that the configuration names; each is checked by its hash."""
     shutil.rmtree(raw(config), ignore_errors=True)  # what another choice has left
     _fetch_features(config)  # first: after gigabytes of pictures is late to hear of it
     if config.data.single is not None:
-        _part(config)
+        _write_parts(config.data.single, config)
         return
     training = raw(config) / TRAINING_SET
     for registry in map(Path, config.data.registries):
@@ -46,7 +45,7 @@ def fetch(config: DictConfig) -> None:
     elif not config.data.registries:
         raise FetchError("folder: name the folder of your own pictures")
     for name, benchmark in config.benchmark.items():
-        folder = raw(config) / BENCHMARKS / str(name)
+        folder = raw(config) / BENCHMARKS / name
         if benchmark.registry is not None:
             _fetch(Path(benchmark.registry), folder, config)
         elif benchmark.folder is not None:
@@ -62,7 +61,7 @@ def fetch(config: DictConfig) -> None:
         )
 
 
-def _fetch_features(config: DictConfig) -> None:
+def _fetch_features(config: Config) -> None:
     """The weights of the perceptual loss, of a training that has one."""
     registry, file = features_registry(config), features_file(config)
     if registry is not None and file is not None:
@@ -73,9 +72,8 @@ def _fetch_features(config: DictConfig) -> None:
     check_features_file(config)
 
 
-def _part(config: DictConfig) -> None:
-    """One picture into what is trained on and what is withheld."""
-    single = config.data.single
+def _write_parts(single: Single, config: Config) -> None:
+    """Split one picture into the part that is trained on and the part that is withheld."""
     if single.image is None:
         raise FetchError("image: name the picture to train on, such as image=docs/small.png")
     if list(config.benchmark) != ["single"]:
@@ -89,7 +87,7 @@ def _part(config: DictConfig) -> None:
     )
 
 
-def _fetch(registry: Path, folder: Path, config: DictConfig) -> None:
+def _fetch(registry: Path, folder: Path, config: Config) -> None:
     fetch_registry(
         registry,
         downloads(),

@@ -3,17 +3,16 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from drnsr import project
+from drnsr.config.schema import Config
 
 
-def raw(config: DictConfig) -> Path:
+def raw(config: Config) -> Path:
     """Folder of the fetched files."""
     return Path(config.run.data) / project.RAW
 
 
-def prepared(config: DictConfig) -> Path:
+def prepared(config: Config) -> Path:
     """Folder of the datasets."""
     return Path(config.run.data) / project.PREPARED
 
@@ -25,7 +24,7 @@ class Outputs:
     root: Path
 
     @classmethod
-    def of(cls, config: DictConfig) -> "Outputs":
+    def of(cls, config: Config) -> "Outputs":
         """Those of the run that a configuration describes."""
         return cls(Path(config.run.output))
 

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from omegaconf import DictConfig
-
+from drnsr.config.schema import Config
 from drnsr.errors import UserError
 from drnsr.project import downloads, project_root
 
@@ -18,13 +17,13 @@ class FeaturesError(UserError):
     """Weights that a perceptual loss needs and that are not there."""
 
 
-def features_registry(config: DictConfig) -> Path | None:
+def features_registry(config: Config) -> Path | None:
     """The registry that the weights come from; None where nothing is to be fetched."""
     weights = _weights(config)
     return Path(weights) if weights is not None and weights.endswith(".txt") else None
 
 
-def features_file(config: DictConfig) -> Path | None:
+def features_file(config: Config) -> Path | None:
     """The file of weights, fetched or the user's; None where the training needs none."""
     registry, weights = features_registry(config), _weights(config)
     if registry is not None:
@@ -32,7 +31,7 @@ def features_file(config: DictConfig) -> Path | None:
     return None if weights is None else project_root() / weights
 
 
-def check_features_file(config: DictConfig) -> None:
+def check_features_file(config: Config) -> None:
     """Raise FeaturesError where a training needs weights and they are not there."""
     file = features_file(config)
     if file is None or file.is_file():
@@ -43,7 +42,7 @@ def check_features_file(config: DictConfig) -> None:
     raise FeaturesError(f"{missing}. {OTHER_FEATURES}")
 
 
-def _weights(config: DictConfig) -> str | None:
+def _weights(config: Config) -> str | None:
     if config.gan is None or config.gan.weights.perceptual == 0:
         return None
     weights: str | None = config.gan.features.weights

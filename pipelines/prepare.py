@@ -3,9 +3,9 @@
 import logging
 from pathlib import Path
 
-from omegaconf import DictConfig
 from rich.progress import track
 
+from drnsr.config.schema import Config
 from drnsr.data.folders import users_own
 from drnsr.data.leaks import LeakError, find_leaks
 from drnsr.data.prepare import (
@@ -25,10 +25,10 @@ from pipelines.prepared import benchmark_pack_name
 log = logging.getLogger("drnsr")
 
 
-def prepare(config: DictConfig) -> None:
+def prepare(config: Config) -> None:
     """Decode, check, shrink and dataset every picture; refuse to train on what is measured on."""
     training = _prepare_training_set(config)
-    benchmarks = [_prepare_benchmark(str(name), config) for name in config.benchmark]
+    benchmarks = [_prepare_benchmark(name, config) for name in config.benchmark]
     if config.data.single is not None:
         log.info(
             "no leak audit: one picture is trained on and measured on by design, and what is"
@@ -40,7 +40,7 @@ def prepare(config: DictConfig) -> None:
         raise LeakError(leaks)
 
 
-def _prepare_training_set(config: DictConfig) -> PreparedDataset:
+def _prepare_training_set(config: Config) -> PreparedDataset:
     folder, limits = raw(config) / TRAINING_SET, config.prepare
     pictures = _without(_pictures(folder / "hr" if config.data.pairs else folder), config)
     return prepare_training_set(
@@ -57,7 +57,7 @@ def _prepare_training_set(config: DictConfig) -> PreparedDataset:
     )
 
 
-def _given(pictures: list[Path], config: DictConfig) -> LowResolution:
+def _given(pictures: list[Path], config: Config) -> LowResolution:
     from drnsr.data.pairs import GivenPairs
 
     folder = raw(config) / TRAINING_SET
@@ -72,7 +72,7 @@ def _given(pictures: list[Path], config: DictConfig) -> LowResolution:
     )
 
 
-def _users_training_files(config: DictConfig) -> dict[Path, Path]:
+def _users_training_files(config: Config) -> dict[Path, Path]:
     """The user's own file of each copy below data/raw, for messages."""
     if config.data.folder is None:
         return {}
@@ -87,7 +87,7 @@ def _users_training_files(config: DictConfig) -> dict[Path, Path]:
     }
 
 
-def _prepare_benchmark(name: str, config: DictConfig) -> PreparedDataset:
+def _prepare_benchmark(name: str, config: Config) -> PreparedDataset:
     folder, users_folder = raw(config) / BENCHMARKS / name, config.benchmark[name].folder
     return prepare_benchmark(
         _pictures(folder),
@@ -99,7 +99,7 @@ def _prepare_benchmark(name: str, config: DictConfig) -> PreparedDataset:
     )
 
 
-def _without(pictures: list[Path], config: DictConfig) -> list[Path]:
+def _without(pictures: list[Path], config: Config) -> list[Path]:
     names = {picture.name for picture in pictures}
     for name in config.data.exclude:
         if name not in names:

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from omegaconf import DictConfig
-
+from drnsr.config.schema import Config
 from drnsr.data.prepared import DataError, PreparedDataset
 from drnsr.project import BENCHMARKS, TRAINING_SET
 from pipelines.paths import prepared
 
 
-def open_training_set(config: DictConfig) -> PreparedDataset:
+def open_training_set(config: Config) -> PreparedDataset:
     """The prepared training set.
 
     Raises:
@@ -20,7 +19,7 @@ def open_training_set(config: DictConfig) -> PreparedDataset:
     return _open(folder, config.data.name, choice)
 
 
-def open_benchmark(config: DictConfig, name: str) -> PreparedDataset:
+def open_benchmark(config: Config, name: str) -> PreparedDataset:
     """A prepared benchmark; some have other originals for each scale.
 
     Raises:
@@ -31,7 +30,7 @@ def open_benchmark(config: DictConfig, name: str) -> PreparedDataset:
     return _open(folder, wanted, f"scale: {config.scale}")
 
 
-def benchmark_pack_name(config: DictConfig, name: str) -> str:
+def benchmark_pack_name(config: Config, name: str) -> str:
     """What the dataset of a benchmark is called: as its registry, which the scale may choose."""
     registry = config.benchmark[name].registry
     return name if registry is None else Path(registry).stem

@@ -2,12 +2,11 @@
 
 import json
 import logging
-from typing import Any, cast
-
-from omegaconf import DictConfig, OmegaConf
 
 from drnsr import pretrained
 from drnsr.atomic import atomic_path, write_text
+from drnsr.config.compose import read_resolved
+from drnsr.config.schema import recipe
 from drnsr.errors import UserError, exit_on_error
 from drnsr.evaluation.verify import read_comparisons
 from drnsr.project import RESOLVED
@@ -33,13 +32,14 @@ def release() -> None:
     """
     if not RESOLVED.is_file():
         raise UserError(f"{RESOLVED}: nothing has been run here; run `dvc repro` first")
-    config = cast(DictConfig, OmegaConf.load(RESOLVED))
+    config = read_resolved(RESOLVED)
     outputs = Outputs.of(config)
     _check(outputs, config.scale)
     name = pretrained.SCALES[config.scale]
     card = model_card(
         name,
-        config=cast(dict[str, Any], OmegaConf.to_container(config, resolve=True)),
+        config=config.model_dump(),
+        recipe=recipe(config.model_dump()),
         summary=json.loads(outputs.summary.read_text(encoding="utf-8")),
         comparisons=read_comparisons(outputs.verification),
         cost=described_costs(outputs.model),

@@ -2,11 +2,10 @@
 
 import json
 from functools import partial
-from typing import Any, cast
-
-from omegaconf import DictConfig, OmegaConf
+from typing import cast
 
 from drnsr.atomic import write_text
+from drnsr.config.schema import Config
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, read_rows
 from drnsr.evaluation.verify import read_comparisons
@@ -23,7 +22,7 @@ from pipelines.prepared import open_benchmark
 from pipelines.tracked import mlflow_run, tracked_model
 
 
-def report(config: DictConfig) -> None:
+def report(config: Config) -> None:
     """Write the page, and add it to the MLflow run."""
     from drnsr.reporting.curves import curves_svg
 
@@ -38,7 +37,7 @@ def report(config: DictConfig) -> None:
         comparisons=read_comparisons(outputs.verification),
         curves=curves_svg(outputs.curves, colour=read_info(outputs.model).colour),
         pictures=[_picture(row, config, outputs) for row in rows],
-        config=cast(dict[str, Any], OmegaConf.to_container(config)),
+        config=config.model_dump(),
     )
     cost, origin = _circumstances(results(cost={}, lineage={}), config)
     write_text(outputs.report, results(cost=cost, lineage=origin))
@@ -47,7 +46,7 @@ def report(config: DictConfig) -> None:
             outbox.add("artifact", kept=outbox.keep(outputs.report), to="report")
 
 
-def _picture(row: Row, config: DictConfig, outputs: Outputs) -> ReportPicture:
+def _picture(row: Row, config: Config, outputs: Outputs) -> ReportPicture:
     return ReportPicture(
         name=row.image,
         png=outputs.picture(row.benchmark, row.image),
@@ -55,7 +54,7 @@ def _picture(row: Row, config: DictConfig, outputs: Outputs) -> ReportPicture:
     )
 
 
-def _circumstances(results: str, config: DictConfig) -> tuple[dict[str, str], dict[str, str]]:
+def _circumstances(results: str, config: Config) -> tuple[dict[str, str], dict[str, str]]:
     """Cost and lineage: those with which these very results were reported first.
 
     They differ each time that the same is run again. The page is an output of the graph, and the
@@ -85,11 +84,11 @@ def lineage(outputs: Outputs) -> dict[str, str]:
     }
 
 
-def _tracked(config: DictConfig, run: str | None) -> dict[str, str]:
+def _tracked(config: Config, run: str | None) -> dict[str, str]:
     return {
         "MLflow run": run or "not tracked, or not yet",
         **{
-            f"benchmark {name} (sha256)": open_benchmark(config, str(name)).fingerprint
+            f"benchmark {name} (sha256)": open_benchmark(config, name).fingerprint
             for name in config.benchmark
         },
     }

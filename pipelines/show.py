@@ -1,8 +1,8 @@
 """Print the results of the last `dvc repro`, and where to look further."""
 
-from omegaconf import OmegaConf
 from rich.console import Console
 
+from drnsr.config.compose import read_resolved
 from drnsr.errors import UserError, exit_on_error
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import read_rows
@@ -16,8 +16,8 @@ def main() -> None:
     """Print the table of each picture and the mean."""
     if not RESOLVED.is_file():
         raise UserError(f"{RESOLVED}: nothing has been run here; run `make repro` first")
-    config = OmegaConf.load(RESOLVED)
-    outputs = Outputs.of(config)  # type: ignore[arg-type]
+    config = read_resolved(RESOLVED)
+    outputs = Outputs.of(config)
     if not outputs.per_image.is_file():
         raise UserError(f"{outputs.per_image}: no results yet; run `make repro` first")
     console = Console()

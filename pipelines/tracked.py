@@ -5,12 +5,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
 
+from drnsr.config.schema import Config
 from drnsr.errors import SignalError
 from drnsr.hashing import file_sha256
 from drnsr.images.files import encode_png
@@ -29,7 +29,7 @@ _STORE = os.environ.get(URI_VARIABLE) or None
 
 
 @contextmanager
-def tracked_training(config: DictConfig, origin: Origin, model: Path) -> "Iterator[list[Logger]]":
+def tracked_training(config: Config, origin: Origin, model: Path) -> "Iterator[list[Logger]]":
     """Begin a run, yield the loggers that write its curves, and record the model that was made."""
     if config.logger.experiment is None:
         yield []
@@ -53,7 +53,7 @@ def tracked_training(config: DictConfig, origin: Origin, model: Path) -> "Iterat
 
 
 @contextmanager
-def failure_told(config: DictConfig) -> Iterator[None]:
+def failure_told(config: Config) -> Iterator[None]:
     """Tell the run that made the model when the block, its evaluation, fails."""
     try:
         yield
@@ -68,7 +68,7 @@ def failure_told(config: DictConfig) -> Iterator[None]:
 
 
 @contextmanager
-def tracked_model(config: DictConfig) -> Iterator[Outbox]:
+def tracked_model(config: Config) -> Iterator[Outbox]:
     """Yield the outbox of the run that made the model, or one for a model from elsewhere."""
     from drnsr.tracking.delivery import delivering
 
@@ -84,7 +84,7 @@ def tracked_model(config: DictConfig) -> Iterator[Outbox]:
             _add_status(outbox, "FINISHED")
 
 
-def mlflow_run(config: DictConfig) -> str | None:
+def mlflow_run(config: Config) -> str | None:
     """The id of the MLflow run that made the model; None where there is none, or not yet."""
     if config.logger.experiment is None:
         return None
@@ -92,7 +92,7 @@ def mlflow_run(config: DictConfig) -> str | None:
     return None if outbox is None else outbox.delivered.run_id
 
 
-def _outbox_of_model(config: DictConfig) -> Outbox | None:
+def _outbox_of_model(config: Config) -> Outbox | None:
     origin = read_info(Outputs.of(config).model).origin
     return newest_outbox(run_folder(origin.fingerprint), _destination(config))
 
@@ -101,7 +101,7 @@ def _status_after(error: BaseException) -> str:
     return "KILLED" if isinstance(error, SignalError | KeyboardInterrupt) else "FAILED"
 
 
-def _begin_or_go_on(config: DictConfig, origin: Origin) -> Outbox:
+def _begin_or_go_on(config: Config, origin: Origin) -> Outbox:
     folder, destination = run_folder(origin.fingerprint), _destination(config)
     outbox = newest_outbox(folder, destination)
     if outbox is None or outbox.finished:
@@ -110,14 +110,16 @@ def _begin_or_go_on(config: DictConfig, origin: Origin) -> Outbox:
     return outbox
 
 
-def _destination(config: DictConfig) -> Destination:
+def _destination(config: Config) -> Destination:
+    if config.logger.experiment is None:
+        raise ValueError("logger.experiment is null: this run is not tracked")
     return Destination(_STORE, config.logger.experiment)
 
 
-def _description(config: DictConfig, origin: Origin, model: Path | None = None) -> dict[str, Any]:
+def _description(config: Config, origin: Origin, model: Path | None = None) -> dict[str, Any]:
     from drnsr.tracking.runs import describe_run
 
-    plain = cast(dict[str, Any], OmegaConf.to_container(config))
+    plain = config.model_dump()
     data = {"train": origin.data}
     return describe_run(plain, data, origin.fingerprint, model, choices=_choices())
 
@@ -132,7 +134,7 @@ def _choices() -> dict[str, Any] | None:
     return {"params": params, "overrides": list(hydra.overrides.task)}
 
 
-def add_model(outbox: Outbox, config: DictConfig) -> None:
+def add_model(outbox: Outbox, config: Config) -> None:
     """Add the model, unless the run has it, with a prepared picture as an example of its input."""
     dataset = open_training_set(config)
     example = encode_png(dataset.lr(0, dataset.scales[-1])[:32, :48])

@@ -2,12 +2,11 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
-
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from typing import TYPE_CHECKING, Any
 
 from drnsr.atomic import check_writable
+from drnsr.config.schema import GAN, Config
+from drnsr.config.targets import instantiate
 from drnsr.data.prepared import PreparedDataset
 from drnsr.hashing import file_sha256
 from drnsr.locks import sole_process
@@ -37,20 +36,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("drnsr")
 
-# What a model is the result of, beside data and code. dvc.yaml gives the stage the same parameters.
-TRAINING_PARAMS = (
-    "seed",
-    "scale",
-    "model.network",
-    "loss",
-    "gan",
-    "optimizer",
-    "scheduler",
-    "clipping",
-    "datamodule",
-    "prepare.bad_images",  # of pictures smaller than a crop
-    "trainer",
-)
 
 # The code that a model is the result of, in the package drnsr. dvc.yaml gives the stage the same.
 TRAINING_CODE = (
@@ -70,7 +55,7 @@ TRAINING_CODE = (
 )
 
 
-def train(config: DictConfig) -> None:
+def train(config: Config) -> None:
     """Train, save the model and its curves; by hand, maybe prepare before and evaluate after."""
     from drnsr.training.precision import check_hardware
 
@@ -83,13 +68,12 @@ def train(config: DictConfig) -> None:
     dataset.verify()
     if config.run.evaluate_after_training:
         check_evaluation(config)
-    _choose_precision(config.trainer)
-    _choose_compile(config)
+    config = _with_choices_of_this_machine(config)
     outputs = Outputs.of(config)
     for folder in (outputs.model.parent, outputs.curves):
         check_writable(folder)
     origin = Origin(
-        config=fingerprint(_training_params(config)),
+        config=fingerprint(_fingerprinted(config)),
         data=dataset.fingerprint,
         code=code_fingerprint(TRAINING_CODE),
     )
@@ -102,29 +86,27 @@ def train(config: DictConfig) -> None:
         evaluate(config)
 
 
-def _choose_precision(trainer: DictConfig) -> None:
-    """Put what `auto` stands for on this machine in its place, where the fingerprint sees it."""
-    from drnsr.training.precision import AUTO, choose_precision
+def _with_choices_of_this_machine(config: Config) -> Config:
+    """Replace each `auto` by the choice for this machine, which the fingerprint then covers."""
+    from drnsr.training.device import choose_compile
+    from drnsr.training.precision import choose_precision
 
-    if trainer.precision == AUTO:
-        trainer.precision, reason = choose_precision(trainer.accelerator)
-        log.info("precision %s: %s", trainer.precision, reason)
-
-
-def _choose_compile(config: DictConfig) -> None:
-    """Likewise, and told where it is done."""
-    from drnsr.training.device import AUTO, choose_compile
-
-    if config.trainer.compile == AUTO:
-        config.trainer.compile, reason = False, ""
-        if config.gan is None:
-            config.trainer.compile, reason = choose_compile(config.trainer.accelerator)
-        if config.trainer.compile:
+    precision: str = config.trainer.precision
+    compiled = config.trainer.compile
+    if precision == "auto":
+        precision, reason = choose_precision(config.trainer.accelerator)
+        log.info("precision %s: %s", precision, reason)
+    if compiled == "auto":
+        compiled, reason = choose_compile(config.trainer.accelerator)
+        compiled = compiled and config.gan is None
+        if compiled:
             log.info("compile: %s", reason)
+    trainer = config.trainer.model_copy(update={"precision": precision, "compile": compiled})
+    return config.model_copy(update={"trainer": trainer})
 
 
 def _train(
-    config: DictConfig,
+    config: Config,
     dataset: PreparedDataset,
     origin: Origin,
     outputs: Outputs,
@@ -148,12 +130,14 @@ def _train(
         max_steps=trainer.max_steps,
         seed=config.seed,
         bad_images=config.prepare.bad_images,
-        **config.datamodule,
+        **config.datamodule.model_dump(),
     )
     curves = Curves(log_every=trainer.log_every)
     progress = TrainingProgress()
     checkpoints = Checkpoints(
-        run_folder(origin.fingerprint), fingerprint=origin.fingerprint, **config.checkpoints
+        run_folder(origin.fingerprint),
+        fingerprint=origin.fingerprint,
+        **config.checkpoints.model_dump(),
     )
     skipped = fit(
         module,
@@ -174,7 +158,7 @@ def _train(
     save_model(outputs.model, network, origin)
     curves.write(outputs.curves)
     samples = trainer.max_steps * config.datamodule.batch_size
-    cost = {
+    cost: dict[str, float] = {
         SECONDS.name: progress.seconds,
         SAMPLES_PER_SECOND.name: samples / progress.seconds,
         SKIPPED_LOSSES.name: skipped,
@@ -186,9 +170,9 @@ def _train(
     mark_finished(checkpoints.folder)
 
 
-def _training_module(config: DictConfig, network: "Network") -> "LightningModule":
+def _training_module(config: Config, network: "Network") -> "LightningModule":
     """What `loss` and `gan` make of a training: on pixels, or against a discriminator as well."""
-    from drnsr.training.gan import GANModule, LossWeights
+    from drnsr.training.gan import GANModule
     from drnsr.training.module import SRModule
 
     common = {
@@ -199,39 +183,40 @@ def _training_module(config: DictConfig, network: "Network") -> "LightningModule
         "channels_last": config.trainer.channels_last,
     }
     if config.gan is None:
-        return SRModule(network, compiled=config.trainer.compile, **common)
+        return SRModule(network, compiled=config.trainer.compile is True, **common)
     return GANModule(
         network,
         instantiate(config.gan.discriminator),
-        perceptual=_perceptual_loss(config),
-        weights=LossWeights(**config.gan.weights),
+        perceptual=_perceptual_loss(config.gan, features_file(config)),
+        pixel_weight=config.gan.weights.pixel,
+        perceptual_weight=config.gan.weights.perceptual,
+        adversarial_weight=config.gan.weights.adversarial,
         **common,
     )
 
 
-def _perceptual_loss(config: DictConfig) -> "PerceptualLoss | None":
+def _perceptual_loss(gan: GAN, file: Path | None) -> "PerceptualLoss | None":
     from drnsr.training.perceptual import PerceptualLoss, load_features
 
-    if config.gan.weights.perceptual == 0:
+    if gan.weights.perceptual == 0:
         return None
-    features = instantiate(config.gan.features.network)
-    file = features_file(config)
+    features = instantiate(gan.features.network)
     if file is not None:
         load_features(features, file)
     return PerceptualLoss(features)
 
 
-def _training_params(config: DictConfig) -> dict[str, Any]:
+def _fingerprinted(config: Config) -> dict[str, Any]:
+    """Return the values that a training depends on; files count by their content."""
     from drnsr.training.device import choose_accelerator
 
-    chosen = {name: OmegaConf.select(config, name) for name in TRAINING_PARAMS}
-    params = cast(dict[str, Any], OmegaConf.to_container(OmegaConf.create(chosen)))
-    params["trainer"]["accelerator"] = choose_accelerator(config.trainer.accelerator)
+    values = config.training_values()
+    values["trainer"]["accelerator"] = choose_accelerator(config.trainer.accelerator)
     if file := features_file(config):
-        params["gan"]["features"]["weights"] = file_sha256(file)  # whatever the file is called
+        values["gan"]["features"]["weights"] = file_sha256(file)
     if config.init_from is not None:
-        params["init_from"] = file_sha256(Path(config.init_from))
-    return params
+        values["init_from"] = file_sha256(Path(config.init_from))
+    return values
 
 
 if __name__ == "__main__":

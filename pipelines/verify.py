@@ -2,9 +2,9 @@
 
 import json
 
-from omegaconf import DictConfig
 from rich.console import Console
 
+from drnsr.config.schema import Config
 from drnsr.evaluation.published import find_published
 from drnsr.evaluation.verify import (
     PublishedComparison,
@@ -18,10 +18,10 @@ from pipelines.paths import Outputs
 from pipelines.prepared import open_benchmark
 
 
-def verify(config: DictConfig) -> None:
+def verify(config: Config) -> None:
     """Compare, print, write; fail if bicubic does not have its published numbers."""
     outputs = Outputs.of(config)
-    rows = [row for name in map(str, config.benchmark) for row in _compare(config, outputs, name)]
+    rows = [row for name in config.benchmark for row in _compare(config, outputs, name)]
     for name, benchmark in config.benchmark.items():
         if not any(row.benchmark == name for row in rows):
             known = f" at scale {config.scale}" if benchmark.published else ""
@@ -34,7 +34,7 @@ def verify(config: DictConfig) -> None:
     write_comparisons(outputs.verification, rows)
 
 
-def _compare(config: DictConfig, outputs: Outputs, name: str) -> list[PublishedComparison]:
+def _compare(config: Config, outputs: Outputs, name: str) -> list[PublishedComparison]:
     """Bicubic's row, and the model's where its paper has one for this benchmark."""
     dataset = config.benchmark[name].published
     if dataset is None:

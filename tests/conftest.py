@@ -32,6 +32,19 @@ def texture(height: int, width: int, channels: int = 3, seed: int = 0) -> np.nda
     return np.uint8(np.clip(127 + 25 * picture, 0, 255))
 
 
+def with_values(node, values: dict):
+    """A copy of a configuration with other values, by dotted key; none is checked."""
+    for key, value in values.items():
+        name, _, rest = key.partition(".")
+        if rest:
+            value = with_values(
+                node[name] if isinstance(node, dict) else getattr(node, name), {rest: value}
+            )
+        changed = {name: value}
+        node = node | changed if isinstance(node, dict) else node.model_copy(update=changed)
+    return node
+
+
 def free_port() -> int:
     """A port of this machine that no one listens on."""
     with socket.socket() as probe:

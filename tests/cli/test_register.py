@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 from PIL import Image
 
 from drnsr.cli import main
 from drnsr.cli.models import model_file
-from drnsr.config.compose import check, compose_choices
+from drnsr.config.compose import compose_choices, validate
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, summary, write_rows, write_summary
 from drnsr.hashing import file_sha256
@@ -42,7 +41,7 @@ def model_of(seed: int) -> Path:
 
 
 def begin(store, seed: int) -> str:
-    config = OmegaConf.to_container(check(compose_choices({**CHOICES, "seed": seed})))
+    config = validate(compose_choices({**CHOICES, "seed": seed})).model_dump()
     return begin_run(
         store, experiment_id(store, "test"), describe_run(config, {"train": "d" * 64}, "training")
     )

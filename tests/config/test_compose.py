@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from drnsr.config.compose import compose_graph
+from drnsr.config.compose import compose_graph, to_yaml
 from drnsr.errors import UserError
 from tests.conftest import PROJECT
 
@@ -39,9 +39,9 @@ def test_a_folder_may_have_any_name(tmp_path):
 def test_choices_groups_and_single_values(tmp_path):
     params = "model: edsr_baseline\nscale: 3\nset: {optimizer: {lr: 1e-4}, trainer: {max_steps: 7}}"
     config = composed(tmp_path, params)
-    assert config.model.network.scale == 3
-    assert config.optimizer.lr == 1e-4
-    assert config.scheduler.total_steps == 7  # interpolations follow single values
+    assert config.model.network["scale"] == 3
+    assert config.optimizer["lr"] == 1e-4
+    assert config.scheduler["total_steps"] == 7  # interpolations follow single values
 
 
 def test_schedules_that_have_no_end_go_with_any_number_of_steps(tmp_path):
@@ -49,7 +49,7 @@ def test_schedules_that_have_no_end_go_with_any_number_of_steps(tmp_path):
         params = f"scheduler: {scheduler}\nset: {{trainer: {{max_steps: 7}}}}"
         assert composed(tmp_path, params).trainer.max_steps == 7
     written = "set: {trainer: {max_steps: 7}, scheduler: {total_steps: 7}}"
-    assert composed(tmp_path, written).scheduler.total_steps == 7
+    assert composed(tmp_path, written).scheduler["total_steps"] == 7
 
 
 def test_a_network_on_luma_may_be_measured_on_luma_alone(tmp_path):
@@ -58,9 +58,7 @@ def test_a_network_on_luma_may_be_measured_on_luma_alone(tmp_path):
 
 
 def test_nothing_of_this_machine_is_in_it(tmp_path):
-    from omegaconf import OmegaConf
-
-    assert str(PROJECT) not in OmegaConf.to_yaml(composed(tmp_path))
+    assert str(PROJECT) not in to_yaml(composed(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -76,12 +74,12 @@ def test_every_experiment_composes(tmp_path, experiment):
 )
 def test_every_choice_of_every_group_composes(tmp_path, group):
     for path in (CONF / group).glob("*.yaml"):
-        assert composed(tmp_path, f"{group}: {path.stem}")[group]
+        assert getattr(composed(tmp_path, f"{group}: {path.stem}"), group)
 
 
 def test_a_discriminator_judges_the_crops_that_are_trained(tmp_path):
     config = composed(tmp_path, f"gan: esrgan\nscale: 4\n{crops(64)}")
-    assert config.gan.discriminator.input_size == 64
+    assert config.gan.discriminator["input_size"] == 64
     assert config.gan.features.weights == "conf/registry/vgg19.txt"
 
 
@@ -137,7 +135,7 @@ def test_a_discriminator_judges_the_crops_that_are_trained(tmp_path):
         ),
         (
             f"gan: esrgan\n{crops(64, 'gan: {weights: {adversarial: -1}}')}",
-            "gan.weights.adversarial: -1.0 is not 0 or more",
+            "gan.weights.adversarial: -1 is not 0 or more",
         ),
         (f"gan: esrgan\nmodel: vdsr\n{crops(64)}", "gan: needs a network on RGB"),
         ("set: {protocol: paper_z}", "protocol: 'paper_z' is unknown .known: paper_y"),

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
-from drnsr.config.compose import ConfigError, check, compose_graph
+from drnsr.config.compose import compose_graph, validate
+from drnsr.config.errors import ConfigError
 from drnsr.config.overrides import choices_made, choices_of, result_relevant, write_choices
 from drnsr.project import CONF
 from tests.conftest import PROJECT
@@ -16,7 +16,7 @@ def job(*overrides):
     """The configuration of a training that was called by hand."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = compose("config", overrides=["run.output=made", *overrides])
-    return OmegaConf.to_container(check(composed))
+    return validate(composed).model_dump()
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_written_into_the_file_they_compose_to_the_same(tmp_path, overrides):
     (tmp_path / "conf").mkdir()
     shutil.copy(PROJECT / "conf/from_scratch", tmp_path / "conf/from_scratch")
     write_choices(params, choices_of(wanted))
-    composed = OmegaConf.to_container(compose_graph(params))
+    composed = compose_graph(params).model_dump()
     assert result_relevant(composed) == result_relevant(wanted)
     comments = [line for line in (PROJECT / "params.yaml").read_text().splitlines() if "#" in line]
     assert [line for line in params.read_text().splitlines() if "#" in line] == comments
@@ -65,7 +65,7 @@ def adopted(tmp_path, choices):
     (tmp_path / "conf").mkdir(exist_ok=True)
     shutil.copy(PROJECT / "conf/from_scratch", tmp_path / "conf/from_scratch")
     write_choices(params, choices)
-    return OmegaConf.to_container(compose_graph(params))
+    return compose_graph(params).model_dump()
 
 
 def longer(choices):
@@ -110,7 +110,7 @@ def test_a_run_of_the_graph_has_the_lines_of_its_params_and_what_was_added_to_th
     lines = "scale: 3\nset: {optimizer: {lr: 1e-3}}\nfolder: data/own"
     (tmp_path / "ran").mkdir()
     (tmp_path / "ran/params.yaml").write_text(lines)
-    ran = OmegaConf.to_container(compose_graph(tmp_path / "ran/params.yaml"))
+    ran = compose_graph(tmp_path / "ran/params.yaml").model_dump()
     choices = choices_made(params, ["logger.experiment=null"], ran)
     assert choices == {"scale": 3, "folder": "data/own", "set": {"optimizer": {"lr": 1e-3}}}
     ran["optimizer"]["betas"] = [0.5, 0.9]  # conf/ said so then

@@ -4,7 +4,8 @@ import grimp
 import pytest
 import yaml
 
-from pipelines.train import TRAINING_CODE, TRAINING_PARAMS
+from drnsr.config.schema import TRAINING_KEYS
+from pipelines.train import TRAINING_CODE
 from tests.conftest import PROJECT
 
 STAGES = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
@@ -63,4 +64,4 @@ def test_training_is_rerun_for_what_its_fingerprint_covers():
     assert deps == {f"src/drnsr/{place}" for place in TRAINING_CODE}
     params = STAGES["train"]["params"][0]["resolved.yaml"]
     # The data set's name is in the dataset, whose fingerprint is another part.
-    assert set(params) == {*TRAINING_PARAMS, "data.name"}
+    assert set(params) == {*TRAINING_KEYS, "data.name"}

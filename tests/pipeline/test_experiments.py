@@ -9,13 +9,13 @@ from statistics import fmean
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from lightning import Trainer
-from omegaconf import DictConfig, OmegaConf
 from torch import nn
 from torch.utils.data import DataLoader
 
-from drnsr.config.compose import check
+from drnsr.config.compose import validate
+from drnsr.config.schema import select
+from drnsr.config.targets import instantiate
 from drnsr.data.crops import ValidationCrops
 from drnsr.data.prepare import prepare_training_set
 from drnsr.data.prepared import PreparedDataset
@@ -25,7 +25,7 @@ from drnsr.training.module import SRModule
 from drnsr.training.trainer import seed_everything
 from drnsr.weights.native import load_model, read_info
 from pipelines.train import train
-from tests.conftest import texture
+from tests.conftest import texture, with_values
 from tests.networks.building import shrink
 from tests.weights.foreign_networks import EDSRPyTorch
 
@@ -54,7 +54,7 @@ PUBLISHED = {
 
 def composed(*overrides):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return check(compose("config", overrides=["run=graph", "logger=none", *overrides]))
+        return validate(compose("config", overrides=["run=graph", "logger=none", *overrides]))
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -91,9 +91,9 @@ OF_BOTH = {"trainer.ema_decay": 0.999, "datamodule.hr_patch_size": 128, "datamod
 
 @pytest.mark.parametrize("experiment", BASICSR)
 def test_esrgan_has_the_options_of_its_authors_code(experiment):
-    config = composed(f"experiment={experiment}")
+    config = composed(f"experiment={experiment}").model_dump()
     for name, value in (BASICSR[experiment] | OF_BOTH).items():
-        assert OmegaConf.select(config, name) == value, name
+        assert select(config, name) == value, name
 
 
 # What each of the sweep is there to change.
@@ -118,7 +118,7 @@ STEPS = {"trainer.max_steps", "trainer.validate_every", "scheduler.total_steps"}
 
 def test_each_of_a_sweep_differs_from_its_base_in_one_thing():
     names = [name for name in EXPERIMENTS if name.startswith("sweep_")]
-    choices = {name: leaves(composed(f"experiment={name}")) for name in names}
+    choices = {name: leaves(composed(f"experiment={name}").model_dump()) for name in names}
     base = choices.pop("sweep_base")
     assert base["scale"] == 2
     assert set(choices) == set(SWEPT)
@@ -133,7 +133,7 @@ def leaves(config, prefix=""):
     """Every value, by its dotted key."""
     found = {}
     for key, value in config.items():
-        if isinstance(value, DictConfig):
+        if isinstance(value, dict):
             found |= leaves(value, f"{prefix}{key}.")
         else:
             found[f"{prefix}{key}"] = value
@@ -164,11 +164,11 @@ def prepared(tmp_path_factory):
 
 def shrunk(config):
     """Quick to train, and with nothing to download."""
-    config.model.network.update(shrink(config.model.network))
+    small = shrink(config.model.network)
+    values = {f"model.network.{name}": value for name, value in small.items()}
     if config.gan is not None:
-        config.gan.discriminator.num_features = 4
-        config.gan.features.weights = None
-    return config
+        values |= {"gan.discriminator.num_features": 4, "gan.features.weights": None}
+    return with_values(config, values)
 
 
 # One experiment of each recipe; the others differ from it in scale, sizes and length alone.
@@ -186,7 +186,7 @@ def recipe(experiment):
     trainer, scheduler = config.trainer, {**config.scheduler, "total_steps": None}
     chosen = [config.optimizer, scheduler, config.loss, config.gan, config.clipping]
     several = len(config.datamodule.scales) > 1
-    network = config.model.network._target_
+    network = config.model.network["_target_"]
     return str([network, *chosen, trainer.precision, trainer.ema_decay, several])
 
 
@@ -211,16 +211,19 @@ def for_sixty_steps(experiment):
     depths = {"num_blocks": 2, "num_groups": 2, "num_stages": 3}
     widths = {"num_features": 16, "num_shallow_features": 16, "num_growth": 8, "reduction": 4}
     sizes, network = depths | widths, config.model.network
+    values = {
+        **{"data.name": "sample", "datamodule.patch_size": None, "datamodule.hr_patch_size": 32},
+        **{"datamodule.batch_size": 8, "trainer.max_steps": 60, "trainer.validate_every": 60},
+        **{"trainer.log_every": 1, "trainer.threads": 1},
+    }
     if experiment != "vdsr":
-        network.update({name: min(network[name], sizes[name]) for name in network if name in sizes})
-    config.data.name = "sample"
-    config.datamodule.update({"patch_size": None, "hr_patch_size": 32, "batch_size": 8})
-    config.trainer.update({"max_steps": 60, "validate_every": 60, "log_every": 1, "threads": 1})
+        small = {name: min(network[name], sizes[name]) for name in network if name in sizes}
+        values |= {f"model.network.{name}": size for name, size in small.items()}
     if config.gan is not None:
-        config.gan.discriminator.update({"input_size": 32, "num_features": 8})
-        config.gan.features.weights = None
-        config.datamodule.batch_size = 2  # VGG19 is large
-    return config
+        values |= {"gan.discriminator.input_size": 32, "gan.discriminator.num_features": 8}
+        # VGG19 is large.
+        values |= {"gan.features.weights": None, "datamodule.batch_size": 2}
+    return with_values(config, values)
 
 
 def psnr_of(network, config):
@@ -264,7 +267,7 @@ def test_the_others_train_for_a_few_steps(experiment, prepared, monkeypatch):
     config = shrunk(composed(f"experiment={experiment}", "debug=fast"))
     train(config)
     info = read_info(prepared / "models/model.safetensors")
-    assert info.architecture == config.model.network._target_.rpartition(".")[2]
+    assert info.architecture == config.model.network["_target_"].rpartition(".")[2]
     steps = (prepared / "metrics/curves/training_loss.csv").read_text().splitlines()[1:]
     assert [line.split(",")[0] for line in steps] == ["1", "2"]
 
@@ -296,7 +299,7 @@ def test_another_programs_weights_are_a_start(prepared, monkeypatch, caplog):
     overrides = ("debug=fast", "init_from=x2.pt", "optimizer.lr=0")
     config = composed("experiment=edsr_baseline_x3", *overrides)
     small = shrink(config.model.network)
-    config.model.network.update(small)
+    config = with_values(config, {f"model.network.{name}": value for name, value in small.items()})
     source = EDSRPyTorch(2, small["num_features"], small["num_blocks"]).state_dict()
     torch.save(source, "x2.pt")
     with caplog.at_level("INFO", logger="drnsr"):

@@ -6,13 +6,14 @@ import shutil
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 
+from drnsr.config.compose import compose_choices, validate
+from drnsr.config.schema import Data
 from drnsr.data.download import FetchError
 from pipelines.fetch import fetch
 from pipelines.perceptual_weights import FeaturesError, check_features_file, features_file
 from pipelines.train import train
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, with_values
 
 URL = "https://weights.example/models/vgg.pth"
 WAYS_OUT = ("DRNSR_MIRROR", "gan.features.weights=FILE", "gan.features.weights=null")
@@ -35,23 +36,26 @@ def project(tmp_path, picture_folder, monkeypatch):
 
 
 def configuration(weights="features.txt", perceptual=1.0):
-    return OmegaConf.create(
+    choices = {"experiment": "esrgan_x4", "folder": "pictures"}
+    config = validate(compose_choices(choices))
+    return with_values(
+        config,
         {
-            "data": {
-                "name": "folder",
-                "registries": [],
-                "folder": "pictures",
-                "pairs": False,
-                "single": None,
-            },
+            "data": Data(
+                name="folder",
+                registries=[],
+                folder="pictures",
+                exclude=[],
+                scales=[4],
+                validation_fraction=0.5,
+                licences={},
+            ),
             "benchmark": {},
-            "trainer": {"accelerator": "cpu", "precision": "32-true"},
-            "run": {"data": "data", "output": ".", "prepare_before_training": False},
-            "gan": {
-                "weights": {"pixel": 1.0, "perceptual": perceptual, "adversarial": 1.0},
-                "features": {"network": {}, "weights": weights},
-            },
-        }
+            "trainer.accelerator": "cpu",
+            "trainer.precision": "32-true",
+            "gan.weights.perceptual": perceptual,
+            "gan.features.weights": weights,
+        },
     )
 
 

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
-from drnsr.config.compose import check, compose_choices
+from drnsr.config.compose import compose_choices, to_yaml, validate
 from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
 from drnsr.networks import DRNSR
@@ -20,8 +19,8 @@ def outputs(tmp_path, monkeypatch):
     """The outputs of a run in a folder, and where the shipped models would stand."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("drnsr.pretrained.model_file", lambda name: tmp_path / f"shipped/{name}.st")
-    config = check(compose_choices({"experiment": "release_x2", "benchmark": "set5"}))
-    OmegaConf.save(config, "resolved.yaml")
+    config = validate(compose_choices({"experiment": "release_x2", "benchmark": "set5"}))
+    Path("resolved.yaml").write_text(to_yaml(config))
     save_model(
         Path("models/model.safetensors"),
         DRNSR(scale=2, num_features=4, num_blocks=1),

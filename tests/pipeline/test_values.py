@@ -1,6 +1,5 @@
 """Every value that a key can have: it trains, or is refused in one line that names it."""
 
-import copy
 import math
 from typing import get_args
 
@@ -10,7 +9,7 @@ from lightning.fabric.connector import _PRECISION_INPUT
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from omegaconf import OmegaConf
 
-from drnsr.config.compose import check
+from drnsr.config.compose import validate
 from drnsr.errors import UserError
 from drnsr.training.precision import HardwareError, check_hardware
 from drnsr.weights.native import load_model
@@ -98,8 +97,7 @@ def test_what_the_machine_lacks_is_told_before_anything_is_fetched(monkeypatch, 
     monkeypatch.setattr(
         "lightning.pytorch.accelerators.CUDAAccelerator.is_available", lambda: False
     )
-    config = composed("trainer.accelerator=cuda")
-    config.run.prepare_before_training = True
+    config = composed("trainer.accelerator=cuda", "run.prepare_before_training=true")
     with pytest.raises(HardwareError, match=r"trainer\.accelerator: cuda .* take auto or cpu"):
         train(config)
     assert not list(tmp_path.iterdir())
@@ -136,11 +134,12 @@ def numbers(node, key=""):
 
 def with_extremes(config, skipped=()):
     """The configuration with each of its numbers at each extreme, and which it is."""
-    for key, value in numbers(OmegaConf.to_container(config)):
+    content = config.model_dump()
+    for key, value in numbers(content):
         if key in skipped:
             continue
         for extreme in extremes(value):
-            changed = copy.deepcopy(config)
+            changed = OmegaConf.create(content)
             OmegaConf.update(changed, key, extreme, merge=False)
             yield key, extreme, changed
 
@@ -152,11 +151,11 @@ def test_each_number_at_its_extremes_is_taken_or_refused():
     for choice in CHOICES:
         config = composed(*choice)
         # What was tried with the choices before is not what this one changes.
-        changed = dict(numbers(OmegaConf.to_container(config)))
+        changed = dict(numbers(config.model_dump()))
         known = [key for key, value in changed.items() if (key, value) in tried]
         tried |= set(changed.items())
         for key, extreme, other in with_extremes(config, known):
-            told = refusal(check, other)
+            told = refusal(validate, other)
             if told is not None:
                 refused.add((key, extreme))
             else:
@@ -180,9 +179,9 @@ def test_what_is_taken_trains_or_ends_in_one_line(prepared, monkeypatch, choice)
     config = shrunk(composed(*choice, *TINY))
     ended = trained = 0
     for key, _, other in with_extremes(config):
-        if not key.startswith(TRAINED) or refusal(check, other) is not None:
+        if not key.startswith(TRAINED) or refusal(validate, other) is not None:
             continue
-        if refusal(train, other) is None:
+        if refusal(train, validate(other)) is None:
             trained += 1
         else:
             ended += 1  # a loss that is infinite, or no picture as large as a crop

@@ -5,9 +5,9 @@ import csv
 import pytest
 import yaml
 from markdown_it import MarkdownIt
-from omegaconf import OmegaConf
 
-from drnsr.config.compose import check, compose_choices
+from drnsr.config.compose import compose_choices, validate
+from drnsr.config.schema import recipe
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.published import find_published
 from drnsr.evaluation.results import Row, summary
@@ -30,13 +30,14 @@ ROWS = [
 
 
 def config(**choices):
-    return OmegaConf.to_container(check(compose_choices({"experiment": "release_x2", **choices})))
+    return validate(compose_choices({"experiment": "release_x2", **choices})).model_dump()
 
 
 def card(configuration, *, rows=ROWS, comparisons=(), cost=None):
     return model_card(
         "drnsr-x2",
         config=configuration,
+        recipe=recipe(configuration),
         summary=summary(rows, scale=2, protocol=get_protocol("paper_y")),
         comparisons=comparisons,
         cost=cost or {},
@@ -140,7 +141,7 @@ def test_the_protocol_is_that_of_the_numbers(protocol):
     configuration = config(set={"protocol": protocol})
     measured = summary(ROWS, scale=2, protocol=get_protocol(protocol))
     text = model_card(
-        "m", config=configuration, summary=measured, comparisons=[], cost={}, lineage={}
+        "m", config=configuration, recipe={}, summary=measured, comparisons=[], cost={}, lineage={}
     )
     (table,) = tables(text)
     assert table[1][1] == get_protocol(protocol).name

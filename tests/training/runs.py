@@ -11,7 +11,7 @@ from drnsr.networks import DRNSR, Network
 from drnsr.training.callbacks.checkpoint import Checkpoints
 from drnsr.training.callbacks.curves import Curves
 from drnsr.training.callbacks.progress import TrainingProgress
-from drnsr.training.gan import GANModule, LossWeights
+from drnsr.training.gan import GANModule
 from drnsr.training.module import SRModule
 from drnsr.training.perceptual import PerceptualLoss
 from drnsr.training.schedules import warmup_cosine
@@ -35,7 +35,9 @@ def against_a_discriminator(network, **common):
         network,
         discriminator,
         perceptual=PerceptualLoss(nn.Conv2d(3, 5, 3)),
-        weights=LossWeights(pixel=1.0, perceptual=1.0, adversarial=0.1),
+        pixel_weight=1.0,
+        perceptual_weight=1.0,
+        adversarial_weight=0.1,
         **common,
     )
 

@@ -19,11 +19,11 @@ from drnsr.training.callbacks.checkpoint import Checkpoints
 from drnsr.training.callbacks.curves import Curves
 from drnsr.training.callbacks.ema import EMA
 from drnsr.training.callbacks.progress import TrainingProgress
-from drnsr.training.gan import GANModule, LossWeights, relativistic_average_loss
+from drnsr.training.gan import GANModule, relativistic_average_loss
 from drnsr.training.perceptual import PerceptualLoss
 from drnsr.training.trainer import fit, seed_everything
 
-WEIGHTS = LossWeights(pixel=0.3, perceptual=2.0, adversarial=0.7)
+WEIGHTS = {"pixel_weight": 0.3, "perceptual_weight": 2.0, "adversarial_weight": 0.7}
 LR, DECAY_AFTER = 3e-3, 2
 
 
@@ -93,7 +93,7 @@ def make_module(network, discriminator, features, weights=WEIGHTS, clipping=None
         discriminator,
         loss=nn.L1Loss(),
         perceptual=None if features is None else PerceptualLoss(features),
-        weights=weights,
+        **weights,
         optimizer=lambda parameters: torch.optim.Adam(parameters, lr=LR),
         scheduler=lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, DECAY_AFTER, 0.5),
         clipping=clipping,
@@ -174,7 +174,7 @@ def test_steps_are_those_of_plain_torch_and_count_once():
 def test_the_discriminator_gives_the_network_no_gradients():
     network, discriminator, _ = networks()
     before = copy.deepcopy(network.state_dict()), copy.deepcopy(discriminator.state_dict())
-    only_adversarial_of_nothing = LossWeights(pixel=0.0, perceptual=0.0, adversarial=0.0)
+    only_adversarial_of_nothing = dict.fromkeys(WEIGHTS, 0.0)
     module = make_module(network, discriminator, None, only_adversarial_of_nothing)
     make_trainer(2).fit(module, DataLoader(batches(2), batch_size=2))
     # Nothing asks the network to change, while the discriminator learns all the same.

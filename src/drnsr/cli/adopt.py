@@ -43,7 +43,7 @@ def run(parsed: argparse.Namespace) -> None:
 
 def _choices(record: "RunRecord") -> dict[str, Any]:
     """As they were made, where that is recorded and params.yaml can say it."""
-    from drnsr.config.compose import ConfigError
+    from drnsr.config.errors import ConfigError
     from drnsr.config.overrides import choices_made, choices_of
 
     if record.choices is not None:

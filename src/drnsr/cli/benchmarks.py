@@ -45,7 +45,7 @@ def _registries(names: str, scale: int) -> dict[str, Path | None]:
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
 
-    from drnsr.config.compose import ConfigError, one_line
+    from drnsr.config.errors import ConfigError, one_line
 
     registries: dict[str, Path | None] = {}
     for name in names.split(","):

@@ -42,6 +42,7 @@ def registered(record: "RunRecord", name: str | None) -> tuple["Version", bool]:
     Raises:
         TrackingError: the store is away, or the run has no model or was not evaluated.
     """
+    from drnsr.config.schema import recipe
     from drnsr.reporting.card import model_card
     from drnsr.reporting.costs import describe_costs
     from drnsr.tracking.record import read_evaluation
@@ -53,6 +54,7 @@ def registered(record: "RunRecord", name: str | None) -> tuple["Version", bool]:
     card = model_card(
         name,
         config=record.config,
+        recipe=recipe(record.config),
         summary=read_evaluation(record.run_id).summary,
         comparisons=[],
         cost=describe_costs(record.model_cost, record.training_cost),

@@ -12,11 +12,11 @@ from drnsr.atomic import atomic_path
 from drnsr.config.compose import (
     GROUPS,
     PATHS,
-    ConfigError,
     compose_choices,
     refuse_contradictions,
     resolve,
 )
+from drnsr.config.errors import ConfigError
 from drnsr.project import CONF
 
 # Where a run's files stand and where it is told of; and paths, which count where they are used,

@@ -20,19 +20,6 @@ _PUBLISHED = {
     "IMDN": "paper_y",
 }
 
-# What a model is the result of, beside data and code.
-_RECIPE = (
-    "seed",
-    "init_from",
-    "loss",
-    "gan",
-    "optimizer",
-    "scheduler",
-    "clipping",
-    "datamodule",
-    "trainer",
-)
-
 _LIMITS = """\
 - The detail that it adds is invented: it is likely, by the pictures that it was trained on, and is
   not what was there. It is no evidence. Read no face, number, text or finding from it.
@@ -49,6 +36,7 @@ def model_card(
     name: str,
     *,
     config: Mapping[str, Any],
+    recipe: Mapping[str, Any],
     summary: Mapping[str, Any],
     comparisons: Sequence[PublishedComparison],
     cost: Mapping[str, str],
@@ -59,6 +47,7 @@ def model_card(
     Args:
         name: the name of the model.
         config: the composed configuration that it was trained with.
+        recipe: the part of it that says how: see :func:`drnsr.config.schema.recipe`.
         summary: the content of ``metrics/benchmark.json``.
         comparisons: the content of ``metrics/verify.json``; empty if it is not known.
         cost: from :func:`drnsr.reporting.costs.describe_costs`.
@@ -74,7 +63,7 @@ def model_card(
         "## Network": f"`{network['_target_']}`\n\n{arguments}",
         "## Cost": "Seconds and memory are those of the machine that measured.\n\n" + _list(cost),
         "## Training pictures": _data(config["data"]),
-        "## Recipe": _yaml({key: config[key] for key in _RECIPE if key in config}),
+        "## Recipe": _yaml(recipe),
         "## Where it comes from": _list(lineage),
     }
     return "\n".join(f"{heading}\n\n{text}" for heading, text in sections.items())

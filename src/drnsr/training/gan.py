@@ -1,7 +1,6 @@
 """Training against a discriminator: ESRGAN's second stage (Wang et al. 2018, section 3)."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -46,15 +45,6 @@ def relativistic_average_loss(
     return (above + below) / 2
 
 
-@dataclass(frozen=True)
-class LossWeights:
-    """What each term counts in the generator's loss (the paper's equation 3: 1e-2, 1 and 5e-3)."""
-
-    pixel: float
-    perceptual: float
-    adversarial: float
-
-
 class GANModule(SRModule):
     """Trains a network, and a discriminator that tells its pictures from real ones.
 
@@ -71,7 +61,9 @@ class GANModule(SRModule):
             each, before a sigmoid.
         loss: the pixel term, of (prediction, target), both 0..1.
         perceptual: the perceptual term; None where its weight is 0.
-        weights: of the three terms.
+        pixel_weight: of the pixel term in the network's loss (equation 3: 1e-2).
+        perceptual_weight: of the perceptual term (equation 3: 1).
+        adversarial_weight: of the adversarial term (equation 3: 5e-3).
         optimizer: makes one from parameters; called for each of the two networks.
         scheduler: makes one from an optimizer; called for each of the two.
         clipping: of the gradients of an optimizer's parameters; called for each of the two.
@@ -85,7 +77,9 @@ class GANModule(SRModule):
         *,
         loss: nn.Module,
         perceptual: PerceptualLoss | None,
-        weights: LossWeights,
+        pixel_weight: float,
+        perceptual_weight: float,
+        adversarial_weight: float,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler],
         clipping: Callable[[Optimizer], None] | None = None,
@@ -102,7 +96,9 @@ class GANModule(SRModule):
         self.automatic_optimization = False
         self.discriminator = discriminator.to(memory_format=self._layout)  # type: ignore[call-overload]
         self._perceptual = perceptual
-        self._weights = weights
+        self._pixel_weight = pixel_weight
+        self._perceptual_weight = perceptual_weight
+        self._adversarial_weight = adversarial_weight
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """An optimizer and its schedule for the network, then the same for the discriminator."""
@@ -142,15 +138,14 @@ class GANModule(SRModule):
         self.configure_gradient_clipping(optimizer)
 
     def _network_loss(self, sr: Tensor, hr: Tensor) -> Tensor:
-        weights = self._weights
         pixel = self._loss(sr, hr)
         adversarial = relativistic_average_loss(self._judge(sr), self._judge(hr))
-        loss: Tensor = weights.pixel * pixel + weights.adversarial * adversarial
+        loss: Tensor = self._pixel_weight * pixel + self._adversarial_weight * adversarial
         self._note("train_pixel", pixel)
         self._note("train_adversarial", adversarial)
         if self._perceptual is not None:
             perceptual = self._perceptual(sr, hr)
-            loss = loss + weights.perceptual * perceptual
+            loss = loss + self._perceptual_weight * perceptual
             self._note("train_perceptual", perceptual)
         self._note(TRAIN_LOSS.name, loss)
         return loss

@@ -1,0 +1,89 @@
+"""How a mistake in the configuration is reported: one line that names the key."""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from drnsr.errors import UserError
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+# By the first word of pydantic's error types: what it wanted, in the words of YAML.
+_WANTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "finite": "a finite number",
+    "bool": "true or false",
+    "string": "text",
+    "list": "a list",
+    "dict": "keys and values",
+    "model": "keys and values",
+}
+_BOUNDS = {"ge": "{} or more", "le": "{} or less", "gt": "more than {}", "lt": "less than {}"}
+
+
+class ConfigError(UserError):
+    """An unknown choice or key, or a value that is not allowed; the message names it."""
+
+
+class InvalidValueError(ValueError):
+    """What a validator of the schema raises about a key below the field that it validates.
+
+    Args:
+        key: relative to the field, or empty for the field itself.
+        message: names the value and what is allowed.
+    """
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+def one_line(error: Exception) -> str:
+    """Return the message of an error of Hydra, OmegaConf or torch in one line, with its key."""
+    text = str(error)
+    key = getattr(error, "full_key", None)
+    text = re.split(r"\n\s*(?:Config search path|full_key:|object_type=|reference_type=)", text)[0]
+    message = f"{key}: {text}" if key and key not in text else text
+    return " ".join(message.split())
+
+
+def describe(error: "ValidationError") -> str:
+    """Return the first mistake that the schema found, in one line.
+
+    An unknown key goes before a missing one: of a mistyped key, the typo is reported.
+    """
+    details = error.errors(include_url=False)
+    first: Any = min(details, key=lambda each: each["type"] != "extra_forbidden")
+    keys, context, kind = [str(part) for part in first["loc"]], first.get("ctx", {}), first["type"]
+    cause, value = context.get("error"), _shown(first["input"])
+    if isinstance(cause, InvalidValueError):
+        keys += [cause.key] if cause.key else []
+    message = f"{value} is not {_wanted(kind, context)}"
+    if kind == "missing":
+        message = "this key is missing"
+    elif kind == "extra_forbidden":
+        message = "there is no such key"
+    elif cause is not None:
+        message = str(cause)
+    elif _wanted(kind, context) is None:
+        message = f"{value}: {first['msg']}"
+    return " ".join(f"{'.'.join(keys)}: {message}".split()) if keys else message
+
+
+def _wanted(kind: str, context: dict[str, Any]) -> str | None:
+    """Return what pydantic wanted instead of a value; None for a rare type of error."""
+    if kind == "literal_error":
+        names: str = context["expected"]
+        return "one of " + names.replace("'", "").replace(" or ", ", ")
+    for name, bound in _BOUNDS.items():
+        if name in context:
+            return bound.format(context[name])
+    return _WANTED.get(kind.partition("_")[0])
+
+
+def _shown(value: object) -> str:
+    """Return a value as YAML writes it."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)

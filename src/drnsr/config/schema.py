@@ -1,0 +1,326 @@
+"""The schema of the configuration: every key, its type, and the values that it may have.
+
+conf/ holds the values themselves and their reasons.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from drnsr.config.errors import InvalidValueError
+from drnsr.config.values import (
+    Count,
+    Float,
+    Integer,
+    Node,
+    NonNegative,
+    ProtocolChoice,
+    Scales,
+    StepNode,
+    check_numbers,
+)
+
+
+class Section(BaseModel):
+    """A part of the configuration; its values are fixed, and model_copy makes changed copies."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, coerce_numbers_to_str=True
+    )
+
+
+class Fetch(Section):
+    """How files are downloaded and unpacked."""
+
+    connections: Annotated[Integer, Field(ge=1, le=1024)]
+    max_unpacked: Count
+
+
+class Prepare(Section):
+    """Which pictures can be used, and what happens to the others."""
+
+    bad_images: Literal["fail", "skip"]
+    max_pixels: Count
+    min_side: Count
+    max_shift: Annotated[Float, Field(gt=0)]
+
+
+class Single(Section):
+    """One picture, a part of which is trained on and another part measured on."""
+
+    image: str | None
+    mode: Literal["zero_shot", "half"]
+    scale: Integer
+
+
+class Data(Section):
+    """A data set to train on: registries of files, the user's folder, or a part of one picture."""
+
+    name: str
+    registries: list[str]
+    folder: str | None = None
+    pairs: bool = False
+    single: Single | None = None
+    exclude: list[str]
+    scales: Scales
+    validation_fraction: Annotated[Float, Field(gt=0, lt=1)]
+    licences: dict[str, str]
+
+
+class Benchmark(Section):
+    """A data set to measure on, and its name in the published tables.
+
+    It is a registry, the user's folder, or neither: the part that the data set `single` withholds.
+    """
+
+    registry: str | None = None
+    folder: str | None = None
+    published: str | None = None
+    licences: dict[str, str]
+
+
+class Model(Section):
+    """A network, its name in our tables, and its name in the published ones."""
+
+    name: str
+    published: str | None = None
+    network: Node
+
+
+class LossWeights(Section):
+    """The weight of each term in the generator's loss."""
+
+    pixel: NonNegative
+    perceptual: NonNegative
+    adversarial: NonNegative
+
+
+class Features(Section):
+    """The network whose features a perceptual loss compares.
+
+    Its weights are a registry's file, the user's file, or null for random ones.
+    """
+
+    network: Node
+    weights: str | None
+
+
+class GAN(Section):
+    """A discriminator to train against."""
+
+    discriminator: Node
+    weights: LossWeights
+    features: Features
+
+
+class DataModule(Section):
+    """How training samples are drawn: see :class:`drnsr.data.datamodule.SRDataModule`."""
+
+    scales: Scales
+    patch_size: Count | None
+    hr_patch_size: Count | None = None
+    batch_size: Annotated[Integer, Field(ge=1, le=65_536)]
+    validation_crop: Count
+    workers: Annotated[Integer, Field(ge=0, le=1024)]
+
+
+class Trainer(Section):
+    """How long, on what and in which precision to train: see :mod:`drnsr.training.trainer`."""
+
+    max_steps: Annotated[Integer, Field(ge=1, le=10**9)]
+    validate_every: Count
+    log_every: Count
+    accelerator: str
+    precision: Literal["auto", "32-true", "64-true", "16-mixed", "bf16-mixed", "bf16-true"]
+    channels_last: bool
+    threads: Annotated[Integer, Field(ge=1, le=1024)]
+    nonfinite_loss: Literal["fail", "skip"]
+    ema_decay: Annotated[Float, Field(ge=0, lt=1)]
+    deterministic: bool
+    compile: bool | Literal["auto"]
+
+    @field_validator("accelerator")
+    @classmethod
+    def _is_known_to_lightning(cls, name: str) -> str:
+        if name in ("auto", "cpu", "gpu"):
+            return name
+        # Plugins add others; asking for them imports Lightning, which takes seconds.
+        from lightning.pytorch.accelerators import AcceleratorRegistry
+
+        known = sorted({"auto", "gpu", *AcceleratorRegistry.available_accelerators()})
+        if name not in known:
+            raise ValueError(f"{name} is not one of {', '.join(known)}")
+        return name
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _trains_in(cls, name: object) -> object:
+        if name == "16-true":
+            raise ValueError(
+                "16-true does not train: small gradients are 0 in fp16, and the loss is NaN after"
+                " a step; take 16-mixed or bf16-mixed"
+            )
+        return name
+
+    @field_validator("compile", mode="before")
+    @classmethod
+    def _is_auto_or_bool(cls, value: object) -> object:
+        if value not in ("auto", True, False):
+            raise ValueError(f"{value} is not one of auto, true, false")
+        return value
+
+
+class Checkpoints(Section):
+    """How often the state of a run is written, and how many states are kept."""
+
+    seconds: NonNegative
+    keep: Count
+
+
+class Logger(Section):
+    """The MLflow experiment that a run is tracked in; null tracks nothing."""
+
+    experiment: str | None
+
+
+class Run(Section):
+    """Where data and outputs are, and what a training does before and after."""
+
+    output: str
+    data: str
+    prepare_before_training: bool
+    evaluate_after_training: bool
+
+
+class ComposedConfig(Section):
+    """Every key of the configuration, each with an allowed value."""
+
+    seed: Annotated[Integer, Field(ge=0, le=2**32 - 1)]  # the range of numpy and Lightning
+    scale: Integer
+    folder: str | None = None
+    benchmark_folder: str | None = None
+    image: str | None = None
+    mode: Literal["zero_shot", "half"]
+    fetch: Fetch
+    prepare: Prepare
+    init_from: str | None = None
+    protocol: ProtocolChoice
+    data: Data
+    benchmark: dict[str, Benchmark]
+    model: Model
+    loss: Node
+    gan: GAN | None = None
+    optimizer: StepNode
+    scheduler: StepNode
+    clipping: StepNode | None = None
+    datamodule: DataModule
+    trainer: Trainer
+    checkpoints: Checkpoints
+    logger: Logger
+    run: Run
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_usable_numbers(cls, config: object) -> object:
+        check_numbers(config)  # all at once: those of a node have no field of their own
+        return config
+
+
+# Schedules that end with the run, and their argument for the number of steps. The others have no
+# end: a run that is shorter than they are just stops.
+_SCHEDULE_STEPS = {
+    "drnsr.training.schedules.warmup_cosine": "total_steps",
+    "drnsr.training.schedules.warmup_linear": "total_steps",
+    "torch.optim.lr_scheduler.CosineAnnealingLR": "T_max",
+    "torch.optim.lr_scheduler.OneCycleLR": "total_steps",
+    "torch.optim.lr_scheduler.PolynomialLR": "total_iters",
+}
+
+
+class Config(ComposedConfig):
+    """A configuration whose values also agree with each other; what a stage receives."""
+
+    @model_validator(mode="after")
+    def _scales_are_prepared(self) -> "Config":
+        single = [] if self.data.single is None else [self.data.single.scale]
+        for scale in (self.scale, *self.datamodule.scales, *single):
+            if scale not in self.data.scales:
+                raise ValueError(
+                    f"scale {scale} is not among data.scales {self.data.scales};"
+                    " add it there, for instance with -S '++set.data.scales=[2,3,4,8]'"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _crops_have_one_size(self) -> "Config":
+        """It is given once, and leaves a pixel at every scale."""
+        size, smallest = self.datamodule.hr_patch_size, max(self.datamodule.scales)
+        if (self.datamodule.patch_size is None) == (size is None):
+            raise InvalidValueError(
+                "datamodule", "give patch_size or hr_patch_size, and set the other to null"
+            )
+        if size is not None and size < smallest:
+            raise InvalidValueError("datamodule.hr_patch_size", f"{size} is not {smallest} or more")
+        return self
+
+    @model_validator(mode="after")
+    def _schedule_ends_with_the_run(self) -> "Config":
+        """After a shorter schedule the learning rate would stay 0."""
+        key = _SCHEDULE_STEPS.get(self.scheduler["_target_"])
+        steps = self.scheduler.get(key) if key is not None else None
+        if steps is not None and steps != self.trainer.max_steps:
+            raise InvalidValueError(
+                f"scheduler.{key}",
+                f"{steps} is not trainer.max_steps, {self.trainer.max_steps}, but this schedule"
+                f" ends with the run; give scheduler.{key} as ${{trainer.max_steps}}, which follows"
+                " by itself",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _is_not_compiled_against_a_gan(self) -> "Config":
+        if self.trainer.compile is True and self.gan is not None:
+            raise InvalidValueError(
+                "trainer.compile", "true is not for training against a gan; take auto or false"
+            )
+        return self
+
+    def training_values(self) -> dict[str, Any]:
+        """Return the values of :data:`TRAINING_KEYS`, by key."""
+        return {key: select(self.model_dump(), key) for key in TRAINING_KEYS}
+
+
+TRAINING_KEYS = (
+    "seed",
+    "scale",
+    "model.network",
+    "loss",
+    "gan",
+    "optimizer",
+    "scheduler",
+    "clipping",
+    "datamodule",
+    "prepare.bad_images",  # decides about pictures smaller than a crop
+    "trainer",
+)
+"""What a trained model depends on, beside data, code and the content of `init_from`."""
+
+
+def recipe(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a model was trained: the training keys that are not about network or data.
+
+    Args:
+        config: composed, maybe by an older version.
+    """
+    keys = [key for key in TRAINING_KEYS if "." not in key and key != "scale"]
+    keys.insert(1, "init_from")
+    return {key: config[key] for key in keys if key in config}
+
+
+def select(config: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 (any value)
+    """Return the value of a dotted key, such as ``model.network``."""
+    value: Any = config
+    for name in key.split("."):
+        value = value[name]
+    return value

@@ -1,0 +1,141 @@
+"""Nodes with a ``_target_``: what their calls take, and whether they can be built."""
+
+import collections.abc
+import inspect
+import warnings
+from collections.abc import Iterator
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
+
+from drnsr.config.errors import ConfigError, one_line
+from drnsr.evaluation.protocol import get_protocol
+
+if TYPE_CHECKING:
+    from drnsr.config.schema import Config, DataModule
+    from drnsr.config.values import Node
+
+
+def instantiate(node: "Node | None") -> Any:  # noqa: ANN401 (what the target returns)
+    """Call a node's target, or return the partial function for ``_partial_``; None for no node."""
+    from hydra.utils import instantiate as call
+
+    return call(node, _convert_="all")
+
+
+def check_targets(node: object, key: str = "") -> None:
+    """Check every node below ``node`` against the signature of its target.
+
+    Raises:
+        ConfigError: if a target cannot be imported, or does not take a key or a value.
+    """
+    for name, found in _targets(node, key):
+        _check_target(name, found)
+
+
+def check_networks(config: "Config") -> None:
+    """Build the networks without weights: not every scale and protocol suits every family.
+
+    Raises:
+        ConfigError: if a network cannot be built, or does not suit the rest.
+    """
+    network = _without_weights("model.network", config.model.network)
+    for scale in (config.scale, *config.datamodule.scales):
+        try:
+            network.check_scale(scale)
+        except ValueError as error:
+            raise ConfigError(f"model.network: {one_line(error)}") from error
+    protocol, colour = get_protocol(config.protocol), network.descriptor.colour
+    if protocol.computed_on == "y" and colour == "RGB":
+        raise ConfigError(
+            f"protocol: {protocol.name} makes LR of luma alone, and model {config.model.name} takes"
+            " RGB; measure it with paper_y"
+        )
+    if config.gan is None:
+        return
+    if colour != "RGB":
+        raise ConfigError(f"gan: needs a network on RGB, and {config.model.name} is on {colour}")
+    _check_discriminator(config.gan.discriminator, config.datamodule)
+
+
+def _check_discriminator(node: "Node", datamodule: "DataModule") -> None:
+    """Call it on crops of the training's size: some discriminators accept one size only."""
+    import torch
+
+    from drnsr.data.draws import lr_patch_sizes
+
+    discriminator = _without_weights("gan.discriminator", node)
+    sizes = lr_patch_sizes(datamodule.scales, datamodule.patch_size, datamodule.hr_patch_size)
+    for scale, side in sizes.items():
+        try:
+            discriminator(torch.empty(2, 3, scale * side, scale * side, device="meta"))
+        except (ValueError, RuntimeError) as error:
+            raise ConfigError(f"gan.discriminator: {one_line(error)}") from error
+
+
+def _without_weights(key: str, node: "Node") -> Any:  # noqa: ANN401 (what the target builds)
+    import torch
+
+    from drnsr.networks import LARGEST_HYPER_PARAMETER
+
+    arguments = dict(node)
+    build = resolve_name(arguments.pop("_target_"))
+    for name, value in arguments.items():
+        if isinstance(value, int) and not 0 <= value <= LARGEST_HYPER_PARAMETER:
+            raise ConfigError(f"{key}.{name}: {value} is not in 0..{LARGEST_HYPER_PARAMETER}")
+    try:
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's, about layers of size 0
+            network = build(**arguments)
+        if empty := [name for name, p in network.named_parameters() if p.numel() == 0]:
+            raise ValueError(f"{empty[0]} has no size; one of these numbers is too small")
+    except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
+        raise ConfigError(f"{key}: {one_line(error)}") from error
+    return network
+
+
+def _targets(node: object, key: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every node with a ``_target_``, with its full key."""
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield key, node
+        for name, value in node.items():
+            yield from _targets(value, f"{key}.{name}" if key else str(name))
+
+
+def _check_target(key: str, node: "Node") -> None:
+    try:
+        target = resolve_name(node["_target_"])
+    except Exception as error:  # whatever importing the module raises
+        raise ConfigError(f"{key}._target_: cannot import {node['_target_']!r}") from error
+    if not callable(target):
+        raise ConfigError(f"{key}._target_: {node['_target_']} is no class or function")
+    call = target.__init__ if inspect.isclass(target) else target
+    known = inspect.signature(call).parameters
+    # Some libraries import the names of their hints for type checkers alone.
+    hints = get_type_hints(call, localns=vars(collections.abc))
+    for name, value in node.items():
+        if name in ("_target_", "_partial_"):
+            continue
+        if name not in known:
+            raise ConfigError(
+                f"{key}.{name}: {node['_target_']} takes no such key"
+                f" (it takes: {', '.join(each for each in known if each != 'self')})"
+            )
+        if name in hints:
+            _check_type(f"{key}.{name}", value, hints[name])
+
+
+def _check_type(key: str, value: object, hint: Any) -> None:  # noqa: ANN401 (a type, or a Union)
+    try:
+        adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+    except (PydanticSchemaGenerationError, TypeError):
+        return  # a type that only its own library understands
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        wanted = getattr(hint, "__name__", str(hint))
+        reason = error.errors()[0]["msg"]
+        raise ConfigError(f"{key}: {value!r} is not {wanted} ({reason})") from error
