@@ -192,7 +192,7 @@ def test_the_bicubic_skip_is_not_of_half_precision():
 )
 def test_a_wrong_export_is_refused_and_leaves_what_was_there(monkeypatch, out, wrong, told):
     small()
-    monkeypatch.setattr(export._AtScale, "forward", lambda self, lr: wrong(self.network(lr)))
+    monkeypatch.setattr(export.NetworkAtScale, "forward", lambda self, lr: wrong(self.network(lr)))
     Path(out).write_bytes(b"of yesterday")
     with pytest.raises(SystemExit, match=f"^error: {out}: not written: it {told}"):
         main(["export", MODEL, out])
@@ -203,7 +203,7 @@ def test_a_wrong_export_is_refused_and_leaves_what_was_there(monkeypatch, out, w
 def test_an_export_of_one_size_only_is_refused(monkeypatch):
     small()
     fixed = torch.zeros(2, 3, 6, 7)
-    monkeypatch.setattr(export._AtScale, "forward", lambda self, lr: self.network(lr + fixed))
+    monkeypatch.setattr(export.NetworkAtScale, "forward", lambda self, lr: self.network(lr + fixed))
     with pytest.raises(SystemExit, match=r"^error: model\.onnx: not written: it fails at 24 x 16"):
         main(["export", MODEL, "model.onnx"])
     assert [file.name for file in Path().iterdir()] == [MODEL]

@@ -70,4 +70,4 @@ def test_a_device_whose_memory_is_too_small_goes_on_in_smaller_tiles():
         made = tiling.upscale(pixels)
         assert np.abs(made - wanted).max() <= 1  # other tiles add up in another order
         assert np.mean(made == wanted) > 0.999
-        assert MIN_TILE <= tiling._side <= 64
+        assert MIN_TILE <= tiling.side <= 64

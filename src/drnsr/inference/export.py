@@ -43,7 +43,7 @@ class ExportError(UserError):
     """A network cannot be exported, or its export computes something else."""
 
 
-class _NetworkAtScale(nn.Module):
+class NetworkAtScale(nn.Module):
     """A network with one input and one output tensor, as the exporters need it."""
 
     def __init__(self, network: Network, scale: int, precision: Precision) -> None:
@@ -98,7 +98,7 @@ def _write_onnx(network: Network, info: ExportInfo, path: Path, opset: int) -> N
         # constant. The comparison with torch finds the latter.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _NetworkAtScale(network, info.scale, info.precision),
+            NetworkAtScale(network, info.scale, info.precision),
             (_trace_input(network),),
             path,
             input_names=["lr"],
@@ -124,7 +124,7 @@ def export_program(network: Network, info: ExportInfo, path: Path) -> float:
     any_size = symbolic_shapes.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
     with torch.no_grad(), any_size:
         program = torch.export.export(
-            _NetworkAtScale(network, info.scale, info.precision),
+            NetworkAtScale(network, info.scale, info.precision),
             (_trace_input(network),),
             dynamic_shapes={"lr": {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}},
         )
