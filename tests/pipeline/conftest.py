@@ -76,7 +76,7 @@ class Project:
         """Wait until every queued experiment has ended, for five minutes at most."""
         for _ in range(300):
             status = self.run("dvc", "queue", "status").stdout
-            if "Queued" not in status and "RuntimeOptions" not in status:
+            if "Queued" not in status and "Running" not in status:
                 return
             time.sleep(1)
         raise AssertionError(status)
