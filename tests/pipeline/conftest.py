@@ -1,20 +1,38 @@
-"""A project of the test's own, made from the files of this one, in which the graph is run."""
+"""A project of the test's own, made from the files of this one, in which stages are run.
 
+A test that is about DVC, or about a process, starts one with :meth:`Project.run`. All others call
+the stages in the test's own process (:meth:`Project.run_stages`, :meth:`Project.call`), because to
+start Python and to import torch, Lightning and MLflow takes longer than most of what they test.
+"""
+
+import copy
+import io
+import logging
 import os
+import runpy
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
+from drnsr.cli import main as drnsr_main
+from drnsr.config.compose import compose_graph
+from pipelines.app import PARAMS, exit_on_error
 from tests.conftest import PROJECT
 
-# Put first on a process's path. Every attempt to reach another machine is written down, since an
-# error may be swallowed by a thread or a detached process, and refused.
+# Imported first by every process that a test starts. It writes down each attempt to reach another
+# machine, since a thread or a detached process may swallow the error, and refuses it.
 _CLOSED_SOCKETS = """
 import os, socket
 
@@ -43,24 +61,126 @@ for name in ("connect", "connect_ex", "sendto"):
 socket.getaddrinfo = resolve
 """
 
-# What would keep libraries quiet here and not on a user's machine.
+# Variables that keep libraries quiet in the tests, and are not set on a user's machine.
 _QUIETING = ("MLFLOW", "DVC", "DRNSR", "NO_ALBUMENTATIONS", "DO_NOT_TRACK", "PYTEST", "CI")
+
+# Those that a test may set for a project, and that code in the test's own process must see too.
+_READ_BY_STAGES = ("DVC_ROOT", "DRNSR_MIRROR")
+
+# The arguments with which dvc.yaml calls each stage.
+GRAPH_ARGUMENTS = (
+    *("--config-dir=.", "--config-name=resolved", "hydra/job_logging=stdout"),
+    *("hydra.run.dir=.", "hydra.output_subdir=null"),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command printed, in a process of its own or in this one."""
+
+    stdout: str
+    stderr: str
 
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of this project in a git repository of its own."""
+    """A copy of this project in a git repository of its own.
+
+    Attributes:
+        root: the folder.
+        variables: environment variables that its commands get besides the usual ones.
+    """
 
     root: Path
-    environment: dict[str, str]
+    variables: dict[str, str] = field(default_factory=dict)
 
-    def run(self, *command: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run a command in it; say what it printed when it ends otherwise than expected."""
-        result = subprocess.run(
+    def __post_init__(self) -> None:
+        """Put the module beside it that its processes import first."""
+        self._guard.mkdir(parents=True, exist_ok=True)
+        (self._guard / "sitecustomize.py").write_text(_CLOSED_SOCKETS)
+
+    @property
+    def _guard(self) -> Path:
+        return self.root.with_name(f"{self.root.name}-guard")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of its commands, in which the copy's own code is the installed one."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(_QUIETING)}
+        return inherited | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": f"{self._guard}{os.pathsep}{self.root / 'src'}",
+            "NETWORK_LOG": str(self._guard / "network.log"),
+            "GIT_AUTHOR_NAME": "test",
+            "GIT_AUTHOR_EMAIL": "test@localhost",
+            "GIT_COMMITTER_NAME": "test",
+            "GIT_COMMITTER_EMAIL": "test@localhost",
+            **self.variables,
+        }
+
+    def run(self, *command: str, fails: bool = False) -> Result:
+        """Run a command in a process; say what it printed if it does not end as expected."""
+        ended = subprocess.run(
             command, cwd=self.root, env=self.environment, capture_output=True, text=True
         )
-        assert (result.returncode != 0) == fails, f"{command}\n{result.stdout}\n{result.stderr}"
+        assert (ended.returncode != 0) == fails, f"{command}\n{ended.stdout}\n{ended.stderr}"
+        return Result(ended.stdout, ended.stderr)
+
+    def call(self, program: str, *arguments: str, fails: bool = False) -> Result:
+        """Do in this process what ``drnsr`` or ``python -m pipelines.NAME`` does in its own."""
+        if program == "drnsr":
+            return self._here(drnsr_main, arguments, fails)
+        return self._here(lambda: runpy.run_module(program, run_name="__main__"), arguments, fails)
+
+    def run_stages(self, *names: str, fails: bool = False) -> Result:
+        """Compose params.yaml, and run some stages of the graph on it, in this process."""
+
+        def stages() -> None:
+            import_module("pipelines.config").main()
+            config = compose_graph(PARAMS)
+            for name in names:
+                stage = getattr(import_module(f"pipelines.{name}"), name)
+                stage(copy.deepcopy(config))
+
+        return self._here(lambda: exit_on_error(stages), (), fails)
+
+    def _here(
+        self, program: Callable[[], object], arguments: tuple[str, ...], fails: bool
+    ) -> Result:
+        stdout, stderr = io.StringIO(), io.StringIO()
+        code: object = 0
+        with pytest.MonkeyPatch.context() as patch, _logging_to(stdout), warnings.catch_warnings():
+            # runpy: the stage has been imported before, by another stage.
+            warnings.filterwarnings("ignore", ".*found in sys.modules", RuntimeWarning)
+            patch.chdir(self.root)
+            patch.setattr(sys, "argv", ["program", *arguments])
+            for name in _READ_BY_STAGES:
+                patch.delenv(name, raising=False)
+            for name, value in self.variables.items():
+                patch.setenv(name, value)
+            with redirect_stdout(stdout), redirect_stderr(stderr):
+                try:
+                    program()
+                except SystemExit as ended:
+                    code = ended.code
+                    if isinstance(code, str):  # Python prints it
+                        print(code, file=sys.stderr)
+        result = Result(stdout.getvalue(), stderr.getvalue())
+        assert bool(code) == fails, f"{arguments}\n{result.stdout}\n{result.stderr}"
         return result
+
+    def copy_to(self, root: Path) -> "Project":
+        """A copy, to be changed at will, with a store that keeps its files in the copy."""
+        shutil.copytree(self.root, root)
+        if not (root / "mlflow.db").exists():
+            return Project(root, self.variables)
+        columns = {"experiments": "artifact_location", "runs": "artifact_uri"}
+        columns["logged_models"] = "artifact_location"
+        with closing(sqlite3.connect(root / "mlflow.db")) as store, store:
+            for table, column in columns.items():
+                change = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
+                store.execute(change, (self.root.as_uri(), root.as_uri()))
+        return Project(root, self.variables)
 
     def choose(self, **choices: object) -> None:
         """Change lines of params.yaml."""
@@ -69,7 +189,7 @@ class Project:
 
     def reached_for(self) -> str:
         """Every other machine that a process in it tried to reach so far, a line each."""
-        log = Path(self.environment["NETWORK_LOG"])
+        log = self._guard / "network.log"
         return log.read_text() if log.exists() else ""
 
     def wait_for_the_queue(self) -> None:
@@ -81,10 +201,31 @@ class Project:
             time.sleep(1)
         raise AssertionError(status)
 
-    def ran(self, result: subprocess.CompletedProcess[str]) -> list[str]:
+    def ran(self, result: Result) -> list[str]:
         """The stages that a `dvc repro` ran."""
         lines = result.stdout.splitlines()
         return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
+
+    def mlflow_runs(self) -> list:
+        """The runs in its MLflow store, the newest first."""
+        from mlflow import MlflowClient
+
+        client = MlflowClient(f"sqlite:///{self.root / 'mlflow.db'}")
+        return client.search_runs([client.get_experiment_by_name("drnsr").experiment_id])
+
+
+@contextmanager
+def _logging_to(stream: io.StringIO) -> Iterator[None]:
+    """Show what is logged as a stage of the graph does, and undo what the program changes of it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.addHandler(logging.StreamHandler(stream))
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def make_project(root: Path) -> Project:
@@ -100,51 +241,57 @@ def make_project(root: Path) -> Project:
         if (PROJECT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(PROJECT / name, root / name)
-    # As it was committed: what the user has chosen meanwhile is not what is tested.
+    # As it was committed: a user's present choices are not what is tested.
     original = subprocess.run(
         ["git", "show", "HEAD:params.yaml"], cwd=PROJECT, capture_output=True, check=True
     )
     (root / "params.yaml").write_bytes(original.stdout)
-    guard = root.with_name(f"{root.name}-guard")
-    guard.mkdir()
-    (guard / "sitecustomize.py").write_text(_CLOSED_SOCKETS)
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(_QUIETING)
-    }
-    environment |= {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(guard),
-        "NETWORK_LOG": str(guard / "network.log"),
-        "GIT_AUTHOR_NAME": "test",
-        "GIT_AUTHOR_EMAIL": "test@localhost",
-        "GIT_COMMITTER_NAME": "test",
-        "GIT_COMMITTER_EMAIL": "test@localhost",
-    }
-    project = Project(root, environment)
+    project = Project(root)
     project.run("git", "init", "-q")
     project.run("git", "add", "-A")
     project.run("git", "commit", "-qm", "as it is")
     return project
 
 
+@pytest.fixture(scope="session")
+def committed_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy in which nothing has been run."""
+    return make_project(tmp_path_factory.mktemp("committed") / "project")
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(committed_once: Project, tmp_path: Path) -> Project:
     """A copy in which nothing has been run yet."""
-    (tmp_path / "project").mkdir()
-    return make_project(tmp_path / "project")
+    return committed_once.copy_to(tmp_path / "project")
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A copy in which the graph has been run on the smoke experiment; not to be changed."""
-    project = make_project(tmp_path_factory.mktemp("finished"))
-    project.choose(experiment="smoke")
-    project.run("dvc", "repro")
-    return project
+def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy in which `dvc repro` ran the smoke experiment, made once for all workers of a session.
+
+    Nothing is run in it afterwards, so that any worker may copy it at any time.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a folder of its own in there
+        shared = shared.parent
+    root, complete = shared / "finished", shared / "finished-is-complete"
+    with FileLock(shared / "finished.lock"):
+        if not complete.exists():
+            shutil.rmtree(root, ignore_errors=True)
+            project = make_project(root)
+            project.choose(experiment="smoke")
+            project.run("dvc", "repro")
+            complete.touch()
+    return Project(root)
+
+
+@pytest.fixture(scope="session")
+def finished(finished_once: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A finished project, to be looked at and not to be changed."""
+    return finished_once.copy_to(tmp_path_factory.mktemp("looked_at") / "project")
 
 
 @pytest.fixture
-def another(finished: Project, tmp_path: Path) -> Project:
-    """A copy of the finished project, to be changed at will."""
-    shutil.copytree(finished.root, tmp_path / "another")
-    return Project(tmp_path / "another", finished.environment)
+def another(finished_once: Project, tmp_path: Path) -> Project:
+    """A finished project, to be changed at will."""
+    return finished_once.copy_to(tmp_path / "another")

@@ -11,9 +11,7 @@ from PIL import Image
 
 from drnsr.hashing import file_sha256
 from drnsr.weights.native import load_model, read_info, save_model
-from tests.pipeline.conftest import Project
-
-STAGES = ["config", "fetch", "prepare", "train", "evaluate", "verify", "report"]
+from tests.pipeline.conftest import GRAPH_ARGUMENTS, Project
 
 
 def test_the_files_that_others_rely_on(finished):
@@ -47,8 +45,8 @@ def test_the_model_can_be_run_from_its_file_alone(finished):
     assert load_model(finished.root / "models/model.safetensors").descriptor.scales == (2,)
 
 
-def test_nothing_reached_for_the_network(finished):
-    assert finished.reached_for() == ""
+def test_nothing_reached_for_the_network(finished_once):
+    assert finished_once.reached_for() == ""
 
 
 def test_an_attempt_to_reach_the_network_would_be_seen(project):
@@ -67,7 +65,7 @@ def test_a_second_repro_does_nothing(finished):
 
 
 def test_the_result_is_printed_with_its_protocol(finished):
-    printed = finished.run("python", "-m", "pipelines.show").stdout
+    printed = finished.call("pipelines.show").stdout
     for text in ("astronaut.png", "mean of sample_test", "paper_y", "index.html", "make ui"):
         assert text in printed
 
@@ -88,12 +86,11 @@ def test_dvcs_own_views_are_useful(finished):
     assert params["optimizer"]["lr"] == 2e-3
 
 
-def test_one_mlflow_run_holds_everything(finished, monkeypatch):
+def test_one_mlflow_run_holds_everything(finished):
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{finished.root / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("drnsr")
-    (run,) = client.search_runs([experiment.experiment_id])
+    (run,) = finished.mlflow_runs()
     assert run.info.status == "FINISHED"
     assert run.data.params["model.network.num_blocks"] == "2"
     content = json.loads((finished.root / "metrics/benchmark.json").read_text())
@@ -116,30 +113,32 @@ def test_one_mlflow_run_holds_everything(finished, monkeypatch):
 
 
 def changed_stages(project):
-    """The stages whose own dependencies are others than when they were run."""
-    return list(json.loads(project.run("dvc", "status", "--json").stdout))
+    """The stages, but for `config`, whose own dependencies are others than when they were run."""
+    status = json.loads(project.run("dvc", "status", "--json").stdout)
+    return [stage for stage in status if stage != "config"]
 
 
 @pytest.mark.slow
 def test_only_what_can_change_is_run_again(another):
     def changed_by(**choices):
         another.choose(**choices)
-        another.run("dvc", "repro", "config")
+        another.call("pipelines.config")
         return changed_stages(another)
 
     assert changed_by(set={"logger": {"experiment": "other"}}) == ["report"]
-    # What comes after training will see another model.
+    # Later stages will see another model.
     retrained = ["train", "report"]
     assert changed_by(set={"optimizer": {"lr": 1e-3}}) == retrained
     smaller = changed_by(set={"model": {"network": {"num_features": 8}}})
     assert smaller == retrained
     assert changed_by(scale=3) == ["train", "evaluate", "verify", "report"]
-    another.choose(scale=None, set={})
+    assert changed_by(scale=None, set={}) == []
     conf = another.root / "conf/datamodule/crops.yaml"
     conf.write_text(conf.read_text().replace("batch_size: 16", "batch_size: 8"))
-    assert "config" in changed_stages(another)
+    assert "config" in json.loads(another.run("dvc", "status", "--json").stdout)
     after_conf = another.ran(another.run("dvc", "repro"))
     assert after_conf == ["config", "train", "evaluate", "verify", "report"]
+    assert "batch_size: 8" in (another.root / "resolved.yaml").read_text()
 
 
 @pytest.mark.slow
@@ -147,44 +146,32 @@ def test_training_starts_from_a_file_and_a_changed_one_is_noticed(another):
     shutil.copy(another.root / "models/model.safetensors", another.root / "start.safetensors")
     another.choose(init_from="start.safetensors", scale=3)
     result = another.run("dvc", "repro", "train")
-    told = "init_from: start.safetensors (DRNSR of scale 2 instead of 3): all layers taken but tail"
-    assert told in result.stdout
+    message = (
+        "init_from: start.safetensors (DRNSR of scale 2 instead of 3): all layers taken but tail"
+    )
+    assert message in result.stdout
     first = read_info(another.root / "models/model.safetensors").origin
     assert "train" not in changed_stages(another)
     network = load_model(another.root / "start.safetensors")
     network.head.weight.data *= 0.9
     save_model(another.root / "start.safetensors", network, first)
     assert "train" in changed_stages(another)
-    another.run("dvc", "repro", "train")
+    another.run_stages("train")
     assert read_info(another.root / "models/model.safetensors").origin.config != first.config
 
 
 @pytest.mark.slow
 def test_a_training_that_gives_the_same_model_again_gets_its_numbers(another):
-    from mlflow import MlflowClient
-
-    assert another.ran(another.run("dvc", "repro", "--single-item", "--force", "train")) == [
-        "train"
-    ]
+    another.run_stages("train")
     assert another.ran(another.run("dvc", "repro")) == []
-    client = MlflowClient(f"sqlite:///{another.root / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("drnsr")
-    newest, oldest = client.search_runs([experiment.experiment_id])
+    newest, oldest = another.mlflow_runs()
     assert results(newest) == results(oldest)
     assert newest.data.tags["drnsr.same_model_as"] == oldest.info.run_id
 
 
 def results(run):
-    """Of its metrics, those that are no times and sizes of a machine."""
+    """The metrics of a run that do not depend on the machine's speed and memory."""
     return {k: v for k, v in run.data.metrics.items() if not k.startswith(("cost/", "training/"))}
-
-
-def only_run(project):
-    from mlflow import MlflowClient
-
-    client = MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
-    (run,) = client.search_runs([client.get_experiment_by_name("drnsr").experiment_id])
-    return run
 
 
 @pytest.mark.slow
@@ -192,9 +179,9 @@ def test_a_model_from_elsewhere_gets_a_run(another):
     for store in another.root.glob("mlflow.*"):
         store.unlink()
     shutil.rmtree(another.root / "runs")
-    result = another.run("dvc", "repro", "--force", "--single-item", "evaluate")
+    result = another.run_stages("evaluate")
     assert "this MLflow does not know the model" in result.stdout
-    run = only_run(another)
+    (run,) = another.mlflow_runs()
     assert run.info.status == "FINISHED"
     assert "sample_test/model/psnr" in run.data.metrics
     assert run.data.tags["drnsr.model_sha256"] == file_sha256(
@@ -203,40 +190,40 @@ def test_a_model_from_elsewhere_gets_a_run(another):
 
 
 @pytest.mark.slow
-def test_a_run_that_was_lost_is_told_again(another):
-    before = only_run(another)
+def test_a_run_that_the_store_lost_is_sent_again(another):
+    (before,) = another.mlflow_runs()
     for store in another.root.glob("mlflow.*"):
         store.unlink()
-    result = another.run("dvc", "repro", "--force", "--single-item", "evaluate")
+    result = another.run_stages("evaluate")
     assert "this MLflow does not know the run: telling it from the start" in result.stdout
-    after = only_run(another)
+    (after,) = another.mlflow_runs()
     assert results(after) == results(before)
     assert after.data.tags["drnsr.model_sha256"] == before.data.tags["drnsr.model_sha256"]
 
 
 @pytest.mark.slow
 def test_a_server_that_is_away_stops_no_training(another):
-    port_of_no_one = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
-    away = Project(another.root, another.environment | port_of_no_one)
-    result = away.run("dvc", "repro", "--force", "--single-item", "train")
+    nobody_listens = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    away = Project(another.root, nobody_listens)
+    result = away.run("python", "-m", "pipelines.train", *GRAPH_ARGUMENTS)
     assert "the run goes on" in result.stdout
     assert "`drnsr sync` delivers it" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
-    told = away.run("drnsr", "sync", fails=True).stderr
-    assert told.startswith("error: MLflow at http://127.0.0.1:9: "), told
-    assert told.count("\n") == 1
-    assert "MLflow misses something" in away.run("python", "-m", "pipelines.gc", "--yes").stdout
+    message = away.call("drnsr", "sync", fails=True).stderr
+    assert message.startswith("error: MLflow at http://127.0.0.1:9: "), message
+    assert message.count("\n") == 1
+    assert "MLflow misses something" in away.call("pipelines.gc", "--yes").stdout
 
 
 @pytest.mark.slow
-def test_an_experiment_that_is_refused_leaves_nothing_behind_but_its_line_of_params(another):
+def test_a_refused_experiment_changes_nothing_but_its_line_of_params(another):
     another.run("git", "add", "-A")
     another.run("git", "commit", "-qm", "finished")
     experiment = ["dvc", "exp", "run", "-S"]
-    told = another.run(*experiment, "init_from=nothing.safetensors", fails=True).stderr
-    assert "error: params.yaml: init_from: there is no file nothing.safetensors" in told
-    told = another.run(*experiment, "init_from=models/model.safetensors", fails=True).stderr
-    assert "both a dependency and an output" in told  # as the README says
+    message = another.run(*experiment, "init_from=nothing.safetensors", fails=True).stderr
+    assert "error: params.yaml: init_from: there is no file nothing.safetensors" in message
+    message = another.run(*experiment, "init_from=models/model.safetensors", fails=True).stderr
+    assert "both a dependency and an output" in message  # as the README says
     assert another.run("git", "status", "--short").stdout == " M params.yaml\n"
     another.run("git", "checkout", "params.yaml")
     assert another.ran(another.run("dvc", "repro")) == []
@@ -244,8 +231,8 @@ def test_an_experiment_that_is_refused_leaves_nothing_behind_but_its_line_of_par
     # In a copy of what git knows, which is not what the user sees.
     shutil.copy(another.root / "models/model.safetensors", another.root / "start.safetensors")
     temporary = [*experiment, "init_from=start.safetensors", "--temp"]
-    told = another.run(*temporary, fails=True).stderr
-    assert f"name it by its path, {another.root.resolve() / 'start.safetensors'}" in told
+    message = another.run(*temporary, fails=True).stderr
+    assert f"name it by its path, {another.root.resolve() / 'start.safetensors'}" in message
     assert another.run("git", "status", "--short").stdout == "?? start.safetensors\n"
 
 
@@ -253,7 +240,8 @@ def test_an_experiment_that_is_refused_leaves_nothing_behind_but_its_line_of_par
 def test_experiments_run_and_queue(another):
     another.run("git", "add", "-A")
     another.run("git", "commit", "-qm", "finished")
-    another.run("dvc", "exp", "run", "-S", "+set.optimizer.lr=1e-3", "--name", "rate")
+    # Of the first, only the stage that composes the parameters is run.
+    another.run("dvc", "exp", "run", "-S", "+set.optimizer.lr=1e-3", "--name", "rate", "config")
     queue = ["dvc", "exp", "run", "--queue", "-S", "model=edsr_baseline", "--name", "edsr"]
     narrow = ["+set.model.network.num_features=8", "+set.trainer.max_steps=4"]
     another.run(*queue, "-S", narrow[0], "-S", narrow[1])

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 
 import pytest
 from mlflow import MlflowClient
@@ -10,14 +9,9 @@ from mlflow import MlflowClient
 from drnsr.hashing import file_sha256
 
 
-def runs(project):
-    client = MlflowClient(f"sqlite:///{project.root / 'mlflow.db'}")
-    return client.search_runs([client.get_experiment_by_name("drnsr").experiment_id])
-
-
 def test_info_prints_the_chain_behind_a_model(finished):
-    shown = finished.run("drnsr", "info", "models/model.safetensors").stdout
-    (run,) = runs(finished)
+    shown = finished.call("drnsr", "info", "models/model.safetensors").stdout
+    (run,) = finished.mlflow_runs()
     head = finished.run("git", "rev-parse", "HEAD").stdout.strip()
     assert f"{run.info.run_id} (drnsr-x2-sample-seed0, FINISHED)" in shown
     assert f"{head} and uncommitted changes" in shown  # of params.yaml
@@ -30,18 +24,13 @@ def test_info_prints_the_chain_behind_a_model(finished):
 
 def test_info_prints_the_chain_behind_a_picture(finished, tmp_path):
     model = ["--model", "models/model.safetensors"]
-    finished.run("drnsr", "upscale", "docs/small.png", *model, "--out", str(tmp_path))
-    shown = finished.run("drnsr", "info", str(tmp_path / "small_x2.png")).stdout
-    (run,) = runs(finished)
+    finished.call("drnsr", "upscale", "docs/small.png", *model, "--out", str(tmp_path))
+    shown = finished.call("drnsr", "info", str(tmp_path / "small_x2.png")).stdout
+    (run,) = finished.mlflow_runs()
     assert f"{run.info.run_id} (drnsr-x2-sample-seed0, FINISHED)" in shown
     assert run.data.tags["drnsr.data.train"] in shown
     assert "git commit:" in shown
     assert "environment:" in shown
-
-
-def psnr(folder):
-    content = json.loads((folder / "metrics/benchmark.json").read_text())
-    return content["sample_test"]["model"]["psnr"]
 
 
 @pytest.mark.slow
@@ -56,55 +45,55 @@ def test_a_model_file_is_made_again_to_the_last_bit_and_a_tampered_number_is_see
     for name in names:
         assert (another.root / "again" / name).read_bytes() == (another.root / name).read_bytes()
 
-    (run,) = runs(another)
+    (run,) = another.mlflow_runs()
     client = MlflowClient(f"sqlite:///{another.root / 'mlflow.db'}")
     client.log_metric(run.info.run_id, "sample_test/model/psnr", 99.0, step=1)
-    told = another.run("drnsr", "reproduce", run.info.run_id, "--into", "again", fails=True)
-    assert "1 of 9 came out otherwise: sample_test/model/psnr" in told.stderr
-    assert "Traceback" not in told.stderr
+    failed = another.run("drnsr", "reproduce", run.info.run_id, "--into", "again", fails=True)
+    assert "1 of 9 came out otherwise: sample_test/model/psnr" in failed.stderr
+    assert "Traceback" not in failed.stderr
 
 
 @pytest.mark.slow
 def test_the_best_of_a_sweep_becomes_the_result_of_the_graph(another):
     shutil.rmtree(another.root / "models")
-    another.run(
-        *("python", "-m", "pipelines.train", "-m", "optimizer.lr=1e-6,2e-3"),
+    another.call(
+        *("pipelines.train", "-m", "optimizer.lr=1e-6,2e-3"),
         *("experiment=smoke", "model.network.num_features=8", "hydra.sweep.dir=sweep"),
     )
-    (parent,) = (run for run in runs(another) if "drnsr.training" not in run.data.tags)
-    told = another.run("drnsr", "adopt", parent.info.run_id).stdout
-    assert "params.yaml now has the configuration" in told
-    another.run("dvc", "repro")
-    jobs = {
-        json.loads((job / "metrics/benchmark.json").read_text())["sample_test"]["model"][
-            "psnr"
-        ]: job
-        for job in (another.root / "sweep").glob("[01]")
-    }
+    (parent,) = (run for run in another.mlflow_runs() if "drnsr.training" not in run.data.tags)
+    printed = another.call("drnsr", "adopt", parent.info.run_id).stdout
+    assert "params.yaml now has the configuration" in printed
+    another.run_stages("train", "evaluate")
+    jobs = {}
+    for job in (another.root / "sweep").glob("[01]"):
+        content = json.loads((job / "metrics/benchmark.json").read_text())
+        jobs[content["sample_test"]["model"]["psnr"]] = job
     best = jobs[max(jobs)]
     for name in ("models/model.safetensors", "metrics/benchmark.json"):
         assert file_sha256(another.root / name) == file_sha256(best / name)
 
     # A job of a sweep has no lines in any commit, and is made again all the same.
-    (job,) = (run for run in runs(another) if run.data.params.get("optimizer.lr") == "1e-06")
-    made = another.run("drnsr", "reproduce", job.info.run_id)
+    rates = {run.data.params.get("optimizer.lr"): run for run in another.mlflow_runs()}
+    made = another.run("drnsr", "reproduce", rates["1e-06"].info.run_id)
     assert "came out the same, to the last bit" in made.stdout
 
 
 def fails_with(project, *command):
-    result = project.run("drnsr", *command, fails=True)
+    result = project.call("drnsr", *command, fails=True)
     assert "Traceback" not in result.stderr + result.stdout
     assert result.stderr.startswith("error: "), result.stderr
     return result.stderr
 
 
 @pytest.mark.slow
-def test_what_cannot_be_reproduced_is_told(another):
+def test_what_cannot_be_reproduced_is_named(another):
     assert "abc" in fails_with(another, "reproduce", "abc")
     shutil.copy(another.root / "params.yaml", another.root / "other.safetensors")
-    told = fails_with(another, "adopt", "other.safetensors")
-    assert told.startswith("error: other.safetensors: this MLflow knows no run that made the model")
-    (run,) = runs(another)
-    subprocess.run(["rm", "-rf", another.root / ".git"], check=True)
+    error = fails_with(another, "adopt", "other.safetensors")
+    assert error.startswith(
+        "error: other.safetensors: this MLflow knows no run that made the model"
+    )
+    (run,) = another.mlflow_runs()
+    shutil.rmtree(another.root / ".git")
     another.run("git", "init", "-q")
     assert "has no commit" in fails_with(another, "reproduce", run.info.run_id)
