@@ -173,14 +173,14 @@ class Project:
         """A copy, to be changed at will, with a store that keeps its files in the copy."""
         shutil.copytree(self.root, root)
         if not (root / "mlflow.db").exists():
-            return Project(root, self.variables)
+            return Project(root, dict(self.variables))
         columns = {"experiments": "artifact_location", "runs": "artifact_uri"}
         columns["logged_models"] = "artifact_location"
         with closing(sqlite3.connect(root / "mlflow.db")) as store, store:
             for table, column in columns.items():
                 change = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"
                 store.execute(change, (self.root.as_uri(), root.as_uri()))
-        return Project(root, self.variables)
+        return Project(root, dict(self.variables))
 
     def choose(self, **choices: object) -> None:
         """Change lines of params.yaml."""

@@ -45,6 +45,6 @@ def test_what_could_be_gone_on_with_goes_when_told(runs):
 
 @pytest.mark.slow
 def test_a_finished_graph_needs_no_states(another):
-    another.run("python", "-m", "pipelines.gc", "--yes")
+    another.call("pipelines.gc", "--yes")
     assert list((another.root / "runs").iterdir()) == []
     assert another.ran(another.run("dvc", "repro")) == []

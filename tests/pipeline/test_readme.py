@@ -2,56 +2,58 @@
 
 import re
 import shutil
-import socket
 import subprocess
 import time
 from urllib.request import urlopen
 
 import pytest
 
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, free_port
 
 README = (PROJECT / "README.md").read_text()
-COMMANDS = [
-    line.split("  #")[0].strip()
+BLOCKS = [
+    [line.split("  #")[0].strip() for line in block.splitlines()]
     for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
-    for line in block.splitlines()
 ]
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-# These make the environment, which CI does from nothing; the UI is called below, for it stays.
-BY_CI = {"make repro", "make test"}
-BY_ANOTHER_TEST = {"make ui"}
+# These make the environment, which CI does from nothing.
+BY_CI = ["make repro", "make test"]
+# It does not end by itself, and has a test of its own below.
+THE_UI = ["make ui"]
 
 
 def test_ci_runs_what_makes_the_environment():
     called = (PROJECT / ".ci" / "run").read_text().splitlines()
-    assert set(called) >= BY_CI
+    assert set(called) >= set(BY_CI)
+    assert BY_CI in BLOCKS
+    assert THE_UI in BLOCKS
 
 
-@pytest.fixture(scope="module")
-def used(finished, tmp_path_factory):
-    """A finished and committed project in which the README is followed."""
-    root = tmp_path_factory.mktemp("used") / "project"
-    shutil.copytree(finished.root, root)
-    project = type(finished)(root, finished.environment)
-    for picture in sorted((root / "data/raw/train").rglob("*.png")):
-        shutil.copy(picture, root / "data/own")
-    narrow = root / "conf/model/edsr_baseline.yaml"  # of which the commands train and measure four
-    narrow.write_text(narrow.read_text().replace("num_features: 64", "num_features: 8"))
-    project.run("git", "add", "-A")
-    project.run("git", "commit", "-qm", "finished")
-    return project
+@pytest.fixture
+def used(another):
+    """A finished and committed project in which the README is followed, with narrow networks."""
+    for picture in sorted((another.root / "data/raw/train").rglob("*.png")):
+        shutil.copy(picture, another.root / "data/own")
+    for name, wide in (("edsr_baseline", "num_features: 64"), ("drnsr", "num_features: 32")):
+        conf = another.root / f"conf/model/{name}.yaml"
+        assert wide in conf.read_text()
+        conf.write_text(conf.read_text().replace(wide, "num_features: 8"))
+    another.run("git", "add", "-A")
+    another.run("git", "commit", "-qm", "finished")
+    return another
 
 
 @pytest.mark.slow
-def test_the_commands(used):
-    for command in COMMANDS:
-        if command not in BY_CI | BY_ANOTHER_TEST:
-            printed = used.run("bash", "-c", f"COLUMNS=100 {command}").stdout
-            if command.startswith("dvc exp show"):
-                assert_readable(printed)
-            if command == "dvc queue start":
-                used.wait_for_the_queue()
+@pytest.mark.parametrize(
+    "block", [block for block in BLOCKS if block not in (BY_CI, THE_UI)], ids=lambda block: block[0]
+)
+def test_the_commands_of_each_block_succeed_one_after_the_other(used, block):
+    for command in block:
+        printed = used.run("bash", "-c", f"COLUMNS=100 {command}").stdout
+        if command.startswith("dvc exp show"):
+            assert_readable(printed)
+        if command == "dvc queue start":
+            used.wait_for_the_queue()
 
 
 def assert_readable(table):
@@ -64,32 +66,30 @@ def assert_readable(table):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
-def test_the_programs(finished, program):
-    finished.run("python", "-c", program)
-    assert (finished.root / "enlarged.png").is_file()
-    (finished.root / "enlarged.png").unlink()
+def test_the_programs(another, program):
+    another.run("python", "-c", program)
+    assert (another.root / "enlarged.png").is_file()
 
 
 @pytest.mark.slow
-def test_the_ui_answers_on_the_loopback_address(finished):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def test_the_ui_answers_on_the_loopback_address(another):
+    port = free_port()
     # `-o install`: the environment of this test is the one to use.
     server = subprocess.Popen(
         ["make", "-o", "install", "ui", f"PORT={port}"],
-        cwd=finished.root,
-        env=finished.environment,
+        cwd=another.root,
+        env=another.environment,
         process_group=0,
     )
     try:
-        assert b"<html" in _page(f"http://127.0.0.1:{port}/")
+        assert b"<html" in page(f"http://127.0.0.1:{port}/")
     finally:
         subprocess.run(["kill", "--", f"-{server.pid}"], check=True)
         server.wait()
 
 
-def _page(url):
+def page(url):
+    """The page at ``url``, once the server has started."""
     for _ in range(90):
         try:
             with urlopen(url, timeout=5) as answer:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-SLOW_ENOUGH_TO_KILL = {
+LONG_ENOUGH_TO_BE_KILLED = {
     "trainer": {"max_steps": 80, "validate_every": 20, "log_every": 10},
     "checkpoints": {"seconds": 0},
 }
@@ -46,11 +46,11 @@ def outputs_of_training(project):
 
 @pytest.mark.slow
 def test_killed_in_the_queue_and_queued_again(another):
-    another.choose(set=SLOW_ENOUGH_TO_KILL)
+    another.choose(set=LONG_ENOUGH_TO_BE_KILLED)
     another.run("git", "add", "-A")
     another.run("git", "commit", "-qm", "to be queued")
     for name in ("killed", "again"):
-        another.run("dvc", "exp", "run", "--queue", "--name", name)
+        another.run("dvc", "exp", "run", "--queue", "--name", name, "train")
         # The worker would hold on to the pipes of our command, and this wait for its end.
         another.run("sh", "-c", "dvc queue start > start.log 2>&1")
         if name == "killed":
@@ -59,8 +59,8 @@ def test_killed_in_the_queue_and_queued_again(another):
     assert "going on after step" in another.run("dvc", "queue", "logs", "again").stdout
     another.run("dvc", "exp", "apply", "again")
     again = outputs_of_training(another)
-    another.run("rm", "-rf", "runs")
-    another.run("dvc", "repro", "--force", "train")
+    shutil.rmtree(another.root / "runs")
+    another.run("dvc", "repro", "--force", "--single-item", "train")
     whole = outputs_of_training(another)
     assert "models/model.safetensors" in whole
     assert again == whole

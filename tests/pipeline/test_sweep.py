@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from drnsr.data.prepared import PreparedDataset
+from drnsr.errors import UserError
 from drnsr.evaluation.benchmark import mean_values, measure
 from drnsr.evaluation.methods import network_method
 from drnsr.evaluation.protocol import get_protocol
@@ -14,14 +15,12 @@ from drnsr.weights.native import load_model
 
 
 @pytest.fixture
-def prepared(finished, tmp_path):
+def prepared(another):
     """A project with prepared data and nothing else."""
-    root = tmp_path / "prepared"
-    shutil.copytree(finished.root, root)
-    shutil.rmtree(root / "models")
-    shutil.rmtree(root / "mlruns")
-    (root / "mlflow.db").unlink()
-    return type(finished)(root, finished.environment)
+    shutil.rmtree(another.root / "models")
+    shutil.rmtree(another.root / "mlruns")
+    (another.root / "mlflow.db").unlink()
+    return another
 
 
 @pytest.mark.slow
@@ -42,19 +41,17 @@ def test_runs_that_start_together_end_in_folders_of_their_own(prepared):
         measured = list(measure(dataset, [method], scale=2, protocol=protocol))
         scores = [picture.results["model"].values for picture in measured]
         mean = mean_values(scores, [picture.pixels for picture in measured], protocol)
-        told = json.loads((folder / "metrics/benchmark.json").read_text())["sample_test"]
-        assert told["model"]["psnr"] == pytest.approx(mean["psnr"], abs=1e-4)
+        written = json.loads((folder / "metrics/benchmark.json").read_text())["sample_test"]
+        assert written["model"]["psnr"] == pytest.approx(mean["psnr"], abs=1e-4)
     seeds = {(folder / ".hydra/overrides.yaml").read_text().split("seed=")[1] for folder in folders}
     assert len(seeds) == 2
 
 
 @pytest.mark.slow
 def test_a_multirun_trains_and_evaluates_each_job_under_one_parent(prepared):
-    from mlflow import MlflowClient
-
     metrics = (prepared.root / "metrics/benchmark.json").read_bytes()
-    prepared.run(
-        *("python", "-m", "pipelines.train", "-m", "model=drnsr,edsr_baseline", "seed=1,2"),
+    prepared.call(
+        *("pipelines.train", "-m", "model=drnsr,edsr_baseline", "seed=1,2"),
         *("trainer.max_steps=2", "model.network.num_features=8", "model.network.num_blocks=1"),
     )
     jobs = sorted(prepared.root.glob("multirun/*/*/[0-9]"))
@@ -64,9 +61,7 @@ def test_a_multirun_trains_and_evaluates_each_job_under_one_parent(prepared):
         assert (job / "metrics/benchmark.json").is_file()
     assert not (prepared.root / "models").exists()
     assert (prepared.root / "metrics/benchmark.json").read_bytes() == metrics
-    client = MlflowClient(f"sqlite:///{prepared.root / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("drnsr")
-    runs = client.search_runs([experiment.experiment_id])
+    runs = prepared.mlflow_runs()
     children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
     (parent,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
@@ -76,10 +71,8 @@ def test_a_multirun_trains_and_evaluates_each_job_under_one_parent(prepared):
 
 @pytest.mark.slow
 def test_a_job_that_fails_does_not_take_the_others_down(prepared):
-    from mlflow import MlflowClient
-
-    result = prepared.run(
-        *("python", "-m", "pipelines.train", "-m", "datamodule.patch_size=400,16"),
+    result = prepared.call(
+        *("pipelines.train", "-m", "datamodule.patch_size=400,16"),
         *("experiment=smoke", "trainer.max_steps=2"),
         fails=True,
     )
@@ -88,49 +81,43 @@ def test_a_job_that_fails_does_not_take_the_others_down(prepared):
     assert "Traceback" not in result.stderr
     (done,) = prepared.root.glob("multirun/*/*/[0-9]/models/model.safetensors")
     assert done.parts[-3] == "1"
-    client = MlflowClient(f"sqlite:///{prepared.root / 'mlflow.db'}")
-    runs = client.search_runs([client.get_experiment_by_name("drnsr").experiment_id])
-    statuses = sorted(run.info.status for run in runs)
+    statuses = sorted(run.info.status for run in prepared.mlflow_runs())
     assert statuses == ["FAILED", "FAILED", "FINISHED"]  # the job, the parent, the other job
 
 
 @pytest.mark.slow
-def test_what_would_end_the_evaluation_is_told_before_the_training(prepared):
-    command = ["python", "-m", "pipelines.train", "experiment=smoke", "hydra.run.dir=made"]
-    told = prepared.run(*command, "benchmark=set14", fails=True).stderr
-    assert "benchmarks/set14: no prepared data here; write `benchmark: set14`" in told
+def test_what_would_end_the_evaluation_is_found_before_the_training(prepared):
+    command = ["pipelines.train", "experiment=smoke", "hydra.run.dir=made"]
+    error = prepared.call(*command, "benchmark=set14", fails=True).stderr
+    assert "benchmarks/set14: no prepared data here; write `benchmark: set14`" in error
     (prepared.root / "made").mkdir(exist_ok=True)
     (prepared.root / "made/pictures").write_text("in the way")
-    assert "made/pictures" in prepared.run(*command, fails=True).stderr
-    assert "Traceback" not in told
+    assert "made/pictures" in prepared.call(*command, fails=True).stderr
+    assert "Traceback" not in error
     assert not (prepared.root / "made/models").exists()
     assert not (prepared.root / "mlflow.db").exists()
 
 
 @pytest.mark.slow
-def test_an_evaluation_that_fails_ends_its_run_and_the_same_command_mends_it(prepared):
-    from mlflow import MlflowClient
+def test_an_evaluation_that_fails_ends_its_run_and_the_same_command_completes_it(
+    prepared, monkeypatch
+):
+    def fail(*_):
+        raise UserError("no memory left")
 
-    options = ["experiment=smoke", "trainer.max_steps=2"]
-    program = (
-        "import sys, runpy, drnsr.evaluation.cost as cost;"
-        "from drnsr.errors import UserError\n"
-        "def fail(*_): raise UserError('no memory left')\n"
-        f"cost.measure_cost = fail; sys.argv = ['train', *{options}];"
-        "runpy.run_module('pipelines.train', run_name='__main__')"
-    )
-    told = prepared.run("python", "-c", program, fails=True).stderr
-    assert "error: no memory left" in told
-    client = MlflowClient(f"sqlite:///{prepared.root / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("drnsr").experiment_id
-    (run,) = client.search_runs([experiment])
+    command = ["pipelines.train", "experiment=smoke", "trainer.max_steps=2"]
+    with monkeypatch.context() as patch:
+        patch.setattr("drnsr.evaluation.cost.measure_cost", fail)
+        error = prepared.call(*command, fails=True).stderr
+    assert "error: no memory left" in error
+    (run,) = prepared.mlflow_runs()
     assert run.info.status == "FAILED"
-    assert run.data.tags["drnsr.model_sha256"]  # which was trained
-    prepared.run("python", "-m", "pipelines.train", *options)
-    (mended,) = client.search_runs([experiment])
-    assert mended.info.run_id == run.info.run_id
-    assert mended.info.status == "FINISHED"
-    assert "sample_test/model/psnr" in mended.data.metrics
+    assert run.data.tags["drnsr.model_sha256"]  # the training was complete
+    prepared.call(*command)
+    (completed,) = prepared.mlflow_runs()
+    assert completed.info.run_id == run.info.run_id
+    assert completed.info.status == "FINISHED"
+    assert "sample_test/model/psnr" in completed.data.metrics
 
 
 @pytest.mark.slow
@@ -149,8 +136,8 @@ def test_without_tracking_mlflow_is_not_even_imported(prepared):
 @pytest.mark.slow
 def test_the_second_stage_of_esrgan_trains_without_any_download(prepared):
     small = {"num_features": 8, "num_blocks": 1, "num_growth": 4}
-    prepared.run(
-        *("python", "-m", "pipelines.train", "experiment=esrgan_x4", "hydra.run.dir=run"),
+    prepared.call(
+        *("pipelines.train", "experiment=esrgan_x4", "hydra.run.dir=run"),
         *("data=sample", "benchmark=sample_test", "gan.features.weights=null", "logger=none"),
         *(f"model.network.{name}={value}" for name, value in small.items()),
         *(
