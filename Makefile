@@ -26,8 +26,9 @@ TO ?= mirror
 mirror: install ## copy data sets for a site without internet (DATA="set5 b100" TO=FOLDER)
 	python -m pipelines.mirror $(DATA) --to $(TO)
 
-# Two at a time, a file of tests each; and threads that wait for others let these work meanwhile.
-PYTEST := OMP_WAIT_POLICY=passive pytest --numprocesses 2 --dist loadfile
+# Two workers, each with half of the tests; the first to end takes over some of the other's. Threads
+# that wait for others let these work meanwhile.
+PYTEST := OMP_WAIT_POLICY=passive pytest --numprocesses 2 --dist worksteal
 
 test: install ## run the fast tests
 	$(PYTEST)

@@ -1,4 +1,4 @@
-"""What `make gc` removes, and what it leaves."""
+"""The states of trainings that `make gc` removes, and those that it leaves."""
 
 import pytest
 
@@ -31,14 +31,14 @@ def test_nothing_is_removed_before_a_person_agrees(runs, capsys):
     assert "nothing was removed" in shown
 
 
-def test_only_what_is_over_goes(runs):
+def test_only_states_of_finished_trainings_are_removed(runs):
     collect(unfinished=False, yes=True)
     assert left(runs) == ["busy", "ended"]
     collect(unfinished=False, yes=True)
     assert left(runs) == ["busy", "ended"]
 
 
-def test_what_could_be_gone_on_with_goes_when_told(runs):
+def test_states_of_unfinished_trainings_are_removed_on_request(runs):
     collect(unfinished=True, yes=True)
     assert left(runs) == ["busy"]
 
