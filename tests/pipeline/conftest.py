@@ -5,7 +5,6 @@ the stages in the test's own process (:meth:`Project.run_stages`, :meth:`Project
 start Python and to import torch, Lightning and MLflow takes longer than most of what they test.
 """
 
-import copy
 import io
 import logging
 import os
@@ -28,7 +27,8 @@ from filelock import FileLock
 
 from drnsr.cli import main as drnsr_main
 from drnsr.config.compose import compose_graph
-from pipelines.app import PARAMS, exit_on_error
+from drnsr.errors import exit_on_error
+from drnsr.project import PARAMS
 from tests.conftest import PROJECT
 
 # Imported first by every process that a test starts. It writes down each attempt to reach another
@@ -136,13 +136,13 @@ class Project:
         """Compose params.yaml, and run some stages of the graph on it, in this process."""
 
         def stages() -> None:
-            import_module("pipelines.config").main()
-            config = compose_graph(PARAMS)
-            for name in names:
-                stage = getattr(import_module(f"pipelines.{name}"), name)
-                stage(copy.deepcopy(config))
+            with exit_on_error():
+                import_module("pipelines.config").main()
+                config = compose_graph(PARAMS)
+                for name in names:
+                    getattr(import_module(f"pipelines.{name}"), name)(config)
 
-        return self._here(lambda: exit_on_error(stages), (), fails)
+        return self._here(stages, (), fails)
 
     def _here(
         self, program: Callable[[], object], arguments: tuple[str, ...], fails: bool
