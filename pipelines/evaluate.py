@@ -65,7 +65,7 @@ def _evaluate(config: Config) -> None:
 
 
 def _measure_benchmark(name: str, model: Method, config: Config, outputs: Outputs) -> list[Row]:
-    from drnsr.reporting.pictures import write_comparison
+    from drnsr.reporting.pictures import write_panels
 
     dataset = open_benchmark(config, name)
     dataset.verify()
@@ -75,7 +75,7 @@ def _measure_benchmark(name: str, model: Method, config: Config, outputs: Output
     measured_pictures = measure(dataset, methods, scale=config.scale, protocol=protocol)
     for measured in track(measured_pictures, f"evaluating {name}", total=len(dataset.images)):
         rows.append(row_of(name, measured))
-        write_comparison(outputs.picture(name, measured.name), measured)
+        write_panels(outputs.picture(name, measured.name), measured)
     return rows
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from drnsr.evaluation.benchmark import Measured, Result
 from drnsr.images.resize import downscale, upscale
-from drnsr.reporting.pictures import comparison, hardest_crop, write_comparison
+from drnsr.reporting.pictures import draw_panels, hardest_crop, write_panels
 from tests.conftest import texture
 
 
@@ -31,7 +31,7 @@ def test_the_hardest_crop_is_where_the_error_is():
 
 
 def test_the_panels_show_the_very_pixels():
-    picture = np.asarray(comparison(measured()))
+    picture = np.asarray(draw_panels(measured()))
     top, left = hardest_crop(measured().hr, measured().results["bicubic"].picture, 48, multiple=2)
     # The model here is HR itself: the last two panels are the same pixels.
     colours = {
@@ -43,5 +43,5 @@ def test_the_panels_show_the_very_pixels():
 
 @pytest.mark.parametrize(("height", "width", "scale"), [(30, 200, 2), (47 * 3, 9 * 3, 3)])
 def test_pictures_smaller_than_the_crop_are_drawn_too(tmp_path, height, width, scale):
-    write_comparison(tmp_path / "picture.png", measured(height, width, scale))
+    write_panels(tmp_path / "picture.png", measured(height, width, scale))
     assert (tmp_path / "picture.png").stat().st_size > 1000

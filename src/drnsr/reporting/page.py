@@ -1,6 +1,5 @@
 """The report: one HTML page that loads nothing from elsewhere."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from drnsr.evaluation.metrics import PRIMARY, values_text
 from drnsr.evaluation.protocol import Protocol
 from drnsr.evaluation.results import Row, by_benchmark
 from drnsr.evaluation.verify import PublishedComparison
+from drnsr.reporting.drawing import data_url
 from drnsr.tracking.runs import flatten
 
 
@@ -33,7 +33,7 @@ class ReportPicture:
     @property
     def data_url(self) -> str:
         """The content of the file as a URL."""
-        return "data:image/png;base64," + base64.b64encode(self.png.read_bytes()).decode()
+        return data_url(self.png.read_bytes(), "image/png")
 
 
 def render_report(

@@ -1,33 +1,32 @@
-"""Side-by-side pictures: LR, bicubic, model and HR, with a zoomed crop."""
+"""Pictures of the report: the same crop of LR, bicubic, model and HR side by side."""
 
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from drnsr.evaluation.benchmark import Measured, Result
 from drnsr.evaluation.metrics import PRIMARY, known_metrics, subtract
 from drnsr.images.colour import gray_to_rgb
 from drnsr.images.files import write_png
+from drnsr.reporting.drawing import draw_frame, draw_text
 
-# In pixels of the picture that is made.
-_CROP_SHOWN = 240
+# In pixels of the drawing.
+_PANEL = 240
 _GAP = 12
 _CAPTION = 44
 _TITLE = 30
-_INK = (32, 33, 36)
-_FRAME = ("black", "yellow")  # one of them stands out on any picture
 
-# In pixels of HR: divides by 2, 3, 4 and 8, and is shown five times as large.
+# In pixels of HR: a multiple of 2, 3, 4 and 8, magnified five times.
 _CROP = 48
 
 
-def comparison(measured: Measured) -> Image.Image:
-    """Draw one picture: HR with the crop's place, and the crop of LR, bicubic, model and HR.
+def draw_panels(measured: Measured) -> Image.Image:
+    """Draw HR with a frame around a crop, and this crop of LR, bicubic, model and HR.
 
-    Shown is the crop that bicubic gets most wrong, chosen without a look at the model's output.
-    Pixels are enlarged by repetition, so that one sees what is there and nothing else.
+    The crop is the one with the largest error of bicubic interpolation; the model's output does not
+    influence the choice. Pixels are magnified by repetition.
     """
     scale = measured.hr.shape[0] // measured.lr.shape[0]
     size = min(_CROP, *measured.hr.shape[:2]) // scale * scale
@@ -40,34 +39,33 @@ def comparison(measured: Measured) -> Image.Image:
         (_crop(measured.hr, top, left, size), "HR (original)", ""),
     ]
     overview = _overview(measured.hr, top, left, size)
-    width = overview.width + len(panels) * (_CROP_SHOWN + _GAP) + 2 * _GAP
-    height = _TITLE + _CROP_SHOWN + _CAPTION + 2 * _GAP
+    width = overview.width + len(panels) * (_PANEL + _GAP) + 2 * _GAP
+    height = _TITLE + _PANEL + _CAPTION + 2 * _GAP
     canvas = Image.new("RGB", (width, height), "white")
-    draw = ImageDraw.Draw(canvas)
     gain = subtract(model.values, bicubic.values)[PRIMARY.name]
     title = f"{measured.name}   model {PRIMARY.text(gain, sign=True, unit=True)} over bicubic"
-    draw.text((_GAP, _GAP), title, fill=_INK, font=_font(18))
+    draw_text(canvas, (_GAP, _GAP), title, 18)
     canvas.paste(overview, (_GAP, _GAP + _TITLE))
     for number, (pixels, name, score) in enumerate(panels):
-        x = overview.width + 2 * _GAP + number * (_CROP_SHOWN + _GAP)
-        shown = Image.fromarray(pixels).resize((_CROP_SHOWN, _CROP_SHOWN), Image.Resampling.NEAREST)
-        canvas.paste(shown, (x, _GAP + _TITLE))
-        y = _GAP + _TITLE + _CROP_SHOWN + 4
-        draw.text((x, y), name, fill=_INK, font=_font(15))
-        draw.text((x, y + 20), score, fill=_INK, font=_font(13))
+        x = overview.width + 2 * _GAP + number * (_PANEL + _GAP)
+        panel = Image.fromarray(pixels).resize((_PANEL, _PANEL), Image.Resampling.NEAREST)
+        canvas.paste(panel, (x, _GAP + _TITLE))
+        y = _GAP + _TITLE + _PANEL + 4
+        draw_text(canvas, (x, y), name, 15)
+        draw_text(canvas, (x, y + 20), score, 13)
     return canvas
 
 
 def hardest_crop(
     hr: NDArray[np.uint8], bicubic: NDArray[np.uint8], size: int, *, multiple: int
 ) -> tuple[int, int]:
-    """Where bicubic's squared error, summed over ``size`` x ``size`` pixels, is largest.
+    """Find the crop of ``size`` x ``size`` pixels with the largest squared error of bicubic.
 
     Returns:
-        (top, left), multiples of ``multiple``, so that LR has the same place.
+        (top, left), multiples of ``multiple``, so that the crop exists in LR as well.
     """
     error = ((hr.astype(np.float64) - bicubic) ** 2).sum(axis=2)
-    # Every window's sum at once, from sums over the rectangles that begin at the corner.
+    # The sums of all windows from a summed-area table.
     corner = np.pad(error.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
     sums = corner[size:, size:] - corner[:-size, size:] - corner[size:, :-size]
     sums = (sums + corner[:-size, :-size])[::multiple, ::multiple]
@@ -75,19 +73,17 @@ def hardest_crop(
     return int(top) * multiple, int(left) * multiple
 
 
-def write_comparison(path: Path, measured: Measured) -> None:
-    """Write :func:`comparison` as a PNG file."""
-    write_png(path, np.asarray(comparison(measured)))
+def write_panels(path: Path, measured: Measured) -> None:
+    """Write :func:`draw_panels` as a PNG file."""
+    write_png(path, np.asarray(draw_panels(measured)))
 
 
 def _overview(hr: NDArray[np.uint8], top: int, left: int, size: int) -> Image.Image:
     whole = Image.fromarray(gray_to_rgb(hr))
-    shrink = _CROP_SHOWN / whole.height
-    small = whole.resize((round(whole.width * shrink), _CROP_SHOWN), Image.Resampling.LANCZOS)
+    shrink = _PANEL / whole.height
+    small = whole.resize((round(whole.width * shrink), _PANEL), Image.Resampling.LANCZOS)
     x, y, side = round(left * shrink), round(top * shrink), round(size * shrink)
-    for grown, colour in enumerate(reversed(_FRAME), start=1):
-        corner, opposite = (x - grown, y - grown), (x + side + grown, y + side + grown)
-        ImageDraw.Draw(small).rectangle((*corner, *opposite), outline=colour)
+    draw_frame(small, (x - 2, y - 2, x + side + 2, y + side + 2), 1)
     return small
 
 
@@ -98,7 +94,3 @@ def _crop(image: NDArray[np.uint8], top: int, left: int, size: int) -> NDArray[n
 def _score(result: Result) -> str:
     metrics = known_metrics(result.values)
     return " / ".join(metric.text(result.values[metric.name], unit=True) for metric in metrics)
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)
