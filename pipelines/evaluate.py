@@ -42,14 +42,13 @@ def evaluate(config: Config) -> None:
 def _evaluate(config: Config) -> None:
     import torch
 
+    from drnsr.device import resolve_device
     from drnsr.evaluation.cost import measure_cost
-    from drnsr.inference.engine import resolve_device
     from drnsr.weights.native import load_model, read_info
 
     torch.set_num_threads(config.trainer.threads)
     outputs = Outputs.of(config)
-    accelerator = config.trainer.accelerator
-    device = resolve_device("auto" if accelerator == "gpu" else accelerator)
+    device = resolve_device(config.trainer.accelerator)
     network = load_model(outputs.model)
     model = network_method(network, config.scale, "model", device)
     rows = [

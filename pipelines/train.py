@@ -45,6 +45,7 @@ TRAINING_CODE = (
     "data/draws.py",
     "data/prepared.py",
     "data/resident.py",
+    "device.py",
     "hashing.py",
     "images/colour.py",
     "images/files.py",
@@ -208,10 +209,10 @@ def _perceptual_loss(gan: GAN, file: Path | None) -> "PerceptualLoss | None":
 
 def _fingerprinted(config: Config) -> dict[str, Any]:
     """Return the values that a training depends on; files count by their content."""
-    from drnsr.training.device import choose_accelerator
+    from drnsr.device import resolve_device
 
     values = config.training_values()
-    values["trainer"]["accelerator"] = choose_accelerator(config.trainer.accelerator)
+    values["trainer"]["accelerator"] = resolve_device(config.trainer.accelerator)
     if file := features_file(config):
         values["gan"]["features"]["weights"] = file_sha256(file)
     if config.init_from is not None:

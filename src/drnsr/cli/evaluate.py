@@ -67,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace) -> None:
     """Measure and print."""
     from drnsr.cli.benchmarks import open_benchmarks
+    from drnsr.device import resolve_device
     from drnsr.evaluation.metrics import get_metrics
-    from drnsr.inference.engine import resolve_device
 
     parsed.metrics = get_metrics(parsed.metrics.split(","))
     parsed.protocol = _protocol(parsed.protocol)

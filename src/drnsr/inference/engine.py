@@ -206,17 +206,6 @@ def resolve_scale(network: Network, scale: int | None) -> int:
     return scale
 
 
-def resolve_device(name: str) -> str:
-    """Return the name of the available accelerator, or "cpu", if ``name`` is "auto".
-
-    Any other name is returned unchanged; :class:`TorchEngine` checks that the device is available.
-    """
-    if name != "auto":
-        return name
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    return accelerator.type if accelerator else "cpu"
-
-
 def check_precision(precision: Precision, subject: str, supported: Sequence[Precision]) -> None:
     """Check that a precision is supported.
 

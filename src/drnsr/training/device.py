@@ -10,20 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from drnsr.device import resolve_device
+
 log = logging.getLogger("drnsr")
 
 AUTO = "auto"
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-
-
-def choose_accelerator(accelerator: str) -> str:
-    """What "auto" and "gpu" stand for here, as Lightning has it; other names as they are."""
-    if accelerator not in (AUTO, "gpu"):
-        return accelerator
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def choose_compile(accelerator: str) -> tuple[bool, str]:
@@ -35,7 +28,7 @@ def choose_compile(accelerator: str) -> tuple[bool, str]:
     Returns:
         The choice, and the reason in words.
     """
-    kind = choose_accelerator(accelerator)
+    kind = resolve_device(accelerator)
     if kind != "cuda":
         return False, f"on {kind} it costs a minute at the start, and gains little"
     if find_spec("triton") is None:

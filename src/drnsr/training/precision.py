@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import torch
 
+from drnsr.device import resolve_device
 from drnsr.errors import UserError
-from drnsr.training.device import AUTO, choose_accelerator
+from drnsr.training.device import AUTO
 
 __all__ = ["AUTO", "HardwareError", "check_hardware", "choose_precision"]
 
@@ -24,7 +25,7 @@ def choose_precision(accelerator: str) -> tuple[str, str]:
     Returns:
         Lightning's name of the precision, and the reason in words.
     """
-    kind = choose_accelerator(accelerator)
+    kind = resolve_device(accelerator)
     if kind == "cuda" and torch.cuda.is_available():
         fast, where = torch.cuda.is_bf16_supported(including_emulation=False), "this GPU"
     elif kind not in ("cpu", "cuda"):
