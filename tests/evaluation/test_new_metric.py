@@ -36,7 +36,7 @@ from drnsr.evaluation.verify import (
 from drnsr.images.files import write_png
 from drnsr.reporting.card import model_card
 from drnsr.reporting.page import render_report
-from drnsr.reporting.pictures import comparison
+from drnsr.reporting.pictures import draw_panels
 from drnsr.reporting.table import comparison_table, result_table
 from drnsr.tracking.promotion import Evaluation, NotBetterError, proven_gain
 from tests.conftest import texture
@@ -143,7 +143,7 @@ def test_the_table_the_picture_and_the_report_show_it(dataset):
     assert "PSNR in dB / SSIM / Largest error in levels / Blue at scale 2" in table
     assert " / 3.0 / " in table
     for each in measured_pictures(dataset, 3)[:2]:
-        comparison(each)  # the captions hold values and a value that is not defined
+        draw_panels(each)  # the captions hold values and a value that is not defined
     html = render_report(
         rows,
         model="m",
