@@ -67,7 +67,7 @@ def _look(path: Path, unfinished: bool) -> RunFolder:
         with sole_process(path):
             over = is_finished(path)
             training = "over" if over else f"ended after step {newest_step(path)}"
-            if any(outbox.waiting for outbox in outboxes_of(path)):
+            if any(outbox.undelivered for outbox in outboxes_of(path)):
                 told = f"{training}, and MLflow misses something: `drnsr sync`"
                 return RunFolder(path, size, told, removable=False)
             return RunFolder(path, size, training, removable=over or unfinished)

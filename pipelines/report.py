@@ -13,6 +13,7 @@ from drnsr.hashing import file_sha256, sha256_of
 from drnsr.project import run_folder
 from drnsr.reporting.costs import NOT_MEASURED
 from drnsr.reporting.page import ReportPicture, render_report
+from drnsr.tracking.events import LogArtifact
 from drnsr.tracking.git import current_commit
 from drnsr.weights.native import read_info
 from pipelines.app import run_stage
@@ -43,7 +44,7 @@ def report(config: Config) -> None:
     write_text(outputs.report, results(cost=cost, lineage=origin))
     if config.logger.experiment is not None:
         with tracked_model(config) as outbox:
-            outbox.add("artifact", kept=outbox.keep(outputs.report), to="report")
+            outbox.add(LogArtifact(kept=outbox.keep_copy(outputs.report), to="report"))
 
 
 def _picture(row: Row, config: Config, outputs: Outputs) -> ReportPicture:

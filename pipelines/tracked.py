@@ -1,7 +1,6 @@
 """The MLflow run around a training; without tracking, nothing of MLflow is imported."""
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from drnsr.errors import SignalError
 from drnsr.hashing import file_sha256
 from drnsr.images.files import encode_png
 from drnsr.project import PARAMS, RESOLVED, run_folder
+from drnsr.tracking.events import CopyEvaluation, LogModel, RunStatus, SetStatus, now
 from drnsr.tracking.outbox import Destination, Outbox, newest_outbox
 from drnsr.tracking.store import URI_VARIABLE
 from drnsr.weights.native import ModelFileError, Origin, read_info
@@ -44,7 +44,7 @@ def tracked_training(config: Config, origin: Origin, model: Path) -> "Iterator[l
             add_model(outbox, config)
             if not config.run.evaluate_after_training:
                 # When a training gives the same bits again, DVC does not evaluate again.
-                outbox.add("evaluation of the same model", model_sha256=file_sha256(model))
+                outbox.add(CopyEvaluation(model_sha256=file_sha256(model)))
                 _add_status(outbox, "FINISHED")
         except BaseException as error:
             with suppress(OSError):  # the error that is told is the first one
@@ -89,7 +89,7 @@ def mlflow_run(config: Config) -> str | None:
     if config.logger.experiment is None:
         return None
     outbox = _outbox_of_model(config)
-    return None if outbox is None else outbox.delivered.run_id
+    return None if outbox is None else outbox.cursor.run_id
 
 
 def _outbox_of_model(config: Config) -> Outbox | None:
@@ -97,7 +97,7 @@ def _outbox_of_model(config: Config) -> Outbox | None:
     return newest_outbox(run_folder(origin.fingerprint), _destination(config))
 
 
-def _status_after(error: BaseException) -> str:
+def _status_after(error: BaseException) -> RunStatus:
     return "KILLED" if isinstance(error, SignalError | KeyboardInterrupt) else "FAILED"
 
 
@@ -138,8 +138,8 @@ def add_model(outbox: Outbox, config: Config) -> None:
     """Add the model, unless the run has it, with a prepared picture as an example of its input."""
     dataset = open_training_set(config)
     example = encode_png(dataset.lr(0, dataset.scales[-1])[:32, :48])
-    outbox.add("model", kept=outbox.keep(Outputs.of(config).model), example=example.hex())
+    outbox.add(LogModel(kept=outbox.keep_copy(Outputs.of(config).model), example=example))
 
 
-def _add_status(outbox: Outbox, status: str) -> None:
-    outbox.add("status", status=status, time=time.time_ns() // 1_000_000)
+def _add_status(outbox: Outbox, status: RunStatus) -> None:
+    outbox.add(SetStatus(status=status, time=now()))

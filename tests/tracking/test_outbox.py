@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -16,10 +17,11 @@ from mlflow import MlflowClient
 
 from drnsr.cli import main
 from drnsr.tracking.delivery import deliver, delivering
+from drnsr.tracking.events import LogArtifact, SetStatus, SetTags, now
 from drnsr.tracking.logger import CurveLogger
 from drnsr.tracking.outbox import Destination, Outbox, newest_outbox
-from drnsr.tracking.runs import describe_run
-from drnsr.tracking.store import TrackingError
+from drnsr.tracking.runs import begin_run, describe_run
+from drnsr.tracking.store import TrackingError, experiment_id, open_store
 from tests.conftest import free_port
 
 CONFIG = {
@@ -42,7 +44,7 @@ def log_steps(outbox, steps):
 
 
 def finish(outbox):
-    outbox.add("status", status="FINISHED", time=time.time_ns() // 1_000_000)
+    outbox.add(SetStatus(status="FINISHED", time=now()))
 
 
 def the_run(uri):
@@ -70,11 +72,11 @@ def test_everything_arrives_once_however_often_it_is_delivered(tmp_path, uri):
     outbox = begin(tmp_path / "runs/a", uri)
     log_steps(outbox, range(1, 8))
     deliver(outbox)
-    position = outbox.delivered
+    cursor = outbox.cursor
     log_steps(outbox, range(5, 12))  # gone on with from an earlier state
     finish(outbox)
     deliver(outbox)
-    outbox.mark_delivered(position)  # killed before it was noted
+    outbox.move_cursor(cursor)  # as if killed before it moved
     deliver(outbox)
     run, curves = the_run(uri)
     assert run.info.status == "FINISHED"
@@ -110,7 +112,7 @@ def test_a_store_that_lost_the_run_is_told_anew(tmp_path, uri):
 def test_what_is_kept_is_what_was_there_and_goes_when_delivered(tmp_path, uri):
     outbox = begin(tmp_path / "runs/a", uri)
     (tmp_path / "table.csv").write_text("as it was")
-    outbox.add("artifact", kept=outbox.keep(tmp_path / "table.csv"), to="evaluation")
+    outbox.add(LogArtifact(kept=outbox.keep_copy(tmp_path / "table.csv"), to="evaluation"))
     (tmp_path / "table.csv").write_text("as it is later")
     deliver(outbox)
     run, _ = the_run(uri)
@@ -129,7 +131,7 @@ def test_a_store_that_cannot_be_had_stops_nothing_and_sync_says_so(tmp_path, uri
     with pytest.raises(SystemExit, match=r"error: MLflow at http://127.0.0.1:9: ") as told:
         main(["sync"])
     assert "\n" not in str(told.value)
-    assert outbox.waiting == 4
+    assert outbox.undelivered == 4
     # The run itself, its two points and its end.
     run = json.loads((outbox.folder / "run.json").read_text())
     run["destination"]["uri"] = None  # the project's own
@@ -152,8 +154,8 @@ def test_a_locked_database_is_waited_for_beside_the_run(tmp_path, uri):
         locked.rollback()
         finish(outbox)
     client = MlflowClient(uri)
-    assert outbox.waiting == 0
-    run_id = outbox.delivered.run_id
+    assert outbox.undelivered == 0
+    run_id = outbox.cursor.run_id
     assert len(client.get_metric_history(run_id, "loss")) == 19
 
 
@@ -168,15 +170,62 @@ def test_a_database_that_stays_locked_is_told_in_one_line(tmp_path, uri, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_full_disk_names_the_journal_and_keeps_what_it_has(tmp_path, uri, small_disk):
+def test_a_full_disk_names_the_outbox_and_keeps_what_it_has(tmp_path, uri, small_disk):
     outbox = begin(tmp_path / "runs/a", uri)
     log_steps(outbox, [1])
     with pytest.raises(OSError, match="File too large") as caught:
-        outbox.add("tags", tags={"note": "x" * 60_000})
+        outbox.add(SetTags(tags={"note": "x" * 60_000}))
     assert caught.value.filename == str(outbox.folder / "entries.jsonl")
     again = Outbox(outbox.folder)
     log_steps(again, [2])
-    assert [entry["points"][0][3] for _, entry in again.entries()] == [1, 2]
+    assert [event.points[0].step for _, event in again.events()] == [1, 2]
+
+
+def test_an_outbox_of_an_earlier_version_is_delivered(tmp_path, uri):
+    """``recorded_outbox`` was written before events had types."""
+    folder = tmp_path / "runs/0123456789abcdef/mlflow/001"
+    shutil.copytree(Path(__file__).with_name("recorded_outbox"), folder)
+    main(["sync"])
+    run, curves = the_run(uri)
+    assert run.info.run_name == "vdsr-x2-sample-seed0"
+    assert (run.info.status, run.info.end_time) == ("FINISHED", 1764000001000)
+    assert curves["loss"] == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
+    assert str(curves["psnr"]) == "[(1, nan), (2, 32.0), (3, 33.0)]"
+    assert curves["set5/model/psnr"] == [(0, 37.0)]
+    assert run.data.tags["drnsr.protocol.set5"] == "paper_y"
+    assert run.data.tags["drnsr.journal"] == "86ef2c81887e46bb92af8748fd3c38d4"
+    assert run.data.tags["drnsr.model_sha256"].startswith("539b56f25ad066c3")
+    stored = {file.path for file in MlflowClient(uri).list_artifacts(run.info.run_id, "evaluation")}
+    assert stored == {"evaluation/benchmark.json"}
+    outbox = newest_outbox(folder.parents[1], Destination(None, "test"))
+    assert outbox.finished
+    assert outbox.undelivered == 0
+    assert list((folder / "files").iterdir()) == []
+
+
+def test_a_delivery_of_an_earlier_version_goes_on(tmp_path, uri):
+    folder = tmp_path / "runs/0123456789abcdef/mlflow/001"
+    shutil.copytree(Path(__file__).with_name("recorded_outbox"), folder)
+    client = open_store(uri)
+    outbox = Outbox(folder)
+    run_id = begin_run(client, experiment_id(client, "test"), outbox.description)
+    first = (folder / "entries.jsonl").read_bytes().index(b"\n") + 1
+    delivered = json.dumps({"run_id": run_id, "position": first})
+    (folder / "delivered.json").write_text(delivered)
+    deliver(outbox)
+    run, curves = the_run(uri)
+    assert run.info.run_id == run_id
+    assert curves["loss"] == [(2, 0.5), (3, 1 / 3)]
+
+
+def test_an_event_of_a_later_version_is_named_and_waits_for_it(tmp_path, uri):
+    outbox = begin(tmp_path / "runs/a", uri)
+    log_steps(outbox, [1])
+    with (outbox.folder / "entries.jsonl").open("ab") as file:
+        file.write(b'{"do": "dance"}\n')
+    with pytest.raises(TrackingError, match=r'entries.jsonl: .* does not know: {"do": "dance"}'):
+        deliver(outbox)
+    assert outbox.undelivered == 2
 
 
 def test_one_process_delivers_at_a_time(tmp_path, uri):
@@ -254,14 +303,14 @@ def test_a_server_that_is_down_at_the_start_and_goes_away_in_the_middle(tmp_path
         log_steps(outbox, [1, 2])
         with server(tmp_path, port):
             deadline = time.monotonic() + 90
-            while outbox.waiting:
+            while outbox.undelivered:
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
         log_steps(outbox, [3, 4])
         (tmp_path / "table.csv").write_text("a table")
-        outbox.add("artifact", kept=outbox.keep(tmp_path / "table.csv"), to="evaluation")
+        outbox.add(LogArtifact(kept=outbox.keep_copy(tmp_path / "table.csv"), to="evaluation"))
         finish(outbox)
-    assert outbox.waiting > 0
+    assert outbox.undelivered > 0
     with server(tmp_path, port):
         main(["sync"])
         run, curves = the_run(address)
@@ -273,15 +322,34 @@ def test_a_server_that_is_down_at_the_start_and_goes_away_in_the_middle(tmp_path
 
 
 @pytest.mark.slow
+def test_of_two_stores_at_once_each_keeps_its_own_artifacts(tmp_path, uri, monkeypatch):
+    """A server decides where: the folder of the project is not on its machine."""
+    port = free_port()
+    local, remote = open_store(uri), f"http://127.0.0.1:{port}"
+    with server(tmp_path, port):
+        for named in (None, uri, remote):  # the store that the user's environment names
+            monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+            if named is not None:
+                monkeypatch.setenv("MLFLOW_TRACKING_URI", named)
+            folders = {
+                client.get_experiment(experiment_id(client, f"named {named}")).artifact_location
+                for client in (local, open_store(remote))
+            }
+            project, servers = sorted(folders)
+            assert project == (tmp_path / "mlruns").as_uri()
+            assert servers.startswith("mlflow-artifacts:/")
+
+
+@pytest.mark.slow
 def test_a_server_that_answers_slowly_is_waited_for_at_the_end_alone(tmp_path, uri):
     port = free_port()
     with server(tmp_path, port), slow_way(port, delay=0.5) as slow:
         outbox = begin(tmp_path / "runs/a", f"http://127.0.0.1:{slow}")
         with delivering(outbox):
             log_steps(outbox, range(1, 200))
-            assert outbox.waiting  # it was not waited for
+            assert outbox.undelivered  # it was not waited for
             finish(outbox)
-        assert outbox.waiting == 0
+        assert outbox.undelivered == 0
         run, curves = the_run(f"http://127.0.0.1:{port}")
         assert run.info.status == "FINISHED"
         assert curves == expected(range(1, 200))

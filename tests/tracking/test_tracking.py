@@ -173,8 +173,8 @@ def test_a_run_is_found_by_the_model_and_its_evaluation_serves_its_twins(store, 
     files = [tmp_path / "benchmark.json"]
     record_evaluation(outbox, SUMMARY, cost, {"set5": "e" * 64}, files)
     deliver(outbox)
-    assert outbox.delivered.run_id == first
-    assert outbox.waiting == 0
+    assert outbox.cursor.run_id == first
+    assert outbox.undelivered == 0
 
     twin = begin(store)
     log_model(store, twin, model, encode_png(texture(8, 8)))

@@ -22,9 +22,9 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.tracking.store import TrackingError
 
     failed: list[TrackingError] = []
-    waiting = [outbox for outbox in all_outboxes() if outbox.waiting]
+    waiting = [outbox for outbox in all_outboxes() if outbox.undelivered]
     for outbox in waiting:
-        count = outbox.waiting
+        count = outbox.undelivered
         try:
             deliver(outbox)
         except TrackingError as error:

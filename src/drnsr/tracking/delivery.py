@@ -1,16 +1,26 @@
-"""From outboxes to MLflow, beside the work that writes them."""
+"""Deliver outboxes to MLflow, in a thread beside the work that fills them."""
 
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, assert_never
 
 from filelock import Timeout
 
 from drnsr.hashing import file_sha256
+from drnsr.tracking.events import (
+    CopyEvaluation,
+    Event,
+    LogArtifact,
+    LogMetrics,
+    LogModel,
+    Point,
+    SetStatus,
+    SetTags,
+)
 from drnsr.tracking.outbox import Cursor, Outbox
 from drnsr.tracking.runs import (
     MODEL_TAG,
@@ -26,21 +36,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("drnsr")
 
-# Seconds: between two looks at a outbox; at most between two tries of a store that is away;
-# without any progress, until a run that is over waits for the store no more.
+# In seconds: between two deliveries; at most between two attempts at a store that cannot be
+# reached; without any progress, until a run that is over stops waiting for the store.
 _PERIOD = 1.0
 _LONGEST_PERIOD = 30.0
 _STALLED = 20.0
 
-_POINTS_AT_A_TIME = 1000  # MLflow takes no more
+_MAX_POINTS = 1000  # MLflow's limit for one request
 
 
 @contextmanager
 def delivering(outbox: Outbox) -> Iterator[None]:
-    """Deliver a outbox while the block adds to it, and the rest at its end.
+    """Deliver an outbox while the block adds to it, and the rest at the end of the block.
 
-    A store that is away is told once, and holds up nothing. If the block fails, so does this, at
-    once: what waits is delivered when the run goes on, or by ``drnsr sync``.
+    A store that cannot be reached is reported once, and delays nothing. If the block fails, the
+    delivery ends at once: the rest is delivered when the run is resumed, or by ``drnsr sync``.
     """
     stopping = threading.Event()
     thread = threading.Thread(
@@ -54,7 +64,7 @@ def delivering(outbox: Outbox) -> Iterator[None]:
     finally:
         stopping.set()
         _wait(thread, outbox, patience)
-        if outbox.waiting:
+        if outbox.undelivered:
             log.warning(
                 "MLflow at %s misses a part of the run, kept in %s: `drnsr sync` delivers it",
                 outbox.destination.address,
@@ -63,17 +73,17 @@ def delivering(outbox: Outbox) -> Iterator[None]:
 
 
 def _wait(thread: threading.Thread, outbox: Outbox, patience: float) -> None:
-    """Wait for the last delivery, as long as the store takes something now and then."""
-    delivered, since = outbox.delivered, time.monotonic()
+    """Wait for the last delivery until the store has accepted nothing for ``patience`` seconds."""
+    cursor, since = outbox.cursor, time.monotonic()
     while thread.is_alive() and time.monotonic() < since + patience:
         thread.join(0.1)
-        if outbox.delivered != delivered:
-            delivered, since = outbox.delivered, time.monotonic()
+        if outbox.cursor != cursor:
+            cursor, since = outbox.cursor, time.monotonic()
 
 
 def _deliver_until(outbox: Outbox, stopping: threading.Event) -> None:
     period = _PERIOD
-    away = False
+    failing = False
     last = False
     while not last:
         last = stopping.wait(period)
@@ -81,112 +91,105 @@ def _deliver_until(outbox: Outbox, stopping: threading.Event) -> None:
             deliver(outbox)
         except TrackingError as error:
             period = min(2 * period, _LONGEST_PERIOD)
-            if not away:
+            if not failing:
                 log.warning("%s; the run goes on, and what MLflow misses is kept for it", error)
-            away = True
+            failing = True
         else:
             period = _PERIOD
-            if away:
-                log.info("MLflow is there again")
-            away = False
+            if failing:
+                log.info("MLflow can be reached again")
+            failing = False
 
 
 def deliver(outbox: Outbox) -> None:
-    """Tell the store all that it does not have yet.
+    """Tell the store everything that it does not have yet.
 
     Raises:
-        TrackingError: the store is away or takes no more; what it took is noted.
+        TrackingError: if the store cannot be reached or accepts no more; what it has accepted is
+            recorded.
     """
-    if not outbox.waiting:
+    if not outbox.undelivered:
         return
     address = outbox.destination.address
     try:
         with outbox.lock().acquire(timeout=0), tracking_errors(address):
             client = open_store(address)
-            delivered = _begun(client, outbox)
-            run_id = str(delivered.run_id)
-            for position, entry in _batched(outbox.entries(delivered.position)):
-                _do(client, run_id, outbox, entry)
-                outbox.mark_delivered(Cursor(run_id, position))
+            cursor = _begin(client, outbox)
+            run_id = str(cursor.run_id)
+            for position, event in _batched(outbox.events(cursor.position)):
+                _apply(client, run_id, outbox, event)
+                outbox.move_cursor(Cursor(run_id, position))
     except Timeout:
         raise TrackingError(f"{outbox.folder}: another process delivers it") from None
 
 
-def _begun(client: "MlflowClient", outbox: Outbox) -> Cursor:
-    """The run, made if the store does not have it."""
+def _begin(client: "MlflowClient", outbox: Outbox) -> Cursor:
+    """Make the run if the store does not have it; return where the delivery goes on."""
     from mlflow.exceptions import MlflowException
 
-    delivered = outbox.delivered
-    if delivered.run_id is not None:
+    cursor = outbox.cursor
+    if cursor.run_id is not None:
         try:
-            client.get_run(delivered.run_id)
-            return delivered
+            client.get_run(cursor.run_id)
+            return cursor
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
-            log.info("this MLflow does not know the run: telling it from the start")
+            log.info("this MLflow does not have the run: delivering it from the start")
     experiment = experiment_id(client, outbox.destination.experiment)
-    delivered = Cursor(begin_run(client, experiment, outbox.description))
-    outbox.mark_delivered(delivered)
-    return delivered
+    cursor = Cursor(begin_run(client, experiment, outbox.description))
+    outbox.move_cursor(cursor)
+    return cursor
 
 
-def _batched(
-    entries: Iterator[tuple[int, dict[str, Any]]],
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Entries of metrics that follow each other as one."""
-    points: list[list[Any]] = []
+def _batched(events: Iterator[tuple[int, Event]]) -> Iterator[tuple[int, Event]]:
+    """Join successive events of metrics, up to the limit of one request."""
+    points: list[Point] = []
     end = 0
-    for position, entry in entries:
-        if entry["do"] == "metrics" and len(points) + len(entry["points"]) <= _POINTS_AT_A_TIME:
-            points += entry["points"]
-        else:
-            if points:
-                yield end, {"do": "metrics", "points": points}
+    for position, event in events:
+        new = event.points if isinstance(event, LogMetrics) else ()
+        if points and not (new and len(points) + len(new) <= _MAX_POINTS):
+            yield end, LogMetrics(points=tuple(points))
             points = []
-            if entry["do"] == "metrics":
-                points = entry["points"]
-            else:
-                yield position, entry
+        if new:
+            points += new
+        else:
+            yield position, event
         end = position
     if points:
-        yield end, {"do": "metrics", "points": points}
+        yield end, LogMetrics(points=tuple(points))
 
 
-def _do(client: "MlflowClient", run_id: str, outbox: Outbox, entry: Mapping[str, Any]) -> None:
-    """Tell one entry; told again, it changes nothing."""
-    kept = outbox.folder / entry["kept"] if "kept" in entry else None
-    if kept is not None and not kept.exists():
-        return  # this store, or another in its place, has had it
-    match entry["do"]:
-        case "metrics":
+def _apply(client: "MlflowClient", run_id: str, outbox: Outbox, event: Event) -> None:
+    """Tell the store one event; a second time, it changes nothing."""
+    match event:
+        case LogMetrics():
             from mlflow.entities import Metric
 
-            client.log_batch(run_id, metrics=[Metric(*point) for point in entry["points"]])
-        case "tags":
-            for name, value in entry["tags"].items():
+            client.log_batch(run_id, metrics=[Metric(*point) for point in event.points])
+        case SetTags():
+            for name, value in event.tags.items():
                 client.set_tag(run_id, name, value)
-        case "artifact":
-            assert kept is not None
-            _log_artifact(client, run_id, kept, entry["to"])
-        case "model":
-            assert kept is not None
-            if client.get_run(run_id).data.tags.get(MODEL_TAG) != file_sha256(kept):
-                log_model(client, run_id, kept, bytes.fromhex(entry["example"]))
-        case "evaluation of the same model":
-            copy_evaluation(client, find_runs(client, entry["model_sha256"]), run_id)
-        case "status":
-            end = None if entry["status"] == "RUNNING" else entry["time"]
-            if end is None:
-                client.update_run(run_id, status="RUNNING")
-            else:
-                client.set_terminated(run_id, entry["status"], end)
-    if kept is not None:
-        outbox.drop(entry["kept"])
+        case LogArtifact() | LogModel():
+            copy = outbox.folder / event.kept
+            if copy.exists():  # it is removed when a store, this or an earlier one, has it
+                _upload(client, run_id, copy, event)
+                outbox.drop_copy(event.kept)
+        case CopyEvaluation():
+            copy_evaluation(client, find_runs(client, event.model_sha256), run_id)
+        case SetStatus(status="RUNNING"):
+            client.update_run(run_id, status="RUNNING")
+        case SetStatus():
+            client.set_terminated(run_id, event.status, event.time)
+        case _:
+            assert_never(event)
 
 
-def _log_artifact(client: "MlflowClient", run_id: str, kept: Path, to: str) -> None:
-    if kept.is_dir():
-        client.log_artifacts(run_id, str(kept), f"{to}/{kept.name}")
+def _upload(client: "MlflowClient", run_id: str, copy: Path, event: LogArtifact | LogModel) -> None:
+    if isinstance(event, LogModel):
+        if client.get_run(run_id).data.tags.get(MODEL_TAG) != file_sha256(copy):
+            log_model(client, run_id, copy, event.example)
+    elif copy.is_dir():
+        client.log_artifacts(run_id, str(copy), f"{event.to}/{copy.name}")
     else:
-        client.log_artifact(run_id, str(kept), to)
+        client.log_artifact(run_id, str(copy), event.to)

@@ -1,20 +1,20 @@
-"""The curves of a training on their way to MLflow, where a run may be gone on with."""
+"""Lightning's logger for a run that may be interrupted and resumed."""
 
-import time
 from argparse import Namespace
 from typing import Any
 
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers.logger import Logger
 
+from drnsr.tracking.events import LogMetrics, Point, now
 from drnsr.tracking.outbox import Outbox
 
 
 class CurveLogger(Logger):
-    """Lightning's logger into a outbox, which may hold a part of the curves.
+    """Writes the curves of a training into an outbox, which may hold a part of them already.
 
-    A run that is killed has written points since its last state; when it goes on from there, they
-    come again. What the outbox already has is not written twice.
+    A run that was killed had logged points after its last state; when it resumes from there, it
+    logs them again. What the outbox has is not written twice.
 
     Args:
         outbox: of the run.
@@ -24,32 +24,32 @@ class CurveLogger(Logger):
         super().__init__()
         self._outbox = outbox
         self._last_step: dict[str, int] = {}
-        for _, entry in outbox.entries():
-            if entry["do"] == "metrics":
-                self._last_step |= {name: step for name, _, _, step in entry["points"]}
+        for _, event in outbox.events():
+            if isinstance(event, LogMetrics):
+                self._last_step |= {point.name: point.step for point in event.points}
 
     @property
     def name(self) -> str:
-        """Of the experiment."""
+        """The name of the experiment."""
         return self._outbox.destination.experiment
 
     @property
     def version(self) -> str:
-        """Of the run, as far as Lightning must know."""
+        """The number of the outbox: how many times the training was run."""
         return self._outbox.folder.name
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Write those that are new."""
+        """Write the points that the outbox does not have."""
         assert step is not None
-        now = time.time_ns() // 1_000_000
-        points = [
-            (name, float(value), now, step)
+        time = now()
+        points = tuple(
+            Point(name, float(value), time, step)
             for name, value in metrics.items()
             if step > self._last_step.get(name, -1)
-        ]
+        )
         if points:
-            self._outbox.add("metrics", points=points)
+            self._outbox.add(LogMetrics(points=points))
 
     def log_hyperparams(
         self,
@@ -57,4 +57,4 @@ class CurveLogger(Logger):
         *args: Any,  # noqa: ANN401 (Lightning's own signature)
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
-        """The configuration is known already."""
+        """Do nothing: the run's description has the configuration."""

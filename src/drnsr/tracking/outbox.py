@@ -1,4 +1,8 @@
-"""What MLflow is to know of a run, in files: a store that is away neither stops it nor loses it."""
+"""An outbox holds on the disk what MLflow is to be told about a run.
+
+A store that cannot be reached neither stops a run nor loses a part of it: what the run has to say
+is in the outbox first, and ``delivery.py`` delivers it beside the run, or later.
+"""
 
 import json
 import os
@@ -12,22 +16,24 @@ from filelock import FileLock
 
 from drnsr.atomic import naming_file, write_text
 from drnsr.project import runs
-from drnsr.tracking.store import project_store
+from drnsr.tracking.events import Event, SetStatus, from_line, to_line
+from drnsr.tracking.store import TrackingError, project_store
 
+# Names on the disk, where outboxes of earlier versions must stay readable.
 _FOLDER = "mlflow"
 _RUN = "run.json"
-_ENTRIES = "entries.jsonl"
-_DELIVERED = "delivered.json"
-_FILES = "files"
+_EVENTS = "entries.jsonl"
+_CURSOR = "delivered.json"
+_COPIES = "files"
 
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a run is told to.
+    """The store and experiment that a run is recorded in.
 
     Attributes:
         uri: of the tracking store; None for the project's own, wherever the project is moved.
-        experiment: its name.
+        experiment: the name of the experiment.
     """
 
     uri: str | None
@@ -35,17 +41,17 @@ class Destination:
 
     @property
     def address(self) -> str:
-        """Of the store, as things are now."""
+        """The URI of the store, which for the project's own depends on the project's folder."""
         return self.uri or project_store()
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """How much of a outbox the store has.
+    """How much of an outbox has been delivered.
 
     Attributes:
         run_id: of the MLflow run; None before it is made.
-        position: in the file of entries, in bytes.
+        position: in the file of events, in bytes.
     """
 
     run_id: str | None = None
@@ -53,13 +59,14 @@ class Cursor:
 
 
 class Outbox:
-    """One MLflow run as it is to be: its beginning, and then one entry after the other.
+    """What MLflow is to be told about one run: a description, and events in their order.
 
-    Entries stand on the disk before :meth:`add` returns. Who delivers them notes how far the store
-    is, so that after any end of either side each of them arrives, and once.
+    An event is on the disk before :meth:`add` returns. The cursor is on the disk, too. So each
+    event is delivered after any kind of end of the run or of the delivery; an event may be
+    delivered twice, which changes nothing.
 
     Args:
-        folder: of this run alone; see :meth:`begin` and :func:`newest_outbox`.
+        folder: the outbox's own; see :meth:`begin` and :func:`newest_outbox`.
 
     Attributes:
         folder: as above.
@@ -76,12 +83,13 @@ class Outbox:
         """Begin the outbox of a new MLflow run.
 
         Args:
-            run_folder: of the training; has one outbox for each time that it was run.
-            destination: where the run is told to.
-            description: what is known before it begins: see ``describe_run`` in ``runs.py``.
+            run_folder: of the training; it has an outbox for each time that the training was run.
+            destination: the store and experiment.
+            description: what is known before the run begins: see
+                :func:`drnsr.tracking.runs.describe_run`.
 
         Raises:
-            OSError: the disk is full.
+            OSError: if the disk is full.
         """
         parent = run_folder / _FOLDER
         number = 1 + max((int(path.name) for path in parent.glob("[0-9]*")), default=0)
@@ -92,12 +100,12 @@ class Outbox:
 
     @property
     def destination(self) -> Destination:
-        """Where the run is told to."""
+        """The store and experiment that the run is recorded in."""
         return Destination(**self._run()["destination"])
 
     @property
     def description(self) -> dict[str, Any]:
-        """What was known before it began."""
+        """What was known before the run began."""
         description: dict[str, Any] = self._run()["description"]
         return description
 
@@ -105,37 +113,37 @@ class Outbox:
         content: dict[str, Any] = json.loads((self.folder / _RUN).read_text(encoding="utf-8"))
         return content
 
-    def add(self, do: str, **content: object) -> None:
-        """Write down what the store is to be told; ``delivery.py`` knows the kinds.
+    def add(self, event: Event) -> None:
+        """Append an event.
 
         Raises:
-            OSError: the disk is full.
+            OSError: if the disk is full.
         """
-        path = self.folder / _ENTRIES
+        path = self.folder / _EVENTS
         with naming_file(path), path.open("ab") as file:
             self._remove_torn_line(path)
-            file.write(json.dumps({"do": do, **content}).encode() + b"\n")
+            file.write(to_line(event))
             file.flush()
             os.fsync(file.fileno())
 
     def _remove_torn_line(self, path: Path) -> None:
-        """A process that was killed while it wrote may have left a part of a line."""
+        """Remove the part of a line that a process left which was killed while it wrote."""
         if not self._torn_line_removed:
             self._torn_line_removed = True
             os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
 
-    def keep(self, source: Path) -> str:
-        """Copy a file or folder, which may be another by the time it is delivered.
+    def keep_copy(self, source: Path) -> str:
+        """Copy a file or folder, which may have changed by the time that it is delivered.
 
         Returns:
-            Its path in the outbox's folder.
+            The path of the copy in the outbox's folder.
 
         Raises:
-            OSError: the disk is full.
+            OSError: if the disk is full.
         """
-        files = self.folder / _FILES
-        files.mkdir(exist_ok=True)
-        place = files / str(1 + max((int(path.name) for path in files.iterdir()), default=0))
+        copies = self.folder / _COPIES
+        copies.mkdir(exist_ok=True)
+        place = copies / str(1 + max((int(path.name) for path in copies.iterdir()), default=0))
         place.mkdir()
         copy = place / source.name
         with naming_file(copy):
@@ -145,63 +153,77 @@ class Outbox:
                 shutil.copyfile(source, copy)
         return copy.relative_to(self.folder).as_posix()
 
-    def drop(self, kept: str) -> None:
-        """Remove what :meth:`keep` kept."""
+    def drop_copy(self, kept: str) -> None:
+        """Remove a copy that :meth:`keep_copy` made."""
         shutil.rmtree((self.folder / kept).parent, ignore_errors=True)
 
-    def entries(self, position: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The entries from ``position`` on, each with the position after it."""
-        path = self.folder / _ENTRIES
+    def events(self, position: int = 0) -> Iterator[tuple[int, Event]]:
+        """Iterate over the events from ``position`` on, each with the position after it.
+
+        Raises:
+            TrackingError: if there is an event that this version does not know.
+        """
+        for end, line in self._lines(position):
+            try:
+                yield end, from_line(line)
+            except ValueError:
+                raise TrackingError(
+                    f"{self.folder / _EVENTS}: an event that this version does not know:"
+                    f" {line[:60].decode(errors='replace').strip()}"
+                ) from None
+
+    def _lines(self, position: int) -> Iterator[tuple[int, bytes]]:
+        path = self.folder / _EVENTS
         if not path.exists():
             return
         with path.open("rb") as file:
             file.seek(position)
             for line in file:
                 if not line.endswith(b"\n"):
-                    return  # being written
+                    return  # it is being written
                 position += len(line)
-                yield position, json.loads(line)
+                yield position, line
 
     @property
     def finished(self) -> bool:
         """Whether the run came to its end."""
-        statuses = [entry["status"] for _, entry in self.entries() if entry["do"] == "status"]
+        statuses = [event.status for _, event in self.events() if isinstance(event, SetStatus)]
         return statuses[-1:] == ["FINISHED"]
 
     @property
-    def delivered(self) -> Cursor:
-        """How much the store has."""
-        path = self.folder / _DELIVERED
+    def cursor(self) -> Cursor:
+        """How much has been delivered."""
+        path = self.folder / _CURSOR
         if not path.exists():
             return Cursor()
         return Cursor(**json.loads(path.read_text(encoding="utf-8")))
 
-    def mark_delivered(self, delivered: Cursor) -> None:
-        """Note how much the store has."""
-        write_text(self.folder / _DELIVERED, json.dumps(asdict(delivered)))
+    def move_cursor(self, cursor: Cursor) -> None:
+        """Record how much has been delivered."""
+        write_text(self.folder / _CURSOR, json.dumps(asdict(cursor)))
 
     @property
-    def waiting(self) -> int:
-        """How many entries the store does not have."""
-        delivered = self.delivered
-        return sum(1 for _ in self.entries(delivered.position)) + (delivered.run_id is None)
+    def undelivered(self) -> int:
+        """How many events have not been delivered; a run that is not made yet counts as one."""
+        cursor = self.cursor
+        return sum(1 for _ in self._lines(cursor.position)) + (cursor.run_id is None)
 
     def lock(self) -> FileLock:
-        """Held by the one process that delivers; ends with it, however it ends."""
+        """Return the lock of the one process that delivers; it ends with the process."""
         return FileLock(self.folder / ".lock")
 
 
 def outboxes_of(run_folder: Path) -> list[Outbox]:
-    """The outboxes of a training, the oldest first."""
+    """Return the outboxes of a training, the oldest first."""
     return [Outbox(path.parent) for path in sorted(run_folder.glob(f"{_FOLDER}/*/{_RUN}"))]
 
 
 def all_outboxes() -> list[Outbox]:
-    """The outboxes of all trainings of this project."""
+    """Return the outboxes of all trainings of this project."""
     return [outbox for folder in sorted(runs().glob("*")) for outbox in outboxes_of(folder)]
 
 
 def newest_outbox(run_folder: Path, destination: Destination) -> Outbox | None:
-    """The outbox of the last time that a training was run and told to a destination."""
-    found = [j for j in outboxes_of(run_folder) if j.destination == destination]
+    """Return the newest outbox of a training with this destination; None if there is none."""
+    found = [each for each in outboxes_of(run_folder) if each.destination == destination]
     return found[-1] if found else None

@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import tempfile
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from importlib.metadata import distributions
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from drnsr.evaluation.results import COMPARED
 from drnsr.hashing import file_sha256
+from drnsr.tracking.events import LogArtifact, LogMetrics, Point, SetTags, now
 from drnsr.tracking.git import current_commit
 from drnsr.tracking.outbox import Outbox
 from drnsr.tracking.sweep import PARENT_RUN_VARIABLE
@@ -27,7 +27,7 @@ MODEL_TAG = "drnsr.model_sha256"
 DATA_TAG = "drnsr.data."
 PROTOCOL_TAG = "drnsr.protocol."
 TRAINING_TAG = "drnsr.training"
-JOURNAL_TAG = "drnsr.outbox"
+OUTBOX_TAG = "drnsr.journal"  # as stores and outboxes of earlier versions have it
 SAME_MODEL_TAG = "drnsr.same_model_as"
 EVALUATION_FOLDER = "evaluation"
 CHOICES_FILE = "choices.json"  # what was chosen; config.yaml has what that came to
@@ -63,7 +63,7 @@ def describe_run(
     commit = current_commit()
     tags = {COMMIT_TAG: commit.sha, "drnsr.dirty": str(commit.dirty).lower()}
     tags |= {f"{DATA_TAG}{name}": value for name, value in data.items()}
-    tags |= {TRAINING_TAG: training, JOURNAL_TAG: uuid.uuid4().hex}
+    tags |= {TRAINING_TAG: training, OUTBOX_TAG: uuid.uuid4().hex}
     if parent := os.environ.get(PARENT_RUN_VARIABLE):
         tags[PARENT_TAG] = parent
     name = f"{config['model']['name']}-x{config['scale']}-{config['data']['name']}"
@@ -76,7 +76,7 @@ def describe_run(
         texts[LEFT_OUT_FILE] = "".join(f"{path}\n" for path in commit.left_out)
     return {
         "name": f"{name}-seed{config['seed']}",
-        "start_time": time.time_ns() // 1_000_000,
+        "start_time": now(),
         "tags": tags,
         "config": config,
         "texts": texts,
@@ -99,7 +99,7 @@ def begin_run(client: "MlflowClient", experiment_id: str, run: Mapping[str, Any]
             return known[0]
         log.info("this MLflow does not know the model (it was trained elsewhere): making a run")
     begun = client.search_runs(
-        [experiment_id], f"tags.`{JOURNAL_TAG}` = '{run['tags'][JOURNAL_TAG]}'"
+        [experiment_id], f"tags.`{OUTBOX_TAG}` = '{run['tags'][OUTBOX_TAG]}'"
     )
     if begun:
         run_id = str(begun[0].info.run_id)
@@ -188,23 +188,25 @@ def record_evaluation(
         data: hashes of the benchmarks by name.
         files: what else was made.
     """
-    now = time.time_ns() // 1_000_000
+    time = now()
     points = [
-        (f"{benchmark}/{method}/{measure}", value, now, 0)
+        Point(f"{benchmark}/{method}/{measure}", value, time, 0)
         for benchmark, result in summary.items()
         for method in COMPARED
         for measure, value in result[method].items()
         if value is not None
     ]
     points += [
-        (f"{MODEL_COST}{name}", value, now, 0) for name, value in cost.items() if value is not None
+        Point(f"{MODEL_COST}{name}", value, time, 0)
+        for name, value in cost.items()
+        if value is not None
     ]
-    outbox.add("metrics", points=points)
+    outbox.add(LogMetrics(points=tuple(points)))
     tags = {f"{PROTOCOL_TAG}{name}": result["protocol"] for name, result in summary.items()}
     tags |= {f"{DATA_TAG}{name}": value for name, value in data.items()}
-    outbox.add("tags", tags=tags)
+    outbox.add(SetTags(tags=tags))
     for file in files:
-        outbox.add("artifact", kept=outbox.keep(file), to=EVALUATION_FOLDER)
+        outbox.add(LogArtifact(kept=outbox.keep_copy(file), to=EVALUATION_FOLDER))
 
 
 def copy_evaluation(client: "MlflowClient", sources: Sequence[str], target: str) -> None:
@@ -226,8 +228,8 @@ def copy_evaluation(client: "MlflowClient", sources: Sequence[str], target: str)
         return
     from mlflow.entities import Metric
 
-    now = time.time_ns() // 1_000_000
-    client.log_batch(target, [Metric(key, value, now, 0) for key, value in metrics.items()])
+    time = now()
+    client.log_batch(target, [Metric(key, value, time, 0) for key, value in metrics.items()])
     for key, value in run.data.tags.items():
         if key.startswith((PROTOCOL_TAG, DATA_TAG)):
             client.set_tag(target, key, value)

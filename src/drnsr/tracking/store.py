@@ -107,13 +107,18 @@ def _environment_kept(name: str) -> Iterator[None]:
 
 
 def experiment_id(client: "MlflowClient", name: str) -> str:
-    """The id of an experiment, which is made when it does not exist yet."""
+    """Return the id of an experiment, which is made if it does not exist yet.
+
+    Args:
+        client: see :func:`open_store`.
+        name: of the experiment.
+    """
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
     if found is None:
-        # With a local database the artifacts are local, too.
-        local = tracking_uri().startswith("sqlite:///")
+        # A server decides where artifacts are kept; beside a local database it is decided here.
+        local = client.tracking_uri.startswith("sqlite:///")
         artifacts = tracking_artifacts().as_uri() if local else None
         try:
             return str(client.create_experiment(name, artifact_location=artifacts))
