@@ -143,18 +143,11 @@ def _train(
     skipped = fit(
         module,
         data,
+        trainer,
         checkpoints=checkpoints,
         progress=progress,
         loggers=loggers,
         callbacks=[curves],
-        max_steps=trainer.max_steps,
-        validate_every=trainer.validate_every,
-        accelerator=trainer.accelerator,
-        precision=trainer.precision,
-        ema_decay=trainer.ema_decay,
-        nonfinite_loss=trainer.nonfinite_loss,
-        look_every=trainer.log_every,
-        deterministic=trainer.deterministic,
     )
     save_model(outputs.model, network, origin)
     curves.write(outputs.curves)

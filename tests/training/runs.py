@@ -1,6 +1,7 @@
 """A short training on small pictures, which several tests run."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from torch import nn
@@ -40,6 +41,21 @@ def against_a_discriminator(network, **common):
         adversarial_weight=0.1,
         **common,
     )
+
+
+def settings(**changed):
+    """The group `trainer` of a short training on the CPU."""
+    values = {
+        "max_steps": 12,
+        "validate_every": 5,
+        "log_every": 3,
+        "accelerator": "cpu",
+        "precision": "32-true",
+        "ema_decay": 0.9,
+        "nonfinite_loss": "fail",
+        "deterministic": True,
+    }
+    return SimpleNamespace(**values | changed)
 
 
 def train(
@@ -84,19 +100,13 @@ def train(
     fit(
         module,
         data,
+        settings(max_steps=steps, ema_decay=ema_decay, nonfinite_loss=nonfinite_loss),
         checkpoints=Checkpoints(
             folder / "states", fingerprint=fingerprint, seconds=seconds_between_states, keep=2
         ),
         progress=TrainingProgress(),
         loggers=[],
         callbacks=[curves, *callbacks],
-        max_steps=steps,
-        validate_every=5,
-        accelerator="cpu",
-        precision="32-true",
-        ema_decay=ema_decay,
-        nonfinite_loss=nonfinite_loss,
-        look_every=3,
     )
     curves.write(folder)
     return module.network

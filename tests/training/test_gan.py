@@ -22,6 +22,7 @@ from drnsr.training.callbacks.progress import TrainingProgress
 from drnsr.training.gan import GANModule, relativistic_average_loss
 from drnsr.training.perceptual import PerceptualLoss
 from drnsr.training.trainer import fit, seed_everything
+from tests.training.runs import settings
 
 WEIGHTS = {"pixel_weight": 0.3, "perceptual_weight": 2.0, "adversarial_weight": 0.7}
 LR, DECAY_AFTER = 3e-3, 2
@@ -284,17 +285,11 @@ def test_a_run_on_pictures_counts_as_a_run_without_a_discriminator_does(dataset,
     fit(
         make_module(network, discriminator, features),
         data,
+        settings(),
         checkpoints=Checkpoints(tmp_path / "states", fingerprint="", seconds=1e9, keep=1),
         progress=TrainingProgress(),
         loggers=[],
         callbacks=[curves, recorder],
-        max_steps=12,
-        validate_every=5,
-        accelerator="cpu",
-        precision="32-true",
-        ema_decay=0.9,
-        nonfinite_loss="fail",
-        look_every=3,
     )
     curves.write(tmp_path)
     with (tmp_path / "training_loss.csv").open() as file:

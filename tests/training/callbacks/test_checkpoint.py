@@ -185,7 +185,7 @@ class KillTheWorkers(L.Callback):
 
 
 # torch says one or the other, as the signal or the missing worker is noticed first.
-WORKER_GONE = r"a loader worker is gone: .*(Killed|exited unexpectedly)"
+WORKER_GONE = r"a loader worker ended: .*(Killed|exited unexpectedly)"
 
 
 def test_killed_workers_end_the_run_in_one_line(dataset, tmp_path, whole):
