@@ -28,12 +28,12 @@ Stage = Callable[[Config], None]
 
 def run_stage(stage: Stage) -> None:
     """Run a stage as a Hydra app over conf/, or over the file that ``--config-name`` names."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, not to Hydra's own printing
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # raise errors instead of printing them
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     def app(composed: DictConfig) -> None:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
-            # Hydra notes a failure, runs the other jobs, and raises the first one at the end.
+            # Hydra records a failure, runs the other jobs, and raises the first failure at the end.
             try:
                 stage(validate(composed))
             except SignalError as error:
@@ -42,7 +42,7 @@ def run_stage(stage: Stage) -> None:
                 log.error("job %s: %s", HydraConfig.get().job.num, error)
                 raise
         else:
-            # A stage of the graph, too, which knows no callbacks of Hydra's.
+            # resolved.yaml, which a stage of the graph reads, has no Hydra callbacks that do this.
             own_folder(Path(HydraConfig.get().runtime.output_dir))
             with exit_on_error(), _hydra_errors():
                 stage(validate(composed))

@@ -1,4 +1,4 @@
-"""Stage `config`: params.yaml and conf/ into the one file that every other stage reads."""
+"""Stage `config`: compose params.yaml and conf/ into the file that every other stage reads."""
 
 from pathlib import Path
 

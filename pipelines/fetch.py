@@ -1,6 +1,6 @@
-"""Stage `fetch`: the files of the training set and the benchmarks into data/raw.
+"""Stage `fetch`: fetch the files of the training set and the benchmarks into data/raw.
 
-``DRNSR_MIRROR``, a folder or URL, stands in for the web where there is none.
+``DRNSR_MIRROR``, a folder or a URL, replaces the web.
 """
 
 import logging
@@ -28,8 +28,8 @@ log = logging.getLogger("drnsr")
 
 def fetch(config: Config) -> None:
     """Fetch every file that the configuration names; each is checked by its hash."""
-    shutil.rmtree(raw(config), ignore_errors=True)  # what another choice has left
-    _fetch_features(config)  # first: after gigabytes of pictures is late to hear of it
+    shutil.rmtree(raw(config), ignore_errors=True)  # files of another choice
+    _fetch_features(config)  # first: an error should come before gigabytes of pictures
     if config.data.single is not None:
         _write_parts(config.data.single, config)
         return
@@ -51,18 +51,20 @@ def fetch(config: Config) -> None:
         elif benchmark.folder is not None:
             links += copy_pictures(Path(benchmark.folder), folder)
         elif name == "single":
-            raise FetchError("benchmark: single is withheld of one picture; choose data: single")
+            raise FetchError(
+                "benchmark: single is the withheld part of one picture; choose data: single"
+            )
         else:
             raise FetchError("benchmark_folder: name the folder of your own test pictures")
     if links and not config.run.prepare_before_training:
         log.warning(
-            "%s: linked folders; DVC does not see a change in them: run `dvc repro -f fetch` then",
+            "%s: linked folders; DVC does not notice a change in them: run `dvc repro -f fetch` after one",
             ", ".join(map(str, links)),
         )
 
 
 def _fetch_features(config: Config) -> None:
-    """The weights of the perceptual loss, of a training that has one."""
+    """Fetch the weights for the perceptual loss, if the training has one."""
     registry, file = features_registry(config), features_file(config)
     if registry is not None and file is not None:
         try:
@@ -77,7 +79,7 @@ def _write_parts(single: Single, config: Config) -> None:
     if single.image is None:
         raise FetchError("image: name the picture to train on, such as image=docs/small.png")
     if list(config.benchmark) != ["single"]:
-        raise FetchError("benchmark: with data: single it can only be what is withheld, single")
+        raise FetchError("benchmark: with data: single, choose benchmark: single")
     write_parts(
         Path(single.image),
         raw(config) / TRAINING_SET,

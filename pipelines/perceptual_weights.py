@@ -1,4 +1,4 @@
-"""The weights of the features that a perceptual loss compares: which file, and where from."""
+"""The weights file of the network whose features a perceptual loss compares."""
 
 from pathlib import Path
 
@@ -14,17 +14,17 @@ OTHER_FEATURES = (
 
 
 class FeaturesError(UserError):
-    """Weights that a perceptual loss needs and that are not there."""
+    """The weights that a perceptual loss needs are missing."""
 
 
 def features_registry(config: Config) -> Path | None:
-    """The registry that the weights come from; None where nothing is to be fetched."""
+    """Return the registry that the weights are fetched from; None if none are fetched."""
     weights = _weights(config)
     return Path(weights) if weights is not None and weights.endswith(".txt") else None
 
 
 def features_file(config: Config) -> Path | None:
-    """The file of weights, fetched or the user's; None where the training needs none."""
+    """Return the weights file, fetched or the user's; None if the training needs none."""
     registry, weights = features_registry(config), _weights(config)
     if registry is not None:
         return downloads() / registry.stem / f"{registry.stem}.pth"
@@ -32,18 +32,21 @@ def features_file(config: Config) -> Path | None:
 
 
 def check_features_file(config: Config) -> None:
-    """Raise FeaturesError where a training needs weights and they are not there."""
+    """Check that the weights file exists, if the training needs one.
+
+    Raises:
+        FeaturesError: if it is missing.
+    """
     file = features_file(config)
     if file is None or file.is_file():
         return
     missing = f"gan.features.weights: {file}: there is no such file"
     if features_registry(config) is not None:
-        missing += "; `dvc repro --force --single-item fetch` brings it"
+        missing += "; `dvc repro --force --single-item fetch` fetches it"
     raise FeaturesError(f"{missing}. {OTHER_FEATURES}")
 
 
 def _weights(config: Config) -> str | None:
     if config.gan is None or config.gan.weights.perceptual == 0:
         return None
-    weights: str | None = config.gan.features.weights
-    return weights
+    return config.gan.features.weights

@@ -1,4 +1,4 @@
-"""Stage `prepare`: data/raw into datasets of raw pixels in data/prepared."""
+"""Stage `prepare`: turn data/raw into data sets of raw pixels in data/prepared."""
 
 import logging
 from pathlib import Path
@@ -20,19 +20,24 @@ from drnsr.data.single import VALIDATION
 from drnsr.project import BENCHMARKS, TRAINING_SET
 from pipelines.app import run_stage
 from pipelines.paths import prepared, raw
-from pipelines.prepared import benchmark_pack_name
+from pipelines.prepared import benchmark_dataset_name
 
 log = logging.getLogger("drnsr")
 
 
 def prepare(config: Config) -> None:
-    """Decode, check, shrink and dataset every picture; refuse to train on what is measured on."""
+    """Decode, check and shrink every picture, and refuse to train on pictures of a benchmark.
+
+    Raises:
+        LeakError: if a training picture is one of a benchmark, or a version of it.
+        DataError: if a picture cannot be used.
+    """
     training = _prepare_training_set(config)
     benchmarks = [_prepare_benchmark(name, config) for name in config.benchmark]
     if config.data.single is not None:
         log.info(
-            "no leak audit: one picture is trained on and measured on by design, and what is"
-            " withheld of it (mode %s) was cut off before",
+            "no leak audit: by design, the training and the benchmark are parts of one picture, and"
+            " the withheld part (mode %s) was cut off before",
             config.data.single.mode,
         )
     elif leaks := find_leaks(training, benchmarks, progress=track):
@@ -47,17 +52,17 @@ def _prepare_training_set(config: Config) -> PreparedDataset:
         pictures,
         prepared(config) / TRAINING_SET,
         name=config.data.name,
-        scales=list(config.data.scales),
+        scales=config.data.scales,
         validation_fraction=config.data.validation_fraction,
         validation=VALIDATION if config.data.single is not None else None,
-        low_resolution=_given(pictures, config) if config.data.pairs else shrunk,
+        low_resolution=_given_pairs(pictures, config) if config.data.pairs else shrunk,
         checks=Checks(limits.bad_images, limits.max_pixels, limits.min_side),
         users_own=_users_training_files(config),
         progress=track,
     )
 
 
-def _given(pictures: list[Path], config: Config) -> LowResolution:
+def _given_pairs(pictures: list[Path], config: Config) -> LowResolution:
     from drnsr.data.pairs import GivenPairs
 
     folder = raw(config) / TRAINING_SET
@@ -73,7 +78,7 @@ def _given(pictures: list[Path], config: Config) -> LowResolution:
 
 
 def _users_training_files(config: Config) -> dict[Path, Path]:
-    """The user's own file of each copy below data/raw, for messages."""
+    """Return the user's own file of each copy below data/raw, for messages."""
     if config.data.folder is None:
         return {}
     source, copies = Path(config.data.folder), raw(config) / TRAINING_SET
@@ -92,7 +97,7 @@ def _prepare_benchmark(name: str, config: Config) -> PreparedDataset:
     return prepare_benchmark(
         _pictures(folder),
         prepared(config) / BENCHMARKS / name,
-        name=benchmark_pack_name(config, name),
+        name=benchmark_dataset_name(config, name),
         max_pixels=config.prepare.max_pixels,
         users_own=users_own(Path(users_folder), folder) if users_folder is not None else None,
         progress=track,

@@ -1,4 +1,4 @@
-"""Prepared data, which must be what the configuration names."""
+"""The prepared data sets, checked to be the ones that the configuration names."""
 
 from pathlib import Path
 
@@ -9,44 +9,37 @@ from pipelines.paths import prepared
 
 
 def open_training_set(config: Config) -> PreparedDataset:
-    """The prepared training set.
+    """Open the prepared training set.
 
     Raises:
-        DataError: there is none, or another one.
+        DataError: if there is none, or another one.
     """
-    folder, choice = prepared(config) / TRAINING_SET, f"data: {config.data.name}"
-    _check_prepared(folder, choice)
-    return _open(folder, config.data.name, choice)
+    name = config.data.name
+    return _open(prepared(config) / TRAINING_SET, name, f"`data: {name}`")
 
 
 def open_benchmark(config: Config, name: str) -> PreparedDataset:
-    """A prepared benchmark; some have other originals for each scale.
+    """Open a prepared benchmark; some have other originals for each scale.
 
     Raises:
-        DataError: there is none, or another one.
+        DataError: if there is none, or another one.
     """
-    wanted, folder = benchmark_pack_name(config, name), prepared(config) / BENCHMARKS / name
-    _check_prepared(folder, f"benchmark: {name}")
-    return _open(folder, wanted, f"scale: {config.scale}")
+    folder = prepared(config) / BENCHMARKS / name
+    choices = f"`benchmark: {name}` and `scale: {config.scale}`"
+    return _open(folder, benchmark_dataset_name(config, name), choices)
 
 
-def benchmark_pack_name(config: Config, name: str) -> str:
-    """What the dataset of a benchmark is called: as its registry, which the scale may choose."""
+def benchmark_dataset_name(config: Config, name: str) -> str:
+    """Return the name of a benchmark's data set: that of its registry, which may have a scale."""
     registry = config.benchmark[name].registry
     return name if registry is None else Path(registry).stem
 
 
-def _check_prepared(folder: Path, choice: str) -> None:
+def _open(folder: Path, name: str, choices: str) -> PreparedDataset:
+    remedy = f"write {choices} into params.yaml and run `dvc repro prepare`"
     if not folder.is_dir():
-        raise DataError(f"{folder}: no prepared data here; {_remedy(choice)}")
-
-
-def _open(folder: Path, wanted: str, choice: str) -> PreparedDataset:
+        raise DataError(f"{folder}: no prepared data here; {remedy}")
     dataset = PreparedDataset.open(folder)
-    if dataset.name != wanted:
-        raise DataError(f"{folder} holds {dataset.name}, not {wanted}; {_remedy(choice)}")
+    if dataset.name != name:
+        raise DataError(f"{folder} holds {dataset.name}, not {name}; {remedy}")
     return dataset
-
-
-def _remedy(choice: str) -> str:
-    return f"write `{choice}` into params.yaml and run `dvc repro prepare`"

@@ -1,4 +1,4 @@
-"""Stage `train`: a network from conf/model, trained on data/prepared/train, into models/."""
+"""Stage `train`: train a network of conf/model on data/prepared/train, and write models/."""
 
 import logging
 from pathlib import Path
@@ -36,8 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("drnsr")
 
-
-# The code that a model is the result of, in the package drnsr. dvc.yaml gives the stage the same.
+# The code of the package that a trained model depends on. dvc.yaml has the same list.
 TRAINING_CODE = (
     "cuda_graphs.py",
     "data/crops.py",
@@ -57,7 +56,10 @@ TRAINING_CODE = (
 
 
 def train(config: Config) -> None:
-    """Train, save the model and its curves; by hand, maybe prepare before and evaluate after."""
+    """Train, and save the model and its curves.
+
+    A run by hand may also prepare its data before, and evaluate after.
+    """
     from drnsr.training.precision import check_hardware
 
     check_hardware(config.trainer.accelerator, config.trainer.precision)
@@ -151,12 +153,7 @@ def _train(
     )
     save_model(outputs.model, network, origin)
     curves.write(outputs.curves)
-    samples = trainer.max_steps * config.datamodule.batch_size
-    cost: dict[str, float] = {
-        SECONDS.name: progress.seconds,
-        SAMPLES_PER_SECOND.name: samples / progress.seconds,
-        SKIPPED_LOSSES.name: skipped,
-    }
+    cost = _cost(config, progress.seconds, skipped)
     write_cost(origin, TRAINING_FILE, {"precision": trainer.precision, **cost})
     numbers = {f"{TRAINING_COST}{name}": value for name, value in cost.items()}
     for logger in loggers:
@@ -164,8 +161,17 @@ def _train(
     mark_finished(checkpoints.folder)
 
 
+def _cost(config: Config, seconds: float, skipped: int) -> dict[str, float]:
+    samples = config.trainer.max_steps * config.datamodule.batch_size
+    return {
+        SECONDS.name: seconds,
+        SAMPLES_PER_SECOND.name: samples / seconds,
+        SKIPPED_LOSSES.name: skipped,
+    }
+
+
 def _training_module(config: Config, network: "Network") -> "LightningModule":
-    """What `loss` and `gan` make of a training: on pixels, or against a discriminator as well."""
+    """Make the module that trains the network: on pixels alone, or against a discriminator too."""
     from drnsr.training.gan import GANModule
     from drnsr.training.module import SRModule
 
@@ -201,7 +207,7 @@ def _perceptual_loss(gan: GAN, file: Path | None) -> "PerceptualLoss | None":
 
 
 def _fingerprinted(config: Config) -> dict[str, Any]:
-    """Return the values that a training depends on; files count by their content."""
+    """Return the values that a training depends on, with the hashes of files for their names."""
     from drnsr.device import resolve_device
 
     values = config.training_values()
