@@ -58,7 +58,7 @@ def fetch(config: Config) -> None:
             raise FetchError("benchmark_folder: name the folder of your own test pictures")
     if links and not config.run.prepare_before_training:
         log.warning(
-            "%s: linked folders; DVC does not notice a change in them: run `dvc repro -f fetch` after one",
+            "%s: linked folders; DVC notices no change in them: run `dvc repro -f fetch` after one",
             ", ".join(map(str, links)),
         )
 
