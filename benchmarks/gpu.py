@@ -31,7 +31,7 @@ from trainings import Clock, adam, begun, noise, train
 from drnsr.data.crops import TrainingCrops
 from drnsr.data.prepared import PreparedDataset
 from drnsr.data.resident import CropPositions, ResidentPixels
-from drnsr.images.picture import of_array
+from drnsr.images.picture import from_array
 from drnsr.inference.engine import AUTOCAST, TorchEngine
 from drnsr.inference.tiling import Tiling
 from drnsr.networks import DRNSR, EDSR, RCAN, Network
@@ -183,7 +183,9 @@ def picture_rows(parsed: Namespace, device: torch.device) -> list[Row]:
         engine = TorchEngine(network, 2, parsed.device, precision)
         for tile in ("off", *tiles):
             tiling = Tiling(engine, tile=tile)
-            seconds = in_turn({"": lambda tiling=tiling: tiling.upscale(of_array(pixels))}, 10)[""]
+            picture = from_array(pixels)
+            work = {"": lambda tiling=tiling, picture=picture: tiling.upscale(picture)}
+            seconds = in_turn(work, 10)[""]
             whole.setdefault(precision, seconds)
             rows.append(
                 {

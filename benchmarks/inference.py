@@ -21,7 +21,7 @@ from trainings import train
 from drnsr.data.prepare import prepare_benchmark, prepare_training_set
 from drnsr.evaluation.benchmark import Method, measure
 from drnsr.evaluation.protocol import PROTOCOLS
-from drnsr.images.picture import of_array
+from drnsr.images.picture import from_array
 from drnsr.inference.engine import TorchEngine
 from drnsr.inference.tiling import Tiling
 from drnsr.networks import EDSR, Network
@@ -61,7 +61,7 @@ def plain(network: Network, lr: np.ndarray) -> Tensor:
 def method(name: str, engine: TorchEngine) -> Method:
     """An engine on whole pictures."""
     tiling = Tiling(engine, tile="off")
-    return Method(name, lambda lr: tiling.upscale(of_array(lr)), "rgb")
+    return Method(name, lambda lr: tiling.upscale(from_array(lr)), "rgb")
 
 
 def compare(

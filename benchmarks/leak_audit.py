@@ -21,7 +21,8 @@ from rich.progress import track
 from drnsr.data.leaks import find_leaks
 from drnsr.data.prepare import prepare_benchmark
 from drnsr.data.prepared import PreparedDataset
-from drnsr.images.files import read_image, write_png
+from drnsr.images.encoding import write_png
+from drnsr.images.files import read_image
 
 STRANGERS = 201
 

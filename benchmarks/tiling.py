@@ -9,7 +9,7 @@ import numpy as np
 from measuring import arguments, in_turn, show
 
 from drnsr import pretrained
-from drnsr.images.picture import of_array
+from drnsr.images.picture import from_array
 from drnsr.inference.engine import TorchEngine
 from drnsr.inference.tiling import Tiling
 from drnsr.networks import EDSR, Network
@@ -21,7 +21,7 @@ _SIDE = 1280  # LR pixels: two tiles by two
 def measure(name: str, network: Network, rounds: int) -> dict[str, object]:
     """Time both ways in turn."""
     engine = TorchEngine(network)
-    picture = of_array(np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), np.uint8))
+    picture = from_array(np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), np.uint8))
     whole, tiles = Tiling(engine, tile="off"), Tiling(engine)
     best = in_turn(
         {"whole": lambda: whole.upscale(picture), "tiles": lambda: tiles.upscale(picture)}, rounds

@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from drnsr.config.schema import Config
 from drnsr.errors import SignalError
 from drnsr.hashing import file_sha256
-from drnsr.images.files import encode_png
+from drnsr.images.encoding import encode_png
 from drnsr.project import PARAMS, RESOLVED, run_folder
 from drnsr.tracking.events import CopyEvaluation, LogModel, RunStatus, SetStatus, now
 from drnsr.tracking.outbox import Destination, Outbox, newest_outbox

@@ -47,7 +47,6 @@ TRAINING_CODE = (
     "device.py",
     "hashing.py",
     "images/colour.py",
-    "images/files.py",
     "images/resize.py",
     "networks",
     "training",

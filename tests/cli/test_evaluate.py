@@ -10,7 +10,7 @@ import pytest
 
 from drnsr.cli import main
 from drnsr.evaluation.metrics import METRICS
-from drnsr.images.files import write_png
+from drnsr.images.encoding import write_png
 from drnsr.networks import VDSR
 from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture

@@ -14,7 +14,7 @@ from drnsr.config.compose import compose_choices, validate
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, summary, write_rows, write_summary
 from drnsr.hashing import file_sha256
-from drnsr.images.files import encode_png
+from drnsr.images.encoding import encode_png
 from drnsr.networks import DRNSR
 from drnsr.tracking.runs import EVALUATION_FOLDER, begin_run, describe_run, log_model
 from drnsr.tracking.store import experiment_id, open_store

@@ -9,7 +9,8 @@ from PIL import Image
 from drnsr.data.pairs import GivenPairs
 from drnsr.data.prepare import Checks, prepare_training_set
 from drnsr.data.prepared import DataError
-from drnsr.images.files import ImageError, read_image
+from drnsr.images.errors import ImageError
+from drnsr.images.files import read_image
 from tests.conftest import texture
 
 RANDOM = np.random.default_rng(0)

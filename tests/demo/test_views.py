@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from drnsr.demo.views import CROP_HEIGHT, CROP_WIDTH, View, write_preview
-from drnsr.images.picture import of_array
+from drnsr.images.picture import from_array
 from drnsr.images.resize import upscale
 from drnsr.reporting.display import DisplayRange
 from tests.conftest import texture
@@ -19,20 +19,20 @@ ALL = DisplayRange(0.0, 1.0)
 
 def test_eight_bits_are_seen_as_they_are():
     assert_array_equal(
-        View.of_picture(of_array(texture(130, 30)), ALL, None).pixels, texture(130, 30)
+        View.of_picture(from_array(texture(130, 30)), ALL, None).pixels, texture(130, 30)
     )
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_bicubic_is_matlabs(scale):
     pixels = texture(70, 20)
-    view = View.bicubic(of_array(pixels), (20 * scale, 70 * scale), ALL, None)
+    view = View.bicubic(from_array(pixels), (20 * scale, 70 * scale), ALL, None)
     assert_array_equal(view.pixels, upscale(pixels, scale))
 
 
 def test_what_is_clear_shows_one_checkerboard():
-    clear = of_array(np.zeros((50, 20, 4), np.uint8))
-    enlarged = of_array(np.zeros((200, 80, 4), np.uint8))
+    clear = from_array(np.zeros((50, 20, 4), np.uint8))
+    enlarged = from_array(np.zeros((200, 80, 4), np.uint8))
     before = View.bicubic(clear, (80, 200), ALL, None).pixels
     assert_array_equal(before, View.of_picture(enlarged, ALL, None).pixels)
     assert_array_equal(before[16:], before[:-16])

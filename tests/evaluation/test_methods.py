@@ -13,7 +13,7 @@ from drnsr.evaluation.methods import (
     pictures_method,
 )
 from drnsr.evaluation.protocol import get_protocol
-from drnsr.images.files import write_png
+from drnsr.images.encoding import write_png
 from drnsr.networks import DRNSR, VDSR
 from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture

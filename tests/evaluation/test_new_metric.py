@@ -33,7 +33,7 @@ from drnsr.evaluation.verify import (
     read_comparisons,
     write_comparisons,
 )
-from drnsr.images.files import write_png
+from drnsr.images.encoding import write_png
 from drnsr.reporting.card import model_card
 from drnsr.reporting.page import render_report
 from drnsr.reporting.pictures import draw_panels

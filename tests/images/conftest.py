@@ -1,11 +1,9 @@
-"""Enlarging with an untrained network, which is bicubic: what comes out is known beforehand."""
+"""Upscaling with an untrained network, which is bicubic, so that its result is known."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from drnsr.images.resize import upscale
 from drnsr.networks import DRNSR
 from drnsr.upscale.files import UpscaleSpec, upscale_file
 from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
@@ -21,7 +19,7 @@ def bicubic_model(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def enlarged(bicubic_model, tmp_path):
-    """Enlarge a file into a name in the test's folder; what was noted is kept in ``notes``."""
+    """A function that upscales a file into the test's folder; ``notes`` has what was reported."""
 
     def enlarge(source, name, target=None, value_range=None, **running) -> Path:
         models = Models.from_file(bicubic_model, RuntimeOptions(**running))
@@ -31,19 +29,3 @@ def enlarged(bicubic_model, tmp_path):
 
     enlarge.notes = []
     return enlarge
-
-
-def bicubic(pixels: np.ndarray) -> np.ndarray:
-    """What the untrained network makes of (H, W, C) or (H, W): not rounded between the passes."""
-    planes = pixels.astype(np.float64).reshape(*pixels.shape[:2], -1)
-    exact = upscale(planes, 2)
-    if pixels.dtype.kind in "ui":
-        limits = np.iinfo(pixels.dtype)
-        exact = exact.round().clip(limits.min, limits.max)
-    return exact.reshape(exact.shape[:2] if pixels.ndim == 2 else exact.shape)
-
-
-def far(made: np.ndarray, wanted: np.ndarray) -> float:
-    """The largest difference."""
-    assert made.shape == wanted.shape
-    return float(np.abs(made.astype(np.float64) - wanted).max())

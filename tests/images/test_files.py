@@ -10,14 +10,13 @@ from cv2 import imwrite
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from drnsr.images.encoding import encode_png, write_png
+from drnsr.images.errors import ImageError
 from drnsr.images.files import (
     FORMATS,
     SUFFIXES,
-    ImageError,
     decode_image,
-    encode_png,
     read_image,
-    write_png,
 )
 from tests.conftest import texture
 
@@ -108,7 +107,7 @@ def test_of_an_animation_the_first_picture_is_read_and_it_is_told(tmp_path, capl
     file = tmp_path / "moving.gif"
     frames[0].save(file, save_all=True, append_images=frames[1:])
     assert_array_equal(read_image(file), np.asarray(frames[0].convert("RGB")))
-    assert caplog.messages == [f"{file}: the first of its 3 pictures alone is read"]
+    assert caplog.messages == [f"{file}: only the first of its 3 pictures is read"]
 
 
 def test_an_empty_file_is_named(tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 from drnsr.errors import UserError
 from drnsr.upscale.jobs import plan
 from tests.conftest import texture
-from tests.images.conftest import bicubic, far
+from tests.images.pictures import bicubic, far
 
 RGB = texture(22, 26)
 WITHOUT_LOSS = {"qoi": 1, "tga": 1, "jp2": 1}

@@ -16,7 +16,7 @@ from PIL import Image
 
 from drnsr.images.reading import open_picture
 from tests.conftest import texture
-from tests.images.conftest import bicubic, far
+from tests.images.pictures import bicubic, far
 
 
 def read(path):
@@ -147,7 +147,7 @@ def test_other_frames_of_a_deep_animation_are_told(enlarged, tmp_path):
     frames = (texture(9, 9, 6).reshape(2, 9, 9, 3).astype(np.uint16)) * 257
     (tmp_path / "a.png").write_bytes(imagecodecs.apng_encode(frames, delay=100))
     enlarged(tmp_path / "a.png", "b.png")
-    assert "the first of its pictures alone" in enlarged.notes[0]
+    assert "only the first of its pictures" in enlarged.notes[0]
 
 
 @pytest.mark.parametrize("mode", ["1", "P"])

@@ -12,7 +12,7 @@ from drnsr.inference.upscaler import Upscaler
 from drnsr.upscale.files import UpscaleSpec, upscale_file
 from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
 from tests.conftest import PROJECT, texture
-from tests.images.conftest import bicubic, far
+from tests.images.pictures import bicubic, far
 
 
 def seen(path, asked=None):
@@ -47,7 +47,7 @@ def test_one_pixel_in_ten_thousand_may_lie_beyond_either_end(tmp_path, dtype):
 
 @pytest.mark.parametrize("how", [{}, {"compression": "zlib", "rowsperstrip": 5}])
 def test_a_large_picture_is_looked_at_in_bands(tmp_path, monkeypatch, how):
-    monkeypatch.setattr("drnsr.images.picture._SCANNED", 900)
+    monkeypatch.setattr("drnsr.images.picture._BAND_PIXELS", 900)
     tifffile.imwrite(tmp_path / "a.tif", low(1000), **how)
     assert seen(tmp_path / "a.tif") == [(0, 1000)]
 

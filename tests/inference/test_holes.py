@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from drnsr.images.picture import of_array
+from drnsr.images.picture import from_array
 from drnsr.images.reading import open_picture
 from drnsr.upscale.models import OutputSize
-from tests.images.conftest import bicubic, bicubic_model, enlarged, far  # noqa: F401 (fixtures)
+from tests.images.conftest import bicubic_model, enlarged  # noqa: F401 (fixtures)
+from tests.images.pictures import bicubic, far
 
 LEVEL = 120.0
 
@@ -82,7 +83,7 @@ def test_nan_beneath_alpha_spreads_nowhere(enlarged, tmp_path):  # noqa: F811
 
 def test_values_that_are_large_and_known_are_kept(enlarged, tmp_path):  # noqa: F811
     pixels = (np.arange(20 * 20, dtype=np.float64).reshape(20, 20) + 1) * 1e27
-    assert of_array(pixels[:, :, None]).known(pixels).all()
+    assert from_array(pixels[:, :, None]).known(pixels).all()
     tifffile.imwrite(tmp_path / "a.tif", pixels)
     made = tifffile.imread(enlarged(tmp_path / "a.tif", "b.tif"))
     assert far(made, bicubic(pixels)) < 1e-4 * 4e29

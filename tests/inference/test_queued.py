@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from drnsr.images.picture import of_array
+from drnsr.images.picture import from_array
 from drnsr.inference.engine import TorchEngine
 from drnsr.inference.tiling import MIN_TILE, Tiling
 from drnsr.networks import EDSR, VDSR
@@ -31,7 +31,9 @@ def edsr():
 def test_the_pixels_are_those_that_the_cpu_rounds(tile, channels, dtype):
     pixels = texture(53, 70, channels).astype(dtype) * (257 if dtype == np.uint16 else 1)
     results = [
-        Tiling(engine(edsr(), is_asynchronous=is_asynchronous), tile=tile).upscale(of_array(pixels))
+        Tiling(engine(edsr(), is_asynchronous=is_asynchronous), tile=tile).upscale(
+            from_array(pixels)
+        )
         for is_asynchronous in (False, True)
     ]
     assert_array_equal(*results)
@@ -40,7 +42,7 @@ def test_the_pixels_are_those_that_the_cpu_rounds(tile, channels, dtype):
 def test_what_the_device_cannot_do_alone_is_left_to_the_cpu(monkeypatch):
     """Luma, the mean of eight, another range, and a value that says that nothing is known."""
     monkeypatch.setattr(TorchEngine, "submit", lambda *_: pytest.fail("it was not to start"))
-    rgb = of_array(texture(40, 40))
+    rgb = from_array(texture(40, 40))
     luma = VDSR(scales=[2], num_features=4, num_layers=3)
     Tiling(engine(luma, is_asynchronous=True)).upscale(rgb)
     Tiling(engine(edsr(), is_asynchronous=True), ensemble=True).upscale(rgb)
@@ -60,7 +62,7 @@ class Small(EDSR):
 
 
 def test_a_device_whose_memory_is_too_small_goes_on_in_smaller_tiles():
-    pixels = of_array(texture(150, 170))
+    pixels = from_array(texture(150, 170))
     torch.manual_seed(0)
     tiling = Tiling(
         engine(Small(scale=2, num_features=8, num_blocks=2), is_asynchronous=True), tile=128

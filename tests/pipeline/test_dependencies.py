@@ -15,6 +15,7 @@ NO_INPUT = {
     "drnsr",
     "drnsr.atomic",
     "drnsr.errors",
+    "drnsr.images.encoding",
     "drnsr.locks",
     "drnsr.project",
     "drnsr.reporting.costs",

@@ -19,7 +19,7 @@ from drnsr.config.targets import instantiate
 from drnsr.data.crops import ValidationCrops
 from drnsr.data.prepare import prepare_training_set
 from drnsr.data.prepared import PreparedDataset
-from drnsr.images.files import write_png
+from drnsr.images.encoding import write_png
 from drnsr.project import CONF
 from drnsr.training.module import SRModule
 from drnsr.training.trainer import seed_everything

@@ -7,7 +7,7 @@ import torch
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from drnsr.images.picture import Box, of_array
+from drnsr.images.picture import Box, from_array
 from drnsr.images.resample import resize_part, resize_rows, source_span
 from drnsr.images.resize import upscale
 from drnsr.inference.engine import TorchEngine
@@ -101,7 +101,7 @@ def test_a_part_is_enlarged_as_the_whole_is():
     network = RRDBNet(scale=2, num_features=4, num_blocks=1, num_growth=2)
     assert network.descriptor.size_multiple == 2
     tiling = Tiling(TorchEngine(network))
-    picture = of_array(texture(61, 53).astype(np.float32) / 255)
+    picture = from_array(texture(61, 53).astype(np.float32) / 255)
     whole = tiling.upscale(picture)
     for box in (Box(7, 20, 5, 18), Box(0, 61, 0, 53), Box(50, 61, 31, 53)):
         part = tiling.upscale_box(picture, box)

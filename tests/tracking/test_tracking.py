@@ -15,7 +15,8 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from drnsr.hashing import file_sha256
-from drnsr.images.files import decode_image, encode_png
+from drnsr.images.encoding import encode_png
+from drnsr.images.files import decode_image
 from drnsr.inference.upscaler import Upscaler
 from drnsr.networks import DRNSR, VDSR
 from drnsr.tracking.delivery import deliver

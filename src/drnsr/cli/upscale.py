@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from drnsr.upscale.jobs import Job
     from drnsr.upscale.models import Models, OutputSize
 
-# As of drnsr.images.file, which is not imported before there is work to do.
-_FORMATS = (
-    *("png", "jpeg", "webp", "tiff", "bmp", "ppm", "dicom"),
-    *("avif", "gif", "jp2", "jxl", "qoi", "tga"),
-)
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
@@ -45,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size", type=_size, metavar="WxH", help="to so many pixels; of Wx or xH the shape decides"
     )
     parser.add_argument(
-        "--format", choices=_FORMATS, help="of what is written (default: as it was)"
+        "--format", type=_format, metavar="NAME", help="such as png (default: as it was)"
     )
     parser.add_argument("--suffix", help="of the new names (default: such as _x2)")
     parser.add_argument(
@@ -170,6 +164,14 @@ def _tell_plan(jobs: "list[Job]", spec: "UpscaleSpec") -> None:
         row = (str(job.source), before, f"{job.target}{there}", after, model)
         table.add_row(*(Text(printable(cell)) for cell in row))
     Console().print(table)
+
+
+def _format(text: str) -> str:
+    from drnsr.images.codecs import writable
+
+    if text not in writable():
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(writable())}")
+    return text
 
 
 def _factor(text: str) -> float:

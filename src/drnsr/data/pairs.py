@@ -19,7 +19,8 @@ from skimage.registration import phase_cross_correlation
 from drnsr.data.prepare import shrunk
 from drnsr.data.prepared import DataError
 from drnsr.images.colour import gray_to_rgb, luma
-from drnsr.images.files import ImageError, read_image
+from drnsr.images.errors import ImageError
+from drnsr.images.files import read_image
 
 # Of partners that were blurred, noisy, recompressed or of other brightness, the correlation was
 # 0.69 and more; of strangers, 0.33 at most (20 pictures of BSDS500, scales 2 and 4).

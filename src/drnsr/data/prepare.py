@@ -20,8 +20,10 @@ from drnsr.atomic import naming_file, write_text
 from drnsr.data.parallel import Progress, map_in_order, unseen
 from drnsr.data.prepared import DataError, PackedImage, PreparedDataset, Split, pixel_file
 from drnsr.hashing import file_sha256, sha256_of
+from drnsr.images.codec import MAX_PIXELS
 from drnsr.images.colour import gray_to_rgb
-from drnsr.images.files import MAX_PIXELS, ImageError, read_image
+from drnsr.images.errors import ImageError
+from drnsr.images.files import read_image
 from drnsr.images.resize import crop_to_multiple, downscale
 
 log = logging.getLogger("drnsr")

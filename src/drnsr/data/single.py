@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drnsr.data.prepared import DataError
-from drnsr.images.files import read_image, write_png
+from drnsr.images.encoding import write_png
+from drnsr.images.files import read_image
 from drnsr.images.resize import crop_to_multiple, downscale
 
 MODES = ("zero_shot", "half")

@@ -23,13 +23,13 @@ from drnsr.demo.tasks import (
 from drnsr.demo.worker import Session, Worker
 from drnsr.demo.zoom import Zoom
 from drnsr.errors import UserError
-from drnsr.images.file import SUFFIXES
+from drnsr.images.codecs import CODECS
 from drnsr.reporting.slider import STYLE, slider
 
 T = TypeVar("T")
 
 _MAX_SIZE = f"{MAX_BYTES // 1_000_000}\N{NO-BREAK SPACE}MB"
-_FORMATS = ", ".join(dict.fromkeys(name.upper() for name in SUFFIXES.values()))
+_FORMATS = ", ".join(map(str.upper, CODECS))
 
 # A picture can be dropped anywhere; other dropped objects must not replace the page.
 _DROP = """<script>

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 
 from drnsr.demo.views import CROP_HEIGHT, CROP_WIDTH, View, write_preview
 from drnsr.errors import UserError
-from drnsr.images.file import Page
+from drnsr.images.page import Page
 from drnsr.images.reading import open_picture, pixel_count
 from drnsr.reporting.display import DisplayRange
 from drnsr.reporting.overview import overview

@@ -18,7 +18,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from drnsr.errors import UserError
-from drnsr.images.picture import Picture, of_array
+from drnsr.images.picture import Picture, from_array
 from drnsr.inference.engine import TorchEngine
 from drnsr.inference.tiling import Tiling
 from drnsr.networks import Network
@@ -125,7 +125,7 @@ def _peak_of_one(model: Path, scale: int, device: str, threads: int) -> float | 
 
 
 def _picture() -> Picture:
-    return of_array(np.zeros((_SIDE, _SIDE, 3), np.uint8))
+    return from_array(np.zeros((_SIDE, _SIDE, 3), np.uint8))
 
 
 def _megapixels(side: int) -> float:

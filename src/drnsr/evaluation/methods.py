@@ -13,7 +13,7 @@ from drnsr.evaluation.benchmark import Method, bicubic
 from drnsr.evaluation.protocol import Protocol
 from drnsr.images.colour import gray_to_rgb
 from drnsr.images.files import SUFFIXES, read_image
-from drnsr.images.picture import of_array
+from drnsr.images.picture import from_array
 from drnsr.images.resize import Picture, pillow_resize
 from drnsr.inference.engine import ScaleError, TorchEngine
 from drnsr.inference.tiling import Tiling
@@ -50,7 +50,7 @@ def network_method(network: Network, scale: int, name: str, device: str = "cpu")
     tiling = Tiling(TorchEngine(network, scale, device), tile="off")
 
     def upscale(lr: Picture) -> Picture:
-        return tiling.upscale(replace(of_array(lr), value_range=(0.0, 255.0)))
+        return tiling.upscale(replace(from_array(lr), value_range=(0.0, 255.0)))
 
     return Method(name, upscale, takes)
 

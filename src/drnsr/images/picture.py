@@ -1,4 +1,4 @@
-"""What there is to enlarge: pixels that are read row by row, and what their channels mean."""
+"""Pixels that are read row by row, and the meaning of their channels."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ Pixels = NDArray[Any]
 
 @dataclass(frozen=True)
 class Channels:
-    """What the channels of a picture are to a network.
+    """The meaning of a picture's channels.
 
     Attributes:
-        groups: the channels that are enlarged together: three are RGB, one is a gray plane or a
+        groups: the channels that are upscaled together: three are RGB, one is a gray plane or a
             band.
-        alpha: the one that says how opaque those before it are; colour is not multiplied by it.
+        alpha: the channel of opacity; colour is not multiplied by it.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -26,12 +26,12 @@ class Channels:
 
     @property
     def count(self) -> int:
-        """How many there are."""
-        return sum(map(len, self.groups)) + (self.alpha is not None)
+        """The number of channels."""
+        return self.colour + (self.alpha is not None)
 
     @property
     def colour(self) -> int:
-        """How many there are without alpha."""
+        """The number of channels without alpha."""
         return sum(map(len, self.groups))
 
 
@@ -42,29 +42,29 @@ RGBA = Channels(((0, 1, 2),), alpha=3)
 _USUAL = {1: GRAY, 2: GRAY_ALPHA, 3: RGB, 4: RGBA}
 
 _NO_DATA = 1e30
-_SCANNED = 1 << 20  # pixels that are looked at together
+_BAND_PIXELS = 1 << 20
 
 
 def usual_channels(count: int) -> Channels:
-    """What one to four channels usually are; more are bands, each by itself."""
+    """Return the usual meaning of one to four channels; of more, each is a band."""
     return _USUAL.get(count) or Channels(tuple((number,) for number in range(count)))
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, of which no more than a few rows need be in memory.
+    """A picture, of which only a few rows need to be in memory.
 
     Attributes:
         height: in pixels.
         width: in pixels.
-        dtype: of a pixel.
-        channels: what they are.
-        value_range: the values of colour that are black and white to the network; of alpha it is
-            all that the type can hold.
-        rows: from (top, bottom) to pixels (bottom - top, width, C) of ``dtype``.
-        nodata: the value that says that nothing is known of a pixel, as some floats do always.
-        keeps_holes: pixels of which nothing is known are to be so in what is made of them, and not
-            to be filled from around them.
+        dtype: the type of a value.
+        channels: their meaning.
+        value_range: the values of colour that are black and white to the network; alpha always has
+            the full range of its type.
+        rows: a function of (top, bottom) that returns pixels (bottom - top, width, C) of ``dtype``.
+        nodata: the value of pixels without data, if the file states one.
+        keeps_holes: whether pixels without data stay so in the upscaled picture, instead of being
+            filled from their neighbours.
     """
 
     height: int
@@ -77,10 +77,10 @@ class Picture:
     keeps_holes: bool = True
 
     def known(self, pixels: Pixels) -> NDArray[np.bool_] | None:
-        """Of which values of pixels (H, W, C) something is known; None where it is of all.
+        """Return which values of pixels (H, W, C) are data; None if all are.
 
-        Of floats NaN and infinity say nothing, nor do the largest and smallest, by which programs
-        mark what they do not know.
+        NaN and infinity are no data, nor are the largest and smallest floats, with which programs
+        mark missing values.
         """
         known = None
         if np.issubdtype(self.dtype, np.floating):
@@ -88,20 +88,20 @@ class Picture:
         if self.nodata is not None:
             differs = pixels != self.nodata
             if self.channels.alpha is not None:
-                differs[:, :, self.channels.alpha] = True  # of which it says nothing
+                differs[:, :, self.channels.alpha] = True  # nodata is a value of colour
             known = differs if known is None else known & differs
         return known
 
     @property
     def may_have_holes(self) -> bool:
-        """Whether there may be pixels of which nothing is known, or that are not seen."""
+        """Whether there may be pixels without data, or transparent ones."""
         floating = np.issubdtype(self.dtype, np.floating)
         return self.channels.alpha is not None or self.nodata is not None or floating
 
 
 @dataclass(frozen=True)
 class Box:
-    """A part of a picture in pixels; ``bottom`` and ``right`` are the first beyond it."""
+    """A part of a picture in pixels; ``bottom`` and ``right`` are exclusive."""
 
     top: int
     bottom: int
@@ -110,30 +110,32 @@ class Box:
 
     @property
     def height(self) -> int:
-        """In pixels."""
+        """The height in pixels."""
         return self.bottom - self.top
 
     @property
     def width(self) -> int:
-        """In pixels."""
+        """The width in pixels."""
         return self.right - self.left
 
     @property
     def side(self) -> int:
-        """The longer one in pixels."""
+        """The longer side in pixels."""
         return max(self.height, self.width)
 
 
 def full_range(dtype: np.dtype[Any]) -> tuple[float, float]:
-    """Black and white of whole numbers: all that the type can hold; of floating point, 0 and 1."""
+    """Return the smallest and largest value of an integer type; 0 and 1 for floating point."""
     if np.issubdtype(dtype, np.integer):
         limits = np.iinfo(dtype)
         return float(limits.min), float(limits.max)
     return 0.0, 1.0
 
 
-def gathered(rows: Iterable[Pixels], shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Pixels:
-    """Bands of rows as one array (H, W, C), without a second copy of them all."""
+def concatenate_rows(
+    rows: Iterable[Pixels], shape: tuple[int, int, int], dtype: np.dtype[Any]
+) -> Pixels:
+    """Return bands of rows as one array of a shape (H, W, C), without a second copy of them all."""
     whole = np.empty(shape, dtype)
     top = 0
     for band in rows:
@@ -142,15 +144,15 @@ def gathered(rows: Iterable[Pixels], shape: tuple[int, int, int], dtype: np.dtyp
     return whole
 
 
-def scanned(picture: Picture) -> Iterator[Pixels]:
-    """All rows of a picture from top to bottom, a band after the other."""
-    height = max(1, _SCANNED // picture.width)
+def iter_rows(picture: Picture) -> Iterator[Pixels]:
+    """Yield all rows of a picture from top to bottom, in bands of about a megapixel."""
+    height = max(1, _BAND_PIXELS // picture.width)
     for top in range(0, picture.height, height):
         yield picture.rows(top, min(top + height, picture.height))
 
 
-def of_array(pixels: Pixels, channels: Channels | None = None) -> Picture:
-    """A picture that lies in memory as (H, W, C)."""
+def from_array(pixels: Pixels, channels: Channels | None = None) -> Picture:
+    """Return a picture of pixels (H, W, C) in memory."""
     return Picture(
         height=pixels.shape[0],
         width=pixels.shape[1],

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from drnsr.images.file import Page
-from drnsr.images.picture import Picture, Pixels, full_range, scanned
+from drnsr.images.page import Page
+from drnsr.images.picture import Picture, Pixels, full_range, iter_rows
 
 ONE_OF = 10_000
 """Of so many pixels one may be darker than black, and one brighter than white: single ones that a
@@ -58,7 +58,7 @@ def _told(value_range: tuple[float, float], dtype: np.dtype[np.generic]) -> tupl
 def measured_range(pictures: list[Picture]) -> tuple[float, float]:
     """Black and white of pictures of one type; 0 and 1 where nothing is known of any pixel."""
     dtype = pictures[0].dtype
-    values = (_known_values(picture, rows) for picture in pictures for rows in scanned(picture))
+    values = (_known_values(picture, rows) for picture in pictures for rows in iter_rows(picture))
     if dtype.kind in "ui" and dtype.itemsize <= 2:
         return _within_tails(values, dtype)
     low, high = np.inf, -np.inf

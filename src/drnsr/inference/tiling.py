@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from drnsr.errors import UserError
-from drnsr.images.picture import Box, Picture, Pixels, gathered
+from drnsr.images.picture import Box, Picture, Pixels, concatenate_rows
 from drnsr.inference.channels import submit_part, upscale_part
 from drnsr.inference.engine import Engine
 from drnsr.inference.holes import FILL_RADIUS
@@ -96,7 +96,7 @@ class Tiling:
         """Upscale a picture into one array (scale*H, scale*W, C); see :meth:`iter_rows`."""
         scale = self.engine.scale
         shape = (picture.height * scale, picture.width * scale, picture.channels.count)
-        return gathered(self.iter_rows(picture), shape, picture.dtype)
+        return concatenate_rows(self.iter_rows(picture), shape, picture.dtype)
 
     def upscale_box(self, picture: Picture, box: Box) -> Pixels:
         """Upscale a part of a picture, with the same result as in the whole picture.

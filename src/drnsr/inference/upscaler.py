@@ -11,8 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from drnsr.errors import UserError
-from drnsr.images.codecs.pillow import picture_of_pillow, to_pillow
-from drnsr.images.picture import Picture, Pixels, of_array
+from drnsr.images.backends.pillow import picture_of_pillow
+from drnsr.images.encoding import to_pillow
+from drnsr.images.picture import Picture, Pixels, from_array
 from drnsr.images.value_range import measured_range
 from drnsr.inference.engine import Engine, ScaleError, TorchEngine
 from drnsr.inference.tiling import TileSize, Tiling
@@ -113,7 +114,7 @@ class Upscaler:
     def _upscale_array(self, pixels: Pixels) -> Pixels:
         if pixels.ndim == 2:
             return self._upscale_array(pixels[:, :, None])[:, :, 0]
-        return self._tiling.upscale(_with_measured_range(of_array(pixels)))
+        return self._tiling.upscale(_with_measured_range(from_array(pixels)))
 
     def _upscale_tensor(self, image: Tensor) -> Tensor:
         if image.ndim == 4:

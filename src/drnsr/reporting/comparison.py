@@ -8,6 +8,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from drnsr.atomic import atomic_path
+from drnsr.images.codec import PROVENANCE_KEY
 from drnsr.images.picture import Box, Picture, Pixels
 from drnsr.images.reading import PictureFile, open_picture
 from drnsr.images.resample import resize_part, source_span
@@ -16,7 +17,6 @@ from drnsr.reporting.drawing import FAINT_INK, INK, draw_frame, draw_text, magni
 from drnsr.reporting.overview import overview
 from drnsr.upscale.files import UpscaleSpec, naming_file
 from drnsr.upscale.models import ModelAtScale
-from drnsr.upscale.provenance import KEY
 
 # The crop in pixels of the upscaled picture, and how many times it is magnified.
 _CROP_HEIGHT, _CROP_WIDTH, _ZOOM = 144, 192, 3
@@ -227,6 +227,6 @@ def draw_comparison(comparison: CropComparison) -> Image.Image:
 def write_comparison(path: Path, comparison: CropComparison) -> None:
     """Write :func:`draw_comparison` as a PNG file with the provenance of the upscaled picture."""
     texts = PngInfo()
-    texts.add_itxt(KEY, comparison.provenance)
+    texts.add_itxt(PROVENANCE_KEY, comparison.provenance)
     with atomic_path(path) as partial:
         draw_comparison(comparison).save(partial, format="PNG", pnginfo=texts)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from drnsr.images.file import Page
+from drnsr.images.page import Page
 from drnsr.images.picture import Picture, Pixels, full_range
 
 PremultipliedRGBA = NDArray[np.float32]

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from drnsr.images.picture import Picture, scanned
+from drnsr.images.picture import Picture, iter_rows
 from drnsr.reporting.display import PremultipliedRGBA, to_premultiplied
 
 
@@ -32,7 +32,7 @@ def overview(
     # The edges of transparency are details of a picture; the edges of nodata are not.
     valid_only = picture.channels.alpha is None
     last_row: PremultipliedRGBA | None = None
-    for band in scanned(picture):
+    for band in iter_rows(picture):
         rows = to_premultiplied(band, picture)
         thumbnail.add(rows)
         above = np.concatenate([rows[:1] if last_row is None else last_row, rows[:-1]])

@@ -9,7 +9,7 @@ from PIL import Image
 from drnsr.evaluation.benchmark import Measured, Result
 from drnsr.evaluation.metrics import PRIMARY, known_metrics, subtract
 from drnsr.images.colour import gray_to_rgb
-from drnsr.images.files import write_png
+from drnsr.images.encoding import write_png
 from drnsr.reporting.drawing import draw_frame, draw_text
 
 # In pixels of the drawing.

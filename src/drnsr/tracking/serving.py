@@ -21,9 +21,8 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 from drnsr.errors import UserError
-from drnsr.images.file import Format
-from drnsr.images.files import ImageError
-from drnsr.images.reading import format_of, pixel_count
+from drnsr.images.errors import ImageError
+from drnsr.images.reading import codec_of, pixel_count
 from drnsr.project import PACKAGE
 from drnsr.upscale.files import UpscaleSpec, upscale_file
 from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
@@ -34,7 +33,7 @@ log = logging.getLogger("drnsr")
 COLUMN = "image"
 SCALE = "scale"
 
-FORMATS: tuple[Format, ...] = ("png", "jpeg", "webp")
+FORMATS = ("png", "jpeg", "webp")
 """Of the pictures that are taken: of one page, and as large as their first bytes say."""
 
 MAX_PIXELS = 16_000_000
@@ -131,7 +130,7 @@ def _written(cells: Iterable[object], folder: Path) -> list[Path]:
 
 def _check_format(source: Path) -> None:
     try:
-        found = format_of(source)
+        found = codec_of(source).name
     except ImageError as error:
         raise UserError(f"{source.name}: {error}") from error
     if found not in FORMATS:

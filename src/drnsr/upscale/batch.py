@@ -23,7 +23,7 @@ from rich.text import Text
 
 from drnsr.atomic import remove_leftovers
 from drnsr.errors import SignalError, UserError
-from drnsr.images.files import ImageError
+from drnsr.images.errors import ImageError
 from drnsr.images.reading import pixel_count
 from drnsr.signals import signals_raise
 from drnsr.upscale.files import Note, UpscaleSpec, upscale_file

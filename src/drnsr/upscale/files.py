@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from drnsr.errors import SignalError, UserError
-from drnsr.images.file import SUFFIXES, Page, UpscaledPage
-from drnsr.images.files import ImageError
+from drnsr.images.codecs import codec_of_suffix
+from drnsr.images.errors import ImageError
+from drnsr.images.page import Page, UpscaledPage
 from drnsr.images.reading import open_picture
 from drnsr.images.resample import resize_rows
-from drnsr.images.writing import check_target, losses, write_picture
+from drnsr.images.writing import write_picture
 from drnsr.inference.holes import restore_holes_by_rows
 from drnsr.inference.tiling import Advance
 from drnsr.upscale.models import ModelAtScale, Models, OutputSize
@@ -72,13 +73,15 @@ def upscale_file(
             _upscale_page(page, model, spec, advance)
             for page, model in zip(file.pages, models, strict=True)
         ]
-        file_format = SUFFIXES[target.suffix.lower()]
-        check_target(file_format, pages)
+        codec = codec_of_suffix(target.suffix)
+        if codec is None:
+            raise ImageError(f"{source}: {target.name} has the suffix of no known format")
+        codec.check(pages)
         notes = [text for page in file.pages for text in page.notes]
         provenance = models[0].provenance
-        for text in dict.fromkeys([*notes, *losses(file_format, pages, provenance)]):
+        for text in dict.fromkeys([*notes, *codec.losses(pages, provenance)]):
             note(f"{source}: {text}")
-        write_picture(target, file_format, pages, provenance)
+        write_picture(target, codec, pages, provenance)
 
 
 @contextmanager

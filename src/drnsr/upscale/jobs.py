@@ -8,26 +8,11 @@ from pathlib import Path
 
 from drnsr.atomic import is_partial
 from drnsr.errors import UserError
-from drnsr.images.file import READ_ONLY, SUFFIXES, Format
-from drnsr.images.files import ImageError
-from drnsr.images.reading import format_of
+from drnsr.images.codec import Codec
+from drnsr.images.codecs import CODECS, codec_of_suffix
+from drnsr.images.errors import ImageError
+from drnsr.images.reading import codec_of
 from drnsr.upscale.provenance import read_provenance
-
-_CANONICAL: dict[Format, str] = {
-    "png": ".png",
-    "jpeg": ".jpg",
-    "webp": ".webp",
-    "tiff": ".tif",
-    "bmp": ".bmp",
-    "ppm": ".ppm",
-    "dicom": ".dcm",
-    "avif": ".avif",
-    "gif": ".gif",
-    "jp2": ".jp2",
-    "jxl": ".jxl",
-    "qoi": ".qoi",
-    "tga": ".tga",
-}
 
 # Camera raw files begin like TIFF and contain unprocessed sensor data.
 _RAW = frozenset({".arw", ".cr2", ".dng", ".iiq", ".nef", ".nrw", ".orf", ".pef", ".rw2", ".srw"})
@@ -66,7 +51,7 @@ class Plan:
 
 
 def plan(
-    paths: Sequence[str], out: Path, suffix: str, file_format: Format | None, *, overwrite: bool
+    paths: Sequence[str], out: Path, suffix: str, file_format: str | None, *, overwrite: bool
 ) -> Plan:
     """Find the pictures and determine the target of each.
 
@@ -96,19 +81,20 @@ def plan(
     return Plan(jobs, search.notes)
 
 
-def _ending(source: Path, name: Path, file_format: Format | None) -> str:
-    named = SUFFIXES.get(name.suffix.lower())
-    if named is not None and named not in READ_ONLY and file_format in (None, named):
-        return name.suffix
-    chosen = file_format or named or _detect_format(source)
-    return _CANONICAL[READ_ONLY.get(chosen, chosen)]
+def _ending(source: Path, name: Path, file_format: str | None) -> str:
+    codec = CODECS[file_format] if file_format else codec_of_suffix(name.suffix)
+    if codec is None:
+        codec = _detect_codec(source)
+    if codec.written_as is not None:
+        codec = CODECS[codec.written_as]
+    return name.suffix if name.suffix.lower() in codec.suffixes else codec.suffixes[0]
 
 
-def _detect_format(source: Path) -> Format:
+def _detect_codec(source: Path) -> Codec:
     try:
-        return format_of(source)
+        return codec_of(source)
     except ImageError:
-        return "png"  # the error is reported when the file is opened
+        return CODECS["png"]  # the error is reported when the file is opened
 
 
 def _make_job(source: Path, target: Path, taken: dict[Path, Path], *, overwrite: bool) -> Job:
@@ -223,18 +209,18 @@ def _other_kind(file: Path) -> str | None:
             return ""
         if not file.is_file():
             # A broken link named like a picture is an error when it is opened.
-            return "" if file.exists() or suffix not in SUFFIXES else None
+            return "" if file.exists() or codec_of_suffix(suffix) is None else None
         if file.name.startswith("._") and _starts_with(file, _APPLE_DOUBLE):
             return "._ files of macOS"
-        if suffix in SUFFIXES:
+        if codec_of_suffix(suffix) is not None:
             return None
         if suffix not in _RAW and file.name.upper() != _DICOM_INDEX:
-            format_of(file)
+            codec_of(file)
             return None
     except ImageError:
         pass
     except OSError:
-        return None if suffix in SUFFIXES else "that cannot be read"
+        return "that cannot be read" if codec_of_suffix(suffix) is None else None
     return suffix or "without a suffix"
 
 

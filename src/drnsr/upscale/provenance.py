@@ -6,15 +6,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from drnsr.hashing import file_sha256
-from drnsr.images.codecs.pillow import opened
-from drnsr.images.codecs.tiff_file import opened_tiff, tiff_errors
-from drnsr.images.files import ImageError
-from drnsr.images.metadata.exif import SOFTWARE
-from drnsr.images.reading import format_of
+from drnsr.images.errors import ImageError
+from drnsr.images.reading import codec_of
 from drnsr.inference.export_info import ONNX, read_exported, read_origin
-
-KEY = "drnsr"
-"""The key of the provenance among the texts of a PNG file."""
 
 
 @dataclass(frozen=True)
@@ -77,21 +71,7 @@ def _version() -> str:
 def read_provenance(picture: Path) -> Provenance | None:
     """Read the provenance of a picture; return None for any file without one."""
     try:
-        text = _read_text(picture)
+        text = codec_of(picture).provenance(picture)
         return Provenance(**json.loads(text)) if isinstance(text, str) else None
     except (ImageError, OSError, ValueError, TypeError, RecursionError):
         return None
-
-
-def _read_text(picture: Path) -> object:
-    """Read the text of a PNG or DICOM file, or the name of the software of another format."""
-    file_format = format_of(picture)
-    if file_format == "dicom":
-        from drnsr.images.codecs.dicom import text_within
-
-        return text_within(picture)
-    if file_format == "tiff":  # Pillow does not open every TIFF
-        with opened_tiff(picture) as tiff, tiff_errors():
-            return tiff.pages.first.tags.valueof(SOFTWARE)
-    with opened(picture) as image:
-        return image.info.get(KEY) or image.getexif().get(SOFTWARE)

@@ -19,7 +19,7 @@ from pydicom.uid import (
 )
 
 from drnsr.cli import main
-from drnsr.images.codecs.dicom import frame_pixels
+from drnsr.images.backends.dicom import frame_pixels
 from drnsr.images.reading import open_picture
 from drnsr.images.resize import upscale
 from drnsr.networks import DRNSR
@@ -396,7 +396,7 @@ def test_what_cannot_be_enlarged_is_told_in_a_line(enlarge, tmp_path, name, told
 
 def test_without_pydicom_it_is_told_what_to_install(enlarge, monkeypatch):
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    monkeypatch.delitem(sys.modules, "drnsr.images.codecs.dicom")
+    monkeypatch.delitem(sys.modules, "drnsr.images.backends.dicom")
     with pytest.raises(SystemExit, match=r"CT_small\.dcm: .*pip install 'drnsr\[medical\]'"):
         enlarge(of_pydicom("CT_small.dcm"))
 

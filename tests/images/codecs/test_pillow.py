@@ -12,7 +12,7 @@ from drnsr.errors import UserError
 from drnsr.images.reading import open_picture
 from drnsr.upscale.models import OutputSize
 from tests.conftest import texture
-from tests.images.conftest import bicubic, far
+from tests.images.pictures import bicubic, far
 
 GRAY, RGB = texture(12, 17, 1)[:, :, 0], texture(12, 17)
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -9,7 +9,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from drnsr.errors import UserError
 from tests.conftest import texture
-from tests.images.conftest import bicubic, far
+from tests.images.pictures import bicubic, far
 
 # With detail in the low byte.
 DEEP = (texture(14, 19, 4).astype(np.uint32) * 230 + texture(14, 19, 4, seed=1)).astype(np.uint16)

@@ -14,11 +14,12 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import Affine, RPCTransformer, from_origin
 
 from drnsr.errors import UserError
-from drnsr.images.codecs import tiff, tiff_file
+from drnsr.images.backends import tiff_file
+from drnsr.images.codecs import tiff
 from drnsr.images.reading import open_picture, pixel_count
 from drnsr.images.resize import upscale
 from tests.conftest import texture
-from tests.images.conftest import bicubic, far
+from tests.images.pictures import bicubic, far
 
 RGB = texture(70, 90)
 DEEP = (texture(70, 90, 5).astype(np.uint32) * 230 + texture(70, 90, 5, seed=1)).astype(np.uint16)
@@ -235,7 +236,7 @@ def test_a_cut_file_leaves_nothing_behind(enlarged, tmp_path, layout):
 
 
 def test_strips_that_do_not_fit_in_memory_are_refused(tmp_path, monkeypatch):
-    from drnsr.images.codecs import tiff_rows
+    from drnsr.images.backends import tiff_rows
 
     monkeypatch.setattr(tiff_rows, "_LARGEST_SEGMENT", 1000)
     write(tmp_path / "a.tif", RGB, compression="lzw", rowsperstrip=70)

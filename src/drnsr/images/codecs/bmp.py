@@ -1,29 +1,44 @@
-"""BMP with transparency: Pillow reads it, and writes the header without masks that has none.
+"""BMP; transparency is written here, because Pillow reads it and does not write it.
 
 Layout: Microsoft, "BITMAPV4HEADER structure" (Windows GDI).
 """
 
 import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
-from drnsr.images.file import Resolution
+from drnsr.images.backends.pillow import PillowCodec, whole_image
+from drnsr.images.page import Resolution, UpscaledPage
 
+_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)  # bytes of the header behind the file's own
 _FILE_HEADER, _V4_HEADER = 14, 108
 _BIT_FIELDS = 3
 _MASKS = (0x00FF0000, 0x0000FF00, 0x000000FF, 0xFF000000)  # red, green, blue, alpha
 _INCHES_IN_METRE = 1 / 0.0254
 
 
-def write_with_alpha(path: Path, image: Image.Image, resolution: Resolution | None) -> None:
-    """Write RGBA of 8 bits a channel with a V4 header, which says where alpha stands.
+@dataclass(frozen=True, kw_only=True)
+class BmpCodec(PillowCodec):
+    """BMP."""
 
-    Args:
-        path: to be written.
-        image: of mode RGBA.
-        resolution: of the picture.
-    """
+    def recognises(self, head: bytes) -> bool:
+        """Return whether it begins so; texts begin with the first two bytes, too."""
+        return head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _HEADER_SIZES
+
+    def write(self, path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
+        """See :meth:`Codec.write`."""
+        page = pages[0]
+        if page.channels.alpha is None:
+            super().write(path, pages, text)
+        else:
+            _write_with_alpha(path, whole_image(page).convert("RGBA"), page.resolution)
+
+
+def _write_with_alpha(path: Path, image: Image.Image, resolution: Resolution | None) -> None:
+    """Write RGBA of 8 bits a channel with a V4 header, which says where alpha is."""
     dpi = resolution.per_inch() if resolution is not None else None
     x, y = (round(each * _INCHES_IN_METRE) for each in dpi or (0.0, 0.0))
     size = image.width * image.height * 4
@@ -36,3 +51,6 @@ def write_with_alpha(path: Path, image: Image.Image, resolution: Resolution | No
     with path.open("wb") as file:
         file.write((file_header + header + masks).ljust(start, b"\0"))
         file.write(image.tobytes("raw", "BGRA", 0, -1))  # from the lowest row up
+
+
+CODEC = BmpCodec(name="bmp", suffixes=(".bmp", ".dib"), pillow=("BMP", "DIB"), in_datasets=True)

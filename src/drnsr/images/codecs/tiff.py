@@ -1,7 +1,8 @@
-"""TIFF, from file to file without the whole picture in memory: any depth, bands and pages."""
+"""TIFF of any depth, bands and pages, read and written without the whole picture in memory."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -9,61 +10,101 @@ from typing import Any, Literal
 import numpy as np
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffWriter
 
-from drnsr.images.codecs import pillow
-from drnsr.images.codecs.tiff_file import tiff_errors
-from drnsr.images.codecs.tiff_rows import TiffRows
-from drnsr.images.file import Metadata, Page, Resolution, TiffTag, Unit, UpscaledPage
-from drnsr.images.files import ImageError
-from drnsr.images.metadata.exif import ORIENTATION
-from drnsr.images.metadata.georeference import GEOREFERENCE, KEPT_GEO_TAGS, grown_georeference
-from drnsr.images.metadata.ome import grown_ome
+from drnsr.images.backends import pillow
+from drnsr.images.backends.tiff_file import opened_tiff, tiff_errors
+from drnsr.images.backends.tiff_rows import TiffRows
+from drnsr.images.codec import Codec
+from drnsr.images.errors import ImageError
+from drnsr.images.metadata.exif import ORIENTATION, SOFTWARE
+from drnsr.images.metadata.georeference import FIXED_GEO_TAGS, GEOREFERENCE, upscaled_georeference
+from drnsr.images.metadata.ome import upscaled_ome
+from drnsr.images.page import (
+    Metadata,
+    Page,
+    Resolution,
+    TiffTag,
+    Unit,
+    UpscaledPage,
+    is_animation,
+)
 from drnsr.images.picture import Channels, Picture, Pixels, full_range
 
 _ICC, _NODATA, _RESOLUTION, _DESCRIPTION = 34675, 42113, 282, 270
-_KEPT_TAGS = (700, 33723, *KEPT_GEO_TAGS)  # XMP, IPTC
+_KEPT_TAGS = (700, 33723, *FIXED_GEO_TAGS)  # XMP, IPTC
 _UNITS: dict[int, Unit] = {1: "none", 2: "inch", 3: "cm"}
 _UNIT_NUMBERS = {name: number for number, name in _UNITS.items()}
 
-# The lossless ones are kept. What was lossy is stored without loss: a second time would show.
+# Lossless compressions are kept. Lossy ones are not: a second loss would be visible.
 _KEPT_COMPRESSIONS = (
     *(COMPRESSION.NONE, COMPRESSION.LZW, COMPRESSION.ADOBE_DEFLATE, COMPRESSION.ZSTD),
     *(COMPRESSION.LZMA, COMPRESSION.PACKBITS),
 )
-_IN_MEMORY = 1 << 28  # bytes of a page, from which on it is written in tiles
+_IN_MEMORY = 1 << 28  # bytes; a larger page is written in tiles
 _TILE = 512
-_BIG = 3 << 30  # bytes from which on offsets of 32 bits could run out
+_BIG = 3 << 30  # bytes; a larger file could need offsets of more than 32 bits
 
 
-def read_pages(tiff: TiffFile, path: Path) -> list[Page]:
-    """The pages of an open TIFF file; previews and masks are left out.
+@dataclass(frozen=True, kw_only=True)
+class TiffCodec(Codec):
+    """TIFF and BigTIFF."""
 
-    Args:
-        tiff: the file, which stays open for as long as pixels are read.
-        path: of it, for the kinds of pixels that Pillow knows better.
+    @contextmanager
+    def open(self, path: Path) -> Iterator[list[Page]]:
+        """Open a file, whose rows are read when they are needed; previews and masks are left out.
 
-    Raises:
-        ImageError: it is damaged, or holds what cannot be enlarged.
-    """
-    with tiff_errors():
-        wanted = wanted_pages(tiff)
+        Raises:
+            ImageError: it is damaged, or holds what cannot be upscaled.
+        """
+        with opened_tiff(path) as tiff:
+            with tiff_errors():
 
-        @lru_cache(maxsize=1)  # the pixels of one page at a time, for there may be many
-        def decoded(number: int) -> Page:
-            return pillow.read_page(path, number)
+                @lru_cache(maxsize=1)  # one page at a time is held in memory
+                def decoded(number: int) -> Page:
+                    return pillow.read_page(path, self.pillow, number)
 
-        return [
-            _page_of_pillow(page, decoded) if _is_for_pillow(page) else _page(page)
-            for page in wanted
-        ]
+                pages = [
+                    _page_of_pillow(page, decoded) if _is_for_pillow(page) else _page(page)
+                    for page in wanted_pages(tiff)
+                ]
+            yield pages
+
+    def read(self, path: Path) -> list[Page]:
+        """Not used: rows are read from an open file, see :meth:`open`."""
+        raise NotImplementedError
+
+    def pixel_count(self, path: Path) -> int:
+        """See :meth:`Codec.pixel_count`."""
+        with opened_tiff(path) as tiff, tiff_errors():
+            return sum(page.imagewidth * page.imagelength for page in wanted_pages(tiff))
+
+    def provenance(self, path: Path) -> object:
+        """See :meth:`Codec.provenance`."""
+        with opened_tiff(path) as tiff, tiff_errors():
+            return tiff.pages.first.tags.valueof(SOFTWARE)
+
+    def check_page(self, page: UpscaledPage) -> None:
+        """Accept every page: it holds all types and numbers of channels."""
+
+    def losses(self, pages: Sequence[UpscaledPage], text: str) -> list[str]:
+        """See :meth:`Codec.losses`."""
+        timing = ["the timing of its pictures, which become pages"] if is_animation(pages) else []
+        return [*super().losses(pages, text), *timing]
+
+    def write(self, path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
+        """Write the pages one after another; large ones in tiles, while they are upscaled."""
+        size = sum(page.size for page in pages)
+        with TiffWriter(path, bigtiff=size > _BIG) as writer:
+            for page in pages:
+                _write_page(writer, page, text)
 
 
 def wanted_pages(tiff: TiffFile) -> list[TiffPage]:
-    """Those that are neither a smaller copy of another nor a mask."""
+    """Return the pages that are neither a smaller copy of another nor a mask."""
     return [page for page in (each.aspage() for each in tiff.pages) if not page.subfiletype & 5]
 
 
 def _is_for_pillow(page: TiffPage) -> bool:
-    """Palettes, CMYK and the like, and less than 8 bits a channel."""
+    """Return whether it has a palette, CMYK or the like, or less than 8 bits a channel."""
     usual = page.photometric in (
         PHOTOMETRIC.MINISBLACK,
         PHOTOMETRIC.MINISWHITE,
@@ -74,7 +115,7 @@ def _is_for_pillow(page: TiffPage) -> bool:
 
 
 def _page_of_pillow(page: TiffPage, decoded: Callable[[int], Page]) -> Page:
-    """Its pixels are asked for again when they are needed."""
+    """Return a page that Pillow decodes, again when its rows are read."""
     first = decoded(page.index)
     metadata = replace(
         _metadata(page),
@@ -83,10 +124,10 @@ def _page_of_pillow(page: TiffPage, decoded: Callable[[int], Page]) -> Page:
     )
     notes = first.notes
     if page.photometric == PHOTOMETRIC.PALETTE and _NODATA in page.tags:
-        # It was the number of a colour, and there are colours now.
+        # It was the number of a colour, and the pixels are colours now.
         kept = tuple(tag for tag in metadata.tiff_tags if tag[0] != _NODATA)
         metadata = replace(metadata, tiff_tags=kept)
-        notes += ("nodata of a palette, left out: its colours are enlarged, not their numbers",)
+        notes += ("nodata of a palette, left out: its colours are upscaled, not their numbers",)
 
     number = page.index
 
@@ -104,17 +145,17 @@ def _page(page: TiffPage) -> Page:
     if page.is_volumetric:
         raise ImageError(f"a volume of {page.imagedepth} layers in one page: split it into pages")
     if page.dtype.kind not in "uif":
-        raise ImageError(f"pixels of kind {page.dtype}, which cannot be enlarged")
+        raise ImageError(f"pixels of kind {page.dtype}, which cannot be upscaled")
     channels = _channels(page)
     read: Callable[[int, int], Pixels] = TiffRows(page)
     notes: tuple[str, ...] = ()
     bits = page.bitspersample
     if page.dtype.kind == "u" and bits < 8 * page.dtype.itemsize:
-        read = _filling_the_type(read, bits, page.dtype)
+        read = _scaled_to_type(read, bits, page.dtype)
         notes = (f"{bits} bits become {8 * page.dtype.itemsize}, so that white stays white",)
     if channels.alpha is not None and page.extrasamples[channels.alpha - _colours(page)] == 1:
         read = _divided_by_alpha(read, channels.alpha, full_range(page.dtype)[1])
-        notes += ("colour multiplied by alpha, which the enlarged one is not",)
+        notes += ("colour multiplied by alpha, which the upscaled one is not",)
     picture = Picture(
         height=page.imagelength,
         width=page.imagewidth,
@@ -129,7 +170,7 @@ def _page(page: TiffPage) -> Page:
 
 
 def _channels(page: TiffPage) -> Channels:
-    """RGB together where the file says that it is, and alpha; any other channel is a band."""
+    """Return RGB as one group if the file states it, and alpha; other channels are bands."""
     samples = page.samplesperpixel
     colour = _colours(page)
     if samples < colour:
@@ -144,17 +185,17 @@ def _colours(page: TiffPage) -> int:
     return 3 if page.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR) else 1
 
 
-def _filling_the_type(
+def _scaled_to_type(
     read: Callable[[int, int], Pixels], bits: int, dtype: np.dtype[Any]
 ) -> Callable[[int, int], Pixels]:
-    """Values of 12 bits and the like as those of 16, of which other programs know the white."""
+    """Scale values of 12 bits and the like to 16, whose white other programs know."""
     factor = full_range(dtype)[1] / ((1 << bits) - 1)
 
-    def filling(top: int, bottom: int) -> Pixels:
+    def scaled(top: int, bottom: int) -> Pixels:
         pixels: Pixels = (read(top, bottom) * factor).round().astype(dtype.newbyteorder("="))
         return pixels
 
-    return filling
+    return scaled
 
 
 def _divided_by_alpha(
@@ -192,9 +233,9 @@ def _metadata(page: TiffPage) -> Metadata:
     resolution = None
     if _RESOLUTION in tags:
         right, down = page.resolution
-        if int(tags.valueof(ORIENTATION, 1)) > 4:  # they change places
+        if int(tags.valueof(ORIENTATION, 1)) > 4:  # turned by a quarter
             right, down = down, right
-        resolution = Resolution.of(right, down, _UNITS.get(page.resolutionunit, "none"))
+        resolution = Resolution.parse(right, down, _UNITS.get(page.resolutionunit, "none"))
     return Metadata(
         icc=tags.valueof(_ICC),
         resolution=resolution,
@@ -208,33 +249,19 @@ def _metadata(page: TiffPage) -> Metadata:
 
 def _description(page: TiffPage) -> str | None:
     text = page.tags.valueof(_DESCRIPTION)
-    # That of tifffile itself is the size of the array.
+    # tifffile writes the shape of the array as a description.
     return None if not isinstance(text, str) or text.startswith('{"shape":') else text
 
 
 def _copied(page: TiffPage, code: int) -> TiffTag:
     tag = page.tags[code]
-    # tifffile reads UTF-8, and takes it as bytes alone.
+    # tifffile reads UTF-8 as a text, and writes it only from bytes.
     value = tag.value.encode() if isinstance(tag.value, str) else tag.value
     return tag.code, tag.dtype, tag.count, value, False
 
 
-def write_pages(path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
-    """Write enlarged pages one after another; a large one in tiles, while its rows come.
-
-    Args:
-        path: to be written.
-        pages: each is made while it is written.
-        text: what made them.
-    """
-    size = sum(made.size for made in pages)
-    with TiffWriter(path, bigtiff=size > _BIG) as writer:
-        for made in pages:
-            _write_page(writer, made, text)
-
-
-def _write_page(writer: TiffWriter, made: UpscaledPage, text: str) -> None:
-    picture, metadata = made.source.picture, made.source.metadata
+def _write_page(writer: TiffWriter, page: UpscaledPage, text: str) -> None:
+    picture, metadata = page.source.picture, page.source.metadata
     channels = picture.channels
     rgb = len(channels.groups[0]) == 3
     gray = PHOTOMETRIC.MINISWHITE if metadata.white_is_zero else PHOTOMETRIC.MINISBLACK
@@ -243,15 +270,15 @@ def _write_page(writer: TiffWriter, made: UpscaledPage, text: str) -> None:
         for number in range(3 if rgb else 1, channels.count)
     ]
     compression = metadata.compression or COMPRESSION.ADOBE_DEFLATE  # NONE is 1
-    resolution = made.resolution
-    description = grown_ome(metadata.description, made.width, made.height, made.growth)
-    # Strips can be read by every program; tifffile makes them of whole pages alone.
-    in_tiles = made.size > _IN_MEMORY
-    data = _tiles(made.rows) if in_tiles else iter([made.pixels()])
+    resolution = page.resolution
+    description = upscaled_ome(metadata.description, page.width, page.height, page.growth)
+    # Every program can read strips, but tifffile writes them only from a whole page.
+    in_tiles = page.size > _IN_MEMORY
+    data = _tiles(page.rows) if in_tiles else iter([page.pixels()])
     writer.write(
         data,
         tile=(_TILE, _TILE) if in_tiles else None,
-        shape=(made.height, made.width, channels.count)[: 2 if channels.count == 1 else 3],
+        shape=(page.height, page.width, channels.count)[: 2 if channels.count == 1 else 3],
         dtype=picture.dtype,
         photometric=PHOTOMETRIC.RGB if rgb else gray,
         planarconfig="contig" if channels.count > 1 else None,
@@ -264,19 +291,19 @@ def _write_page(writer: TiffWriter, made: UpscaledPage, text: str) -> None:
         description=None if description is None else description.encode(),
         software=text,
         metadata=None,  # tifffile's own description of the array
-        extratags=[*metadata.tiff_tags, *grown_georeference(metadata, *made.growth)],
+        extratags=[*metadata.tiff_tags, *upscaled_georeference(metadata, *page.growth)],
     )
 
 
 def _has_predictor(compression: int, dtype: np.dtype[Any]) -> bool:
-    """There is none for whole numbers of 64 bits."""
+    """Return whether the compression has a predictor for the type; 64-bit integers have none."""
     if compression in (COMPRESSION.NONE, COMPRESSION.PACKBITS):
         return False
     return dtype.kind == "f" or dtype.itemsize < 8
 
 
 def _tiles(rows: Iterable[Pixels]) -> Iterator[Pixels]:
-    """Bands of any height as square tiles, left to right and top to bottom; the edge is filled."""
+    """Cut bands of any height into square tiles in rows; tiles at the edge are padded."""
     kept: list[Pixels] = []
     count = 0
     for band in rows:
@@ -298,3 +325,15 @@ def _cut(band: Pixels) -> Iterator[Pixels]:
         tile = np.zeros((_TILE, _TILE, band.shape[2]), band.dtype)
         tile[: part.shape[0], : part.shape[1]] = part
         yield tile
+
+
+CODEC = TiffCodec(
+    name="tiff",
+    suffixes=(".tif", ".tiff"),
+    signatures=(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    bits=(8, 16, 32, 64),
+    is_paged=True,
+    keeps=frozenset({"icc", "georeference"}),
+    pillow=("TIFF",),
+    in_datasets=True,
+)

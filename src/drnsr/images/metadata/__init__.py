@@ -1,1 +1,1 @@
-"""What stands beside the pixels of a file."""
+"""The metadata of picture files, rewritten for a picture of another size."""

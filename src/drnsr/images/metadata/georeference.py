@@ -1,9 +1,9 @@
-"""What ties the pixels of a GeoTIFF to the ground, for a picture of another size.
+"""The georeference of a GeoTIFF, which maps pixels to the ground, for a picture of another size.
 
 The tags are those of the OGC GeoTIFF standard 1.1 (19-008r4), sections 7 and B.6.
 """
 
-from drnsr.images.file import Metadata, TiffTag
+from drnsr.images.page import Metadata, TiffTag
 
 _PIXEL_SCALE, _TIEPOINTS, _TRANSFORMATION = 33550, 33922, 34264
 _KEYS = 34735
@@ -14,20 +14,20 @@ _RASTER_TYPE, _PIXEL_IS_POINT = 1025, 2
 GEOREFERENCE = (_PIXEL_SCALE, _TIEPOINTS, _TRANSFORMATION, _RPC)
 """The tags that change with the picture's size."""
 
-KEPT_GEO_TAGS = (_KEYS, 34736, 34737, 42112, 42113)
-"""Those that do not: the coordinate system, and GDAL's metadata and nodata."""
+FIXED_GEO_TAGS = (_KEYS, 34736, 34737, 42112, 42113)
+"""The tags that do not: the coordinate system, and GDAL's metadata and nodata."""
 
 
-def grown_georeference(metadata: Metadata, x: float, y: float) -> list[TiffTag]:
-    """The georeference of a picture that was made ``x`` times as wide and ``y`` times as high.
+def upscaled_georeference(metadata: Metadata, x: float, y: float) -> list[TiffTag]:
+    """Return the georeference of a picture ``x`` times as wide and ``y`` times as high.
 
-    The corners stay where they are. Where a file ties the centres of pixels ("pixel is point"),
-    these move within the pixels that there were before.
+    The corners of the picture stay where they are. If the file locates the centres of pixels
+    ("pixel is point"), the first centre moves.
     """
-    points = _ties_centres(metadata)
-    # A raster position of before is `before * growth + shift` now.
+    points = _locates_centres(metadata)
+    # A raster position becomes `position * growth + shift`.
     shift = [(growth - 1) / 2 if points else 0.0 for growth in (x, y)]
-    grown: list[TiffTag] = []
+    scaled: list[TiffTag] = []
     for code, kind, count, value, once in metadata.georeference:
         numbers = [float(number) for number in value]  # type: ignore[attr-defined]
         if code == _PIXEL_SCALE:
@@ -37,35 +37,35 @@ def grown_georeference(metadata: Metadata, x: float, y: float) -> list[TiffTag]:
                 numbers[start] = numbers[start] * x + shift[0]
                 numbers[start + 1] = numbers[start + 1] * y + shift[1]
         elif code == _RPC:
-            numbers = _grown_rpc(numbers, x, y)
+            numbers = _scaled_rpc(numbers, x, y)
         else:
-            numbers = _grown_transformation(numbers, (x, y), shift)
-        grown.append((code, kind, count, tuple(numbers), once))
-    return grown
+            numbers = _scaled_transformation(numbers, (x, y), shift)
+        scaled.append((code, kind, count, tuple(numbers), once))
+    return scaled
 
 
-def _grown_rpc(numbers: list[float], x: float, y: float) -> list[float]:
-    """Rational polynomials (RPCs in GeoTIFF, Mobile Mapping): the middle of a pixel is whole."""
-    grown = list(numbers)
+def _scaled_rpc(numbers: list[float], x: float, y: float) -> list[float]:
+    """Scale rational polynomials; pixel centres are whole numbers (RPCs in GeoTIFF)."""
+    scaled = list(numbers)
     for place, scale, growth in ((_LINE, _LINE_SCALE, y), (_SAMPLE, _SAMPLE_SCALE, x)):
-        grown[place] = (numbers[place] + 0.5) * growth - 0.5
-        grown[scale] = numbers[scale] * growth
-    return grown
+        scaled[place] = (numbers[place] + 0.5) * growth - 0.5
+        scaled[scale] = numbers[scale] * growth
+    return scaled
 
 
-def _grown_transformation(
+def _scaled_transformation(
     matrix: list[float], growth: tuple[float, float], shift: list[float]
 ) -> list[float]:
-    """The 4 x 4 matrix, row by row, from raster positions to the ground."""
-    grown = list(matrix)
+    """Scale the 4 x 4 matrix, row by row, from raster positions to the ground."""
+    scaled = list(matrix)
     for row in range(0, 12, 4):
         for column in (0, 1):
-            grown[row + column] = matrix[row + column] / growth[column]
-            grown[row + 3] -= grown[row + column] * shift[column]
-    return grown
+            scaled[row + column] = matrix[row + column] / growth[column]
+            scaled[row + 3] -= scaled[row + column] * shift[column]
+    return scaled
 
 
-def _ties_centres(metadata: Metadata) -> bool:
+def _locates_centres(metadata: Metadata) -> bool:
     for code, _, _, value, _ in metadata.tiff_tags:
         if code == _KEYS:
             keys = list(value)  # type: ignore[call-overload]

@@ -3,16 +3,16 @@
 from xml.etree import ElementTree
 
 
-def grown_ome(
+def upscaled_ome(
     description: str | None, width: int, height: int, growth: tuple[float, float]
 ) -> str | None:
-    """A TIFF's description for the enlarged picture; what is no OME-XML stays as it is.
+    """Return a TIFF's description with the new sizes; other text than OME-XML is not changed.
 
     Args:
         description: of the source.
-        width: of the enlarged picture in pixels.
-        height: of the enlarged picture in pixels.
-        growth: how many times wider and higher it is.
+        width: of the upscaled picture in pixels.
+        height: of the upscaled picture in pixels.
+        growth: its width and height, divided by those of the source.
     """
     if description is None or "<OME" not in description or "<!ENTITY" in description:
         return description

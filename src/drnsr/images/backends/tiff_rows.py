@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from tifffile import COMPRESSION, TiffPage
 
-from drnsr.images.codecs.tiff_file import tiff_errors
-from drnsr.images.files import ImageError
+from drnsr.images.backends.tiff_file import tiff_errors
+from drnsr.images.errors import ImageError
 from drnsr.images.picture import Pixels
 
 _PICTURES = frozenset(

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from tifffile import TiffFile
 
-from drnsr.images.files import ImageError
+from drnsr.images.errors import ImageError
 
 _MOST_PAGES = 1 << 16
 

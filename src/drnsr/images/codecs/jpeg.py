@@ -1,0 +1,56 @@
+"""JPEG."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from drnsr.images.backends.pillow import PillowCodec
+from drnsr.images.metadata.exif import upscaled_exif
+from drnsr.images.page import Metadata, UpscaledPage
+
+_MAKER_NOTE, _USER_COMMENT = 0x927C, 0x9286  # tags of EXIF
+_LARGEST_EXIF = 65_533  # bytes, because the length of a segment is a number of 16 bits
+_TOO_LARGE = "left out, for JPEG holds 64 KiB"
+_LEFT_OUT: dict[tuple[int, ...], str | None] = {
+    (): None,
+    (_MAKER_NOTE,): f"the maker's note in EXIF, {_TOO_LARGE}",
+    (_MAKER_NOTE, _USER_COMMENT): f"the maker's note and the user's comment in EXIF, {_TOO_LARGE}",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class JpegCodec(PillowCodec):
+    """JPEG."""
+
+    def losses(self, pages: Sequence[UpscaledPage], text: str) -> list[str]:
+        """See :meth:`Codec.losses`."""
+        exif = (_fitting_exif(page, text)[1] for page in pages)
+        return [*super().losses(pages, text), *filter(None, exif)]
+
+    def exif(self, page: UpscaledPage, text: str) -> bytes:
+        """See :meth:`PillowCodec.exif`."""
+        return _fitting_exif(page, text)[0]
+
+
+def _fitting_exif(page: UpscaledPage, text: str) -> tuple[bytes, str | None]:
+    """Return as much EXIF as a JPEG file holds, and a message about what is left out."""
+    for without, lost in _LEFT_OUT.items():
+        content = upscaled_exif(page, text, without)
+        if len(content) <= _LARGEST_EXIF:
+            return content, lost
+    bare = replace(page, source=replace(page.source, metadata=Metadata()))
+    return upscaled_exif(bare, text), f"EXIF, {_TOO_LARGE}"
+
+
+CODEC = JpegCodec(
+    name="jpeg",
+    suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
+    signatures=(b"\xff\xd8\xff",),
+    alpha=False,
+    max_side=65_500,
+    keeps=frozenset({"icc", "exif"}),
+    pillow=("JPEG",),
+    in_datasets=True,
+    # Chroma is stored as sharp as luma, because it was upscaled as well.
+    options={"quality": 95, "subsampling": 0},
+    max_dpi=65_535,
+)

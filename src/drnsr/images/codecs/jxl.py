@@ -1,0 +1,84 @@
+"""JPEG XL, written with a loss that cannot be seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import imagecodecs
+
+from drnsr.images.backends.boxes import find_box
+from drnsr.images.backends.imagecodecs import ImagecodecsCodec
+from drnsr.images.errors import ImageError
+from drnsr.images.page import UpscaledPage
+from drnsr.images.picture import Pixels
+
+_DISTANCE = 0.5  # in units of what can just be seen: finer than the encoder's default of 1
+_CODESTREAM, _CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
+_SIZE_BYTES = 12  # the largest size header has 2 + 2 x 32 + 3 bits
+_SIZE_BITS = (9, 13, 18, 30)
+_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width to height, from 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class JxlCodec(ImagecodecsCodec):
+    """JPEG XL."""
+
+    def decode(self, content: bytes) -> Pixels:
+        """See :meth:`ImagecodecsCodec.decode`."""
+        pixels: Pixels = imagecodecs.jpegxl_decode(content)
+        return pixels
+
+    def header_size(self, path: Path) -> tuple[int, int]:
+        """See :meth:`ImagecodecsCodec.header_size`."""
+        with path.open("rb") as file:
+            head = file.read(len(_CONTAINER))
+            file.seek(0)
+            if head == _CONTAINER:
+                whole, part = find_box(file, b"jxlc"), None
+                if whole is None:
+                    file.seek(0)
+                    part = find_box(file, b"jxlp")
+                if whole is None and part is None:
+                    raise ImageError("damaged or truncated (a JPEG XL file without a picture)")
+                file.seek(4 if whole is None else 0, 1)  # a part begins with its number
+            start = file.read(len(_CODESTREAM) + _SIZE_BYTES)
+        if not start.startswith(_CODESTREAM):
+            raise ImageError("damaged or truncated (a JPEG XL file without a picture)")
+        return _size(start[len(_CODESTREAM) :])
+
+    def write(self, path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
+        """See :meth:`Codec.write`."""
+        pixels = pages[0].pixels()
+        pixels = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+        path.write_bytes(imagecodecs.jpegxl_encode(pixels, distance=_DISTANCE))
+
+
+def _size(header: bytes) -> tuple[int, int]:
+    """Return width and height by a SizeHeader (ISO/IEC 18181-1, table D.1)."""
+    bits = _Bits(header)
+    is_small = bits.take(1)
+
+    def side() -> int:
+        return 8 * (bits.take(5) + 1) if is_small else bits.take(_SIZE_BITS[bits.take(2)]) + 1
+
+    height = side()
+    ratio = bits.take(3)
+    if ratio == 0:
+        return side(), height
+    wide, high = _RATIOS[ratio - 1]
+    return height * wide // high, height
+
+
+class _Bits:
+    """Reads numbers of some bits, the lowest bit first."""
+
+    def __init__(self, content: bytes) -> None:
+        self._rest = int.from_bytes(content, "little")
+
+    def take(self, count: int) -> int:
+        value = self._rest & ((1 << count) - 1)
+        self._rest >>= count
+        return value
+
+
+CODEC = JxlCodec(name="jxl", suffixes=(".jxl",), signatures=(_CODESTREAM, _CONTAINER), bits=(8, 16))
