@@ -51,7 +51,18 @@ def exit_on_error() -> Iterator[None]:
         _exit(f"{error.filename}: {error.strerror}", 1)
 
 
+def printable(text: str) -> str:
+    """Escape what a terminal could take for a command, such as ESC; the ends of lines stay.
+
+    Text from files, servers and file names goes through here before it is printed.
+    """
+    return "".join(
+        char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text
+    )
+
+
 def _exit(message: str, code: int) -> None:
+    message = printable(message)
     if code == 1:
         sys.exit(f"error: {message}")  # Python prints the message and exits with 1
     print(f"error: {message}", file=sys.stderr)

@@ -1,64 +1,117 @@
-"""The command `drnsr`: one file a command."""
+"""The command `drnsr`. Each command is a module here, imported when it is chosen."""
 
 import logging
 import sys
-from argparse import ArgumentParser
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
 
-from drnsr.cli import (
-    adopt,
-    convert,
-    demo,
-    evaluate,
-    export,
-    info,
-    interpolate,
-    promote,
-    register,
-    reproduce,
-    sync,
-    upscale,
-)
-from drnsr.errors import UserError, exit_on_error
+from drnsr.errors import UserError, exit_on_error, printable
+from drnsr.project import CONF, PARAMS, project_root
 
-# Each has a docstring that is its help, `add_arguments` and `run`. It imports what it needs when it
-# runs and not before, so that `drnsr --help` answers at once.
-_COMMANDS = {
-    "adopt": adopt,
-    "convert": convert,
-    "demo": demo,
-    "evaluate": evaluate,
-    "export": export,
-    "info": info,
-    "interpolate": interpolate,
-    "promote": promote,
-    "register": register,
-    "reproduce": reproduce,
-    "sync": sync,
-    "upscale": upscale,
+# The names of the modules, each with the first line of its docstring.
+ANYWHERE = {
+    "convert": "Convert a checkpoint of another program into a model file.",
+    "demo": "Serve a page on this machine, to try the models in the browser.",
+    "export": "Export a model for other programs: as ONNX, or for torch.export.load.",
+    "info": "Show what a model file, a checkpoint or an upscaled image is and where it came from.",
+    "interpolate": "Interpolate between the weights of two models of one architecture.",
+    "upscale": "Upscale images: files, folders and patterns, each into a file of its own.",
+}
+IN_A_PROJECT = {
+    "adopt": "Write the configuration of an MLflow run, or of a sweep's best job, to params.yaml.",
+    "evaluate": "Evaluate models, interpolation, or images that another program upscaled.",
+    "gc": "Remove the training states of finished runs, after showing them.",
+    "mirror": "Copy data sets into a folder, for a machine without internet.",
+    "promote": "Make a registered model the champion of its name, if it is proven to be better.",
+    "register": "Register the model of an MLflow run under a name, with a model card.",
+    "release": "Ship the model of the last `dvc repro` with the package, and write its card.",
+    "reproduce": "Reproduce a run from its record in a separate work tree, and compare.",
+    "show": "Print the results of the last `dvc repro`, and where to look further.",
+    "sync": "Deliver to MLflow what it missed while it could not be reached.",
 }
 
 
+class Command(Protocol):
+    """What the module of a command defines; its docstring is the description in the help."""
+
+    add_arguments: Callable[[ArgumentParser], None]
+    run: Callable[[Namespace], None]
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; a person's mistake is one line and exit code 1."""
+    """Run a command; print an error that the user can correct as one line, and exit with 1."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = ArgumentParser(prog="drnsr", description="Super-resolution, measured.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, module in _COMMANDS.items():
-        first_line = (module.__doc__ or "").partition("\n")[0]
-        command = commands.add_parser(name, help=first_line, description=module.__doc__)
-        if name in arguments:  # what it imports to describe them would slow `drnsr --help`
-            module.add_arguments(command)
-        command.set_defaults(call=module.run, command=name)
-    parsed = parser.parse_args(arguments)
-    logging.basicConfig(format="%(message)s")  # on standard error
-    logging.getLogger("drnsr").setLevel(logging.INFO)
+    name = _parser().parse_args(arguments[:1]).command
+    _configure_logging()
     with exit_on_error():
         try:
-            parsed.call(parsed)
+            _run(name, arguments[1:])
         except ModuleNotFoundError as error:
             if (error.name or "").startswith("drnsr"):
                 raise
             raise UserError(
-                f"drnsr {parsed.command} needs {error.name}: pip install 'drnsr[train]'"
+                f"drnsr {name} needs {error.name}: pip install 'drnsr[train]'"
             ) from error
+
+
+def _run(name: str, arguments: Sequence[str]) -> None:
+    command = cast(Command, import_module(f"drnsr.cli.{name}"))
+    parser = ArgumentParser(prog=f"drnsr {name}", description=command.__doc__)
+    command.add_arguments(parser)
+    parsed = parser.parse_args(arguments)
+    if name in IN_A_PROJECT:
+        _require_project(name)
+    command.run(parsed)
+
+
+def _parser() -> ArgumentParser:
+    lists = {"commands": ANYWHERE, "commands in the folder of a project": IN_A_PROJECT}
+    parser = ArgumentParser(
+        prog="drnsr",
+        usage="drnsr [-h] COMMAND ...",
+        description="Deep residual networks for single-image super-resolution.",
+        epilog="\n\n".join(_list(*each) for each in lists.items())
+        + "\n\n`drnsr COMMAND --help` describes a command.",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    names = sorted(ANYWHERE | IN_A_PROJECT)
+    parser.add_argument("command", metavar="COMMAND", choices=names, help="one of those below")
+    return parser
+
+
+def _list(title: str, commands: dict[str, str]) -> str:
+    return "\n".join([f"{title}:", *(f"  {name:<12} {line}" for name, line in commands.items())])
+
+
+def _require_project(name: str) -> None:
+    """Check that the command is called in a project whose sources are those that run.
+
+    Raises:
+        UserError: if there is no project here, or the package was installed without its sources.
+    """
+    if not (project_root() / PARAMS).is_file():
+        raise UserError(
+            f"{Path.cwd()}: there is no {PARAMS}; call `drnsr {name}` in the folder of a project"
+        )
+    if not CONF.is_dir():
+        raise UserError(
+            f"{CONF}: there is no such folder, which `drnsr {name}` reads; install drnsr from the"
+            " project's folder: pip install -e '.[train]'"
+        )
+
+
+def _configure_logging() -> None:
+    handler = logging.StreamHandler()  # on standard error
+    handler.setFormatter(_PrintableFormatter())
+    logging.basicConfig(handlers=[handler])
+    logging.getLogger("drnsr").setLevel(logging.INFO)
+
+
+class _PrintableFormatter(logging.Formatter):
+    """Escapes control characters: a message may quote text from a file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
