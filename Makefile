@@ -19,12 +19,12 @@ $(BIN)/.installed: pyproject.toml constraints.txt
 
 repro: install ## run the graph on what params.yaml says, and print the result
 	dvc repro
-	python -m pipelines.show
+	drnsr show
 
 DATA ?= sample
 TO ?= mirror
 mirror: install ## copy data sets for a site without internet (DATA="set5 b100" TO=FOLDER)
-	python -m pipelines.mirror $(DATA) --to $(TO)
+	drnsr mirror $(DATA) --to $(TO)
 
 # Two workers, each with half of the tests; the first to end takes over some of the other's. Threads
 # that wait for others let these work meanwhile.
@@ -53,7 +53,7 @@ ui: install ## serve the MLflow UI on http://127.0.0.1:5000 (PORT=... for anothe
 		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 
 gc: install ## remove the states of trainings that are over, after a look (UNFINISHED=1: of all)
-	python -m pipelines.gc $(if $(UNFINISHED),--unfinished) $(if $(YES),--yes)
+	drnsr gc $(if $(UNFINISHED),--unfinished) $(if $(YES),--yes)
 
 clean: ## remove what the graph made; the environment, downloads and MLflow's runs stay
 	rm -rf data/raw data/prepared models pictures reports runs multirun outputs dvc_plots

@@ -10,8 +10,8 @@ from drnsr.evaluation.benchmark import Method, bicubic, check_sizes, measure
 from drnsr.evaluation.methods import network_method
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, row_of, summary, write_rows, write_summary
+from drnsr.tracking.costs import MODEL_FILE, write_cost
 from pipelines.app import run_stage
-from pipelines.costs import MODEL_FILE, write_cost
 from pipelines.paths import Outputs
 from pipelines.prepared import open_benchmark
 from pipelines.tracked import add_model, failure_told, tracked_model

@@ -9,15 +9,15 @@ from drnsr.config.schema import Config
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, read_rows
 from drnsr.evaluation.verify import read_comparisons
-from drnsr.hashing import file_sha256, sha256_of
+from drnsr.hashing import sha256_of
 from drnsr.project import run_folder
-from drnsr.reporting.costs import NOT_MEASURED
+from drnsr.reporting.costs import NOT_MEASURED, describe_costs
+from drnsr.reporting.lineage import lineage_of_file
 from drnsr.reporting.page import ReportPicture, render_report
+from drnsr.tracking.costs import read_costs
 from drnsr.tracking.events import LogArtifact
-from drnsr.tracking.git import current_commit
 from drnsr.weights.native import read_info
 from pipelines.app import run_stage
-from pipelines.costs import described_costs
 from pipelines.paths import Outputs
 from pipelines.prepared import open_benchmark
 from pipelines.tracked import mlflow_run, tracked_model
@@ -66,23 +66,11 @@ def _circumstances(results: str, config: Config) -> tuple[dict[str, str], dict[s
     first = folder / "reported" / f"{sha256_of([results.encode()])[:16]}.json"
     if first.is_file():
         return cast(tuple[dict[str, str], dict[str, str]], json.loads(first.read_text("utf-8")))
-    found = described_costs(outputs.model), lineage(outputs) | _tracked(config, run)
+    costs = describe_costs(*read_costs(outputs.model))
+    found = costs, lineage_of_file(outputs.model) | _tracked(config, run)
     if NOT_MEASURED not in found[0].values() and (run or config.logger.experiment is None):
         write_text(first, json.dumps(found))  # nothing is missing that may be known later
     return found
-
-
-def lineage(outputs: Outputs) -> dict[str, str]:
-    """What a run's model came from, by name."""
-    commit = current_commit()
-    origin = read_info(outputs.model).origin
-    return {
-        "git commit": commit.sha + (" and uncommitted changes" if commit.dirty else ""),
-        "model (sha256)": file_sha256(outputs.model),
-        "training data (sha256)": origin.data,
-        "training configuration (sha256)": origin.config,
-        "training code (sha256)": origin.code,
-    }
 
 
 def _tracked(config: Config, run: str | None) -> dict[str, str]:

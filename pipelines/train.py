@@ -11,6 +11,7 @@ from drnsr.data.prepared import PreparedDataset
 from drnsr.hashing import file_sha256
 from drnsr.locks import sole_process
 from drnsr.project import run_folder
+from drnsr.tracking.costs import TRAINING_FILE, write_cost
 from drnsr.tracking.runs import TRAINING_COST
 from drnsr.training.scalars import SAMPLES_PER_SECOND, SECONDS, SKIPPED_LOSSES
 from drnsr.weights.fingerprint import code_fingerprint, fingerprint
@@ -18,7 +19,6 @@ from drnsr.weights.loading import load_network
 from drnsr.weights.native import Origin, save_model
 from drnsr.weights.warm_start import warm_start
 from pipelines.app import run_stage
-from pipelines.costs import TRAINING_FILE, write_cost
 from pipelines.evaluate import check_evaluation, evaluate
 from pipelines.fetch import fetch
 from pipelines.paths import Outputs

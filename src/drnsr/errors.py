@@ -52,17 +52,20 @@ def exit_on_error() -> Iterator[None]:
 
 
 def printable(text: str) -> str:
-    """Escape what a terminal could take for a command, such as ESC; the ends of lines stay.
+    """Escape control characters, which a terminal would execute, and the ends of lines.
 
-    Text from files, servers and file names goes through here before it is printed.
+    Text from files, file names and servers goes through here before it is printed.
     """
-    return "".join(
-        char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text
-    )
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def printable_lines(text: str) -> str:
+    """Escape control characters, and keep the ends of lines."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _exit(message: str, code: int) -> None:
-    message = printable(message)
+    message = printable_lines(message)
     if code == 1:
         sys.exit(f"error: {message}")  # Python prints the message and exits with 1
     print(f"error: {message}", file=sys.stderr)

@@ -1,33 +1,104 @@
-"""What every command has: help that comes at once."""
+"""What all commands share: the list of them, help without delay, and errors in one line."""
 
+import logging
+import pkgutil
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
-from drnsr.cli import main
+from drnsr import cli
+from drnsr.cli import ANYWHERE, IN_A_PROJECT, main
 
-# What takes longer to import than a person waits for help.
-_SLOW = ("torch", "numpy", "hydra", "rich", "mlflow", "lightning", "PIL", "nicegui")
+COMMANDS = ANYWHERE | IN_A_PROJECT
+
+# What a user would wait for. The help of all commands needs none of them, the help of one command
+# none of the second.
+_BESIDES_PYTHON = ("numpy", "rich")
+_SLOW = ("torch", "hydra", "mlflow", "lightning", "omegaconf", "dvc", "PIL", "nicegui", "filelock")
 
 
-def test_help_imports_nothing_slow():
+def loaded_after(arguments, names):
+    """Which of the modules a process has loaded that printed some help."""
     program = f"""
 import sys
 from drnsr.cli import main
-try:
-    main(["--help"])
-except SystemExit:
-    print([name for name in {_SLOW!r} if name in sys.modules])
+for each in {arguments!r}:
+    try:
+        main([*each, "--help"])
+    except SystemExit as end:
+        assert end.code == 0
+print([name for name in {names!r} if name in sys.modules])
 """
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert "evaluate" in result.stdout
-    assert result.stdout.splitlines()[-1] == "[]"
+    return result.stdout.splitlines()
+
+
+def test_the_list_of_commands_is_the_modules_and_their_docstrings():
+    modules = [
+        import_module(f"drnsr.cli.{found.name}") for found in pkgutil.iter_modules(cli.__path__)
+    ]
+    commands = {
+        module.__name__.rpartition(".")[2]: module.__doc__.partition("\n")[0]
+        for module in modules
+        if hasattr(module, "add_arguments")
+    }
+    assert commands == COMMANDS
+
+
+def test_the_list_of_commands_fits_a_terminal_and_imports_nothing_slow():
+    lines = loaded_after([[]], (*_BESIDES_PYTHON, *_SLOW))
+    assert lines[-1] == "[]"
+    for name, summary in COMMANDS.items():
+        assert f"  {name:<12} {summary}" in lines
+    assert max(map(len, lines)) <= 100
+
+
+def test_the_help_of_a_command_imports_nothing_slow():
+    lines = loaded_after([[name] for name in COMMANDS], _SLOW)
+    assert lines[-1] == "[]"
+    assert len([line for line in lines if line.startswith("usage: drnsr ")]) == len(COMMANDS)
 
 
 def test_an_unknown_command_is_named(capsys):
     with pytest.raises(SystemExit):
         main(["devaluate"])
     assert "invalid choice: 'devaluate'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", IN_A_PROJECT)
+def test_outside_of_a_project_it_says_where_to_call_the_command(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    arguments = {"adopt": ["x"], "evaluate": ["x"], "mirror": ["x", "--to", "y"], "promote": ["x"]}
+    arguments |= {"register": ["x"], "reproduce": ["x"]}
+    with pytest.raises(SystemExit, match=rf"no params.yaml; call `drnsr {name}` in the folder of"):
+        main([name, *arguments.get(name, [])])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_sources_of_the_project_it_says_how_to_install(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").touch()
+    monkeypatch.setattr(cli, "CONF", tmp_path / "conf")
+    with pytest.raises(SystemExit, match=r"conf: there is no such folder, .*: pip install -e"):
+        main(["show"])
+
+
+def test_a_package_that_is_missing_is_named_with_the_extra(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").touch()
+    monkeypatch.setitem(sys.modules, "omegaconf", None)
+    with pytest.raises(SystemExit, match=r"^error: drnsr show needs omegaconf: pip install 'drnsr"):
+        main(["show"])
+
+
+def test_control_characters_are_escaped_in_errors_and_messages(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match=r"^error: \\x1b\[2Jmodel: there is no such file"):
+        main(["info", "\x1b[2Jmodel"])
+    record = logging.LogRecord("drnsr", logging.INFO, "", 0, "a\x1b]0;b\x07\nc", None, None)
+    assert cli._PrintableFormatter().format(record) == "a\\x1b]0;b\\x07\nc"

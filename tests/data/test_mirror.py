@@ -2,17 +2,23 @@ import hashlib
 
 import pytest
 
-import pipelines.mirror
-from drnsr.data.download import FetchError
+from drnsr.cli import main
+from drnsr.data import mirror
 from drnsr.data.registry import fetch_registry
-from pipelines.mirror import mirror as make_mirror
+from drnsr.project import PARAMS
+
+
+def make_mirror(names, folder):
+    main(["mirror", *names, "--to", str(folder)])
 
 
 @pytest.fixture
 def registries(server, tmp_path, monkeypatch):
     """Two registries of files on the server, and one of what no mirror can hold."""
     monkeypatch.delenv("DRNSR_MIRROR", raising=False)
-    monkeypatch.setattr(pipelines.mirror, "REGISTRIES", tmp_path)
+    monkeypatch.setattr(mirror, "REGISTRIES", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    PARAMS.touch()
     for name in ("some_x2", "some_x3"):
         server.files[f"/deep/{name}.png"] = name.encode()
         digest = hashlib.sha256(name.encode()).hexdigest()
@@ -48,6 +54,6 @@ def test_what_no_mirror_can_hold_is_told(registries, capsys):
 
 
 def test_an_unknown_registry_is_named_with_those_there_are(registries):
-    with pytest.raises(FetchError, match=r"sme: .* \(known: own, some_x2, some_x3\)"):
+    with pytest.raises(SystemExit, match=r"sme: .* \(known: own, some_x2, some_x3\)"):
         make_mirror(["some", "sme"], registries / "mirror")
     assert not (registries / "mirror").exists()

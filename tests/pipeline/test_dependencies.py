@@ -22,7 +22,6 @@ NO_INPUT = {
     "drnsr.signals",
     "pipelines",
     "pipelines.app",
-    "pipelines.costs",
     "pipelines.paths",
     "pipelines.tracked",
 }

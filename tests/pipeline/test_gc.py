@@ -2,14 +2,16 @@
 
 import pytest
 
+from drnsr.cli import main
 from drnsr.locks import sole_process
+from drnsr.project import PARAMS
 from drnsr.training.callbacks.checkpoint import mark_finished
-from pipelines.gc import collect
 
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    (tmp_path / PARAMS).touch()
     for name in ("over", "ended", "busy"):
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / "step-00000120-0123456789abcdef.ckpt").write_bytes(b"x" * 5000)
@@ -24,7 +26,7 @@ def left(runs):
 
 
 def test_nothing_is_removed_before_a_person_agrees(runs, capsys):
-    collect(unfinished=False, yes=False)
+    main(["gc"])
     shown = capsys.readouterr().out
     assert left(runs) == ["busy", "ended", "over"]
     assert "ended after step 120" in shown
@@ -32,19 +34,19 @@ def test_nothing_is_removed_before_a_person_agrees(runs, capsys):
 
 
 def test_only_states_of_finished_trainings_are_removed(runs):
-    collect(unfinished=False, yes=True)
+    main(["gc", "--yes"])
     assert left(runs) == ["busy", "ended"]
-    collect(unfinished=False, yes=True)
+    main(["gc", "--yes"])
     assert left(runs) == ["busy", "ended"]
 
 
 def test_states_of_unfinished_trainings_are_removed_on_request(runs):
-    collect(unfinished=True, yes=True)
+    main(["gc", "--yes", "--unfinished"])
     assert left(runs) == ["busy"]
 
 
 @pytest.mark.slow
 def test_a_finished_graph_needs_no_states(another):
-    another.call("pipelines.gc", "--yes")
+    another.call("drnsr", "gc", "--yes")
     assert list((another.root / "runs").iterdir()) == []
     assert another.ran(another.run("dvc", "repro")) == []

@@ -65,7 +65,7 @@ def test_a_second_repro_does_nothing(finished):
 
 
 def test_the_result_is_printed_with_its_protocol(finished):
-    printed = finished.call("pipelines.show").stdout
+    printed = finished.call("drnsr", "show").stdout
     for text in ("astronaut.png", "mean of sample_test", "paper_y", "index.html", "make ui"):
         assert text in printed
 
@@ -212,7 +212,7 @@ def test_a_server_that_is_away_stops_no_training(another):
     message = away.call("drnsr", "sync", fails=True).stderr
     assert message.startswith("error: MLflow at http://127.0.0.1:9: "), message
     assert message.count("\n") == 1
-    assert "MLflow misses something" in away.call("pipelines.gc", "--yes").stdout
+    assert "MLflow misses something" in away.call("drnsr", "gc", "--yes").stdout
 
 
 @pytest.mark.slow

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from drnsr.cli import main
 from drnsr.config.compose import compose_choices, to_yaml, validate
-from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
 from drnsr.networks import DRNSR
+from drnsr.project import PARAMS
+from drnsr.tracking.costs import MODEL_FILE, TRAINING_FILE, write_cost
 from drnsr.weights.native import Origin, read_info, save_model
-from pipelines.costs import MODEL_FILE, TRAINING_FILE, write_cost
-from pipelines.release import release
 
 
 @pytest.fixture
@@ -20,6 +20,7 @@ def outputs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("drnsr.pretrained.model_file", lambda name: tmp_path / f"shipped/{name}.st")
     config = validate(compose_choices({"experiment": "release_x2", "benchmark": "set5"}))
+    PARAMS.touch()
     Path("resolved.yaml").write_text(to_yaml(config))
     save_model(
         Path("models/model.safetensors"),
@@ -54,7 +55,7 @@ def test_the_model_ships_with_a_card(outputs):
     }
     write_cost(origin, MODEL_FILE, of_model)
     write_cost(origin, TRAINING_FILE, of_training)
-    release()
+    main(["release"])
     model, card = outputs / "shipped/drnsr-x2.st", (outputs / "shipped/drnsr-x2.md").read_text()
     assert model.read_bytes() == Path("models/model.safetensors").read_bytes()
     for known in ("# drnsr-x2\n", "37.25 / 0.9500", "318,300", "1827 s", file_sha256(model)):
@@ -64,7 +65,7 @@ def test_the_model_ships_with_a_card(outputs):
 
 
 def test_a_card_says_which_cost_was_not_measured_here(outputs):
-    release()
+    main(["release"])
     assert "- training: not measured here\n" in (outputs / "shipped/drnsr-x2.md").read_text()
 
 
@@ -79,28 +80,28 @@ def test_a_card_says_which_cost_was_not_measured_here(outputs):
 )
 def test_what_is_missing_is_named_and_nothing_ships(outputs, name):
     Path(name).unlink()
-    with pytest.raises(UserError, match=f"{name}: .*; run `dvc repro` first"):
-        release()
+    with pytest.raises(SystemExit, match=f"{name}: .*; run `dvc repro` first"):
+        main(["release"])
     assert not (outputs / "shipped").exists()
 
 
 def test_a_large_model_does_not_ship(outputs):
     large = DRNSR(scale=2, num_features=64, num_blocks=6)  # 1.8 MB
     save_model(Path("models/model.safetensors"), large, Origin())
-    with pytest.raises(UserError, match=r"model\.safetensors: 1,[5-9]\d\d,\d\d\d bytes, more than"):
-        release()
+    with pytest.raises(SystemExit, match=r"safetensors: 1,[5-9]\d\d,\d\d\d bytes, more than"):
+        main(["release"])
     assert not (outputs / "shipped").exists()
 
 
 def test_a_model_of_another_scale_is_not_that_of_the_configuration(outputs):
     save_model(Path("models/model.safetensors"), DRNSR(scale=3, num_features=4), Origin())
-    with pytest.raises(UserError, match=r"not by the configuration in resolved\.yaml"):
-        release()
+    with pytest.raises(SystemExit, match=r"not by the configuration in resolved\.yaml"):
+        main(["release"])
 
 
 @pytest.mark.slow
 def test_a_run_of_the_graph_ships_into_the_package_beside_it(another):
-    made = another.run("python", "-m", "pipelines.release").stdout
+    made = another.run("bash", "-c", "PYTHONPATH=src:$PYTHONPATH drnsr release").stdout
     shipped = another.root / "src/drnsr/pretrained/drnsr-x2.safetensors"
     assert str(shipped) in made
     assert file_sha256(shipped) == file_sha256(another.root / "models/model.safetensors")

@@ -16,6 +16,7 @@ import pytest
 from mlflow import MlflowClient
 
 from drnsr.cli import main
+from drnsr.project import PARAMS
 from drnsr.tracking.delivery import deliver, delivering
 from drnsr.tracking.events import LogArtifact, SetStatus, SetTags, now
 from drnsr.tracking.logger import CurveLogger
@@ -65,6 +66,7 @@ def expected(steps):
 @pytest.fixture
 def uri(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    (tmp_path / PARAMS).touch()
     return f"sqlite:///{tmp_path / 'mlflow.db'}"
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from drnsr.errors import UserError, exit_on_error, printable
+from drnsr.errors import UserError, exit_on_error, printable_lines
 from drnsr.project import CONF, PARAMS, project_root
 
 # The names of the modules, each with the first line of its docstring.
@@ -114,4 +114,4 @@ class _PrintableFormatter(logging.Formatter):
     """Escapes control characters: a message may quote text from a file."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
+        return printable_lines(super().format(record))

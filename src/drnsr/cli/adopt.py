@@ -1,4 +1,4 @@
-"""Put the configuration of an MLflow run, or of a sweep's best, into params.yaml."""
+"""Write the configuration of an MLflow run, or of a sweep's best job, to params.yaml."""
 
 import argparse
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Make a model file of ours from another program's checkpoint.
+"""Convert a checkpoint of another program into a model file.
 
 Layout, architecture, scale and hyper-parameters are found in the file. What it cannot say is that
 of the published model, unless it is given.

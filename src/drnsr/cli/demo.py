@@ -1,4 +1,4 @@
-"""Try the models on a page in the browser, served from this machine."""
+"""Serve a page on this machine, to try the models in the browser."""
 
 import argparse
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""Measure models, interpolation, or pictures that others made.
+"""Evaluate models, interpolation, or images that another program upscaled.
 
 Benchmarks are fetched when they are not there yet.
 """

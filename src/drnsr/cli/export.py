@@ -1,4 +1,4 @@
-"""Write a model for other programs: as ONNX, or for torch.export.load.
+"""Export a model for other programs: as ONNX, or for torch.export.load.
 
 The file takes pictures of any size, and is compared with torch before it is put in place. What is
 needed to run it stands in it: under "drnsr" in ONNX's metadata, as "drnsr.json" in a .pt2.

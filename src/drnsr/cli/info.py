@@ -1,4 +1,4 @@
-"""Show what a file of weights is, ours or another program's, and where it came from."""
+"""Show what a model file, a checkpoint or an upscaled image is and where it came from."""
 
 import argparse
 from pathlib import Path

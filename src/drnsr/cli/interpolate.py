@@ -1,4 +1,4 @@
-"""Mix two models of one architecture into a third, weight by weight.
+"""Interpolate between the weights of two models of one architecture.
 
 Between a model trained on pixels (A) and one trained on from it against a discriminator (B), ALPHA
 trades fidelity for texture.

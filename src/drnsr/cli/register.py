@@ -1,4 +1,4 @@
-"""Register the model of an MLflow run under a name, with a card that tells of it."""
+"""Register the model of an MLflow run under a name, with a model card."""
 
 import argparse
 from typing import TYPE_CHECKING

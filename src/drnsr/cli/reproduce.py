@@ -1,4 +1,4 @@
-"""Make a run again from what was recorded of it, in a work tree of its own, and compare.
+"""Reproduce a run from its record in a separate work tree, and compare.
 
 The commit is checked out, with the changes that were not committed; the configuration is put back;
 the data is prepared and its hashes compared; the graph is run; and each number stands beside the

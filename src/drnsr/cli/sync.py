@@ -1,4 +1,4 @@
-"""Deliver to MLflow what it missed while it was away.
+"""Deliver to MLflow what it missed while it could not be reached.
 
 Training never waits for MLflow. What cannot be delivered is kept in the project's folder runs/, and
 is delivered when the run goes on, or by this command.

@@ -1,4 +1,4 @@
-"""Enlarge pictures: files, folders and patterns, each into a file of its own.
+"""Upscale images: files, folders and patterns, each into a file of its own.
 
 Depth, channels, colour profile and resolution are kept. What is in the output folder already is not
 made again, so that the same command goes on where it was interrupted. Each picture says which model
@@ -10,6 +10,8 @@ import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from drnsr.errors import UserError, printable
 
 if TYPE_CHECKING:
     from drnsr.inference.tiling import TileSize
@@ -88,7 +90,7 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.atomic import check_writable
     from drnsr.inference.allocator import keep_freed_memory
     from drnsr.reporting.contact_sheet import ComparisonWriter
-    from drnsr.upscale.batch import printable, upscale_all
+    from drnsr.upscale.batch import upscale_all
     from drnsr.upscale.files import UpscaleSpec
     from drnsr.upscale.jobs import plan
 
@@ -113,7 +115,6 @@ def run(parsed: argparse.Namespace) -> None:
 def _models(parsed: argparse.Namespace) -> "tuple[OutputSize, Models]":
     """The models that were chosen, and how large pictures become."""
     from drnsr.cli.models import model_file
-    from drnsr.errors import UserError
     from drnsr.inference.engine import ScaleError
     from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
 
@@ -145,8 +146,7 @@ def _tell_plan(jobs: "list[Job]", spec: "UpscaleSpec") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from drnsr.errors import UserError
-    from drnsr.upscale.batch import error_line, printable
+    from drnsr.upscale.batch import error_line
     from drnsr.upscale.files import describe
 
     table = Table(title="What would be made")

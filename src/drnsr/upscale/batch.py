@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.text import Text
 
 from drnsr.atomic import remove_leftovers
-from drnsr.errors import SignalError, UserError
+from drnsr.errors import SignalError, UserError, printable
 from drnsr.images.errors import ImageError
 from drnsr.images.reading import pixel_count
 from drnsr.signals import signals_raise
@@ -126,11 +126,6 @@ def error_line(error: Exception, source: Path) -> str:
     else:
         text = f"{source}: {type(error).__name__}: {error} (-v shows where)"
     return " ".join(text.split())
-
-
-def printable(text: str) -> str:
-    """Escape control characters, which a file name may contain and a terminal would execute."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 class _JobProgress:

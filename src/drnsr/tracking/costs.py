@@ -1,7 +1,7 @@
-"""What a training and its model take on this machine: in the run's folder, and in MLflow.
+"""The files in a run's folder with the cost of the training and of the model on this machine.
 
-They differ from run to run. An output of a stage must not, or DVC could never take a result from
-its cache.
+The costs differ from run to run. They are no output of a stage, for which DVC could then never take
+a result from its cache.
 """
 
 import json
@@ -10,7 +10,6 @@ from typing import Any
 
 from drnsr.atomic import write_text
 from drnsr.project import run_folder
-from drnsr.reporting.costs import describe_costs
 from drnsr.weights.native import Origin, read_info
 
 TRAINING_FILE = "training_cost.json"
@@ -22,13 +21,14 @@ def write_cost(origin: Origin, name: str, cost: dict[str, Any]) -> None:
     write_text(run_folder(origin.fingerprint) / name, json.dumps(cost, indent=2) + "\n")
 
 
-def described_costs(model: Path) -> dict[str, str]:
-    """What was measured here of a model file and its training, by name, for people.
+def read_costs(model: Path) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Return the costs of a model file and of its training.
 
-    What DVC took from its cache was maybe trained and measured on another machine.
+    Either is None if it was not measured on this machine: DVC may have taken the model from its
+    cache, after another machine trained it.
     """
     folder = run_folder(read_info(model).origin.fingerprint)
-    return describe_costs(_read(folder / MODEL_FILE), _read(folder / TRAINING_FILE))
+    return _read(folder / MODEL_FILE), _read(folder / TRAINING_FILE)
 
 
 def _read(file: Path) -> dict[str, Any] | None:

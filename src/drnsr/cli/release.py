@@ -1,0 +1,29 @@
+"""Ship the model of the last `dvc repro` with the package, and write its card."""
+
+import argparse
+from pathlib import Path
+
+from drnsr.errors import UserError
+from drnsr.project import RESOLVED
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add no arguments: the project is the current folder."""
+
+
+def run(parsed: argparse.Namespace) -> None:
+    """Copy the model and write the card beside it.
+
+    Raises:
+        UserError: if nothing has been run here, or the model cannot be released.
+    """
+    from drnsr.config.compose import read_resolved
+    from drnsr.config.schema import recipe
+    from drnsr.reporting.release import release_model
+
+    if not RESOLVED.is_file():
+        raise UserError(f"{RESOLVED}: nothing has been run here; run `dvc repro` first")
+    config = read_resolved(RESOLVED)
+    content = config.model_dump()
+    released = release_model(Path(config.run.output), content, recipe(content))
+    print(f"{released} and its card")

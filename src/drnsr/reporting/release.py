@@ -1,0 +1,82 @@
+"""The release of a model: its file in the package, with its card beside it."""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from drnsr import pretrained
+from drnsr.atomic import atomic_path, write_text
+from drnsr.errors import UserError
+from drnsr.evaluation.verify import read_comparisons
+from drnsr.project import MODEL, RESOLVED, SUMMARY, VERIFICATION
+from drnsr.reporting.card import model_card
+from drnsr.reporting.costs import describe_costs
+from drnsr.reporting.lineage import commit_text, lineage_of_file
+from drnsr.tracking.costs import read_costs
+from drnsr.tracking.record import find_record
+from drnsr.tracking.store import TrackingError, store_exists
+from drnsr.weights.native import read_info
+
+log = logging.getLogger("drnsr")
+
+MAX_BYTES = 1_500_000
+"""Size of a shipped file: everyone who installs the package downloads all of them."""
+
+
+def release_model(root: Path, config: Mapping[str, Any], recipe: Mapping[str, Any]) -> Path:
+    """Copy the model of a run into the package, and write its card.
+
+    Args:
+        root: the folder of the run's outputs.
+        config: the composed configuration of the run.
+        recipe: the part of it that a model is the result of, beside data and code.
+
+    Returns:
+        The file in the package.
+
+    Raises:
+        UserError: if an output is missing, or the model is too large or has another scale.
+    """
+    model, summary, verification = root / MODEL, root / SUMMARY, root / VERIFICATION
+    for file in (model, summary, verification):
+        if not file.is_file():
+            raise UserError(f"{file}: missing; run `dvc repro` first")
+    _check_model(model, config["scale"])
+    name = pretrained.SCALES[config["scale"]]
+    card = model_card(
+        name,
+        config=config,
+        recipe=recipe,
+        summary=json.loads(summary.read_text(encoding="utf-8")),
+        comparisons=read_comparisons(verification),
+        cost=describe_costs(*read_costs(model)),
+        lineage=lineage_of_file(model) | _commit_of_training(model),
+    )
+    target = pretrained.model_file(name)
+    with atomic_path(target) as partial:
+        partial.write_bytes(model.read_bytes())
+    write_text(target.with_suffix(".md"), card)
+    return target
+
+
+def _check_model(model: Path, scale: int) -> None:
+    if scale not in pretrained.SCALES:
+        raise UserError(f"scale: {scale}: models ship for {', '.join(map(str, pretrained.SCALES))}")
+    if scale not in read_info(model).scales:
+        raise UserError(f"{model}: not by the configuration in {RESOLVED}; run `dvc repro` first")
+    if (size := model.stat().st_size) > MAX_BYTES:
+        raise UserError(f"{model}: {size:,} bytes, more than the {MAX_BYTES:,} of a release")
+
+
+def _commit_of_training(model: Path) -> dict[str, str]:
+    """Ask MLflow for the commit that trained the model; a later one may be checked out."""
+    if not store_exists():
+        return {}
+    try:
+        record = find_record(str(model))
+    except TrackingError as error:
+        log.warning("%s; the card names the commit that is checked out", error)
+        return {}
+    return {"git commit": commit_text(record.commit, dirty=record.dirty)}
