@@ -88,12 +88,11 @@ def test_without_the_sources_of_the_project_it_says_how_to_install(tmp_path, mon
         main(["show"])
 
 
-def test_a_package_that_is_missing_is_named_with_the_extra(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "params.yaml").touch()
-    monkeypatch.setitem(sys.modules, "omegaconf", None)
-    with pytest.raises(SystemExit, match=r"^error: drnsr show needs omegaconf: pip install 'drnsr"):
-        main(["show"])
+def test_a_package_that_is_missing_is_named_with_the_extra(monkeypatch):
+    monkeypatch.setattr("drnsr.cli.info.run", lambda _: import_module("missing_package"))
+    message = r"^error: drnsr info needs missing_package: pip install 'drnsr\[train\]'$"
+    with pytest.raises(SystemExit, match=message):
+        main(["info", "a.png"])
 
 
 def test_control_characters_are_escaped_in_errors_and_messages(tmp_path, monkeypatch):
