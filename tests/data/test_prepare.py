@@ -129,7 +129,7 @@ def test_all_that_is_asked_of_a_picture_is_told(picture_folder, tmp_path):
     message = str(caught.value)
     assert "picture0.png: not a picture" in message
     assert "picture1.png: 90 x 31 pixels, and no side may be below 32" in message
-    assert "picture2.png: 300 x 300 pixels, more than the limit of 50000" in message
+    assert "picture2.png: 300 x 300 pixels, more than the limit of 50,000" in message
 
 
 def test_bad_pictures_can_be_left_out_and_are_named(picture_folder, tmp_path, caplog):

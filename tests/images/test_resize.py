@@ -87,7 +87,7 @@ def test_tiny_pictures():
 
 
 def test_a_size_that_does_not_divide_is_refused():
-    with pytest.raises(ValueError, match="10 x 9 pixels does not divide by 4"):
+    with pytest.raises(ValueError, match="10 x 9 pixels is not divisible by 4"):
         downscale(np.zeros((9, 10, 3), np.uint8), 4)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drnsr.images.picture import Box, Pixels
+from drnsr.images.resize import cubic_kernel
 
 _KERNEL_WIDTH = 4  # pixels, of the cubic kernel that is not stretched
 
@@ -107,17 +108,10 @@ def _taps(old: int, new: int) -> _Taps:
     centres = (np.arange(new) + 0.5) / scale - 0.5
     left = np.floor(centres - support / 2).astype(np.int64)
     indices = left[:, None] + np.arange(int(np.ceil(support)) + 2)
-    weights = _cubic((centres[:, None] - indices) * stretch)
+    weights = cubic_kernel((centres[:, None] - indices) * stretch)
     weights /= weights.sum(axis=1, keepdims=True)
     inside = indices.clip(0, old - 1)
     return _Taps(inside, weights, np.maximum.accumulate(inside.max(axis=1)))
-
-
-def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    distance = np.abs(x)
-    near = 1.5 * distance**3 - 2.5 * distance**2 + 1
-    far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
-    return np.where(distance <= 1, near, np.where(distance <= 2, far, 0.0))
 
 
 def _resize_band(kept: Pixels, first: int, taps: _Taps, start: int, stop: int) -> Pixels:

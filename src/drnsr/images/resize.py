@@ -1,9 +1,15 @@
 """MATLAB's ``imresize`` with its default cubic kernel, bit for bit on uint8.
 
-Published super-resolution results are made with it, for the low-resolution input as for the bicubic
-baseline. Facts that matter (all measured against the files that MATLAB made for Set5 and Set14):
-the kernel has a = -0.5 and is stretched by the scale when shrinking; the vertical pass comes first;
-on uint8 each pass is rounded and clipped; the border is replicated.
+Published super-resolution results are made with it, both the low-resolution input and the bicubic
+baseline. Measured against the files that MATLAB made for Set5 and Set14: the kernel has a = -0.5
+and is stretched by the scale when shrinking; the vertical pass comes first; on uint8 each pass is
+rounded and clipped; the border is replicated.
+
+Bicubic interpolation is computed in three places, because each has a constraint of its own. Here it
+is by a whole number and fast, by torch, which prepares whole data sets.
+:mod:`drnsr.images.resample` resizes to any size and holds a few rows. ``BicubicSkip`` in
+:mod:`drnsr.networks.layers` is a convolution inside the network, which can be exported. The last
+two share :func:`cubic_kernel`; a test holds each of the three to MATLAB's or another's pixels.
 """
 
 from typing import Any, Literal, TypeVar, cast
@@ -18,10 +24,10 @@ Picture = NDArray[np.uint8] | NDArray[np.float64]
 """(H, W, C), in 0..255: rounded, or not."""
 
 SomePicture = TypeVar("SomePicture", NDArray[np.uint8], NDArray[np.float64], Picture)
-"""A picture, where the same kind comes out as went in."""
+"""A picture; a function returns the type that it was given."""
 
-# What lies beyond the border: its pixels again and again, or the picture mirrored (DBPN's LR files
-# and pytorch-vdsr's were made so; it is worth at most 0.003 dB).
+# The padding beyond the border: the outermost pixels repeated, or the picture mirrored, as for the
+# LR files of DBPN and pytorch-vdsr; it changes PSNR by at most 0.003 dB.
 Border = Literal["replicate", "mirror"]
 _PAD_MODES: dict[Border, Literal["edge", "symmetric"]] = {
     "replicate": "edge",
@@ -32,8 +38,21 @@ _PAD_MODES: dict[Border, Literal["edge", "symmetric"]] = {
 _REACH = 2
 
 
+def cubic_kernel(x: NDArray[np.float64], a: float = -0.5) -> NDArray[np.float64]:
+    """Return the cubic convolution kernel (Keys 1981, equations 4 and 8).
+
+    Args:
+        x: distances in pixels, of any sign and shape.
+        a: the free parameter, the slope at a distance of 1; MATLAB's is -0.5.
+    """
+    distance = np.abs(x)
+    near = (a + 2) * distance**3 - (a + 3) * distance**2 + 1
+    far = a * (distance**3 - 5 * distance**2 + 8 * distance - 4)
+    return np.where(distance <= 1, near, np.where(distance <= 2, far, 0.0))
+
+
 def crop_to_multiple(image: SomePicture, multiple: int) -> SomePicture:
-    """Cut rows and columns off the bottom and right until both sizes divide by ``multiple``."""
+    """Crop at the bottom and right so that both sides are divisible by ``multiple``."""
     height, width = image.shape[:2]
     return image[: height - height % multiple, : width - width % multiple]
 
@@ -42,20 +61,20 @@ def downscale(image: SomePicture, scale: int, *, border: Border = "replicate") -
     """Shrink an image by a whole number as ``imresize(image, 1/scale)`` does.
 
     Args:
-        image: (H, W, C), uint8 in 0..255 or floating point in any range; H and W divide by
-            ``scale``.
-        scale: how many times smaller, 1 or more.
-        border: what lies beyond it.
+        image: (H, W, C), uint8 in 0..255 or floating point in any range; H and W are divisible
+            by ``scale``.
+        scale: the factor, 1 or more.
+        border: the padding.
 
     Returns:
         (H/scale, W/scale, C) of the same type. Floating point is neither rounded nor clipped.
 
     Raises:
-        ValueError: H or W is no multiple of ``scale`` (see :func:`crop_to_multiple`).
+        ValueError: if H or W is no multiple of ``scale`` (see :func:`crop_to_multiple`).
     """
     height, width = image.shape[:2]
     if height % scale or width % scale:
-        raise ValueError(f"an image of {width} x {height} pixels does not divide by {scale}")
+        raise ValueError(f"an image of {width} x {height} pixels is not divisible by {scale}")
     return _resize(image, height // scale, width // scale, border)
 
 
@@ -64,8 +83,8 @@ def upscale(image: SomePicture, scale: int, *, border: Border = "replicate") -> 
 
     Args:
         image: (H, W, C), uint8 in 0..255 or floating point in any range.
-        scale: how many times larger, 1 or more.
-        border: what lies beyond it.
+        scale: the factor, 1 or more.
+        border: the padding.
 
     Returns:
         (H*scale, W*scale, C) of the same type. Floating point is neither rounded nor clipped.
@@ -117,12 +136,12 @@ def _resize_channel(channel: NDArray[Any], height: int, width: int, border: Bord
 def _resize_axis(
     pixels: NDArray[np.float64], axis: int, size: int, border: Border
 ) -> NDArray[np.float64]:
-    """Resize one axis of (H, W, C), whose old and new size divide one another."""
+    """Resize one axis of (H, W, C), by a whole number or its inverse."""
     old = pixels.shape[axis]
     if old == size:
         return pixels
-    # Torch leaves out the taps beyond the border, so the border is filled beforehand, to a width
-    # that is whole on the old grid and on the new, and cut off afterwards.
+    # Torch leaves out the taps beyond the border, so the picture is padded first, by a width that
+    # is a whole number of pixels on the old grid and on the new, and cropped afterwards.
     margin_old = _REACH * max(1, old // size)
     margin_new = margin_old * size // old
     widths = [(0, 0), (0, 0), (0, 0)]

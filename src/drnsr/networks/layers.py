@@ -2,9 +2,12 @@
 
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from drnsr.images.resize import cubic_kernel
 
 # The mean colour of DIV2K's training images, on 0..1 (Lim et al. 2017, section 4; the numbers of
 # its authors' code).
@@ -108,10 +111,7 @@ def _mirrored(planes: Tensor, dim: int) -> Tensor:
 def _phase_filters(scale: int, a: float) -> Tensor:
     """Return the (scale^2, 1, 5, 5) filters, with phases in the order of pixel shuffle."""
     # Output pixel p of an input pixel lies (p + 0.5) / scale - 0.5 input pixels from its centre.
-    centres = (torch.arange(scale, dtype=torch.float64) + 0.5) / scale - 0.5
-    distance = (torch.arange(-2, 3, dtype=torch.float64) - centres[:, None]).abs()
-    near = (a + 2) * distance**3 - (a + 3) * distance**2 + 1
-    far = a * (distance**3 - 5 * distance**2 + 8 * distance - 4)
-    taps = torch.where(distance <= 1, near, torch.where(distance < 2, far, torch.zeros(())))
+    centres = (np.arange(scale) + 0.5) / scale - 0.5
+    taps = torch.from_numpy(cubic_kernel(np.arange(-2.0, 3.0) - centres[:, None], a))
     filters = torch.einsum("ay,bx->abyx", taps, taps)
     return filters.reshape(scale * scale, 1, 5, 5).float()
