@@ -30,6 +30,7 @@ from drnsr.config.compose import compose_graph
 from drnsr.errors import exit_on_error
 from drnsr.project import PARAMS
 from tests.conftest import PROJECT
+from tests.pipeline.experiments import prepared_textures
 
 # Imported first by every process that a test starts. It writes down each attempt to reach another
 # machine, since a thread or a detached process may swallow the error, and refuses it.
@@ -295,3 +296,9 @@ def finished(finished_once: Project, tmp_path_factory: pytest.TempPathFactory) -
 def another(finished_once: Project, tmp_path: Path) -> Project:
     """A finished project, to be changed at will."""
     return finished_once.copy_to(tmp_path / "another")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A project's folder with a small prepared set, at every scale that an experiment has."""
+    return prepared_textures(tmp_path_factory.mktemp("project"), 3, (96, 104), validation=0.1)

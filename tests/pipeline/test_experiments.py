@@ -8,28 +8,23 @@ from statistics import fmean
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
 from lightning import Trainer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from drnsr.config.compose import validate
 from drnsr.config.schema import select
 from drnsr.config.targets import instantiate
 from drnsr.data.crops import ValidationCrops
-from drnsr.data.prepare import prepare_training_set
 from drnsr.data.prepared import PreparedDataset
-from drnsr.images.encoding import write_png
 from drnsr.project import CONF
 from drnsr.training.module import SRModule
 from drnsr.training.trainer import seed_everything
 from drnsr.weights.native import load_model, read_info
 from pipelines.train import train
-from tests.conftest import texture, with_values
+from tests.conftest import with_values
 from tests.networks.building import shrink
+from tests.pipeline.experiments import EXPERIMENTS, composed, prepared_textures, shrunk
 from tests.weights.foreign_networks import EDSRPyTorch
-
-EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 
 # Of the papers' own code; VDSR's with biases.
 PUBLISHED = {
@@ -50,11 +45,6 @@ PUBLISHED = {
     "esrgan_x4": 16_697_987,
     "vdsr": 665_921,
 }
-
-
-def composed(*overrides):
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return validate(compose("config", overrides=["run=graph", "logger=none", *overrides]))
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -140,37 +130,6 @@ def leaves(config, prefix=""):
     return found
 
 
-def prepared_textures(root, number_of_pictures, size, *, validation):
-    """Prepare pictures of (height, width) in a project's folder, and return the folder."""
-    pictures = []
-    for number in range(number_of_pictures):
-        pictures.append(root / f"pictures/{number}.png")
-        write_png(pictures[-1], texture(*size, seed=number))
-    prepare_training_set(
-        pictures,
-        root / "data/prepared/train",
-        name="sample",
-        scales=[2, 3, 4, 8],
-        validation_fraction=validation,
-    )
-    return root
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A project's folder with a small prepared set, at every scale that an experiment has."""
-    return prepared_textures(tmp_path_factory.mktemp("project"), 3, (96, 104), validation=0.1)
-
-
-def shrunk(config):
-    """Quick to train, and with nothing to download."""
-    small = shrink(config.model.network)
-    values = {f"model.network.{name}": value for name, value in small.items()}
-    if config.gan is not None:
-        values |= {"gan.discriminator.num_features": 4, "gan.features.weights": None}
-    return with_values(config, values)
-
-
 # One experiment of each recipe; the others differ from it in scale, sizes and length alone.
 RECIPES = [
     *("dbpn_x2", "drnsr_x2", "edsr_baseline_x2", "esrgan_x4", "mdsr", "rcan_x2", "rrdb_psnr_x4"),
@@ -194,6 +153,26 @@ def test_the_list_has_each_recipe_once():
     recipes = {name: recipe(name) for name in EXPERIMENTS}
     listed = [recipes[name] for name in RECIPES]
     assert sorted(listed) == sorted(set(recipes.values()))
+
+
+# One experiment of each network, at each scale, that none of the recipes above trains.
+OTHER_NETWORKS = [
+    *("dbpn_x4", "dbpn_x8", "drnsr_x3", "drnsr_x4", "edsr_baseline_x3", "edsr_baseline_x4"),
+    *("edsr_x2", "edsr_x3", "edsr_x4", "rcan_x3", "rcan_x4", "rcan_x8"),
+]
+
+
+def shrunk_network(experiment):
+    """The network of an experiment, and its scale, but for the sizes that a test makes small."""
+    config = composed(f"experiment={experiment}")
+    return str(config.model.network | shrink(config.model.network))
+
+
+def test_the_lists_have_each_network_at_each_scale():
+    networks = {name: shrunk_network(name) for name in EXPERIMENTS}
+    trained = {networks[name] for name in RECIPES}
+    listed = [networks[name] for name in OTHER_NETWORKS]
+    assert sorted(listed) == sorted(set(networks.values()) - trained)
 
 
 @pytest.fixture(scope="module")
@@ -261,8 +240,8 @@ def column(file, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("experiment", sorted(set(EXPERIMENTS) - set(RECIPES)))
-def test_the_others_train_for_a_few_steps(experiment, prepared, monkeypatch):
+@pytest.mark.parametrize("experiment", OTHER_NETWORKS)
+def test_the_other_networks_train_for_a_few_steps(experiment, prepared, monkeypatch):
     monkeypatch.chdir(prepared)
     config = shrunk(composed(f"experiment={experiment}", "debug=fast"))
     train(config)

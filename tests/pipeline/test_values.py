@@ -14,9 +14,7 @@ from drnsr.errors import UserError
 from drnsr.training.precision import HardwareError, check_hardware
 from drnsr.weights.native import load_model
 from pipelines.train import train
-from tests.pipeline.test_experiments import composed, prepared, shrunk
-
-__all__ = ["prepared"]  # a fixture
+from tests.pipeline.experiments import composed, shrunk
 
 TINY = (
     *(

@@ -6,7 +6,7 @@ import torch
 from drnsr.training.precision import choose_precision
 from drnsr.weights.fingerprint import fingerprint
 from pipelines.train import _choose_compile, _choose_precision, _training_params
-from tests.pipeline.test_experiments import composed
+from tests.pipeline.experiments import composed
 
 
 @pytest.fixture

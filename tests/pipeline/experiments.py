@@ -1,0 +1,46 @@
+"""The experiments of conf/experiment, composed and made small."""
+
+from functools import cache
+
+from hydra import compose, initialize_config_dir
+
+from drnsr.config.compose import validate
+from drnsr.data.prepare import prepare_training_set
+from drnsr.images.encoding import write_png
+from drnsr.project import CONF
+from tests.conftest import texture, with_values
+from tests.networks.building import shrink
+
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+
+
+@cache
+def composed(*overrides):
+    """The checked configuration of a training without tracking; it is composed once a session."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return validate(compose("config", overrides=["run=graph", "logger=none", *overrides]))
+
+
+def prepared_textures(root, number_of_pictures, size, *, validation):
+    """Prepare pictures of (height, width) in a project's folder, and return the folder."""
+    pictures = []
+    for number in range(number_of_pictures):
+        pictures.append(root / f"pictures/{number}.png")
+        write_png(pictures[-1], texture(*size, seed=number))
+    prepare_training_set(
+        pictures,
+        root / "data/prepared/train",
+        name="sample",
+        scales=[2, 3, 4, 8],
+        validation_fraction=validation,
+    )
+    return root
+
+
+def shrunk(config):
+    """Quick to train, and with nothing to download."""
+    small = shrink(config.model.network)
+    values = {f"model.network.{name}": value for name, value in small.items()}
+    if config.gan is not None:
+        values |= {"gan.discriminator.num_features": 4, "gan.features.weights": None}
+    return with_values(config, values)
