@@ -363,7 +363,7 @@ def test_a_picture_says_what_made_it(model, tmp_path, capsys):
     capsys.readouterr()
     main(["info", "out/a_x2.png"])
     shown = capsys.readouterr().out
-    assert "enlarged 2 times by drnsr" in shown
+    assert "upscaled 2 times by drnsr" in shown
     assert f"model.safetensors (sha256 {file_sha256(model)})" in shown
     assert "c" * 64 in shown
     assert "d" * 64 in shown

@@ -38,7 +38,7 @@ def test_a_model_file_is_made_again_to_the_last_bit_and_a_tampered_number_is_see
     # The commit has no experiment; the change of params.yaml is in the run's patch.
     assert another.run("git", "status", "--short", "params.yaml").stdout
     made = another.run("drnsr", "reproduce", "models/model.safetensors", "--into", "again")
-    assert "came out the same, to the last bit" in made.stdout
+    assert "values are the same, to the last bit" in made.stdout
     assert "sample_test/model/psnr" in made.stdout
     names = ["models/model.safetensors", "metrics/benchmark.json", "metrics/per_image.csv"]
     names += ["metrics/curves/training_loss.csv", "metrics/curves/validation_psnr.csv"]
@@ -49,7 +49,7 @@ def test_a_model_file_is_made_again_to_the_last_bit_and_a_tampered_number_is_see
     client = MlflowClient(f"sqlite:///{another.root / 'mlflow.db'}")
     client.log_metric(run.info.run_id, "sample_test/model/psnr", 99.0, step=1)
     failed = another.run("drnsr", "reproduce", run.info.run_id, "--into", "again", fails=True)
-    assert "1 of 9 came out otherwise: sample_test/model/psnr" in failed.stderr
+    assert "1 of 9 values differ: sample_test/model/psnr" in failed.stderr
     assert "Traceback" not in failed.stderr
 
 
@@ -75,7 +75,7 @@ def test_the_best_of_a_sweep_becomes_the_result_of_the_graph(another):
     # A job of a sweep has no lines in any commit, and is made again all the same.
     rates = {run.data.params.get("optimizer.lr"): run for run in another.mlflow_runs()}
     made = another.run("drnsr", "reproduce", rates["1e-06"].info.run_id)
-    assert "came out the same, to the last bit" in made.stdout
+    assert "values are the same, to the last bit" in made.stdout
 
 
 def fails_with(project, *command):

@@ -34,7 +34,7 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.tracking.registry import find_champion, set_champion
 
     (metric,) = get_metrics([parsed.metric])
-    version, _ = register.registered(find_record(parsed.run), parsed.name)
+    version, _ = register.ensure_registered(find_record(parsed.run), parsed.name)
     champion = find_champion(version.name)
     if champion == version:
         print(f"{version} is the champion already")

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "run",
         metavar="RUN",
-        help="an MLflow run id (of a sweep: its best job is taken), or a model file",
+        help="an MLflow run id (the best job of a sweep is taken), or a model file",
     )
     parser.add_argument(
         "--name", help="of the registered model (default: drnsr-x2 for a drnsr of scale 2)"
@@ -21,30 +21,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Make a new version, unless the run has one, and print how it is called."""
+    """Register a new version, unless the run has one, and print its name."""
     from drnsr.tracking.record import find_record
     from drnsr.tracking.registry import CANDIDATE
 
-    version, new = registered(find_record(parsed.run), parsed.name)
-    if new:
+    version, is_new = ensure_registered(find_record(parsed.run), parsed.name)
+    if is_new:
         print(f"{version} is the {CANDIDATE} now: models:/{version.name}@{CANDIDATE}")
     else:
         print(f"{version} is this model already: models:/{version.name}/{version.number}")
 
 
-def registered(record: "RunRecord", name: str | None) -> tuple["Version", bool]:
-    """The version of a run's model, and whether it was made just now.
+def ensure_registered(record: "RunRecord", name: str | None) -> "tuple[Version, bool]":
+    """Return the version of a run's model, and whether it was registered just now.
 
     Args:
-        record: of the run.
-        name: of the registered model; None for the default.
+        record: the run.
+        name: the name of the registered model; None for the default.
 
     Raises:
-        TrackingError: the store is away, or the run has no model or was not evaluated.
+        TrackingError: if the store cannot be reached, or the run has no model or no evaluation.
     """
     from drnsr.config.schema import recipe
     from drnsr.reporting.card import model_card
     from drnsr.reporting.costs import describe_costs
+    from drnsr.reporting.lineage import lineage_of_run
     from drnsr.tracking.record import read_evaluation
     from drnsr.tracking.registry import default_name, find_version, register
 
@@ -58,15 +59,6 @@ def registered(record: "RunRecord", name: str | None) -> tuple["Version", bool]:
         summary=read_evaluation(record.run_id).summary,
         comparisons=[],
         cost=describe_costs(record.model_cost, record.training_cost),
-        lineage=_lineage(record),
+        lineage=lineage_of_run(record),
     )
     return register(name, record.run_id, card), True
-
-
-def _lineage(record: "RunRecord") -> dict[str, str]:
-    return {
-        "git commit": record.commit + (" and uncommitted changes" if record.dirty else ""),
-        "MLflow run": record.run_id,
-        "model (sha256)": str(record.model_sha256),
-        **{f"data {name} (sha256)": sha256 for name, sha256 in record.data.items()},
-    }

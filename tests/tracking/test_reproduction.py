@@ -1,13 +1,13 @@
-"""What is said of a run that git and MLflow do not hold wholly; tests/pipeline makes runs again."""
+"""The notes on a run that git and MLflow do not hold entirely; tests/pipeline reproduces runs."""
 
 import shutil
 import subprocess
 
 import pytest
 
-from drnsr.cli.reproduce import _not_recorded
 from drnsr.errors import UserError
 from drnsr.tracking.record import find_record
+from drnsr.tracking.reproduction import input_notes
 from drnsr.tracking.runs import begin_run, describe_run
 from drnsr.tracking.store import experiment_id, open_store
 
@@ -52,7 +52,7 @@ def test_a_patch_keeps_the_ends_of_its_lines(recorded):
     record = recorded()
     assert "+one = 2\r\n" in record.patch
     assert (record.left_out, record.dirty) == ((), True)
-    assert list(_not_recorded(record)) == []
+    assert list(input_notes(record)) == []
 
 
 def test_sources_that_are_not_recorded_are_named(recorded):
@@ -60,22 +60,22 @@ def test_sources_that_are_not_recorded_are_named(recorded):
     (recorded.project / "a picture.png").write_bytes(b"\0")  # no result depends on it
     record = recorded()
     assert set(record.left_out) == {"src/table.bin", "a picture.png"}
-    (line,) = _not_recorded(record)
+    (line,) = input_notes(record)
     assert "src/table.bin" in line
     assert "its result may depend on it" in line
 
 
 def test_files_of_the_users_that_the_run_read_are_named(recorded):
-    assert list(_not_recorded(recorded(init_from="start.safetensors"))) == []  # git has it
+    assert list(input_notes(recorded(init_from="start.safetensors"))) == []  # git has it
     (recorded.project / "start.safetensors").write_bytes(b"\0changed")
-    (line,) = _not_recorded(recorded(init_from="start.safetensors"))
-    assert "read start.safetensors, which is not recorded; it is taken as it is here now" in line
+    (line,) = input_notes(recorded(init_from="start.safetensors"))
+    assert "read start.safetensors, which is not recorded; its current state is used" in line
     (recorded.project / "mine").mkdir()
     (recorded.project / "mine/1.png").write_bytes(b"\0")
     record = recorded(data=CONFIG["data"] | {"folder": "mine"})
-    (line,) = _not_recorded(record)
+    (line,) = input_notes(record)
     assert "read mine, which is not recorded" in line
     shutil.rmtree(recorded.project / "mine")
     with pytest.raises(UserError, match="it read mine, which is not recorded and not here"):
-        list(_not_recorded(record))
-    assert list(_not_recorded(recorded(init_from="/somewhere/else.safetensors"))) == []
+        list(input_notes(record))
+    assert list(input_notes(recorded(init_from="/somewhere/else.safetensors"))) == []

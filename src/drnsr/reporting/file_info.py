@@ -1,0 +1,142 @@
+"""What is known of a model file, a checkpoint or an upscaled image, as names and texts."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from drnsr.hashing import file_sha256
+from drnsr.inference.export_info import ONNX, read_exported
+from drnsr.networks import Descriptor, Network
+from drnsr.reporting.costs import describe_costs
+from drnsr.tracking.store import TrackingError, store_exists
+from drnsr.upscale.provenance import Provenance, read_provenance
+from drnsr.weights.loading import load_foreign
+from drnsr.weights.native import Origin, is_native, load_model, read_info
+
+
+def describe_file(path: Path) -> dict[str, str]:
+    """Describe a file, and the run that made its model if MLflow knows it.
+
+    Args:
+        path: a model file, a checkpoint of another program, an ONNX file that `drnsr export` wrote,
+            or an image that `drnsr upscale` wrote.
+
+    Raises:
+        ModelFileError: if it is none of them, or is damaged.
+    """
+    provenance = read_provenance(path)
+    if provenance is not None:
+        trained = provenance.exported_from or provenance.model_sha256
+        return _describe_image(provenance) | _describe_run(trained)
+    if path.suffix == ONNX:
+        return _describe_exported(path)
+    sha256 = file_sha256(path) if path.is_file() else ""
+    return _describe_model(path) | {"sha256": sha256} | _describe_run(sha256)
+
+
+def _describe_image(provenance: Provenance) -> dict[str, str]:
+    known = {
+        "picture": f"upscaled {provenance.scale} times by drnsr {provenance.version}",
+        "model": f"{provenance.model} (sha256 {provenance.model_sha256})",
+        "exported from": provenance.exported_from,
+        "configuration": provenance.config,
+        "training data": provenance.data,
+        "training code": provenance.code,
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def _describe_run(model_sha256: str) -> dict[str, str]:
+    """Describe the run that made a model; nothing without MLflow or a store."""
+    if find_spec("mlflow") is None or not store_exists():
+        return {}
+    from drnsr.tracking.record import record_of_model  # needs packages of the extra `train`
+
+    try:
+        record = record_of_model(model_sha256)
+    except TrackingError as error:
+        return {"MLflow run": f"not known ({error})"}
+    changed = " and uncommitted changes (uncommitted.patch)" if record.patch else ""
+    if record.lost_sources:
+        changed += f" and others that are not recorded: {', '.join(record.lost_sources)}"
+    named = ("lightning==", "torch==", "numpy==")
+    packages = [line for line in record.environment if line.startswith(named)]
+    return {
+        "MLflow run": f"{record.run_id} ({record.name}, {record.status})",
+        "git commit": f"{record.commit}{changed}",
+        "run configuration": f"config.yaml of the run; {_summarize(record.config)}",
+        **{f"data {name}": sha256 for name, sha256 in record.data.items()},
+        "environment": f"environment.txt of the run; {', '.join(packages)}",
+        **{name: f"{value:.4f}" for name, value in sorted(record.measures.items())},
+        **describe_costs(record.model_cost, record.training_cost),
+        "to make it again": f"drnsr reproduce {record.run_id}",
+    }
+
+
+def _summarize(config: Mapping[str, Any]) -> str:
+    chosen = {
+        "model": config.get("model", {}).get("name"),
+        "data": config.get("data", {}).get("name"),
+        "scale": config.get("scale"),
+        "seed": config.get("seed"),
+        "steps": config.get("trainer", {}).get("max_steps"),
+    }
+    return ", ".join(f"{name}: {value}" for name, value in chosen.items())
+
+
+def _describe_model(file: Path) -> dict[str, str]:
+    if not is_native(file):
+        foreign = load_foreign(file)
+        known: dict[str, str] = {"layout": foreign.program, **_describe_network(foreign.network)}
+        if foreign.source:
+            known["weights"] = foreign.source
+        if foreign.assumed:
+            names = ", ".join(foreign.assumed)
+            known["not in the file"] = f"{names} (as published; `drnsr convert --set` changes it)"
+        return known
+    network = _describe_network(load_model(file))
+    return {"layout": "drnsr", **network, **_describe_origin(read_info(file).origin)}
+
+
+def _describe_exported(file: Path) -> dict[str, str]:
+    info = read_exported(file)
+    return {
+        "layout": f"ONNX, exported by drnsr from {info.model} (sha256 {info.model_sha256})",
+        "architecture": info.architecture,
+        "precision": info.precision,
+        **_describe_descriptor(info.descriptor),
+        **_describe_origin(info.origin),
+        "sha256": file_sha256(file),
+        **_describe_run(info.model_sha256),
+    }
+
+
+def _describe_origin(origin: Origin) -> dict[str, str]:
+    known = {
+        "made from": origin.made_from,
+        "configuration": origin.config,
+        "training data": origin.data,
+        "training code": origin.code,
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def _describe_network(network: Network) -> dict[str, str]:
+    return {
+        "architecture": type(network).__name__,
+        "parameters": f"{sum(parameter.numel() for parameter in network.parameters()):,}",
+        **_describe_descriptor(network.descriptor),
+        "hyper-parameters": ", ".join(
+            f"{name}: {value}" for name, value in network.hyper_parameters.items()
+        ),
+    }
+
+
+def _describe_descriptor(descriptor: Descriptor) -> dict[str, str]:
+    reach = descriptor.receptive_field
+    return {
+        "scales": ", ".join(f"x{scale}" for scale in descriptor.scales),
+        "colour": descriptor.colour,
+        "receptive field": reach if reach == "global" else f"{reach} LR pixels to each side",
+    }

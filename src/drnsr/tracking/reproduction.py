@@ -1,0 +1,178 @@
+"""The reproduction of a run in a git work tree: its notes, its work tree, its comparison."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from drnsr import project
+from drnsr.data.download import link_or_copy
+from drnsr.data.prepared import PreparedDataset
+from drnsr.errors import UserError
+from drnsr.hashing import file_sha256
+from drnsr.tracking.record import RunRecord
+
+# The work tree is a project of its own, with its own MLflow store.
+_OF_THIS_PROJECT = ("DVC_ROOT", "MLFLOW_TRACKING_URI")
+
+
+@dataclass(frozen=True)
+class ReproducedValue:
+    """A number or hash of a run beside that of its reproduction.
+
+    Attributes:
+        name: what it is.
+        recorded: the value of the run.
+        found: the value of the reproduction; None if it has none.
+    """
+
+    name: str
+    recorded: object
+    found: object
+
+    @property
+    def is_same(self) -> bool:
+        """Whether both are the same to the last bit."""
+        return self.recorded == self.found
+
+
+def package_notes(record: RunRecord) -> Iterator[str]:
+    """Name the packages that had another version in the run: they may round differently."""
+    for line in record.environment:
+        package, _, recorded = line.partition("==")
+        try:
+            found = version(package)
+        except PackageNotFoundError:
+            found = "not installed"
+        if found != recorded:
+            yield f"note: the run had {package} {recorded}; here it is {found}"
+
+
+def input_notes(record: RunRecord) -> Iterator[str]:
+    """Name what the result may depend on and neither MLflow nor git has.
+
+    Raises:
+        UserError: if it is not here either.
+    """
+    if record.lost_sources:
+        yield (
+            f"note: the run had another version of {', '.join(record.lost_sources)}, which is not"
+            " recorded (large, or no text); its result may depend on it"
+        )
+    for name in _own_files(record.config):
+        known = _git("cat-file", "-e", f"{record.commit}:{Path(name).as_posix()}").returncode == 0
+        changed = any(_is_within(path, name) or _is_within(name, path) for path in record.left_out)
+        if known and not changed:
+            continue
+        if not Path(name).exists():
+            raise UserError(
+                f"run {record.run_id}: it read {name}, which is not recorded and not here; put it"
+                " back first"
+            )
+        yield f"note: the run read {name}, which is not recorded; its current state is used"
+
+
+def check_out(record: RunRecord, folder: Path, own_files: Iterable[str]) -> None:
+    """Make a git work tree with the run's commit and changes; one that exists is left as it is.
+
+    Args:
+        record: the run.
+        folder: the work tree.
+        own_files: relative paths of the user's files and folders that the run read.
+
+    Raises:
+        UserError: if git does not have the commit, or the changes do not apply to it.
+    """
+    if (folder / "dvc.yaml").exists():
+        return  # from an interrupted call
+    if _git("cat-file", "-e", f"{record.commit}^{{commit}}").returncode:
+        raise UserError(
+            f"run {record.run_id}: this repository has no commit {record.commit};"
+            " `git fetch` it from where the run was made"
+        )
+    added = _git("worktree", "add", "--quiet", "--force", "--detach", str(folder), record.commit)
+    if added.returncode:
+        raise UserError(f"{folder}: git makes no work tree there: {added.stderr.decode().strip()}")
+    if record.patch:
+        apply = ("-C", str(folder), "apply", "--binary", "--whitespace=nowarn")
+        patched = _git(*apply, "-", stdin=record.patch.encode())
+        if patched.returncode:
+            raise UserError(
+                f"run {record.run_id}: its changes do not apply to commit {record.commit}:"
+                f" {patched.stderr.decode().strip().splitlines()[0]}"
+            )
+    _link_untracked_files(folder, own_files)
+    # A cache that projects share would give the result without making it again.
+    run_dvc(folder, "config", "--local", "cache.dir", "cache")
+
+
+def run_dvc(folder: Path, *arguments: str) -> None:
+    """Run a command of DVC on the code of a work tree.
+
+    Raises:
+        UserError: if it fails; DVC has printed why.
+    """
+    root = folder.resolve()
+    environment = {k: v for k, v in os.environ.items() if k not in _OF_THIS_PROJECT}
+    environment["PYTHONPATH"] = f"{root / 'src'}{os.pathsep}{root}"
+    programs = Path(sys.executable).parent
+    environment["PATH"] = f"{programs}{os.pathsep}{environment.get('PATH', '')}"
+    ended = subprocess.run(["dvc", *arguments], cwd=folder, env=environment, check=False)
+    if ended.returncode:
+        raise UserError(f"{folder}: `dvc {' '.join(arguments)}` failed there; see above")
+
+
+def compare_data(record: RunRecord, folder: Path) -> list[ReproducedValue]:
+    """Compare the hashes of the prepared data sets."""
+    prepared = folder / project.DATA / project.PREPARED
+    values = []
+    for name, recorded in record.data.items():
+        training = name == project.TRAINING_SET
+        place = prepared / name if training else prepared / project.BENCHMARKS / name
+        found = PreparedDataset.open(place).fingerprint if place.is_dir() else None
+        values.append(ReproducedValue(f"data {name} (sha256)", recorded, found))
+    return values
+
+
+def compare_results(record: RunRecord, folder: Path) -> list[ReproducedValue]:
+    """Compare the hash of the model and the means of the evaluation."""
+    model = file_sha256(folder / project.MODEL)
+    values = [ReproducedValue("model (sha256)", record.model_sha256, model)]
+    summary = json.loads((folder / project.SUMMARY).read_text(encoding="utf-8"))
+    for name, recorded in sorted(record.measures.items()):
+        benchmark, method, metric = name.split("/")
+        found = summary.get(benchmark, {}).get(method, {}).get(metric)
+        values.append(ReproducedValue(name, recorded, found))
+    return values
+
+
+def _own_files(config: Mapping[str, Any]) -> list[str]:
+    """List the relative paths of the user's files and folders that a run reads."""
+    data, single = config.get("data", {}), config.get("data", {}).get("single") or {}
+    named = [config.get("init_from"), data.get("folder"), single.get("image")]
+    named += [benchmark.get("folder") for benchmark in config.get("benchmark", {}).values()]
+    return [name for name in named if name and not Path(name).is_absolute()]
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return Path(path).is_relative_to(folder)
+
+
+def _link_untracked_files(folder: Path, own_files: Iterable[str]) -> None:
+    """Link or copy what git does not have: the downloads, and the user's own files."""
+    for name in (str(project.DOWNLOADS), *own_files):
+        if Path(name).is_absolute():
+            continue
+        for file in [Path(name), *Path(name).rglob("*")]:
+            if file.is_file() and not (folder / file).exists():
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                link_or_copy(file, folder / file)
+
+
+def _git(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["git", *arguments], input=stdin, capture_output=True, check=False)
