@@ -18,7 +18,7 @@ from drnsr.config.compose import validate
 from drnsr.config.errors import ConfigError, one_line
 from drnsr.config.schema import Config
 from drnsr.errors import SignalError, UserError, exit_on_error
-from drnsr.locks import own_folder
+from drnsr.locks import lock_until_exit
 from drnsr.project import CONF
 
 log = logging.getLogger("drnsr")
@@ -43,7 +43,7 @@ def run_stage(stage: Stage) -> None:
                 raise
         else:
             # resolved.yaml, which a stage of the graph reads, has no Hydra callbacks that do this.
-            own_folder(Path(HydraConfig.get().runtime.output_dir))
+            lock_until_exit(Path(HydraConfig.get().runtime.output_dir))
             with exit_on_error(), _hydra_errors():
                 stage(validate(composed))
 

@@ -14,7 +14,7 @@ from drnsr.tracking.costs import MODEL_FILE, write_cost
 from pipelines.app import run_stage
 from pipelines.paths import Outputs
 from pipelines.prepared import open_benchmark
-from pipelines.tracked import add_model, failure_told, tracked_model
+from pipelines.tracked import add_model, record_failure, tracked_model
 
 
 def check_evaluation(config: Config) -> None:
@@ -35,7 +35,7 @@ def check_evaluation(config: Config) -> None:
 
 def evaluate(config: Config) -> None:
     """Measure, draw, and record; the run that made the model ends with it, well or not."""
-    with failure_told(config):
+    with record_failure(config):
         _evaluate(config)
 
 

@@ -1,4 +1,4 @@
-"""The MLflow run around a training; without tracking, nothing of MLflow is imported."""
+"""The MLflow run of a training or evaluation; without tracking, MLflow is not imported."""
 
 import os
 from collections.abc import Iterator
@@ -24,41 +24,41 @@ from pipelines.prepared import open_training_set
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
-# Read once: MLflow sets the variable for a moment, in the thread that delivers.
+# Read at import: the thread that delivers makes MLflow set the variable for a moment.
 _STORE = os.environ.get(URI_VARIABLE) or None
 
 
 @contextmanager
 def tracked_training(config: Config, origin: Origin, model: Path) -> "Iterator[list[Logger]]":
-    """Begin a run, yield the loggers that write its curves, and record the model that was made."""
+    """Begin or resume a run, yield the loggers for its curves, and record the model at the end."""
     if config.logger.experiment is None:
         yield []
         return
     from drnsr.tracking.delivery import delivering
     from drnsr.tracking.logger import CurveLogger
 
-    outbox = _begin_or_go_on(config, origin)
+    outbox = _begin_or_resume(config, origin)
     with delivering(outbox):
         try:
             yield [CurveLogger(outbox)]
             add_model(outbox, config)
             if not config.run.evaluate_after_training:
-                # When a training gives the same bits again, DVC does not evaluate again.
+                # If the training gives the same bits again, DVC does not evaluate again.
                 outbox.add(CopyEvaluation(model_sha256=file_sha256(model)))
                 _add_status(outbox, "FINISHED")
         except BaseException as error:
-            with suppress(OSError):  # the error that is told is the first one
+            with suppress(OSError):  # the first error is the one to report
                 _add_status(outbox, _status_after(error))
             raise
 
 
 @contextmanager
-def failure_told(config: Config) -> Iterator[None]:
-    """Tell the run that made the model when the block, its evaluation, fails."""
+def record_failure(config: Config) -> Iterator[None]:
+    """If the block, an evaluation, fails, record that in the run that made the model."""
     try:
         yield
     except BaseException as error:
-        with suppress(OSError, ModelFileError):  # the error that is told is the first one
+        with suppress(OSError, ModelFileError):  # the first error is the one to report
             if config.logger.experiment is not None and (outbox := _outbox_of_model(config)):
                 from drnsr.tracking.delivery import delivering
 
@@ -69,7 +69,7 @@ def failure_told(config: Config) -> Iterator[None]:
 
 @contextmanager
 def tracked_model(config: Config) -> Iterator[Outbox]:
-    """Yield the outbox of the run that made the model, or one for a model from elsewhere."""
+    """Yield the outbox of the run that made the model; begin one for a model from elsewhere."""
     from drnsr.tracking.delivery import delivering
 
     outbox = _outbox_of_model(config)
@@ -85,7 +85,7 @@ def tracked_model(config: Config) -> Iterator[Outbox]:
 
 
 def mlflow_run(config: Config) -> str | None:
-    """The id of the MLflow run that made the model; None where there is none, or not yet."""
+    """Return the id of the MLflow run that made the model; None if there is none yet."""
     if config.logger.experiment is None:
         return None
     outbox = _outbox_of_model(config)
@@ -101,7 +101,7 @@ def _status_after(error: BaseException) -> RunStatus:
     return "KILLED" if isinstance(error, SignalError | KeyboardInterrupt) else "FAILED"
 
 
-def _begin_or_go_on(config: Config, origin: Origin) -> Outbox:
+def _begin_or_resume(config: Config, origin: Origin) -> Outbox:
     folder, destination = run_folder(origin.fingerprint), _destination(config)
     outbox = newest_outbox(folder, destination)
     if outbox is None or outbox.finished:
@@ -125,9 +125,9 @@ def _description(config: Config, origin: Origin, model: Path | None = None) -> d
 
 
 def _choices() -> dict[str, Any] | None:
-    """What this run's configuration was composed from."""
+    """Return what this run's configuration was composed from."""
     if not HydraConfig.initialized():
-        return None  # called by a program
+        return None  # a program called the stage as a function
     hydra = HydraConfig.get()
     graph = hydra.job.config_name == RESOLVED.stem
     params = yaml.safe_load(PARAMS.read_text(encoding="utf-8")) if graph else {}
@@ -135,7 +135,7 @@ def _choices() -> dict[str, Any] | None:
 
 
 def add_model(outbox: Outbox, config: Config) -> None:
-    """Add the model, unless the run has it, with a prepared picture as an example of its input."""
+    """Add the model to an outbox, with a prepared picture as the example of its input."""
     dataset = open_training_set(config)
     example = encode_png(dataset.lr(0, dataset.scales[-1])[:32, :48])
     outbox.add(LogModel(kept=outbox.keep_copy(Outputs.of(config).model), example=example))

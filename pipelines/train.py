@@ -9,7 +9,7 @@ from drnsr.config.schema import GAN, Config
 from drnsr.config.targets import instantiate
 from drnsr.data.prepared import PreparedDataset
 from drnsr.hashing import file_sha256
-from drnsr.locks import sole_process
+from drnsr.locks import folder_lock
 from drnsr.project import run_folder
 from drnsr.tracking.costs import TRAINING_FILE, write_cost
 from drnsr.tracking.runs import TRAINING_COST
@@ -80,7 +80,7 @@ def train(config: Config) -> None:
         code=code_fingerprint(TRAINING_CODE),
     )
     with (
-        sole_process(run_folder(origin.fingerprint)),
+        folder_lock(run_folder(origin.fingerprint)),
         tracked_training(config, origin, outputs.model) as loggers,
     ):
         _train(config, dataset, origin, outputs, loggers)

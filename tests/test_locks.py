@@ -1,39 +1,39 @@
-"""One folder, one process: shown with processes."""
+"""Locks between processes, shown with processes."""
 
 import subprocess
 import sys
 
 import pytest
 
-from drnsr.locks import BusyError, own_folder, sole_process
+from drnsr.locks import LockedError, folder_lock, lock_until_exit
 
-OWN = "import sys; from pathlib import Path; from drnsr.locks import own_folder;"
-OWN += "own_folder(Path(sys.argv[1])); print('mine', flush=True); sys.stdin.read()"
+LOCK = "import sys; from pathlib import Path; from drnsr.locks import lock_until_exit;"
+LOCK += "lock_until_exit(Path(sys.argv[1])); print('locked', flush=True); sys.stdin.read()"
 
 
 def test_one_folder_is_for_one_process(tmp_path):
     with (
-        sole_process(tmp_path),
-        pytest.raises(BusyError, match="another process"),
-        sole_process(tmp_path),
+        folder_lock(tmp_path),
+        pytest.raises(LockedError, match="another process"),
+        folder_lock(tmp_path),
     ):
         pass
-    with sole_process(tmp_path):
+    with folder_lock(tmp_path):
         pass
 
 
-def test_an_owned_folder_is_free_again_when_its_process_has_ended(tmp_path):
-    owner = subprocess.Popen(
-        [sys.executable, "-c", OWN, str(tmp_path / "run")],
+def test_a_lock_is_released_when_its_process_ends(tmp_path):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", LOCK, str(tmp_path / "run")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     try:
-        assert owner.stdout.readline() == b"mine\n"
-        with pytest.raises(BusyError, match="run: another process writes there"):
-            own_folder(tmp_path / "run")
+        assert holder.stdout.readline() == b"locked\n"
+        with pytest.raises(LockedError, match="run: another process writes there"):
+            lock_until_exit(tmp_path / "run")
     finally:
-        owner.kill()
-        owner.communicate()
-    own_folder(tmp_path / "run")
-    own_folder(tmp_path / "run")  # what is owned already is no one else's
+        holder.kill()
+        holder.communicate()
+    lock_until_exit(tmp_path / "run")
+    lock_until_exit(tmp_path / "run")  # this process has it already

@@ -1,4 +1,4 @@
-"""Names for content: the sha256 of bytes and files."""
+"""The sha256 of bytes and files."""
 
 import hashlib
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def sha256_of(chunks: Iterable[bytes]) -> str:
-    """The sha256 in hex of all chunks in turn."""
+    """Return the sha256 in hex of all chunks in turn."""
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)
@@ -14,6 +14,6 @@ def sha256_of(chunks: Iterable[bytes]) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """The sha256 in hex of a file's bytes."""
+    """Return the sha256 in hex of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Folders that one process at a time writes to."""
+"""Locks on folders, so that only one process at a time writes there."""
 
 import sys
 from collections.abc import Iterator
@@ -12,20 +12,22 @@ from omegaconf import DictConfig
 
 from drnsr.errors import UserError
 
-_LOCK = ".lock"
-_OWNED: dict[Path, FileLock] = {}
+_NAME = ".lock"
+_HELD: dict[Path, FileLock] = {}
 
 
-class BusyError(UserError):
-    """Two processes would write to one folder."""
+class LockedError(UserError):
+    """Another process writes to a folder."""
 
 
 @contextmanager
-def sole_process(folder: Path) -> Iterator[None]:
-    """Keep the folder of a run's states to one process; the lock ends with it, however it ends.
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Lock the folder of a training while the block runs.
+
+    The operating system releases the lock when the process ends, in whichever way.
 
     Raises:
-        BusyError: another process is at work there.
+        LockedError: if another process has the lock.
     """
     lock = _acquire(folder, "another process trains this very run; wait for it, or end it first")
     try:
@@ -34,49 +36,51 @@ def sole_process(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def own_folder(folder: Path) -> None:
-    """Keep a folder to this process until it ends; what it owns already is its own.
+def lock_until_exit(folder: Path) -> None:
+    """Lock a folder until this process ends; a second call changes nothing.
 
     Raises:
-        BusyError: another process owns it.
-        OSError: the folder cannot be made.
+        LockedError: if another process has the lock.
+        OSError: if the folder cannot be made.
     """
     place = folder.resolve()
-    if place not in _OWNED:
-        told = "another process writes there; wait for it, or choose another folder (hydra.run.dir)"
-        _OWNED[place] = _acquire(folder, told)
+    if place not in _HELD:
+        remedy = (
+            "another process writes there; wait for it, or choose another folder (hydra.run.dir)"
+        )
+        _HELD[place] = _acquire(folder, remedy)
 
 
-class OwnFolder(Callback):
-    """Keeps the folder of a run or a sweep to its process, before Hydra writes there itself."""
+class LockOutputFolder(Callback):
+    """A Hydra callback that locks the folder of a run or sweep before Hydra writes there."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 (Hydra's)
-        """Own the run's folder, or leave."""
-        _own_or_leave(config.hydra.run.dir)
+        """Lock the folder of a run, or exit."""
+        _lock_or_exit(config.hydra.run.dir)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
-        """Own the sweep's folder, or leave."""
-        _own_or_leave(config.hydra.sweep.dir)
+        """Lock the folder of a sweep, or exit."""
+        _lock_or_exit(config.hydra.sweep.dir)
 
 
-def _own_or_leave(folder: str) -> None:
-    """Leave the program where another process owns a folder.
+def _lock_or_exit(folder: str) -> None:
+    """Lock a folder; exit if another process has the lock.
 
-    Of what a callback raises, Hydra makes a warning; only the end of the program goes through. A
-    folder that cannot be made is told of when Hydra makes it.
+    Hydra turns any error of a callback into a warning; only SystemExit passes. A folder that cannot
+    be made is left to Hydra, which reports it.
     """
     with suppress(OSError):
         try:
-            own_folder(Path(folder))
-        except BusyError as error:
+            lock_until_exit(Path(folder))
+        except LockedError as error:
             sys.exit(f"error: {error}")
 
 
-def _acquire(folder: Path, told: str) -> FileLock:
+def _acquire(folder: Path, remedy: str) -> FileLock:
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / _LOCK)
+    lock = FileLock(folder / _NAME)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise BusyError(f"{folder}: {told}") from None
+        raise LockedError(f"{folder}: {remedy}") from None
     return lock

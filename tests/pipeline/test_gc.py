@@ -3,7 +3,7 @@
 import pytest
 
 from drnsr.cli import main
-from drnsr.locks import sole_process
+from drnsr.locks import folder_lock
 from drnsr.project import PARAMS
 from drnsr.training.callbacks.checkpoint import mark_finished
 
@@ -17,7 +17,7 @@ def runs(tmp_path, monkeypatch):
         (tmp_path / "runs" / name / "step-00000120-0123456789abcdef.ckpt").write_bytes(b"x" * 5000)
     mark_finished(tmp_path / "runs/over")
     mark_finished(tmp_path / "runs/busy")  # an earlier time
-    with sole_process(tmp_path / "runs/busy"):
+    with folder_lock(tmp_path / "runs/busy"):
         yield tmp_path / "runs"
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from drnsr.data.prepared import PreparedDataset
 from drnsr.images.files import read_image
-from drnsr.locks import sole_process
+from drnsr.locks import folder_lock
 from tests.conftest import texture
 from tests.pipeline.conftest import GRAPH_ARGUMENTS, Project
 
@@ -55,7 +55,7 @@ def test_a_training_without_data_says_what_to_run(project):
     "folder", [["hydra.run.dir=taken"], ["-m", "hydra.sweep.dir=taken"]], ids=["run", "sweep"]
 )
 def test_a_folder_that_a_live_process_writes_to_is_refused(project, folder):
-    with sole_process(project.root / "taken"):
+    with folder_lock(project.root / "taken"):
         error = error_of(project.call("pipelines.fetch", *folder, fails=True))
         assert "taken: another process writes there" in error
         assert [path.name for path in (project.root / "taken").iterdir()] == [".lock"]

@@ -19,12 +19,3 @@ def model_file(name: str) -> Path:
     if name not in NAMES:
         raise UserError(f"{name}: no shipped model is called so; there are {', '.join(NAMES)}")
     return Path(__file__).with_name(f"{name}.safetensors")
-
-
-def card(name: str) -> str:
-    """What is known of a shipped model, as Markdown.
-
-    Raises:
-        UserError: there is no such model.
-    """
-    return model_file(name).with_suffix(".md").read_text(encoding="utf-8")

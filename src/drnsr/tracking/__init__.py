@@ -1,1 +1,1 @@
-"""MLflow (imported where it is used): runs, lineage, and models that a server can serve."""
+"""Runs, lineage and served models in MLflow, which is imported where it is used."""

@@ -1,4 +1,4 @@
-"""The commit that is being run, for the record."""
+"""The commit that is being run, and the changes on top of it."""
 
 import os
 import re
@@ -13,13 +13,13 @@ from drnsr.project import METRICS, RESOLVED
 
 @dataclass(frozen=True)
 class Commit:
-    """A git commit, and what was changed on top of it.
+    """A git commit, and the changes on top of it.
 
     Attributes:
         sha: the commit in hex, or "unknown" outside a git repository.
-        patch: the uncommitted changes of text, and new text files of the source folders, as a patch
-            that ``git apply`` takes; empty for none.
-        left_out: changed and new files that the patch does not hold, by their paths; a new folder
+        patch: the uncommitted changes of text files, and the new text files of the source folders,
+            as a patch for ``git apply``; empty if there are none.
+        left_out: the paths of changed and new files that the patch does not contain; a new folder
             outside the source folders is one entry, which ends with a slash.
     """
 
@@ -29,25 +29,25 @@ class Commit:
 
     @property
     def changed_sources(self) -> tuple[str, ...]:
-        """What of ``left_out`` is a source, so that any result may depend on it."""
+        """The sources among ``left_out``, on which any result may depend."""
         return tuple(path for path in self.left_out if is_source(path))
 
     @property
     def dirty(self) -> bool:
-        """Whether what was run is not what the commit holds."""
+        """Whether the code that is run differs from the commit."""
         return bool(self.patch or self.changed_sources)
 
 
 SOURCES = ("src", "pipelines", "conf", "tests")
 _TOP_LEVEL = (".yaml", ".yml", ".toml", ".cfg", ".ini")
 
-# Bytes of a new file. Sources are far smaller; what is larger is data under a source's name.
+# In bytes. Sources are far smaller; a larger new file is data with the name of a source.
 _LARGEST_NEW_FILE = 2**20
 
-# Written by the graph itself: when a stage asks, they have changed already.
+# The graph itself writes these: they have changed before a stage asks.
 _OUTPUTS = ("dvc.lock", str(METRICS), str(RESOLVED))
 
-# A patch to be applied elsewhere, whatever the user's git shows people.
+# The form of a patch that applies elsewhere, whatever the user's git settings are.
 _DIFF = (
     *("-c", "core.quotePath=false", "diff", "--no-color", "--no-ext-diff", "--no-textconv"),
     *("--no-renames", "--no-relative", "--submodule=short", "--ignore-submodules=dirty"),
@@ -56,16 +56,16 @@ _DIFF = (
 
 
 def current_commit() -> Commit:
-    """The commit of the working folder, and what was changed since.
+    """Return the commit of the working folder, and the changes since.
 
-    Pictures, models and other binary files never get into the patch, nor do new files outside the
-    sources: they may be large, or nobody's business.
+    Pictures, models and other binary files are never in the patch, nor are new files outside the
+    source folders: they may be large or private.
     """
     try:
         sha = _git("rev-parse", "HEAD").decode().strip()
         with tempfile.TemporaryDirectory() as folder:
-            # An index of its own, which stays as HEAD is: the user's must not change, and what is
-            # only staged there is new all the same.
+            # A separate index, as HEAD is: the user's index must not change, and a file that is
+            # only staged there is new as well.
             index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             _git("read-tree", "HEAD", environment=index)
             new, left_out = _new_files(index)
@@ -79,17 +79,17 @@ def current_commit() -> Commit:
 
 
 def is_source(path: str) -> bool:
-    """Whether a path is one of code or configuration."""
+    """Return whether a path is one of code or configuration."""
     folder, slash, _ = path.partition("/")
     return folder in SOURCES if slash else path.endswith(_TOP_LEVEL)
 
 
 def _new_files(index: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """Files that git does not know: those that go into the patch, and those that do not."""
+    """Return the new files that go into the patch, and those that do not."""
     listing = ("ls-files", "--others", "--exclude-standard", "-z")
     everything = _paths(_git(*listing, "--directory", "--", *_pathspecs(), environment=index))
     candidates = [path for path in everything if is_source(path)]
-    if any(path.endswith("/") for path in candidates):  # a new folder of sources: each file
+    if any(path.endswith("/") for path in candidates):  # a new folder: list its files
         files = _git(*listing, "--", *SOURCES, environment=index)
         candidates = [path for path in candidates if "/" not in path] + _paths(files)
     new = [path for path in candidates if _is_small_text(Path(path))]
@@ -98,7 +98,7 @@ def _new_files(index: Mapping[str, str]) -> tuple[list[str], list[str]]:
 
 
 def _is_small_text(path: Path) -> bool:
-    """Links are not followed: what they name lies elsewhere."""
+    """Return whether a file is a small text file; a link is none, its target lies elsewhere."""
     if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST_NEW_FILE:
         return False
     return _is_text(path.read_bytes())
@@ -112,9 +112,9 @@ def _is_text(content: bytes) -> bool:
 
 
 def _text_of(diff: bytes) -> tuple[str, list[str]]:
-    """A diff without the sections of binary files, and their paths.
+    """Return a diff without the sections of binary files, and the paths of these.
 
-    A line of a file stands in a diff behind a sign, so that none looks like a header.
+    A line of a file has a sign before it in a diff, so it cannot be taken for a header.
     """
     patch, binary = "", []
     for section in re.split(rb"(?m)^(?=diff --git )", diff)[1:]:
@@ -126,7 +126,7 @@ def _text_of(diff: bytes) -> tuple[str, list[str]]:
 
 
 def _path_of(section: bytes) -> str:
-    """Of `diff --git a/PATH b/PATH`, where both are the same."""
+    """Return PATH of ``diff --git a/PATH b/PATH``; the two are the same."""
     header = section.partition(b"\n")[0].removeprefix(b"diff --git ").decode(errors="replace")
     return header[: len(header) // 2].strip('"').removeprefix("a/")
 

@@ -1,4 +1,4 @@
-"""Whether one model is proven to be better than another, from what each was measured with."""
+"""Decide whether one model is proven to be better than another, from their evaluations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,31 +15,31 @@ _BICUBIC_TOLERANCE = 0.001
 
 
 class NotBetterError(UserError):
-    """A model is not proven to be better than another."""
+    """A model is not proven to be better than the champion."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a model was measured.
+    """The results of a model on its benchmarks.
 
     Attributes:
         summary: the content of ``benchmark.json``.
-        rows: those of ``per_image.csv``.
+        rows: the rows of ``per_image.csv``.
     """
 
     summary: Mapping[str, Any]
     rows: list[Row]
 
     def on(self, benchmark: str) -> dict[str, Row]:
-        """The rows of a benchmark by picture."""
+        """Return the rows of a benchmark by picture."""
         return {row.image: row for row in self.rows if row.benchmark == benchmark}
 
 
 def deciding_benchmark(evaluation: Evaluation, benchmark: str | None) -> str:
-    """The benchmark that was asked for, or the only one that there is.
+    """Return the benchmark that was asked for, or the only one.
 
     Raises:
-        NotBetterError: there is no such, or several and none was said.
+        NotBetterError: if it was not measured, or if none was asked for and several were measured.
     """
     measured = ", ".join(evaluation.summary)
     if benchmark is None:
@@ -57,8 +57,8 @@ def proven_gain(
     """Compare two models picture by picture.
 
     Args:
-        champion: the model to be beaten.
-        candidate: the other one.
+        champion: the evaluation of the model to be beaten.
+        candidate: the evaluation of the other one.
         benchmark: see :func:`deciding_benchmark`.
         metric: by which they are compared.
 
@@ -86,7 +86,7 @@ def proven_gain(
 
 
 def in_words(gain: PairedDifference) -> str:
-    """A difference with its interval, such as ``+0.12 dB, +0.05 to +0.19, over 14 pictures``."""
+    """Format a difference and its interval: ``+0.12 dB, +0.05 to +0.19, over 14 pictures``."""
     return (
         f"{gain.text(gain.mean, unit=True)}, {gain.text(gain.low)} to {gain.text(gain.high)},"
         f" over {gain.pictures} pictures"

@@ -1,4 +1,4 @@
-"""What MLflow recorded of a run: all that it takes to make its result again."""
+"""Read what MLflow recorded about a run: all that is needed to reproduce its result."""
 
 import json
 import tempfile
@@ -40,25 +40,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run.
+    """What MLflow recorded about one run.
 
     Attributes:
         run_id: in MLflow.
         name: in MLflow.
         status: in MLflow.
-        commit: of the project.
-        patch: what was changed on top of it; empty for nothing.
-        left_out: changed and new files that the patch does not hold: see
+        commit: the commit of the project.
+        patch: the changes on top of it; empty if there are none.
+        left_out: changed and new files that the patch does not contain: see
             :class:`drnsr.tracking.git.Commit`.
         config: the composed configuration.
         choices: what it was composed from: see :func:`drnsr.tracking.runs.describe_run`; None for a
             run of an older version.
-        environment: the packages, a line each, as a constraints file.
+        environment: the installed packages, as the lines of a constraints file.
         data: hashes of the prepared data by name: ``train``, and the benchmarks.
-        model_sha256: of the model file; None if none was made.
+        model_sha256: the hash of the model file; None if none was made.
         measures: the means of the evaluation, such as ``set5/model/psnr``.
         model_cost: see :class:`drnsr.evaluation.cost.Cost`; None if it was not measured.
-        training_cost: seconds, samples per second, precision and skipped losses; None likewise.
+        training_cost: seconds, samples per second, precision and skipped losses; None if they were
+            not measured.
     """
 
     run_id: str
@@ -78,22 +79,22 @@ class RunRecord:
 
     @property
     def lost_sources(self) -> tuple[str, ...]:
-        """Code and configuration of the run that is recorded nowhere."""
+        """Files of code and configuration of the run that are not recorded."""
         return tuple(path for path in self.left_out if is_source(path))
 
     @property
     def dirty(self) -> bool:
-        """Whether what was run is not what the commit holds."""
+        """Whether the code that was run differs from the commit."""
         return bool(self.patch or self.lost_sources)
 
 
 def find_record(run: str) -> RunRecord:
-    """Look a run up by its id, or by the model file that it made.
+    """Find a run by its id, or by the model file that it made.
 
-    A sweep's parent stands for its best job.
+    For the parent run of a sweep, find the best job.
 
     Raises:
-        TrackingError: the store is away, or knows no such run or model.
+        TrackingError: if the store cannot be reached, or has no such run or model.
     """
     if Path(run).is_file():
         try:
@@ -106,24 +107,24 @@ def find_record(run: str) -> RunRecord:
 
 
 def record_of_model(sha256: str) -> RunRecord:
-    """Look up the newest run that made a model of this content.
+    """Find the newest run that made a model with this hash.
 
     Raises:
-        TrackingError: the store is away, or knows no such run.
+        TrackingError: if the store cannot be reached, or has no such run.
     """
     client = open_store()
     with tracking_errors():
         known = find_runs(client, sha256)
         if not known:
-            raise TrackingError(f"this MLflow knows no run that made the model {sha256}")
+            raise TrackingError(f"this MLflow has no run that made the model {sha256}")
         return _read(client, client.get_run(known[0]))
 
 
 def read_evaluation(run_id: str) -> Evaluation:
-    """How the model of a run was measured.
+    """Read the evaluation of a run's model.
 
     Raises:
-        TrackingError: the store is away, or the run was not evaluated.
+        TrackingError: if the store cannot be reached, or the run was not evaluated.
     """
     client = open_store()
     names = (SUMMARY.name, PER_IMAGE.name)
@@ -193,7 +194,7 @@ def _training_cost(run: "Run", config: Mapping[str, Any]) -> dict[str, float | s
 
 
 def _starting_with(prefix: str, run: "Run") -> dict[str, float]:
-    """The metrics of a group, without its name."""
+    """Return the metrics whose names begin with a prefix, without the prefix."""
     return {
         name.removeprefix(prefix): value
         for name, value in run.data.metrics.items()
@@ -202,6 +203,6 @@ def _starting_with(prefix: str, run: "Run") -> dict[str, float]:
 
 
 def _text(client: "MlflowClient", run_id: str, name: str) -> str:
-    """With the ends of lines as they are: a patch of another would not apply."""
+    """Return a text artifact with its own line ends, without which a patch does not apply."""
     with tempfile.TemporaryDirectory() as folder:
         return Path(client.download_artifacts(run_id, name, folder)).read_bytes().decode()

@@ -1,4 +1,4 @@
-"""Models under a name in MLflow's registry, and which of their versions is the champion."""
+"""Registered models in MLflow: versions, the candidate and the champion."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class Version:
 
     Attributes:
         name: of the registered model.
-        number: as MLflow counts it.
-        run_id: of the run that made the model.
+        number: of the version, in MLflow.
+        run_id: the run that made the model.
     """
 
     name: str
@@ -32,15 +32,15 @@ class Version:
 
 
 def default_name(config: Mapping[str, Any]) -> str:
-    """What the model of a configuration is registered as: ``drnsr-x2``."""
+    """Return the registered name for the model of a configuration, such as ``drnsr-x2``."""
     return f"{config['model']['name']}-x{config['scale']}"
 
 
 def find_version(name: str, run_id: str) -> Version | None:
-    """The newest version of a registered model that a run made, if there is one.
+    """Return the newest version of a registered model that a run made; None if there is none.
 
     Raises:
-        TrackingError: the store is away.
+        TrackingError: if the store cannot be reached.
     """
     client = open_store()
     with tracking_errors():
@@ -50,15 +50,16 @@ def find_version(name: str, run_id: str) -> Version | None:
 
 
 def register(name: str, run_id: str, card: str) -> Version:
-    """Make a run's model a new version of a registered model, and its candidate.
+    """Register a run's model as a new version, which gets the alias ``candidate``.
 
     Args:
-        name: of the registered model, which is made when there is none.
-        run_id: of the run.
-        card: Markdown, the version's description.
+        name: the registered model, which is made if there is none.
+        run_id: the run.
+        card: the version's description, in Markdown.
 
     Raises:
-        TrackingError: the store is away, does not take the name, or has no model of this run.
+        TrackingError: if the store cannot be reached, rejects the name, or has no model of this
+            run.
     """
     client = open_store()
     with tracking_errors():
@@ -76,10 +77,10 @@ def register(name: str, run_id: str, card: str) -> Version:
 
 
 def find_champion(name: str) -> Version | None:
-    """The version that has the alias ``champion``, if there is one.
+    """Return the version that has the alias ``champion``; None if there is none.
 
     Raises:
-        TrackingError: the store is away, or has no such registered model.
+        TrackingError: if the store cannot be reached, or has no such registered model.
     """
     client = open_store()
     with tracking_errors():
@@ -91,10 +92,10 @@ def find_champion(name: str) -> Version | None:
 
 
 def set_champion(version: Version) -> None:
-    """Give a version the alias ``champion``, which another may have had.
+    """Move the alias ``champion`` to a version.
 
     Raises:
-        TrackingError: the store is away.
+        TrackingError: if the store cannot be reached.
     """
     client = open_store()
     with tracking_errors():

@@ -1,4 +1,4 @@
-"""What a run records, and how it is found again: by the content of the model that it made."""
+"""What MLflow records about a run, and how the run of a model is found: by the model's hash."""
 
 import json
 import logging
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("drnsr")
 
-# The tag by which a run is found again. A file with a run id would differ between equal runs.
+# The tag by which the run of a model is found. An id of the run in the model file would make the
+# files of equal runs differ.
 MODEL_TAG = "drnsr.model_sha256"
 DATA_TAG = "drnsr.data."
 PROTOCOL_TAG = "drnsr.protocol."
@@ -30,11 +31,11 @@ TRAINING_TAG = "drnsr.training"
 OUTBOX_TAG = "drnsr.journal"  # as stores and outboxes of earlier versions have it
 SAME_MODEL_TAG = "drnsr.same_model_as"
 EVALUATION_FOLDER = "evaluation"
-CHOICES_FILE = "choices.json"  # what was chosen; config.yaml has what that came to
+CHOICES_FILE = "choices.json"  # what was chosen; config.yaml has what was composed from it
 PATCH_FILE = "uncommitted.patch"
-LEFT_OUT_FILE = "left_out.txt"  # what was changed or new and is not in the patch, a line each
+LEFT_OUT_FILE = "left_out.txt"  # changed and new files that are not in the patch, one in a line
 
-# What the names of metrics begin with that differ from run to run.
+# Prefixes of the metrics that differ from run to run.
 TRAINING_COST = "training/"
 MODEL_COST = "cost/"
 
@@ -50,15 +51,15 @@ def describe_run(
     model: Path | None = None,
     choices: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What is known of a run before it begins, as JSON can say it: see :func:`begin_run`.
+    """Describe a run before it begins, in values that JSON can express: see :func:`begin_run`.
 
     Args:
         config: the composed configuration.
         data: hashes of the data by name.
         training: the fingerprint of all that the training is the result of.
-        model: what came out, where the training is over, and was maybe told of by someone else.
-        choices: what the configuration was composed from, where that is known: ``params``, the
-            content of params.yaml, and ``overrides``, Hydra's.
+        model: the model file, if it exists already; the store may have a run that made it.
+        choices: what the configuration was composed from, if that is known: ``params``, the
+            content of params.yaml, and ``overrides``, those of Hydra.
     """
     commit = current_commit()
     tags = {COMMIT_TAG: commit.sha, "drnsr.dirty": str(commit.dirty).lower()}
@@ -85,7 +86,7 @@ def describe_run(
 
 
 def begin_run(client: "MlflowClient", experiment_id: str, run: Mapping[str, Any]) -> str:
-    """Make a run, or find the one that an interrupted call has begun to make; return its id.
+    """Make a run, or find the one that an interrupted call began to make; return its id.
 
     Args:
         client: see :func:`drnsr.tracking.store.open_store`.
@@ -97,7 +98,7 @@ def begin_run(client: "MlflowClient", experiment_id: str, run: Mapping[str, Any]
     if run["model_sha256"]:
         if known := find_runs(client, run["model_sha256"]):
             return known[0]
-        log.info("this MLflow does not know the model (it was trained elsewhere): making a run")
+        log.info("this MLflow has no run that made the model (trained elsewhere): making a run")
     begun = client.search_runs(
         [experiment_id], f"tags.`{OUTBOX_TAG}` = '{run['tags'][OUTBOX_TAG]}'"
     )
@@ -116,13 +117,13 @@ def begin_run(client: "MlflowClient", experiment_id: str, run: Mapping[str, Any]
 
 
 def _environment() -> str:
-    """The installed packages, as a constraints file."""
+    """Return the installed packages, as a constraints file."""
     packages = {f"{package.name}=={package.version}" for package in distributions()}
     return "\n".join(sorted(packages, key=str.lower)) + "\n"
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """A nested configuration as ``a.b.c: value``; lists element by element, so that none is cut.
+    """Flatten a nested configuration to ``a.b.c: value``; each element of a list has its own key.
 
     >>> flatten({"a": {"b": [1, 2]}, "c": None})
     {'a.b.0': '1', 'a.b.1': '2', 'c': 'null'}
@@ -145,23 +146,23 @@ def log_model(client: "MlflowClient", run_id: str, model: Path, example: bytes) 
         client: see :func:`drnsr.tracking.store.open_store`.
         run_id: the run that made the model.
         model: the model file.
-        example: an encoded picture, for the input example.
+        example: an encoded picture, the example of the model's input.
     """
     from drnsr.tracking.serving import log_pyfunc
 
     status = client.get_run(run_id).info.status
     log_pyfunc(run_id, model, example)
-    # MLflow enters a run to log a model, and leaves it FINISHED.
+    # MLflow resumes a run to log a model, and sets it to FINISHED.
     client.update_run(run_id, status=status)
     client.set_tag(run_id, MODEL_TAG, file_sha256(model))
 
 
 def find_runs(client: "MlflowClient", model_sha256: str) -> list[str]:
-    """The runs that made this very model, the newest first.
+    """Return the ids of the runs that made a model, the newest first.
 
     Args:
         client: see :func:`drnsr.tracking.store.open_store`.
-        model_sha256: of the model file.
+        model_sha256: the hash of the model file.
     """
     experiments = [found.experiment_id for found in client.search_experiments()]
     runs = client.search_runs(
@@ -179,14 +180,14 @@ def record_evaluation(
     data: Mapping[str, str],
     files: Sequence[Path],
 ) -> None:
-    """Write an evaluation into a outbox: its numbers as metrics, its files as artifacts.
+    """Write an evaluation into an outbox: its numbers as metrics, its files as artifacts.
 
     Args:
-        outbox: of the run that made the model.
+        outbox: the outbox of the run that made the model.
         summary: see :func:`drnsr.evaluation.results.summary`.
-        cost: what the model takes, by name; None for what is not known here.
+        cost: what the model takes, by name; None for what is not known.
         data: hashes of the benchmarks by name.
-        files: what else was made.
+        files: the tables and pictures of the evaluation.
     """
     time = now()
     points = [
@@ -210,10 +211,15 @@ def record_evaluation(
 
 
 def copy_evaluation(client: "MlflowClient", sources: Sequence[str], target: str) -> None:
-    """Give a run the evaluation of the newest other that made the same model, if one has any.
+    """Copy the evaluation of the newest other run that made the same model, if there is any.
 
-    When a training gives the same bits again, DVC sees no reason to evaluate again, and the new
-    run would stay without its numbers.
+    When a training gives the same bits again, DVC does not evaluate again, and the new run would
+    have no results.
+
+    Args:
+        client: see :func:`drnsr.tracking.store.open_store`.
+        sources: the runs that made the model: see :func:`find_runs`.
+        target: the run to copy to.
     """
     for source in sources:
         run = client.get_run(source)

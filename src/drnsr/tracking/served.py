@@ -1,4 +1,4 @@
-"""What MLflow runs to load a logged model: code, where a pickle would execute whatever it holds."""
+"""The program that MLflow runs to load a logged model; a pickle could run anything instead."""
 
 from mlflow.models import set_model
 

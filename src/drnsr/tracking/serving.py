@@ -34,39 +34,39 @@ COLUMN = "image"
 SCALE = "scale"
 
 FORMATS = ("png", "jpeg", "webp")
-"""Of the pictures that are taken: of one page, and as large as their first bytes say."""
+"""The accepted formats: they have one page, and their first bytes tell their size."""
 
 MAX_PIXELS = 16_000_000
-"""Of a request's pictures together, once they are enlarged.
+"""The limit for the upscaled pictures of one request together.
 
-MLflow works at up to 32 requests at once. They take turns at the network, whose memory is needed
-once; but each answer is held as PNG, as base64 and as JSON until it is sent: 0.25 GB for so many
-pixels of noise, 8 GB for all.
+MLflow handles up to 32 requests at once. They take turns at the network, so its memory is needed
+once; but each answer is kept as PNG, as base64 and as JSON until it is sent: 0.25 GB for this many
+pixels of noise, 8 GB for 32 requests.
 """
 
 
 class RequestError(MlflowException):
-    """A mistake in a request, which the server answers with status 400 and the sentence alone."""
+    """A mistake in a request, which the server answers with status 400 and one sentence."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence, error_code=INVALID_PARAMETER_VALUE)
         self._sentence = sentence
 
     def serialize_as_json(self) -> str:
-        """What the client gets: without the whole request, which stands in ``message`` by then."""
+        """Return the answer, without the whole request, which MLflow adds to ``message``."""
         return json.dumps({"error_code": self.error_code, "message": self._sentence})
 
 
 class PictureModel(PythonModel):
-    """Takes a column ``image`` of picture files as bytes or base64; gives one of PNG bytes.
+    """Upscales a column ``image`` of picture files, as bytes or base64, to one of PNG bytes.
 
-    The parameter ``scale`` chooses among the network's scales; left out, it is the first of them.
+    The parameter ``scale`` chooses one of the network's scales; the default is the first.
     """
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the model file that was logged with this class."""
         self._models = Models.from_file(Path(context.artifacts["model"]), RuntimeOptions())
-        self._turn = Lock()  # torch takes all cores for one picture, and memory for each
+        self._turn = Lock()  # torch uses all cores for one picture, and memory for each
 
     def predict(
         self,
@@ -77,15 +77,15 @@ class PictureModel(PythonModel):
         """Enlarge each row's picture.
 
         Raises:
-            RequestError: something is no picture, the pictures are too large, or the network has no
-                such scale.
+            RequestError: if a cell is not a picture, the pictures are too large, or the network
+                has no such scale.
         """
         scale = (params or {}).get(SCALE)
         if scale is None:
             scale = self._models.scales[0]
         with TemporaryDirectory() as folder:
             try:
-                sources = _written(model_input[COLUMN], Path(folder))
+                sources = _write_files(model_input[COLUMN], Path(folder))
                 with self._turn:
                     enlarged = self._enlarge(sources, scale)
             except UserError as error:
@@ -109,8 +109,8 @@ class PictureModel(PythonModel):
         return enlarged
 
 
-def _written(cells: Iterable[object], folder: Path) -> list[Path]:
-    """The pictures of a column as files, whose names the messages about them begin with."""
+def _write_files(cells: Iterable[object], folder: Path) -> list[Path]:
+    """Write the pictures of a column to files, whose names begin the messages about them."""
     paths = []
     for number, cell in enumerate(cells, start=1):
         path = folder / f"picture {number}"
@@ -149,7 +149,7 @@ def log_pyfunc(run_id: str, model: Path, example: bytes) -> None:
             code_paths=[str(PACKAGE)],
             signature=_signature(read_info(model).scales[0]),
             input_example=pd.DataFrame({COLUMN: [base64.b64encode(example).decode()]}),
-            # Named here: MLflow would find them by running the model, which takes long.
+            # Without this list MLflow would run the model to find them, which takes long.
             pip_requirements=[
                 f"{package}=={version(package).split('+')[0]}"
                 for package in (
@@ -168,8 +168,8 @@ def log_pyfunc(run_id: str, model: Path, example: bytes) -> None:
 
 def _signature(scale: int) -> ModelSignature:
     return ModelSignature(
-        # Base64, for MLflow itself decodes a column that is called binary in some kinds of request
-        # and not in others. Bytes pass, too.
+        # A string, because MLflow decodes the base64 of a binary column in some kinds of request
+        # and not in others. Bytes are accepted, too.
         inputs=Schema([ColSpec("string", COLUMN)]),
         outputs=Schema([ColSpec("binary", COLUMN)]),
         params=ParamSchema([ParamSpec(SCALE, "integer", scale)]),

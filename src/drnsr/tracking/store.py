@@ -1,4 +1,4 @@
-"""Where runs are kept: a server, or a SQLite file in the project's folder."""
+"""The store of MLflow's runs: a server, or a SQLite file in the project's folder."""
 
 import logging
 import os
@@ -16,16 +16,16 @@ from drnsr.project import tracking_artifacts, tracking_database
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# MLflow reports usage to its makers on import unless told not to.
+# Without this, MLflow reports usage to its makers when it is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-# Bars for copies of a few files on one disk.
+# The progress bars are for copies of a few files on one disk.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-# Seconds until a server is taken for away. What is not delivered is tried again later, so that
-# minutes of repeating one request serve no one.
+# In seconds. What cannot be delivered is tried again later, so there is no use in repeating one
+# request for minutes, as MLflow would.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
-# Names the user's own store.
+# The user's choice of a store.
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
 
@@ -34,29 +34,29 @@ class TrackingError(UserError):
 
 
 def project_store() -> str:
-    """The SQLite file in the project's folder."""
+    """Return the URI of the SQLite file in the project's folder."""
     return f"sqlite:///{tracking_database()}"
 
 
 def tracking_uri() -> str:
-    """``MLFLOW_TRACKING_URI``, or the project's own store."""
+    """Return ``MLFLOW_TRACKING_URI``, or the URI of the project's own store."""
     return os.environ.get(URI_VARIABLE) or project_store()
 
 
 def store_exists() -> bool:
-    """Whether there is a store to ask: to look into one must not make one."""
+    """Return whether there is a store, without making one."""
     return URI_VARIABLE in os.environ or tracking_database().is_file()
 
 
 @contextmanager
 def tracking_errors(uri: str | None = None) -> Iterator[None]:
-    """Tell a store that cannot be reached or written to in one line.
+    """Report in one line that a store cannot be reached or written to.
 
     Args:
-        uri: of the store; None for :func:`tracking_uri`.
+        uri: the store; None for :func:`tracking_uri`.
 
     Raises:
-        TrackingError: instead of whatever MLflow, its database and its connection raised.
+        TrackingError: instead of what MLflow, its database or its connection raised.
     """
     from mlflow.exceptions import MlflowException
     from requests import RequestException
@@ -71,31 +71,34 @@ def tracking_errors(uri: str | None = None) -> Iterator[None]:
 
 
 def open_store(uri: str | None = None) -> "MlflowClient":
-    """A client on the store, which is made when it does not exist yet.
+    """Return a client of the store, which is made if it does not exist yet.
 
     Args:
-        uri: of the store; None for :func:`tracking_uri`.
+        uri: the store; None for :func:`tracking_uri`.
 
     Raises:
-        TrackingError: the store cannot be reached.
+        TrackingError: if the store cannot be reached.
     """
     from mlflow import MlflowClient, set_tracking_uri
 
-    logging.getLogger("mlflow").setLevel(logging.WARNING)  # tells of each table that it makes
-    # Prints the traceback of what it raises as well.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # reports each table that it makes
+    # This one also prints the traceback of what it raises.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     uri = uri or tracking_uri()
     with tracking_errors(uri):
         if uri.startswith("sqlite:///"):
             _create_database(Path(uri.removeprefix("sqlite:///")))
-        with _environment_kept(URI_VARIABLE):
+        with _restored_variable(URI_VARIABLE):
             set_tracking_uri(uri)
         return MlflowClient(uri)
 
 
 @contextmanager
-def _environment_kept(name: str) -> Iterator[None]:
-    """MLflow sets the variable, which says that the user has named a store."""
+def _restored_variable(name: str) -> Iterator[None]:
+    """Restore an environment variable after the block.
+
+    MLflow sets the one that stands for the user's choice of a store.
+    """
     before = os.environ.get(name)
     try:
         yield
@@ -131,10 +134,10 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
 
 
 def _create_database(path: Path) -> None:
-    """Make the database once.
+    """Make the database if it does not exist.
 
-    Several processes that meet a database that is not there yet would each build its tables and
-    leave it broken for good. So one makes it, aside, and renames it into place.
+    Several processes that find no database would each build its tables and leave it broken. So one
+    of them makes it under another name, and renames it.
     """
     if path.exists():
         return

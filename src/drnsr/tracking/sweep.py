@@ -1,4 +1,4 @@
-"""One MLflow run above those of a Hydra multirun's jobs."""
+"""The MLflow run that is the parent of those of a Hydra multirun's jobs."""
 
 import atexit
 import logging
@@ -12,7 +12,7 @@ from drnsr.tracking.store import TrackingError, experiment_id, open_store, track
 
 log = logging.getLogger("drnsr")
 
-# How a job, which may run in a process of its own, learns of the run above it.
+# Names the parent run to a job, which may run in a process of its own.
 PARENT_RUN_VARIABLE = "DRNSR_PARENT_RUN"
 
 
@@ -23,7 +23,7 @@ class ParentRun(Callback):
         self._run_id: str | None = None
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 (Hydra's)
-        """Begin the parent run, unless the runs are not tracked."""
+        """Begin the parent run, if the runs are tracked."""
         if config.logger.experiment is None:
             return
         from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
@@ -35,7 +35,7 @@ class ParentRun(Callback):
                 experiment = experiment_id(client, config.logger.experiment)
                 run = client.create_run(experiment, tags={MLFLOW_RUN_NAME: sweep})
         except TrackingError as error:
-            log.warning("%s; the jobs go on without a run above them", error)
+            log.warning("%s; the jobs go on without a parent run", error)
             return
         self._run_id = str(run.info.run_id)
         os.environ[PARENT_RUN_VARIABLE] = self._run_id
@@ -53,5 +53,5 @@ class ParentRun(Callback):
                 with tracking_errors():
                     open_store().set_terminated(run_id, status)
             except TrackingError as error:
-                log.warning("%s; the run above the jobs stays open there", error)
+                log.warning("%s; the parent run stays open there", error)
             os.environ.pop(PARENT_RUN_VARIABLE, None)

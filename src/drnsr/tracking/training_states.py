@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from drnsr.locks import BusyError, sole_process
+from drnsr.locks import LockedError, folder_lock
 from drnsr.project import runs
 from drnsr.tracking.outbox import outboxes_of
 from drnsr.training.callbacks.checkpoint import is_finished, newest_step
@@ -40,21 +40,21 @@ def remove_state_folder(folder: StateFolder) -> None:
     """Remove a folder.
 
     Raises:
-        BusyError: if a training has been resumed in it meanwhile.
+        LockedError: if a training has been resumed in it meanwhile.
     """
-    with sole_process(folder.path):
+    with folder_lock(folder.path):
         shutil.rmtree(folder.path)
 
 
 def _inspect(path: Path, unfinished: bool) -> StateFolder:
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     try:
-        with sole_process(path):
+        with folder_lock(path):
             finished = is_finished(path)
             progress = "finished" if finished else f"ended after step {newest_step(path)}"
             if any(outbox.undelivered for outbox in outboxes_of(path)):
                 progress += ", and MLflow misses something: `drnsr sync`"
                 return StateFolder(path, size, progress, removable=False)
             return StateFolder(path, size, progress, removable=finished or unfinished)
-    except BusyError:
+    except LockedError:
         return StateFolder(path, size, "running", removable=False)
