@@ -91,7 +91,7 @@ def test_what_cannot_be_reproduced_is_named(another):
     shutil.copy(another.root / "params.yaml", another.root / "other.safetensors")
     error = fails_with(another, "adopt", "other.safetensors")
     assert error.startswith(
-        "error: other.safetensors: this MLflow knows no run that made the model"
+        "error: other.safetensors: this MLflow has no run that made the model"
     )
     (run,) = another.mlflow_runs()
     shutil.rmtree(another.root / ".git")
