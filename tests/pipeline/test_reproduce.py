@@ -90,9 +90,7 @@ def test_what_cannot_be_reproduced_is_named(another):
     assert "abc" in fails_with(another, "reproduce", "abc")
     shutil.copy(another.root / "params.yaml", another.root / "other.safetensors")
     error = fails_with(another, "adopt", "other.safetensors")
-    assert error.startswith(
-        "error: other.safetensors: this MLflow has no run that made the model"
-    )
+    assert error.startswith("error: other.safetensors: this MLflow has no run that made the model")
     (run,) = another.mlflow_runs()
     shutil.rmtree(another.root / ".git")
     another.run("git", "init", "-q")
