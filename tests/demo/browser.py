@@ -1,4 +1,4 @@
-"""The page as a person has it: `drnsr demo` in a process of its own, and Chromium before it."""
+"""End-to-end tests of the demo: `drnsr demo` in a process of its own, and Chromium."""
 
 import json
 import os
@@ -18,24 +18,24 @@ from selenium.webdriver.support.ui import WebDriverWait
 from tests.conftest import PROJECT, free_port
 
 CHROMIUM, CHROMEDRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
-PATIENCE = 300.0  # seconds for what takes a few on an idle machine
+PATIENCE = 300.0  # seconds; a busy machine is much slower than an idle one
 
 _QUIET = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--hide-scrollbars"),
 )
 
-# What is inside the browser, and asks nobody.
-_OF_THE_BROWSER = ("about", "blob", "chrome", "chrome-untrusted", "data")
+# Schemes of URLs that cause no network traffic.
+_LOCAL_SCHEMES = ("about", "blob", "chrome", "chrome-untrusted", "data")
 
 
 @contextmanager
 def served(*arguments: str, temporary: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """`drnsr demo` on a free port: its address, and the process, which is ended if it is not."""
+    """Run `drnsr demo` on a free port; yield its URL and the process."""
     port = free_port()
     program = "from drnsr.cli import main; main()"
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src"), "TMPDIR": str(temporary)}
-    environment.pop("PYTEST_CURRENT_TEST", None)  # by which NiceGUI knows its own tests
+    environment.pop("PYTEST_CURRENT_TEST", None)  # NiceGUI changes its behaviour in tests
     process = subprocess.Popen(
         [sys.executable, "-c", program, "demo", "--port", str(port), *arguments],
         env=environment,
@@ -46,8 +46,8 @@ def served(*arguments: str, temporary: Path) -> Iterator[tuple[str, subprocess.P
     )
     try:
         assert process.stdout is not None
-        told = process.stdout.readline()
-        assert told == f"http://127.0.0.1:{port} (Ctrl-C ends it)\n"
+        line = process.stdout.readline()
+        assert line == f"http://127.0.0.1:{port} (Ctrl-C ends it)\n"
         yield f"http://127.0.0.1:{port}", process
     finally:
         process.kill()
@@ -55,7 +55,7 @@ def served(*arguments: str, temporary: Path) -> Iterator[tuple[str, subprocess.P
 
 
 class Visitor:
-    """A person at the page."""
+    """A user of the page, who acts in Chromium."""
 
     def __init__(self, driver: webdriver.Chrome, downloads: Path) -> None:
         self.driver = driver
@@ -75,11 +75,11 @@ class Visitor:
         item.click()
 
     def download(self) -> Path:
-        """Press the button, and wait for the file."""
+        """Press the download button and return the complete file."""
         link = self.find("a[download]")
         file = self.downloads / link.get_attribute("download")
         link.click()
-        self.wait(file.exists)  # until it is whole, it is called otherwise
+        self.wait(file.exists)  # an incomplete file has another name
         return file
 
     def focus(self):
@@ -97,11 +97,11 @@ class Visitor:
         return self.driver.find_elements(By.CSS_SELECTOR, css)
 
     def wait(self, condition):
-        """Until a condition is no longer false."""
+        """Wait until a condition is true, and return its value."""
         return WebDriverWait(self.driver, PATIENCE, 0.1).until(lambda _: condition())
 
     def hosts(self) -> set[str]:
-        """All that the browser has asked for anything since the last call."""
+        """Return the hosts that the browser has contacted since the last call."""
         urls = []
         for entry in self.driver.get_log("performance"):
             message = json.loads(entry["message"])["message"]
@@ -109,12 +109,12 @@ class Visitor:
                 urls.append(message["params"]["request"]["url"])
             elif message["method"] == "Network.webSocketCreated":
                 urls.append(message["params"]["url"])
-        return {urlsplit(url).netloc for url in urls if urlsplit(url).scheme not in _OF_THE_BROWSER}
+        return {urlsplit(url).netloc for url in urls if urlsplit(url).scheme not in _LOCAL_SCHEMES}
 
 
 @contextmanager
 def visitor(address: str, width: int = 1280, height: int = 900) -> Iterator[Visitor]:
-    """Chromium at an address, in a window of this size, with a profile of its own."""
+    """Open a URL in Chromium with a new profile and this window size."""
     with TemporaryDirectory() as profile, TemporaryDirectory() as downloads:
         options = webdriver.ChromeOptions()
         options.binary_location = str(CHROMIUM)

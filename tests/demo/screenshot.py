@@ -1,4 +1,4 @@
-"""Make the README's picture of the page anew: `python -m tests.demo.screenshot docs/demo.png`."""
+"""Make the screenshot of the README: `python -m tests.demo.screenshot docs/demo.png`."""
 
 import sys
 from pathlib import Path
@@ -19,13 +19,13 @@ def main(path: Path) -> None:
     with TemporaryDirectory() as folder:
         picture = Path(folder, "astronaut.png")
         Image.fromarray(data.astronaut()).save(picture)
-        with served(temporary=Path(folder)) as (address, _), visitor(address, 1280, 900) as person:
-            person.upload(picture)
-            person.press("Upscale")
-            person.wait(lambda: person.find_all(".slider"))
-            person.wait(lambda: person.driver.execute_script(_LOADED))
-            person.driver.save_screenshot(str(path))
-    # Colours in steps of six: nobody sees it, and it is half the bytes.
+        with served(temporary=Path(folder)) as (address, _), visitor(address, 1280, 900) as user:
+            user.upload(picture)
+            user.press("Upscale")
+            user.wait(lambda: user.find_all(".slider"))
+            user.wait(lambda: user.driver.execute_script(_LOADED))
+            user.driver.save_screenshot(str(path))
+    # Round the colours to steps of six, which is invisible and halves the size of the file.
     colours = np.asarray(Image.open(path).convert("RGB")).astype(int)
     coarse = ((colours + 3) // 6 * 6).clip(0, 255).astype(np.uint8)
     Image.fromarray(coarse).save(path, optimize=True)

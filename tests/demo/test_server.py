@@ -1,4 +1,4 @@
-"""What the server lets in."""
+"""The server: its address, and requests that it rejects."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ from drnsr.demo.server import BodyLimit, check_address, is_loopback
 from drnsr.errors import UserError
 
 
-def test_a_port_that_is_taken_is_told():
+def test_a_port_that_is_in_use_is_an_error():
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -20,14 +20,14 @@ def test_a_port_that_is_taken_is_told():
     check_address("127.0.0.1", port)
 
 
-def test_a_host_that_is_not_here_is_told():
-    # TEST-NET-1 (RFC 5737), which no machine has.
+def test_an_address_of_another_machine_is_an_error():
+    # TEST-NET-1 (RFC 5737) belongs to no machine.
     with pytest.raises(UserError, match=r"^192\.0\.2\.1:7860: .+ or --host"):
         check_address("192.0.2.1", 7860)
 
 
 @pytest.mark.parametrize(
-    ("host", "alone"),
+    ("host", "expected"),
     [
         ("127.0.0.1", True),
         ("::1", True),
@@ -38,8 +38,8 @@ def test_a_host_that_is_not_here_is_told():
         ("gpu.example.org", False),
     ],
 )
-def test_who_can_reach_an_address(host, alone):
-    assert is_loopback(host) is alone
+def test_is_loopback(host, expected):
+    assert is_loopback(host) is expected
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_who_can_reach_an_address(host, alone):
         ({}, 200),
     ],
 )
-def test_requests_that_are_too_large_are_refused(headers, status):
+def test_requests_that_are_too_large_are_rejected(headers, status):
     sent = []
 
     async def send(message):
@@ -62,5 +62,5 @@ def test_requests_that_are_too_large_are_refused(headers, status):
         "method": "POST",
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }
-    asyncio.run(BodyLimit(PlainTextResponse("taken"), limit=100)(scope, None, send))
+    asyncio.run(BodyLimit(PlainTextResponse("accepted"), limit=100)(scope, None, send))
     assert sent[0]["status"] == status

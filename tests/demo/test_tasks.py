@@ -1,4 +1,4 @@
-"""What is done with an upload, without a page: the same as `drnsr upscale`, or one clear line."""
+"""The tasks of the demo give the files of `drnsr upscale`, or one line about what is wrong."""
 
 import re
 
@@ -52,7 +52,7 @@ def write_upload(folder, name, pixels):
 
 
 def deep(height, width):
-    """Gray of 16 bits."""
+    """Return a 16-bit gray picture."""
     return texture(height, width, 1)[:, :, 0].astype(np.uint16) * 257
 
 
@@ -66,7 +66,7 @@ def deep(height, width):
         ("deep.png", deep(20, 30)),
     ],
 )
-def test_the_file_is_the_one_that_upscale_makes(tmp_path, folder, model, name, pixels):
+def test_the_result_is_the_file_of_drnsr_upscale(tmp_path, folder, model, name, pixels):
     file = write_upload(tmp_path, name, pixels)
     upload = inspect_upload(file, folder, Progress())
     result = upscale_upload(upload, Models.from_file(model, RUNTIME_OPTIONS), 3, folder, Progress())
@@ -91,7 +91,7 @@ def test_the_file_is_the_one_that_upscale_makes(tmp_path, folder, model, name, p
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "error"),
     [
         (b"", "mine.png: an empty file"),
         (b"not a picture at all", "mine.png: not a picture in a format that is known here"),
@@ -99,28 +99,30 @@ def test_the_file_is_the_one_that_upscale_makes(tmp_path, folder, model, name, p
         (b"II*\0" + b"\xff" * 40, "mine.png: .+"),
     ],
 )
-def test_a_bad_upload_is_told_in_one_line_by_its_own_name(tmp_path, folder, content, told):
+def test_the_error_of_a_bad_upload_names_the_file_without_its_folder(
+    tmp_path, folder, content, error
+):
     (tmp_path / "mine.png").write_bytes(content)
-    with pytest.raises(UserError) as error:
+    with pytest.raises(UserError) as caught:
         inspect_upload(tmp_path / "mine.png", folder, Progress())
-    assert re.fullmatch(told, str(error.value))
-    assert str(tmp_path) not in str(error.value)
+    assert re.fullmatch(error, str(caught.value))
+    assert str(tmp_path) not in str(caught.value)
 
 
-def test_a_picture_cut_short_is_told(tmp_path, folder):
+def test_a_truncated_picture_is_an_error(tmp_path, folder):
     whole = write_upload(tmp_path, "whole.png", texture(90, 90)).read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=r"^cut\.png: "):
         inspect_upload(tmp_path / "cut.png", folder, Progress())
 
 
-def test_what_is_too_large_is_refused_before_it_is_decoded(tmp_path, folder):
+def test_a_picture_that_is_too_large_is_rejected_before_it_is_decoded(tmp_path, folder):
     (tmp_path / "huge.ppm").write_bytes(b"P6 12000 9000 255\n")
     with pytest.raises(UserError, match=r"^huge\.ppm: 108\.0 megapixels are more than the 100"):
         inspect_upload(tmp_path / "huge.ppm", folder, Progress())
 
 
-def test_what_would_become_too_large_is_refused(tmp_path, folder, model, monkeypatch):
+def test_a_result_that_would_be_too_large_is_rejected(tmp_path, folder, model, monkeypatch):
     upload = inspect_upload(write_upload(tmp_path, "a.png", texture(20, 30)), folder, Progress())
     monkeypatch.setattr(tasks, "MAX_PIXELS", 20 * 30 * 4)
     models = Models.from_file(model, RUNTIME_OPTIONS)
@@ -129,31 +131,31 @@ def test_what_would_become_too_large_is_refused(tmp_path, folder, model, monkeyp
         upscale_upload(upload, models, 3, folder, Progress())
 
 
-def test_work_that_is_stopped_leaves_no_file(tmp_path, folder, model):
+def test_a_stopped_task_leaves_no_file(tmp_path, folder, model):
     upload = inspect_upload(write_upload(tmp_path, "a.png", texture(20, 600)), folder, Progress())
     (folder / "picture.png").unlink()
 
-    class StoppedOnTheWay(Progress):
+    class StopsItself(Progress):
         def advance(self, pixels):
             if self.fraction > 0:
                 self.stop()
             super().advance(pixels)
 
-    progress = StoppedOnTheWay()
+    progress = StopsItself()
     with pytest.raises(StoppedError):
         upscale_upload(upload, Models.from_file(model, RUNTIME_OPTIONS), 2, folder, progress)
     assert 0 < progress.fraction < 1
     assert not list(folder.iterdir())
 
 
-def test_work_that_is_stopped_while_it_waits_is_not_begun(tmp_path, folder):
+def test_a_task_that_is_stopped_while_it_waits_does_not_start(tmp_path, folder):
     progress = Progress()
     progress.stop()
     with pytest.raises(StoppedError):
         inspect_upload(tmp_path / "not there.png", folder, progress)
 
 
-def test_all_pages_are_enlarged_and_the_first_is_shown(tmp_path, folder, model):
+def test_all_pages_are_upscaled(tmp_path, folder, model):
     pages = np.stack([deep(20, 30), deep(20, 30) // 2])
     upload = inspect_upload(write_upload(tmp_path, "pages.tif", pages), folder, Progress())
     assert (upload.num_pages, upload.num_pixels) == (2, 2 * 20 * 30)
@@ -161,7 +163,7 @@ def test_all_pages_are_enlarged_and_the_first_is_shown(tmp_path, folder, model):
     assert tifffile.imread(result.path).shape == (2, 40, 60)
 
 
-def test_what_is_shown_is_bicubic_and_the_file(tmp_path, folder, model):
+def test_the_views_are_bicubic_and_the_file(tmp_path, folder, model):
     pixels = texture(150, 100)
     upload = inspect_upload(write_upload(tmp_path, "a.png", pixels), folder, Progress())
     result = upscale_upload(upload, Models.from_file(model, RUNTIME_OPTIONS), 3, folder, Progress())
@@ -174,7 +176,7 @@ def test_what_is_shown_is_bicubic_and_the_file(tmp_path, folder, model):
         assert_array_equal(np.asarray(Image.open(preview)), view.pixels)
 
 
-def test_floats_are_shown_alike_before_and_after(tmp_path, folder, model):
+def test_both_views_of_floats_have_the_same_range(tmp_path, folder, model):
     pixels = texture(30, 40, 1)[:, :, 0].astype(np.float32) * 1000
     upload = inspect_upload(write_upload(tmp_path, "a.tif", pixels), folder, Progress())
     result = upscale_upload(upload, Models.from_file(model, RUNTIME_OPTIONS), 2, folder, Progress())
@@ -183,7 +185,7 @@ def test_floats_are_shown_alike_before_and_after(tmp_path, folder, model):
     assert np.abs(result.after.pixels[:, :, 0] - wanted.clip(0, 255)).max() <= 0.51
 
 
-def test_the_place_with_most_detail_is_shown_first(tmp_path, folder, model):
+def test_the_most_detailed_crop_is_found(tmp_path, folder, model):
     pixels = np.full((300, 400, 3), 128, np.uint8)
     pixels[200:224, 120:160] = texture(24, 40)
     upload = inspect_upload(write_upload(tmp_path, "a.png", pixels), folder, Progress())
@@ -205,5 +207,5 @@ def test_the_place_with_most_detail_is_shown_first(tmp_path, folder, model):
         ("a\0b.png", "ab.png"),
     ],
 )
-def test_names_are_taken_without_their_folders(uploaded, name):
+def test_file_names_lose_their_folders(uploaded, name):
     assert safe_file_name(uploaded) == name

@@ -1,4 +1,4 @@
-"""What is seen of an enlarged picture."""
+"""Views: the displayed pixels, previews and crops."""
 
 import base64
 import io
@@ -14,27 +14,27 @@ from drnsr.images.resize import upscale
 from drnsr.reporting.display import DisplayRange
 from tests.conftest import texture
 
-ALL = DisplayRange(0.0, 1.0)
+FULL_RANGE = DisplayRange(0.0, 1.0)
 
 
-def test_eight_bits_are_seen_as_they_are():
+def test_eight_bits_are_displayed_unchanged():
     assert_array_equal(
-        View.of_picture(from_array(texture(130, 30)), ALL, None).pixels, texture(130, 30)
+        View.of_picture(from_array(texture(130, 30)), FULL_RANGE, None).pixels, texture(130, 30)
     )
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_bicubic_is_matlabs(scale):
+def test_bicubic_is_that_of_matlab(scale):
     pixels = texture(70, 20)
-    view = View.bicubic(from_array(pixels), (20 * scale, 70 * scale), ALL, None)
+    view = View.bicubic(from_array(pixels), (20 * scale, 70 * scale), FULL_RANGE, None)
     assert_array_equal(view.pixels, upscale(pixels, scale))
 
 
-def test_what_is_clear_shows_one_checkerboard():
-    clear = from_array(np.zeros((50, 20, 4), np.uint8))
-    enlarged = from_array(np.zeros((200, 80, 4), np.uint8))
-    before = View.bicubic(clear, (80, 200), ALL, None).pixels
-    assert_array_equal(before, View.of_picture(enlarged, ALL, None).pixels)
+def test_transparent_pixels_show_one_checkerboard():
+    transparent = from_array(np.zeros((50, 20, 4), np.uint8))
+    upscaled = from_array(np.zeros((200, 80, 4), np.uint8))
+    before = View.bicubic(transparent, (80, 200), FULL_RANGE, None).pixels
+    assert_array_equal(before, View.of_picture(upscaled, FULL_RANGE, None).pixels)
     assert_array_equal(before[16:], before[:-16])
     assert_array_equal(before[8:, 8:], before[:-8, :-8])
 
@@ -45,14 +45,14 @@ def test_what_is_clear_shows_one_checkerboard():
 )
 def test_a_preview_fits_the_page(tmp_path, before, after):
     write_preview(tmp_path / "a.png", Image.new("RGB", before), b"a profile")
-    with Image.open(tmp_path / "a.png") as shown:
-        assert shown.size == after
-        assert shown.info["icc_profile"] == b"a profile"
+    with Image.open(tmp_path / "a.png") as preview:
+        assert preview.size == after
+        assert preview.info["icc_profile"] == b"a profile"
 
 
-def test_a_crop_is_those_very_pixels():
+def test_a_crop_has_the_pixels_of_the_view():
     view = View(texture(200, 300), None)
-    kind, _, text = view.crop_url(17, 5).partition(",")
-    assert kind == "data:image/png;base64"
+    media_type, _, text = view.crop_url(17, 5).partition(",")
+    assert media_type == "data:image/png;base64"
     crop = np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))
     assert_array_equal(crop, texture(200, 300)[5 : 5 + CROP_HEIGHT, 17 : 17 + CROP_WIDTH])

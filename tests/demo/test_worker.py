@@ -1,4 +1,4 @@
-"""One worker for all pages, and nothing left behind."""
+"""One worker runs the tasks of all pages, and no file is left."""
 
 import asyncio
 import threading
@@ -21,38 +21,38 @@ def files(folder):
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-def test_one_piece_of_work_at_a_time(worker):
-    at_work, most = 0, 0
+def test_one_task_runs_at_a_time(worker):
+    running, most = 0, 0
     lock = threading.Lock()
 
-    def work(number):
-        nonlocal at_work, most
+    def task(number):
+        nonlocal running, most
         with lock:
-            at_work += 1
-            most = max(most, at_work)
+            running += 1
+            most = max(most, running)
         threading.Event().wait(0.01)
         with lock:
-            at_work -= 1
+            running -= 1
         return number
 
     async def all_at_once():
-        return await asyncio.gather(*(worker.run(partial(work, number)) for number in range(5)))
+        return await asyncio.gather(*(worker.run(partial(task, number)) for number in range(5)))
 
     assert asyncio.run(all_at_once()) == [0, 1, 2, 3, 4]
     assert most == 1
 
 
-def test_what_a_page_had_goes_when_it_is_closed(worker, tmp_path):
-    leaving, staying = Session(worker), Session(worker)
-    for session in (leaving, staying):
+def test_the_files_of_a_closed_page_are_removed(worker, tmp_path):
+    closed, still_open = Session(worker), Session(worker)
+    for session in (closed, still_open):
         (session.new_upload_folder() / "a.png").touch()
         (session.new_public_folder() / "a_x2.png").touch()
-    leaving.close()
-    asyncio.run(worker.run(lambda: None))  # after what came before
+    closed.close()
+    asyncio.run(worker.run(lambda: None))  # wait for the earlier tasks
     assert files(tmp_path) == ["a.png", "a_x2.png"]
 
 
-def test_what_a_page_no_longer_needs_goes(worker, tmp_path):
+def test_folders_that_a_page_no_longer_needs_are_removed(worker, tmp_path):
     session = Session(worker)
     old, new = session.new_upload_folder(), session.new_upload_folder()
     (old / "old.png").touch()
@@ -62,7 +62,7 @@ def test_what_a_page_no_longer_needs_goes(worker, tmp_path):
     assert files(tmp_path) == ["new.png"]
 
 
-def test_work_that_the_end_stopped_has_nothing_to_remove(tmp_path):
+def test_a_closed_session_removes_nothing_twice(tmp_path):
     worker = Worker({}, tmp_path)
     session = Session(worker)
     folder = session.new_public_folder()
@@ -71,7 +71,7 @@ def test_work_that_the_end_stopped_has_nothing_to_remove(tmp_path):
     assert not folder.exists()
 
 
-def test_new_work_ends_what_was_done_for_the_page(worker):
+def test_a_new_task_stops_the_current_one(worker):
     session = Session(worker)
     first = session.start_task()
     second = session.start_task()
@@ -80,13 +80,13 @@ def test_new_work_ends_what_was_done_for_the_page(worker):
     second.start(1)
 
 
-def test_the_end_stops_work_and_waits_for_it(tmp_path):
+def test_closing_the_worker_stops_its_task_and_waits(tmp_path):
     worker = Worker({}, tmp_path)
     progress = Session(worker).start_task()
-    begun, ended = threading.Event(), threading.Event()
+    started, ended = threading.Event(), threading.Event()
 
-    def work():
-        begun.set()
+    def task():
+        started.set()
         try:
             while True:
                 progress.advance(1)
@@ -94,17 +94,17 @@ def test_the_end_stops_work_and_waits_for_it(tmp_path):
             ended.set()
 
     async def close_meanwhile():
-        going_on = asyncio.ensure_future(worker.run(work))
-        await asyncio.to_thread(begun.wait)
+        running = asyncio.ensure_future(worker.run(task))
+        await asyncio.to_thread(started.wait)
         worker.close()
         assert ended.is_set()
         with pytest.raises(StoppedError):
-            await going_on
+            await running
 
     asyncio.run(close_meanwhile())
 
 
-def test_addresses_are_quoted_and_cannot_be_guessed(worker):
+def test_urls_are_quoted_and_cannot_be_guessed(worker):
     sessions = Session(worker), Session(worker)
     one, other = (session.url(session.new_public_folder() / "a #1?.png") for session in sessions)
     assert one.endswith("/a%20%231%3F.png")

@@ -1,11 +1,13 @@
+"""The allocator keeps the memory that a layer has freed."""
+
 import platform
 import subprocess
 import sys
 
 import pytest
 
-# Page faults of a process that fills 80 MiB and frees them, again and again: one for each page that
-# the kernel hands out. Not the first times, in which the heap still finds its places.
+# Counts the page faults of a process that repeatedly allocates and frees 80 MiB. The first times do
+# not count, because the heap grows.
 FAULTS = """
 import resource
 import sys
@@ -27,5 +29,5 @@ def faults(memory):
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
-def test_memory_of_a_tile_is_not_asked_of_the_kernel_again():
-    assert faults("as it was") > 10 * faults("kept")
+def test_freed_memory_is_not_returned_to_the_kernel():
+    assert faults("default") > 10 * faults("kept")

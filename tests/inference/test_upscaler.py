@@ -1,3 +1,5 @@
+"""The upscaler: bicubic for untrained networks, luma for luma networks, and its loaders."""
+
 import numpy as np
 import pytest
 import torch
@@ -13,20 +15,20 @@ from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 
 
-def close_to_bicubic(image, enlarged, scale):
-    # The network's bicubic is not rounded between the passes; MATLAB's on uint8 is.
+def is_bicubic(image, upscaled, scale):
+    # MATLAB rounds uint8 between the passes; the network does not.
     exact = np.clip(upscale(image.astype(np.float64), scale), 0, 255)
-    return np.abs(enlarged - exact).max() <= 0.5 + 1e-3
+    return np.abs(upscaled - exact).max() <= 0.5 + 1e-3
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("scale", [2, 3])
-def test_an_untrained_model_enlarges_as_bicubic_does(channels, scale):
+def test_an_untrained_network_is_bicubic_interpolation(channels, scale):
     image = texture(9, 14, channels)
-    enlarged = Upscaler(TorchEngine(DRNSR(scale=scale)))(image)
-    assert enlarged.dtype == np.uint8
-    assert enlarged.shape == (9 * scale, 14 * scale, channels)
-    assert close_to_bicubic(image, enlarged, scale)
+    upscaled = Upscaler(TorchEngine(DRNSR(scale=scale)))(image)
+    assert upscaled.dtype == np.uint8
+    assert upscaled.shape == (9 * scale, 14 * scale, channels)
+    assert is_bicubic(image, upscaled, scale)
 
 
 def test_from_a_file(tmp_path):
@@ -41,34 +43,27 @@ def test_from_a_file(tmp_path):
 
 
 @pytest.fixture
-def on_luma():
+def luma_network():
     torch.manual_seed(0)
     return VDSR(scales=[2, 3], num_features=4, num_layers=3)
 
 
 @pytest.mark.parametrize("scale", [2, 3])
-def test_a_network_on_luma_enlarges_luma_and_bicubic_the_chroma(on_luma, scale):
+def test_a_luma_network_upscales_luma_and_bicubic_upscales_chroma(luma_network, scale):
     image = texture(9, 14) / 255
-    enlarged = rgb2ycbcr(Upscaler(TorchEngine(on_luma, scale))(image))
+    upscaled = rgb2ycbcr(Upscaler(TorchEngine(luma_network, scale))(image))
     luma, chroma = np.split(rgb2ycbcr(image), [1], axis=2)
-    assert_allclose(enlarged[:, :, 1:], upscale(chroma, scale), atol=1e-4)
+    assert_allclose(upscaled[:, :, 1:], upscale(chroma, scale), atol=1e-4)
     lr = torch.from_numpy(luma[None, :, :, 0] / 255).float()[None]
     with torch.no_grad():
-        expected = on_luma(lr, scale)[0, 0] * 255
-    assert_allclose(enlarged[:, :, 0], expected, atol=1e-3)
-    assert np.abs(enlarged[:, :, :1] - upscale(luma, scale)).max() > 1  # the network did something
+        expected = luma_network(lr, scale)[0, 0] * 255
+    assert_allclose(upscaled[:, :, 0], expected, atol=1e-3)
+    assert np.abs(upscaled[:, :, :1] - upscale(luma, scale)).max() > 1  # the network did something
 
 
-def test_a_gray_picture_is_the_luma_of_a_network_on_luma(on_luma):
+def test_a_luma_network_gets_gray_as_luma(luma_network):
     image = texture(9, 14, 1) / 255
     lr = torch.from_numpy(image).float().permute(2, 0, 1)[None]
     with torch.no_grad():
-        expected = on_luma(lr, 3)[0].permute(1, 2, 0)
-    assert_allclose(Upscaler(TorchEngine(on_luma, 3))(image), expected, atol=1e-5)
-
-
-def test_of_several_scales_one_must_be_said(on_luma):
-    with pytest.raises(UserError, match="choose a scale: x2 or x3"):
-        TorchEngine(on_luma)
-    with pytest.raises(UserError, match="VDSR has no x4; it enlarges by x2 or x3"):
-        TorchEngine(on_luma, 4)
+        expected = luma_network(lr, 3)[0].permute(1, 2, 0)
+    assert_allclose(Upscaler(TorchEngine(luma_network, 3))(image), expected, atol=1e-5)

@@ -6,6 +6,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from drnsr.networks import DRNSR
 from tests.conftest import PROJECT
 
 CONF = {path.stem: path for path in sorted((PROJECT / "conf" / "model").glob("*.yaml"))}
@@ -45,3 +46,19 @@ def wake(network):
         if not parameter.any():
             nn.init.normal_(parameter, std=0.1)
     return network
+
+
+def overflowing(factor: float):
+    """Build a network whose features overflow but whose output does not.
+
+    Args:
+        factor: the value of the features; above 65504 it overflows in fp16, near 3e38 in fp32.
+    """
+    network = DRNSR(scale=2, num_features=4, num_blocks=1)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.startswith("head."):
+                parameter.mul_(0).add_(factor)
+            elif name.startswith("tail."):
+                parameter.mul_(1 / factor if factor < 1e30 else 1.0)
+    return network.eval()

@@ -1,4 +1,4 @@
-"""Which files of a folder are pictures, by what is in them."""
+"""The plan of jobs: which files are pictures, and where each result is written."""
 
 import os
 
@@ -15,7 +15,7 @@ from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 
 
-def planned(*paths, out="out", suffix="_x2", file_format=None):
+def make_plan(*paths, out="out", suffix="_x2", file_format=None):
     return plan([*map(str, paths)], out, suffix, file_format, overwrite=False)
 
 
@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 
 
 RGB = Image.fromarray(texture(8, 8))
-WRITTEN = {
+PICTURES = {
     "a.jfif": ("JPEG", RGB, ".jfif"),
     "b.jpe": ("JPEG", RGB, ".jpe"),
     "c.pbm": ("PPM", RGB.convert("1"), ".ppm"),
@@ -43,18 +43,18 @@ WRITTEN = {
 
 
 def test_pictures_of_a_folder_are_found_by_their_content(folder, tmp_path):
-    for name, (kind, image, _) in WRITTEN.items():
+    for name, (kind, image, _) in PICTURES.items():
         image.save(folder / name, format=kind)
-    jobs = planned("in", out=tmp_path / "out").jobs
-    assert [job.source.name for job in jobs] == list(WRITTEN)
-    for job, (name, (_, _, ending)) in zip(jobs, WRITTEN.items(), strict=True):
+    jobs = make_plan("in", out=tmp_path / "out").jobs
+    assert [job.source.name for job in jobs] == list(PICTURES)
+    for job, (name, (_, _, ending)) in zip(jobs, PICTURES.items(), strict=True):
         assert job.target == tmp_path / "out" / f"{name.partition('.')[0]}_x2{ending}"
 
 
-def test_a_name_goes_to_the_picture_that_has_it_already(folder, tmp_path):
+def test_a_target_belongs_to_the_picture_that_keeps_its_suffix(folder, tmp_path):
     for name in ("a.mpo", "a.jpg", "a"):
         RGB.save(folder / name, format="JPEG")
-    jobs = {job.source.name: job for job in planned("in", out=tmp_path / "out").jobs}
+    jobs = {job.source.name: job for job in make_plan("in", out=tmp_path / "out").jobs}
     assert {name for name, job in jobs.items() if job.problem} == {"a", "a.mpo"}
     assert jobs["a"].problem == f"would become {tmp_path / 'out/a_x2.jpg'}, as in/a.jpg does"
 
@@ -71,41 +71,41 @@ OTHERS = {
 }
 
 
-def test_other_files_are_left_out_and_counted(folder, tmp_path):
+def test_other_files_are_skipped_and_counted(folder, tmp_path):
     for name, content in OTHERS.items():
         (folder / name).write_bytes(content)
     RGB.save(folder / "k.png")
     (folder / "dir.png").mkdir()
     partial_path(folder / "k.png", "12").write_bytes(b"half")
-    plan = planned("in", out=tmp_path / "out")
-    assert [job.source.name for job in plan.jobs] == ["k.png"]
-    told = "1 ._ files of macOS, 1 .nef, 2 .txt, 1 .wav, 3 without a suffix"
-    assert plan.notes == [f"in: left out as no pictures that are known here: {told}"]
+    result = make_plan("in", out=tmp_path / "out")
+    assert [job.source.name for job in result.jobs] == ["k.png"]
+    counts = "1 ._ files of macOS, 1 .nef, 2 .txt, 1 .wav, 3 without a suffix"
+    assert result.notes == [f"in: left out as no pictures that are known here: {counts}"]
 
 
-def test_what_is_called_a_picture_and_is_none_is_kept_to_be_told(folder, tmp_path):
+def test_a_file_that_is_named_like_a_picture_is_kept_as_an_error(folder, tmp_path):
     (folder / "a.png").write_bytes(b"a text")
     (folder / "b.jpg").symlink_to("nowhere")
-    assert len(planned("in", out=tmp_path / "out").jobs) == 2
+    assert len(make_plan("in", out=tmp_path / "out").jobs) == 2
 
 
-@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0, reason="nothing is closed")
-def test_a_closed_file_is_told(folder, tmp_path):
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0, reason="root reads all")
+def test_an_unreadable_file_is_kept_as_an_error(folder, tmp_path):
     (folder / "a.png").write_bytes(b"")
     (folder / "a.png").chmod(0)
-    assert len(planned("in", out=tmp_path / "out").jobs) == 1
+    assert len(make_plan("in", out=tmp_path / "out").jobs) == 1
 
 
-def test_links_in_a_circle(folder, tmp_path):
+def test_a_cycle_of_links(folder, tmp_path):
     (folder / "a.png").symlink_to("a.png")
     for out in (tmp_path / "out", folder, tmp_path):
-        assert len(planned("in", out=out).jobs) == 1
+        assert len(make_plan("in", out=out).jobs) == 1
 
 
 @pytest.mark.parametrize("pattern", ["***", "a[", "**.png"])
-def test_patterns_that_mean_nothing(folder, pattern):
+def test_an_invalid_pattern_is_an_error(folder, pattern):
     with pytest.raises(UserError, match="there is no such picture"):
-        planned(pattern)
+        make_plan(pattern)
 
 
 @pytest.fixture
@@ -116,26 +116,26 @@ def model(tmp_path):
 
 
 @pytest.mark.parametrize("out", ["in", "."])
-def test_pictures_are_written_among_those_they_are_made_of(folder, tmp_path, model, out):
+def test_results_may_be_written_into_the_folder_of_the_sources(folder, tmp_path, model, out):
     names = ("a.png", "b.jpg", "c.bmp", "d.tif")
     for name in names:
         RGB.save(folder / name)
     before = {name: (folder / name).read_bytes() for name in names}
-    how = ("--model", str(model), "--out", out)
-    main(["upscale", "in", *how, "--compare"])
-    made = {path.name for path in (tmp_path / out).iterdir()}
-    assert {f"{name[0]}_x2{name[1:]}" for name in names} <= made
-    main(["upscale", "in", *how, "--compare"])  # again: there is nothing to do
-    assert {path.name for path in (tmp_path / out).iterdir()} == made
-    (folder / "c_x2.bmp").unlink(missing_ok=True)  # which cannot say what made it
-    main(["upscale", "in", *how, "--factor", "1.5"])
-    more = {path.name for path in (tmp_path / out).iterdir()} - made
+    options = ("--model", str(model), "--out", out)
+    main(["upscale", "in", *options, "--compare"])
+    results = {path.name for path in (tmp_path / out).iterdir()}
+    assert {f"{name[0]}_x2{name[1:]}" for name in names} <= results
+    main(["upscale", "in", *options, "--compare"])  # there is nothing left to do
+    assert {path.name for path in (tmp_path / out).iterdir()} == results
+    (folder / "c_x2.bmp").unlink(missing_ok=True)  # BMP cannot store the provenance
+    main(["upscale", "in", *options, "--factor", "1.5"])
+    more = {path.name for path in (tmp_path / out).iterdir()} - results
     assert more == {f"{name[0]}_x1.5{name[1:]}" for name in names}
     assert {name: (folder / name).read_bytes() for name in names} == before
 
 
-def test_a_folder_of_results_below_a_folder_of_pictures_is_left_out(folder, model):
+def test_an_output_folder_in_a_source_folder_is_skipped(folder, model):
     RGB.save(folder / "a.png")
     (folder / "out").mkdir()
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(folder / "out/anything.png")
-    assert len(planned("in", out=folder / "out").jobs) == 1
+    assert len(make_plan("in", out=folder / "out").jobs) == 1

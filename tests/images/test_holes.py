@@ -1,4 +1,4 @@
-"""Pixels of which nothing is known, at any size: they stay where they were, and colour nothing."""
+"""Holes (NaN, infinity, nodata) stay where they are, and do not affect their neighbours."""
 
 import numpy as np
 import pytest
@@ -7,14 +7,13 @@ import tifffile
 from drnsr.images.picture import from_array
 from drnsr.images.reading import open_picture
 from drnsr.upscale.models import OutputSize
-from tests.images.conftest import bicubic_model, enlarged  # noqa: F401 (fixtures)
 from tests.images.pictures import bicubic, far
 
 LEVEL = 120.0
 
 
 def ground(dtype, value):
-    """Level, but for one row by which there is a range, with a hole."""
+    """Return a constant picture with a hole; its first row gives it a value range."""
     pixels = np.full((40, 50), LEVEL, dtype)
     pixels[0] = 100
     pixels[20:26, 30:33] = value
@@ -22,7 +21,7 @@ def ground(dtype, value):
 
 
 def nearest(flags, height, width):
-    """Where the centres of the new pixels lie."""
+    """Return the flags at the centres of the new pixels."""
     rows = ((np.arange(height) + 0.5) * flags.shape[0] / height).astype(int)
     columns = ((np.arange(width) + 0.5) * flags.shape[1] / width).astype(int)
     return flags[rows][:, columns]
@@ -39,7 +38,7 @@ VALUES = [np.nan, np.inf, -np.inf, LOWEST, -LOWEST, 1e30, -1e38]
     [OutputSize(scale=2), OutputSize(factor=1.5), OutputSize(size=(77, 41))],
     ids=["2", "1.5", "size"],
 )
-def test_what_floats_say_of_nothing(enlarged, tmp_path, value, dtype, target):  # noqa: F811
+def test_floats_without_a_value(enlarged, tmp_path, value, dtype, target):
     before = ground(dtype, value)
     tifffile.imwrite(tmp_path / "a.tif", before)
     with open_picture(tmp_path / "a.tif") as file:
@@ -55,7 +54,7 @@ def test_what_floats_say_of_nothing(enlarged, tmp_path, value, dtype, target):  
 
 
 @pytest.mark.parametrize("value", [65_504, -65_504, np.inf])
-def test_half_floats(enlarged, tmp_path, value):  # noqa: F811
+def test_half_precision_floats(enlarged, tmp_path, value):
     tifffile.imwrite(tmp_path / "a.tif", ground(np.float16, value))
     made = tifffile.imread(enlarged(tmp_path / "a.tif", "b.tif"))
     assert (made == value).sum() == 4 * 18
@@ -63,15 +62,15 @@ def test_half_floats(enlarged, tmp_path, value):  # noqa: F811
 
 
 @pytest.mark.parametrize("factor", [1.3, 1.5, 1.99])
-def test_declared_nodata_at_any_size(enlarged, tmp_path, factor):  # noqa: F811
-    before = ground(np.int16, 121)  # the next value, which rounding could give by chance
+def test_nodata_at_any_size(enlarged, tmp_path, factor):
+    before = ground(np.int16, 121)  # the next value after 120, which rounding could produce
     before[30:, 5:] = np.random.default_rng(0).choice(np.int16([119, 120, 122, 123]), (10, 45))
     tifffile.imwrite(tmp_path / "a.tif", before, extratags=[(42113, 2, 4, b"121\0", True)])
     made = tifffile.imread(enlarged(tmp_path / "a.tif", "b.tif", OutputSize(factor=factor)))
     assert np.array_equal(made == 121, nearest(before == 121, *made.shape))
 
 
-def test_nan_beneath_alpha_spreads_nowhere(enlarged, tmp_path):  # noqa: F811
+def test_nan_with_alpha_does_not_spread(enlarged, tmp_path):
     rgba = np.full((30, 30, 4), 0.5, np.float32)
     rgba[0, :, :3] = 0.25
     rgba[10:12, 10:12, :3] = np.nan
@@ -81,7 +80,7 @@ def test_nan_beneath_alpha_spreads_nowhere(enlarged, tmp_path):  # noqa: F811
     assert np.abs(made[8:][~np.isnan(made[8:])] - 0.5).max() < 1e-5
 
 
-def test_values_that_are_large_and_known_are_kept(enlarged, tmp_path):  # noqa: F811
+def test_large_valid_values_are_kept(enlarged, tmp_path):
     pixels = (np.arange(20 * 20, dtype=np.float64).reshape(20, 20) + 1) * 1e27
     assert from_array(pixels[:, :, None]).known(pixels).all()
     tifffile.imwrite(tmp_path / "a.tif", pixels)

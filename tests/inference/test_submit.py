@@ -1,4 +1,4 @@
-"""Pictures of 8 bits that a device enlarges by itself; here the CPU stands in for it."""
+"""Asynchronous upscaling of 8-bit pictures, with the CPU in the place of a GPU."""
 
 from dataclasses import replace
 
@@ -15,9 +15,9 @@ from tests.conftest import texture
 
 
 def engine(network, *, is_asynchronous):
-    made = TorchEngine(network, 2)
-    made.is_asynchronous = is_asynchronous
-    return made
+    result = TorchEngine(network, 2)
+    result.is_asynchronous = is_asynchronous
+    return result
 
 
 def edsr():
@@ -28,7 +28,7 @@ def edsr():
 @pytest.mark.parametrize("tile", ["off", 24, 16])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_the_pixels_are_those_that_the_cpu_rounds(tile, channels, dtype):
+def test_the_pixels_equal_those_of_a_synchronous_engine(tile, channels, dtype):
     pixels = texture(53, 70, channels).astype(dtype) * (257 if dtype == np.uint16 else 1)
     results = [
         Tiling(engine(edsr(), is_asynchronous=is_asynchronous), tile=tile).upscale(
@@ -39,9 +39,9 @@ def test_the_pixels_are_those_that_the_cpu_rounds(tile, channels, dtype):
     assert_array_equal(*results)
 
 
-def test_what_the_device_cannot_do_alone_is_left_to_the_cpu(monkeypatch):
-    """Luma, the mean of eight, another range, and a value that says that nothing is known."""
-    monkeypatch.setattr(TorchEngine, "submit", lambda *_: pytest.fail("it was not to start"))
+def test_other_pictures_are_not_submitted(monkeypatch):
+    """A luma network, an ensemble, another value range, and nodata."""
+    monkeypatch.setattr(TorchEngine, "submit", lambda *_: pytest.fail("submit was called"))
     rgb = from_array(texture(40, 40))
     luma = VDSR(scales=[2], num_features=4, num_layers=3)
     Tiling(engine(luma, is_asynchronous=True)).upscale(rgb)
@@ -50,26 +50,26 @@ def test_what_the_device_cannot_do_alone_is_left_to_the_cpu(monkeypatch):
     Tiling(engine(edsr(), is_asynchronous=True)).upscale(replace(rgb, nodata=0))
 
 
-class Small(EDSR):
-    """A device that has memory for little."""
+class SmallMemory(EDSR):
+    """A network that runs out of memory for large pictures."""
 
-    largest = 60
+    max_side = 60
 
     def upscale(self, lr, scale):
-        if max(lr.shape[2:]) > self.largest:
+        if max(lr.shape[2:]) > self.max_side:
             raise torch.OutOfMemoryError("out of memory")
         return super().upscale(lr, scale)
 
 
-def test_a_device_whose_memory_is_too_small_goes_on_in_smaller_tiles():
+def test_a_device_with_too_little_memory_continues_with_smaller_tiles():
     pixels = from_array(texture(150, 170))
     torch.manual_seed(0)
     tiling = Tiling(
-        engine(Small(scale=2, num_features=8, num_blocks=2), is_asynchronous=True), tile=128
+        engine(SmallMemory(scale=2, num_features=8, num_blocks=2), is_asynchronous=True), tile=128
     )
-    wanted = Tiling(engine(edsr(), is_asynchronous=False)).upscale(pixels).astype(int)
-    for _ in range(2):  # the second time at once in tiles that fit
-        made = tiling.upscale(pixels)
-        assert np.abs(made - wanted).max() <= 1  # other tiles add up in another order
-        assert np.mean(made == wanted) > 0.999
+    expected = Tiling(engine(edsr(), is_asynchronous=False)).upscale(pixels).astype(int)
+    for _ in range(2):  # the second time begins with tiles that fit
+        upscaled = tiling.upscale(pixels)
+        assert np.abs(upscaled - expected).max() <= 1  # the order of summation may differ
+        assert np.mean(upscaled == expected) > 0.999
         assert MIN_TILE <= tiling.side <= 64
