@@ -1,4 +1,4 @@
-"""Stage `evaluate`: the model and bicubic on every benchmark, as numbers and as pictures."""
+"""Stage `evaluate`: measure the model and bicubic on each benchmark, and draw them."""
 
 from dataclasses import asdict
 
@@ -18,11 +18,11 @@ from pipelines.tracked import add_model, record_failure, tracked_model
 
 
 def check_evaluation(config: Config) -> None:
-    """Find out before a training what would end the evaluation after it.
+    """Check before a training that the evaluation after it can run.
 
     Raises:
-        DataError: a benchmark is not prepared, is of another scale, or has pictures too small.
-        OSError: the results cannot be written.
+        DataError: if a benchmark is not prepared or has another scale, or a picture is too small.
+        OSError: if the results cannot be written.
     """
     outputs, protocol = Outputs.of(config), get_protocol(config.protocol)
     for name in config.benchmark:
@@ -34,7 +34,7 @@ def check_evaluation(config: Config) -> None:
 
 
 def evaluate(config: Config) -> None:
-    """Measure, draw, and record; the run that made the model ends with it, well or not."""
+    """Measure, draw and record; the run of the model ends with this, FINISHED or FAILED."""
     with record_failure(config):
         _evaluate(config)
 

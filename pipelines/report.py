@@ -1,4 +1,4 @@
-"""Stage `report`: everything that was found, on one page."""
+"""Stage `report`: all results of a run on one page."""
 
 import json
 from functools import partial
@@ -56,10 +56,10 @@ def _picture(row: Row, config: Config, outputs: Outputs) -> ReportPicture:
 
 
 def _circumstances(results: str, config: Config) -> tuple[dict[str, str], dict[str, str]]:
-    """Cost and lineage: those with which these very results were reported first.
+    """Return the cost and the lineage with which equal results were reported first.
 
-    They differ each time that the same is run again. The page is an output of the graph, and the
-    same results must give the same page.
+    Cost and lineage differ each time that the same is run again. But the page is an output of the
+    graph, and equal results must give an equal page.
     """
     outputs = Outputs.of(config)
     run, folder = mlflow_run(config), run_folder(read_info(outputs.model).origin.fingerprint)

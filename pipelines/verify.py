@@ -1,4 +1,4 @@
-"""Stage `verify`: our numbers beside the published ones; bicubic's must be the same."""
+"""Stage `verify`: our results beside the published ones; those of bicubic must agree."""
 
 import json
 
@@ -35,7 +35,7 @@ def verify(config: Config) -> None:
 
 
 def _compare(config: Config, outputs: Outputs, name: str) -> list[PublishedComparison]:
-    """Bicubic's row, and the model's where its paper has one for this benchmark."""
+    """Compare bicubic, and the model if its paper has numbers for this benchmark."""
     dataset = config.benchmark[name].published
     if dataset is None:
         return []

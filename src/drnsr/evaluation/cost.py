@@ -1,6 +1,6 @@
-"""What a network costs beside what it gains.
+"""The cost of a network: parameters, operations, time and memory.
 
-Called as a program, it is the process whose memory is measured: see :func:`_peak_memory`.
+Run as a program, it is the process whose memory is measured: see :func:`_peak_memory`.
 """
 
 import json
@@ -24,22 +24,26 @@ from drnsr.inference.tiling import Tiling
 from drnsr.networks import Network
 from drnsr.weights.native import Origin, load_model, save_model
 
-_SIDE = 256  # of the enlarged picture, in LR pixels
-_COUNTED_SIDE = 16  # of the counted one: operations are in proportion to pixels
-_RUNS, _SECONDS = 3, 10.0  # the fastest of so many, unless they take longer
+_SIDE = 256  # of the picture that is upscaled, in LR pixels
+_COUNTED_SIDE = (
+    16  # of the picture whose operations are counted: a sample
+)
+_RUNS, _SECONDS = 3, 10.0  # the fastest run counts; fewer runs if they take longer
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The price of a network. Time and memory are this machine's, and never compared by tests.
+    """The cost of a network; time and memory are those of this machine.
+
+    :data:`drnsr.training.scalars.MODEL_COSTS` says how each is shown.
 
     Attributes:
-        parameters: trained numbers.
+        parameters: the number of trained parameters.
         multiply_adds_per_megapixel: of output, in billions.
         seconds_per_megapixel: of output.
-        peak_memory_mib: of a fresh process that enlarges one picture of 256 x 256 LR pixels, with
-            the interpreter and torch; on a CUDA device, of its tensors. None where the system (not
-            Linux) or the device (not CUDA) does not say.
+        peak_memory_mib: of a fresh process that upscales one picture of 256 x 256 LR pixels, with
+            the interpreter and torch; on a CUDA device, of its tensors. None if neither the system
+            (Linux) nor the device (CUDA) reports it.
     """
 
     parameters: int
@@ -49,14 +53,14 @@ class Cost:
 
 
 class CostError(UserError):
-    """The cost of a network cannot be measured here."""
+    """The cost of a network cannot be measured on this machine."""
 
 
 def measure_cost(network: Network, scale: int, device: str) -> Cost:
-    """Count a network's parameters and operations at a scale, time it, and weigh it.
+    """Measure the parameters, operations, time and memory of a network at a scale.
 
     Raises:
-        CostError: the process that takes its memory was ended, perhaps for want of memory.
+        CostError: if the process that measures the memory is ended, perhaps for lack of memory.
     """
     return Cost(
         parameters=sum(parameter.numel() for parameter in network.parameters()),
@@ -86,10 +90,10 @@ def _seconds(network: Network, scale: int, device: str) -> float:
 
 
 def _peak_memory(network: Network, scale: int, device: str) -> float | None:
-    """In a process of its own: the peak of this one may be of anything before.
+    """Measure in a process of its own, because the peak of this one may come from earlier work.
 
-    A program, and nothing of multiprocessing: that refuses where this process is a daemon, and in a
-    worker of joblib its helpers bring down the pool.
+    The process is not one of multiprocessing, which a daemon must not start, and whose helper
+    processes end the pool of a joblib worker.
     """
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.safetensors"
@@ -112,7 +116,7 @@ def _peak_memory(network: Network, scale: int, device: str) -> float | None:
     return peak
 
 
-def _peak_of_one(model: Path, scale: int, device: str, threads: int) -> float | None:
+def _peak_of_this_process(model: Path, scale: int, device: str, threads: int) -> float | None:
     torch.set_num_threads(threads)
     Tiling(TorchEngine(load_model(model), scale, device), tile="off").upscale(_picture())
     if torch.device(device).type == "cuda":
@@ -134,4 +138,4 @@ def _megapixels(side: int) -> float:
 
 if __name__ == "__main__":
     model, scale, device, threads = sys.argv[1:]
-    print(json.dumps(_peak_of_one(Path(model), int(scale), device, int(threads))))
+    print(json.dumps(_peak_of_this_process(Path(model), int(scale), device, int(threads))))

@@ -1,4 +1,4 @@
-"""What can be measured: classical interpolation, our models, and pictures that others made."""
+"""The methods that can be measured: interpolation, models, and pictures made elsewhere."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,11 +24,11 @@ CLASSICAL = ("bicubic", "nearest", "lanczos")
 
 
 class MethodError(UserError):
-    """Something that cannot be measured as it was asked for."""
+    """A method cannot be measured as requested."""
 
 
 def classical_method(name: str, scale: int, protocol: Protocol) -> Method:
-    """Bicubic (MATLAB's), nearest neighbour, or Lanczos (Pillow's, three lobes)."""
+    """Return bicubic (MATLAB's), nearest neighbour, or Lanczos (Pillow's, three lobes)."""
     if name == "bicubic":
         return bicubic(scale, protocol)
     upscale: dict[str, Callable[[Picture], Picture]] = {
@@ -41,10 +41,17 @@ def classical_method(name: str, scale: int, protocol: Protocol) -> Method:
 
 
 def network_method(network: Network, scale: int, name: str, device: str = "cpu") -> Method:
-    """A network under a name for the tables; one on luma can be measured by any protocol.
+    """Return a network as a method; a network on luma can be measured by any protocol.
+
+    Args:
+        network: the network.
+        scale: the factor of the super-resolution.
+        name: in tables.
+        device: torch's name of the device it runs on.
 
     Raises:
-        ScaleError: the network has no such scale.
+        ScaleError: if the network does not have the scale.
+        DeviceError: if the device is not available.
     """
     takes: Literal["rgb", "any"] = "rgb" if network.descriptor.colour == "RGB" else "any"
     tiling = Tiling(TorchEngine(network, scale, device), tile="off")
@@ -56,12 +63,18 @@ def network_method(network: Network, scale: int, name: str, device: str = "cpu")
 
 
 def model_method(path: Path, scale: int, name: str, device: str = "cpu") -> Method:
-    """A file of weights, ours or foreign, under a name for the tables.
+    """Return a file of weights, ours or foreign, as a method.
+
+    Args:
+        path: the file.
+        scale: the factor of the super-resolution.
+        name: in tables.
+        device: torch's name of the device it runs on.
 
     Raises:
-        ModelFileError: it is none, or cannot be read.
-        MethodError: it has no such scale.
-        DeviceError: there is no such device here.
+        ModelFileError: if it is not a model, or cannot be read.
+        MethodError: if it does not have the scale.
+        DeviceError: if the device is not available.
     """
     try:
         return network_method(load_network(path), scale, name, device)
@@ -70,16 +83,15 @@ def model_method(path: Path, scale: int, name: str, device: str = "cpu") -> Meth
 
 
 def pictures_method(folder: Path, dataset: PreparedDataset, protocol: Protocol) -> Method:
-    """Pictures that another tool made, called like those of the benchmark (any suffix).
+    """Return pictures that another tool upscaled as a method.
 
     Args:
-        folder: of the pictures.
+        folder: of the pictures, named like those of the benchmark with any suffix.
         dataset: the benchmark, whose pictures must be measured in its order.
         protocol: says whether gray is compared as RGB.
 
     Raises:
-        MethodError: a picture is missing, or there are two of its name.
-        ProtocolError: later, where LR is luma alone, for the pictures are RGB.
+        MethodError: if a picture is missing, or two have its name.
     """
     if not folder.is_dir():
         raise MethodError(f"{folder}: there is no such folder of pictures")
@@ -96,8 +108,8 @@ def pictures_method(folder: Path, dataset: PreparedDataset, protocol: Protocol) 
         raise MethodError(f"{folder}: no picture for {', '.join(missing)} of {dataset.name}")
     pictures = iter([files[Path(image.name).stem] for image in dataset.images])
 
-    def made(_: Picture) -> Picture:
+    def read_next(_: Picture) -> Picture:
         picture = read_image(next(pictures))
         return gray_to_rgb(picture) if protocol.gray == "as_rgb" else picture
 
-    return Method(folder.as_posix(), made, takes="rgb")
+    return Method(folder.as_posix(), read_next, takes="rgb")

@@ -1,4 +1,4 @@
-"""How PSNR and SSIM are measured. A number without its protocol says nothing."""
+"""The protocols: how metrics are measured. A value means nothing without its protocol."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -17,33 +17,33 @@ Precision = Literal["uint8", "float"]
 CHANNELS = {"rgb": "RGB", "y": "the BT.601 luma"}
 """What the channels of a protocol are called."""
 
-_TYPES = {str: "a name", bool: "true or false", int: "a whole number"}
+_TYPES = {str: "a name", bool: "true or false", int: "a whole number"}  # for messages
 
 
 class ProtocolError(UserError):
-    """A protocol that is unknown, or that makes no sense with what is to be measured."""
+    """A protocol is unknown or invalid, or cannot measure a method or a metric."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """One way to measure, from the original picture to the mean of a set.
+    """A way to measure, from the original picture to the mean of a set.
 
-    The two Y protocols of the literature differ by 0.01 dB, a gray picture taken another way by
-    0.09 in the mean of Set14, a forgotten border by 0.23.
+    The two luma protocols of the literature differ by 0.01 dB. The treatment of the gray picture
+    changes the mean of Set14 by 0.09 dB, a forgotten border by 0.23 dB.
 
     Attributes:
-        name: what tables call it.
-        computed_on: what is shrunk and enlarged: RGB, or the luma alone.
-        measured_on: what is compared: RGB, or the luma.
-        gray: a gray picture is repeated into RGB ("as_rgb"), or is itself the luma ("as_luma").
+        name: in tables.
+        computed_on: the channels that are downscaled and upscaled: RGB, or the luma alone.
+        measured_on: the channels that are compared: RGB, or the luma.
+        gray: "as_rgb" repeats a gray picture into RGB; "as_luma" takes it as the luma itself.
         luma_rounded: whether the luma is rounded to uint8.
-        lr: whether the low resolution is rounded to uint8.
+        lr: whether LR is rounded to uint8.
         sr: whether the result is rounded to uint8.
-        border_scales: the border that is left out, in multiples of the scale ...
-        border_pixels: ... and in pixels on top of it.
-        resize_border: what MATLAB's resize sees beyond the border.
-        downscaler: who makes the low resolution: MATLAB's bicubic, or Pillow's (DBPN's habit).
-        mean_over: PSNR of each picture and then their mean, or of all pixels at once.
+        border_scales: the width of the border that is left out, in multiples of the scale.
+        border_pixels: a width in pixels that is added to it.
+        resize_border: how MATLAB's resize pads the picture.
+        downscaler: the program that makes LR: MATLAB's bicubic, or Pillow's (as DBPN does).
+        mean_over: the mean of the PSNR of each picture, or the PSNR of all pixels at once.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Protocol:
     mean_over: Literal["pictures", "pixels"] = "pictures"
 
     def __post_init__(self) -> None:
-        """Refuse values and combinations without meaning."""
+        """Check the values and their combinations."""
         for name, hint in get_type_hints(type(self)).items():
             value, choices = getattr(self, name), get_args(hint)
             if choices and value not in choices:
@@ -73,12 +73,12 @@ class Protocol:
             raise ProtocolError(f"protocol {self.name}: RGB cannot be measured on luma alone")
 
     def border(self, scale: int) -> int:
-        """The width in pixels of the border that is left out."""
+        """Return the width in pixels of the border that is left out."""
         return self.border_scales * scale + self.border_pixels
 
     @property
     def description(self) -> str:
-        """What is done, for people."""
+        """What the protocol does, in words."""
         maker = "MATLAB's" if self.downscaler == "matlab" else "Pillow's"
         mirrored = ", mirrored at the border" if self.resize_border == "mirror" else ""
         border = f"{self.border_scales} x scale" + (
@@ -94,15 +94,15 @@ class Protocol:
         )
 
     def prepare(self, original: NDArray[np.uint8], scale: int) -> tuple[Picture, Picture]:
-        """Make what a method gets, and what its output is compared with.
+        """Make the input of a method and the reference of its output.
 
         Args:
             original: (H, W, 1) or (H, W, 3) uint8.
             scale: 2 or more.
 
         Returns:
-            LR (h, w, C) and HR (scale*h, scale*w, C), 0..255. LR is uint8 where LR and result are:
-            a method then answers in uint8, with whatever rounding it does on the way.
+            LR (h, w, C) and HR (scale*h, scale*w, C), 0..255. LR is uint8 if the protocol rounds
+            both LR and the result: a method then returns uint8, rounded in its own way.
         """
         hr = self._reference(crop_to_multiple(original, scale))
         exact: Picture = hr if self.lr == "uint8" else hr.astype(np.float64)
@@ -120,7 +120,7 @@ class Protocol:
     def compared_planes(
         self, result: Picture, hr: Picture, scale: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What the metrics see of a result and of :meth:`prepare`'s HR: (H, W, C), 0..255."""
+        """Return what the metrics compare of a result and the HR of :meth:`prepare`, (H, W, C)."""
         inside = slice(self.border(scale), -self.border(scale) or None)
         rounded = _rounded(result) if self.sr == "uint8" else result.astype(np.float64)
         return self._measured(rounded)[inside, inside], self._measured(hr)[inside, inside]
@@ -133,7 +133,7 @@ class Protocol:
         return self._luma(original)
 
     def _measured(self, picture: Picture) -> NDArray[np.float64]:
-        """A gray picture that was left gray, or a luma, is what it is."""
+        """Return the compared channels; a picture of one channel is the luma already."""
         if self.measured_on == "y" and picture.shape[2] == 3:
             return self._luma(picture).astype(np.float64)
         return picture.astype(np.float64)
@@ -144,34 +144,34 @@ class Protocol:
 
 
 def _rounded(picture: Picture) -> NDArray[np.float64]:
-    """To whole numbers of 0..255, halves up, as MATLAB's uint8 does."""
+    """Round to whole numbers of 0..255, halves up, as MATLAB's uint8 does."""
     return np.clip(np.floor(picture.astype(np.float64) + 0.5), 0, 255)
 
 
-# Frozen: a name means the same numbers for good. What each gives for bicubic is in the tests.
+# Frozen: a name must mean the same numbers for ever. The tests hold the bicubic numbers of each.
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
-        # What EDSR, RCAN and later papers report their networks with.
+        # The protocol of EDSR, RCAN and later papers.
         Protocol("paper_y"),
-        # What the published bicubic rows, and those of the SRCNN era, were made with.
+        # The protocol of the published bicubic rows and of SRCNN's time.
         Protocol("classic_y", computed_on="y", gray="as_luma", luma_rounded=True, lr="float"),
-        # SelfExSR's rows.
+        # The protocol of SelfExSR's rows.
         Protocol("yround", gray="as_luma", luma_rounded=True),
-        # EDSR's habit on DIV2K: the border of its code, which is not that of its README.
+        # EDSR on DIV2K, with the border of its code, which differs from that of its README.
         Protocol("rgb", measured_on="rgb", border_pixels=6),
     )
 }
 
 
 def get_protocol(choice: object) -> Protocol:
-    """A protocol by its name, or the user's own by its fields.
+    """Return a protocol by its name, or the user's own by its fields.
 
     Args:
         choice: a name of :data:`PROTOCOLS`, or a mapping of the fields of :class:`Protocol`.
 
     Raises:
-        ProtocolError: no such name, field or value.
+        ProtocolError: if a name or a field is unknown, or a value is invalid.
     """
     if isinstance(choice, str):
         if choice not in PROTOCOLS:

@@ -21,14 +21,14 @@ _PUBLISHED = {
 }
 
 _LIMITS = """\
-- The detail that it adds is invented: it is likely, by the pictures that it was trained on, and is
-  not what was there. It is no evidence. Read no face, number, text or finding from it.
-- It is not for diagnosis, nor for any measurement on the enlarged pixels.
-- PSNR and SSIM tell how near the pixels are on the whole, and nothing of a single detail.
+- The detail that it adds is invented: it is plausible for the pictures that it was trained on, but
+  it is not what was there. It is no evidence: do not read faces, numbers, text or findings from it.
+- It is not for diagnosis, nor for measurements on the upscaled pixels.
+- PSNR and SSIM say how close the pixels are on average; they say nothing about a single detail.
 """
 _BICUBIC_LIMIT = """\
-- It was trained on pictures that bicubic interpolation made smaller. Noise, blur and the traces of
-  JPEG are enlarged with the rest.
+- It was trained on pictures that bicubic interpolation made smaller. It enlarges noise, blur and
+  JPEG artefacts with the rest.
 """
 
 
