@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from drnsr.cli import main
-from drnsr.evaluation.metrics import METRICS
+from drnsr.evaluation.metrics import METRICS, reported_metrics
 from drnsr.images.encoding import write_png
 from drnsr.networks import VDSR
 from drnsr.project import PARAMS
@@ -118,7 +118,9 @@ def test_metrics_are_those_that_were_asked_for(own_pictures, capsys):
     arguments = ["evaluate", "bicubic", "nearest", *own_pictures]
     main([*arguments, "--csv"])
     usual = list(csv.DictReader(capsys.readouterr().out.splitlines()))
-    assert [column for column in usual[0] if column in METRICS] == ["psnr", "ssim"]
+    defaults = [column for column in usual[0] if column in METRICS]
+    assert defaults == [metric.name for metric in reported_metrics()]
+    assert defaults[:2] == ["psnr", "ssim"]
     main([*arguments, "--json", "--metrics", "vif,psnr", "--device", "auto"])
     rows = json.loads(capsys.readouterr().out)
     assert [column for column in rows[0] if column in METRICS] == ["vif", "psnr"]

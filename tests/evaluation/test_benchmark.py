@@ -32,14 +32,14 @@ def test_bicubic_gains_nothing_over_bicubic(dataset):
         assert measured.pixels == (measured.hr.shape[0] - 4) * (measured.hr.shape[1] - 4)
 
 
-def test_the_original_itself_is_infinitely_good(dataset):
+def test_the_original_itself_has_an_infinite_psnr(dataset):
     originals = iter([PROTOCOL.prepare(dataset.hr(n), 2)[1] for n in range(4)])
     for measured in measure(dataset, model(lambda _: next(originals)), scale=2, protocol=PROTOCOL):
         assert measured.results["model"].values["psnr"] == np.inf
         assert measured.results["model"].values["ssim"] == pytest.approx(1.0)
 
 
-def test_a_network_for_rgb_is_refused_where_lr_is_luma(dataset):
+def test_a_network_on_rgb_is_refused_by_a_protocol_on_luma(dataset):
     classic = get_protocol("classic_y")
     with pytest.raises(ProtocolError, match="classic_y: model takes RGB"):
         next(measure(dataset, model(lambda lr: lr), scale=2, protocol=classic))
@@ -50,7 +50,7 @@ def test_a_picture_too_small_to_measure_is_named(dataset):
         list(measure(dataset, [bicubic(45, PROTOCOL)], scale=45, protocol=PROTOCOL))
 
 
-def test_rows_survive_their_file_and_the_mean_is_the_mean(dataset, tmp_path):
+def test_rows_are_read_as_written_and_averaged(dataset, tmp_path):
     def darker(lr):
         return upscale(lr, 2) // 2
 
@@ -68,7 +68,7 @@ def test_rows_survive_their_file_and_the_mean_is_the_mean(dataset, tmp_path):
 
 
 @pytest.mark.parametrize("protocol", ["paper_y", "classic_y", "rgb"])
-def test_threads_change_neither_order_nor_a_bit(dataset, protocol):
+def test_the_number_of_threads_changes_neither_order_nor_values(dataset, protocol):
     protocol = get_protocol(protocol)
     methods, metrics = [bicubic(2, protocol)], list(METRICS.values())
     measured = [
@@ -94,14 +94,14 @@ def test_threads_change_neither_order_nor_a_bit(dataset, protocol):
         (DataError("wrong kind"), r"^model: picture2\.png of mine: wrong kind$"),
     ],
 )
-def test_what_goes_wrong_with_one_picture_is_one_line_that_names_it(dataset, error, message):
+def test_an_error_with_one_picture_is_one_line_that_names_it(dataset, error, message):
     methods = model(failing_at(2, error))
     with pytest.raises(DataError, match=message):
         list(measure(dataset, methods, scale=2, protocol=PROTOCOL))
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SignalError("SIGTERM came", 15)])
-def test_an_interruption_stays_one_and_leaves_no_thread(dataset, error):
+def test_an_interruption_is_passed_on_and_leaves_no_thread(dataset, error):
     before = threading.active_count()
     with pytest.raises(type(error)):
         list(measure(dataset, model(failing_at(1, error)), scale=2, protocol=PROTOCOL))

@@ -9,7 +9,7 @@ from drnsr.networks import DRNSR
 from drnsr.training.scalars import MODEL_COSTS
 
 
-def test_operations_are_those_that_one_counts_by_hand():
+def test_operations_agree_with_a_count_by_hand():
     cost = measure_cost(DRNSR(scale=2, num_features=8, num_blocks=1), 2, "cpu")
     # For each LR pixel: head 3 -> 8, a block and the body's end of 8 -> 8, tail 8 -> 12, all 3 x 3;
     # and the skip, four phases of 5 x 5 for each of three channels.
@@ -39,7 +39,7 @@ def put_peak(queue):
 
 
 @pytest.mark.slow
-def test_in_a_worker_of_joblib_the_pool_lives_on():
+def test_measuring_in_a_joblib_worker_keeps_its_pool_alive():
     pool = get_reusable_executor(max_workers=1)
     first = pool.submit(peak_of_a_small_network).result()
     second = pool.submit(peak_of_a_small_network).result()
@@ -49,7 +49,7 @@ def test_in_a_worker_of_joblib_the_pool_lives_on():
 
 
 @pytest.mark.slow
-def test_in_a_daemon_which_may_have_no_children_of_multiprocessing():
+def test_measuring_in_a_daemon_process():
     spawn = multiprocessing.get_context("spawn")
     queue = spawn.Queue()
     process = spawn.Process(target=put_peak, args=(queue,), daemon=True)

@@ -21,7 +21,7 @@ from tests.conftest import texture
 PROTOCOL = get_protocol("paper_y")
 
 
-def test_nearest_and_lanczos_are_pillows():
+def test_nearest_and_lanczos_agree_with_pillow():
     lr = texture(8, 9)
     for name, kernel in (
         ("nearest", Image.Resampling.NEAREST),
@@ -60,7 +60,7 @@ def dataset(picture_folder, tmp_path):
     return prepare_benchmark(sorted(picture_folder.iterdir()), tmp_path / "dataset", name="mine")
 
 
-def test_pictures_of_another_tool_are_measured_by_their_names(dataset, tmp_path):
+def test_pictures_of_another_tool_are_matched_by_name(dataset, tmp_path):
     for number, image in enumerate(dataset.images):
         # In another format and order of writing; the originals themselves.
         write_png(tmp_path / "made" / f"{image.name}", dataset.hr(number))
@@ -69,7 +69,7 @@ def test_pictures_of_another_tool_are_measured_by_their_names(dataset, tmp_path)
         assert measured.results[method.name].values["psnr"] == np.inf
 
 
-def test_two_pictures_of_one_name_are_named(dataset, tmp_path):
+def test_two_pictures_with_one_name_are_refused(dataset, tmp_path):
     for image in dataset.images:
         write_png(tmp_path / "made" / image.name, texture(10, 10))
     (tmp_path / "made" / "picture1.jpg").write_bytes(b"which of the two?")
@@ -77,7 +77,7 @@ def test_two_pictures_of_one_name_are_named(dataset, tmp_path):
         pictures_method(tmp_path / "made", dataset, PROTOCOL)
 
 
-def test_missing_pictures_and_wrong_sizes_are_named(dataset, tmp_path):
+def test_missing_pictures_and_wrong_sizes_are_refused(dataset, tmp_path):
     write_png(tmp_path / "made" / "picture0.png", texture(10, 10))
     with pytest.raises(MethodError, match=r"no picture for picture1\.png, picture2\.png"):
         pictures_method(tmp_path / "made", dataset, PROTOCOL)

@@ -1,4 +1,4 @@
-"""Protocols against numbers that another program measured, and against what makes no sense."""
+"""Protocols agree with another program, and invalid ones are refused."""
 
 import csv
 
@@ -59,7 +59,7 @@ def measure_bicubic(mirror, tmp_path, name, scale, protocol):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "scale"), [("Set5", 2), ("Set5", 3), ("Set5", 4), ("Set14", 2)])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_bicubic_is_what_another_program_measured(mirror, tmp_path, name, scale, variant):
+def test_bicubic_agrees_with_another_program(mirror, tmp_path, name, scale, variant):
     protocol = Protocol("own", **VARIANTS[variant])
     mean = measure_bicubic(mirror, tmp_path, name, scale, protocol)
     known = known_numbers()[name, scale, variant]
@@ -69,7 +69,7 @@ def test_bicubic_is_what_another_program_measured(mirror, tmp_path, name, scale,
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_the_names_are_frozen(name):
+def test_the_named_protocols_are_frozen(name):
     fields = vars(Protocol(name, **VARIANTS[NAMED[name]]))
     assert vars(PROTOCOLS[name]) == fields
     assert set(PROTOCOLS) == set(NAMED)
@@ -85,7 +85,7 @@ def test_classic_y_gives_the_published_bicubic_rows(mirror, tmp_path, name, scal
     assert mean["ssim"] == pytest.approx(float(known["published_ssim"]), abs=0.001)
 
 
-def test_the_mean_over_pixels_is_that_of_one_long_picture(tmp_path):
+def test_the_mean_over_pixels_is_that_of_one_large_picture(tmp_path):
     errors, pixels = [4.0, 16.0], [300, 100]
     scores = [{"psnr": 10 * np.log10(255**2 / error), "ssim": 0.5} for error in errors]
     pooled = (4.0 * 300 + 16.0 * 100) / 400
@@ -93,7 +93,7 @@ def test_the_mean_over_pixels_is_that_of_one_long_picture(tmp_path):
     assert mean["psnr"] == pytest.approx(10 * np.log10(255**2 / pooled))
 
 
-def test_pillows_downscaler_is_another_and_close(tmp_path):
+def test_pillows_downscaler_differs_a_little_from_matlabs(tmp_path):
     picture = texture(40, 60)
     lr, _ = Protocol("own", downscaler="pillow").prepare(picture, 2)
     difference = np.abs(lr.astype(int) - downscale(picture, 2))
@@ -117,10 +117,10 @@ def test_pillows_downscaler_is_another_and_close(tmp_path):
         ({"name": "own", "computed_on": "y", "measured_on": "rgb"}, "RGB cannot be measured"),
     ],
 )
-def test_what_makes_no_sense_is_refused(choice, message):
+def test_invalid_protocols_are_refused(choice, message):
     with pytest.raises(ProtocolError, match=message):
         get_protocol(choice)
 
 
-def test_a_protocol_of_ones_own():
+def test_a_protocol_of_the_user():
     assert get_protocol({"name": "mine", "border_pixels": 2}).border(3) == 5

@@ -1,4 +1,4 @@
-"""Weights that others published, measured by our ruler: their numbers must come out."""
+"""Published weights, measured by our evaluation, have their published numbers."""
 
 from statistics import fmean
 

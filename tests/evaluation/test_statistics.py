@@ -7,7 +7,7 @@ from drnsr.evaluation.metrics import PRIMARY
 from drnsr.evaluation.statistics import paired_difference
 
 
-def test_the_interval_is_students_for_normal_differences():
+def test_the_interval_of_normal_differences_is_that_of_the_standard_error():
     random = np.random.default_rng(3)
     first = random.normal(30, 3, 400)
     second = first + random.normal(0.1, 0.5, 400)
@@ -24,7 +24,7 @@ def test_five_pictures_prove_nothing():
     assert found.sentence == "5 pictures are too few to prove a difference"
 
 
-def test_plain_words():
+def test_the_sentence_says_what_is_proven():
     first = [30.0, 31, 32, 33, 34, 35]
     assert (
         paired_difference(first, [p + 0.1 * n for n, p in enumerate(first, 1)]).sentence == "better"
@@ -37,6 +37,6 @@ def test_plain_words():
     assert "no difference is proven" in paired_difference(first, mixed).sentence
 
 
-def test_the_same_scores_give_the_same_interval():
+def test_equal_values_give_an_equal_interval():
     scores = [30.0, 31, 32, 33, 34, 36], [30.5, 31, 33, 33, 35, 36]
     assert paired_difference(*scores) == paired_difference(*scores)

@@ -1,4 +1,4 @@
-"""The ruler is proven by published rows, and a wrong ruler is found."""
+"""Bicubic agrees with its published numbers, and changed pictures do not."""
 
 import pytest
 from PIL import Image
@@ -16,7 +16,7 @@ from tests.conftest import benchmark_files
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "scale"), [("Set5", 2), ("Set5", 3), ("Set14", 4)])
-def test_bicubic_is_the_published_one(mirror, tmp_path, name, scale):
+def test_bicubic_agrees_with_the_published_numbers(mirror, tmp_path, name, scale):
     # From the files of scale 2 alone, as conf/benchmark has it.
     originals = [hr for hr, _ in benchmark_files(mirror, name, 2)]
     row = compare_bicubic("set", prepare_benchmark(originals, tmp_path, name="set"), name, scale)
@@ -26,7 +26,7 @@ def test_bicubic_is_the_published_one(mirror, tmp_path, name, scale):
 
 
 @pytest.mark.slow
-def test_pictures_that_were_touched_are_found_out(mirror, tmp_path):
+def test_changed_pictures_are_detected(mirror, tmp_path):
     for number, (hr, _) in enumerate(benchmark_files(mirror, "Set5", 2)):
         (tmp_path / "touched").mkdir(exist_ok=True)
         Image.open(hr).save(tmp_path / "touched" / f"{number}.jpg", quality=90)
@@ -50,7 +50,7 @@ def test_the_tolerance(psnr, ssim, agrees):
     assert row.agrees is agrees
 
 
-def test_what_is_not_published_is_not_compared(tmp_path, picture_folder):
+def test_nothing_is_compared_without_published_numbers(tmp_path, picture_folder):
     dataset = prepare_benchmark(sorted(picture_folder.iterdir()), tmp_path / "dataset", name="mine")
     assert compare_bicubic("mine", dataset, "Set5", 7) is None
 

@@ -67,7 +67,7 @@ def published(method, dataset, scale=2):
     raise AssertionError(method)
 
 
-def test_the_means_stand_beside_the_published_rows_with_protocol_and_source():
+def test_the_means_are_beside_the_published_rows_with_protocol_and_source():
     text = card(config())
     (table,) = tables(text)
     assert table[0][2:4] == ["set5, 2 pictures", "set14, 1 pictures"]
@@ -89,7 +89,7 @@ def test_another_scale_has_its_own_published_rows():
     assert row[2] == published("IMDN", "Set5", 4)[0]
 
 
-def test_the_ruler_stands_beside_what_it_was_checked_with():
+def test_the_verified_bicubic_row_is_in_the_table():
     published = find_published("Bicubic", "Set5", 2)
     ours = {"psnr": 33.66214, "ssim": 0.92988}
     verified = PublishedComparison("set5", "bicubic", "classic_y", ours, published)
@@ -97,13 +97,13 @@ def test_the_ruler_stands_beside_what_it_was_checked_with():
     assert ["bicubic", "classic_y", "33.66 / 0.9299", "-", "measured"] in table
 
 
-def test_a_benchmark_on_which_nothing_is_published_has_our_rows_alone():
+def test_a_benchmark_without_published_numbers_has_only_our_rows():
     rows = [row("sample_test", "a.png", 30.0, 0.9, 31.0, 0.91)]
     (table,) = tables(card(config(benchmark="sample_test"), rows=rows))
     assert [row[0] for row in table] == ["method", "**drnsr-x2**", "bicubic"]
 
 
-def test_a_benchmark_that_came_later_has_our_rows_alone():
+def test_a_benchmark_that_is_not_in_the_configuration_has_only_our_rows():
     rows = [row("later", "a.png", 30.0, 0.9, 31.0, 0.91)]
     (table,) = tables(card(config(), rows=rows))
     assert [row[0] for row in table] == ["method", "**drnsr-x2**", "bicubic"]
@@ -124,20 +124,20 @@ def test_data_recipe_and_lineage_are_those_of_the_configuration():
     assert read["optimizer"] == configuration["optimizer"]
 
 
-def test_every_licence_is_named_and_what_is_not_known_is_said():
+def test_every_licence_is_named_and_a_missing_one_is_mentioned():
     text = card(config(data="sample"))
     assert "- rocket.jpg: public domain, SpaceX\n" in text
     assert "- all: not stated\n" in card(config(data="folder", set={"folder": "x"}))
 
 
-def test_the_limits_are_said():
+def test_the_card_names_the_limits():
     text = card(config())
     for words in ("invented", "no evidence", "not for diagnosis", "bicubic interpolation made"):
         assert words in text
 
 
 @pytest.mark.parametrize("protocol", ["rgb", {"name": "mine", "border_pixels": 2}])
-def test_the_protocol_is_that_of_the_numbers(protocol):
+def test_the_protocol_is_that_of_the_summary(protocol):
     configuration = config(set={"protocol": protocol})
     measured = summary(ROWS, scale=2, protocol=get_protocol(protocol))
     text = model_card(

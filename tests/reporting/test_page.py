@@ -46,14 +46,14 @@ def page(tmp_path):
     )
 
 
-def test_the_page_needs_nothing_from_elsewhere(tmp_path):
+def test_the_page_loads_nothing_from_elsewhere(tmp_path):
     html = page(tmp_path)
     assert "<script" not in html
     linked = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"'\s>)]+)""", html)
     assert all(link.startswith(("data:", "#")) for link in linked), linked
 
 
-def test_numbers_names_and_configuration_stand_in_it(tmp_path):
+def test_the_page_has_numbers_names_and_configuration(tmp_path):
     html = page(tmp_path)
     for text in (
         "31.23",

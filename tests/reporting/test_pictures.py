@@ -18,7 +18,7 @@ def measured(height=96, width=120, scale=2):
     return Measured("wave.png", lr, hr, 100, results)
 
 
-def test_the_hardest_crop_is_where_the_error_is():
+def test_the_hardest_crop_has_the_largest_error():
     hr = np.zeros((100, 120, 3), np.uint8)
     wrong = hr.copy()
     wrong[60:70, 33:40] = 200
@@ -30,7 +30,7 @@ def test_the_hardest_crop_is_where_the_error_is():
     assert left + 20 >= 40
 
 
-def test_the_panels_show_the_very_pixels():
+def test_the_panels_show_unchanged_pixels():
     picture = np.asarray(draw_panels(measured()))
     top, left = hardest_crop(measured().hr, measured().results["bicubic"].picture, 48, multiple=2)
     # The model here is HR itself: the last two panels are the same pixels.

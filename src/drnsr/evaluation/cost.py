@@ -25,9 +25,7 @@ from drnsr.networks import Network
 from drnsr.weights.native import Origin, load_model, save_model
 
 _SIDE = 256  # of the picture that is upscaled, in LR pixels
-_COUNTED_SIDE = (
-    16  # of the picture whose operations are counted: a sample
-)
+_COUNTED_SIDE = 16  # of the picture whose operations are counted: a sample
 _RUNS, _SECONDS = 3, 10.0  # the fastest run counts; fewer runs if they take longer
 
 
