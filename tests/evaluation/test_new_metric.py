@@ -34,6 +34,7 @@ from drnsr.evaluation.verify import (
     write_comparisons,
 )
 from drnsr.images.encoding import write_png
+from drnsr.project import PARAMS
 from drnsr.reporting.card import model_card
 from drnsr.reporting.page import render_report
 from drnsr.reporting.pictures import draw_panels
@@ -241,6 +242,7 @@ def test_channels_for_which_it_is_not_defined_are_refused(dataset):
 
 def test_drnsr_evaluate_computes_it(dataset, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    PARAMS.touch()  # a project
     arguments = ["evaluate", "bicubic", "nearest", "--benchmark", "folder", "--protocol", "rgb"]
     arguments += ["--folder", str(tmp_path / "originals")]
     main([*arguments, "--json"])
