@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
@@ -21,7 +22,7 @@ from drnsr.data.prepared import PreparedDataset
 from drnsr.networks import Network
 from drnsr.tracking.outbox import Destination, Outbox
 from drnsr.tracking.runs import describe_run
-from drnsr.training.callbacks.checkpoint import Checkpoints
+from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
 from drnsr.training.callbacks.curves import Curves
 from drnsr.training.callbacks.progress import TrainingProgress
 from drnsr.training.module import SRModule
@@ -118,19 +119,21 @@ def train(
     fit(
         module,
         data,
-        checkpoints=Checkpoints(
+        SimpleNamespace(
+            max_steps=steps,
+            validate_every=validate_every or steps,
+            log_every=log_every,
+            accelerator=accelerator,
+            precision=precision,
+            ema_decay=0.99,
+            nonfinite_loss="fail",
+            deterministic=deterministic,
+        ),
+        checkpoints=TrainingStateCheckpoint(
             folder / "states", fingerprint="", seconds=seconds_between_states, keep=1
         ),
         progress=TrainingProgress(),
         loggers=list(loggers),
         callbacks=[Curves(log_every=log_every), clock, *callbacks],
-        max_steps=steps,
-        validate_every=validate_every or steps,
-        accelerator=accelerator,
-        precision=precision,
-        ema_decay=0.99,
-        nonfinite_loss="fail",
-        look_every=log_every,
-        deterministic=deterministic,
     )
     return clock

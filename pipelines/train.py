@@ -115,7 +115,7 @@ def _train(
     loggers: "list[Logger]",
 ) -> None:
     from drnsr.data.datamodule import SRDataModule
-    from drnsr.training.callbacks.checkpoint import Checkpoints, mark_finished
+    from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint, mark_finished
     from drnsr.training.callbacks.curves import Curves
     from drnsr.training.callbacks.progress import TrainingProgress
     from drnsr.training.trainer import fit, seed_everything
@@ -136,7 +136,7 @@ def _train(
     )
     curves = Curves(log_every=trainer.log_every)
     progress = TrainingProgress()
-    checkpoints = Checkpoints(
+    checkpoints = TrainingStateCheckpoint(
         run_folder(origin.fingerprint),
         fingerprint=origin.fingerprint,
         **config.checkpoints.model_dump(),

@@ -56,7 +56,7 @@ def test_killed_in_the_queue_and_queued_again(another):
         if name == "killed":
             kill_after_some_steps(another)
         another.wait_for_the_queue()
-    assert "going on after step" in another.run("dvc", "queue", "logs", "again").stdout
+    assert "resuming after step" in another.run("dvc", "queue", "logs", "again").stdout
     another.run("dvc", "exp", "apply", "again")
     again = outputs_of_training(another)
     shutil.rmtree(another.root / "runs")

@@ -1,15 +1,16 @@
-"""A short training on small pictures, which several tests run."""
+"""A short training on small pictures, and callbacks and losses that disturb or record it."""
 
 from pathlib import Path
 from types import SimpleNamespace
 
+import lightning as L
 import torch
 from torch import nn
 
 from drnsr.data.datamodule import SRDataModule
 from drnsr.data.prepared import PreparedDataset
 from drnsr.networks import DRNSR, Network
-from drnsr.training.callbacks.checkpoint import Checkpoints
+from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
 from drnsr.training.callbacks.curves import Curves
 from drnsr.training.callbacks.progress import TrainingProgress
 from drnsr.training.gan import GANModule
@@ -17,6 +18,49 @@ from drnsr.training.module import SRModule
 from drnsr.training.perceptual import PerceptualLoss
 from drnsr.training.schedules import warmup_cosine
 from drnsr.training.trainer import fit, seed_everything
+
+
+class EndedError(Exception):
+    """Stands for whatever ends a process."""
+
+
+class End(L.Callback):
+    """Ends a run at one hook of one step."""
+
+    def __init__(self, hook, step):
+        def end(trainer, *_):
+            if trainer.global_step == step:
+                raise EndedError
+
+        setattr(self, f"on_{hook}", end)
+
+
+class NaNLoss(nn.L1Loss):
+    """L1, but NaN with NaN gradients in one step."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step, self.calls = step, 0
+
+    def forward(self, sr, hr):
+        self.calls += 1
+        return super().forward(sr, hr) * (float("nan") if self.calls == self.step else 1)
+
+
+class WeightsRecorder(L.Callback):
+    """Keeps the weights and the optimizer's state after each step."""
+
+    def __init__(self):
+        self.after = {}
+
+    def on_train_batch_end(self, trainer, pl_module, *_):
+        weights = [p.detach().clone() for p in pl_module.network.parameters()]
+        moments = [
+            value.clone()
+            for state in trainer.optimizers[0].state.values()
+            for value in state.values()
+        ]
+        self.after[trainer.global_step] = weights + moments
 
 
 def adam(parameters):
@@ -74,12 +118,13 @@ def train(
     seconds_between_states=1e9,
     fingerprint="of this run",
     nonfinite_loss="fail",
+    loss=None,
 ) -> Network:
-    """Train in ``folder``, going on where an earlier call was ended; write the curves there."""
+    """Train in ``folder``, resuming an earlier call that was ended; write the curves there."""
     seed_everything(seed, threads=2)
     module = training(
         architecture(scale=2, num_features=8, num_blocks=1),
-        loss=nn.L1Loss(),
+        loss=loss or nn.L1Loss(),
         optimizer=optimizer,
         scheduler=lambda optimizer: warmup_cosine(optimizer, warmup_steps=2, total_steps=steps),
         clipping=clipping,
@@ -101,7 +146,7 @@ def train(
         module,
         data,
         settings(max_steps=steps, ema_decay=ema_decay, nonfinite_loss=nonfinite_loss),
-        checkpoints=Checkpoints(
+        checkpoints=TrainingStateCheckpoint(
             folder / "states", fingerprint=fingerprint, seconds=seconds_between_states, keep=2
         ),
         progress=TrainingProgress(),
@@ -112,8 +157,8 @@ def train(
     return module.network
 
 
-def made(network: Network, folder: Path) -> dict[str, bytes]:
-    """All that a run made, to be compared bit for bit."""
+def run_outputs(network: Network, folder: Path) -> dict[str, bytes]:
+    """Return the curves and weights of a run, to be compared bit for bit."""
     files = {name: (folder / name).read_bytes() for name in CURVES}
     weights = {name: value.numpy().tobytes() for name, value in network.state_dict().items()}
     return files | weights

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from drnsr.training.device import can_skip, is_capturable, made_for
+from drnsr.training.device import can_skip, is_capturable, make_optimizer
 from drnsr.training.muon import Muon
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -29,12 +29,12 @@ def network():
     ids=["adam", "adamw", "sgd", "foreach", "muon", "function"],
 )
 def test_a_gpu_gets_a_fused_optimizer_where_there_is_one(make, fused, captured):
-    optimizer = made_for(CUDA, make, network().parameters())
+    optimizer = make_optimizer(CUDA, make, network().parameters())
     assert (can_skip(optimizer), is_capturable(optimizer)) == (fused, captured)
     assert len(optimizer.param_groups[0]["params"]) > 0
 
 
 def test_a_cpu_gets_what_was_asked_for():
-    optimizer = made_for(CPU, partial(torch.optim.Adam, lr=1e-3), network().parameters())
+    optimizer = make_optimizer(CPU, partial(torch.optim.Adam, lr=1e-3), network().parameters())
     assert not can_skip(optimizer)
     assert optimizer.defaults["fused"] is None

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Sampler, TensorDataset
 
 from drnsr.data.datamodule import SRDataModule
 from drnsr.networks import DRNSR
-from drnsr.training.callbacks.checkpoint import Checkpoints
+from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
 from drnsr.training.callbacks.curves import Curves
 from drnsr.training.callbacks.ema import EMA
 from drnsr.training.callbacks.progress import TrainingProgress
@@ -286,7 +286,9 @@ def test_a_run_on_pictures_counts_as_a_run_without_a_discriminator_does(dataset,
         make_module(network, discriminator, features),
         data,
         settings(),
-        checkpoints=Checkpoints(tmp_path / "states", fingerprint="", seconds=1e9, keep=1),
+        checkpoints=TrainingStateCheckpoint(
+            tmp_path / "states", fingerprint="", seconds=1e9, keep=1
+        ),
         progress=TrainingProgress(),
         loggers=[],
         callbacks=[curves, recorder],

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from drnsr.training.muon import Muon, orthogonal
+from drnsr.training.muon import Muon, orthogonalise
 
 
 def layers(width=16, size=3):
@@ -30,7 +30,7 @@ def train(network, optimizer, steps=3):
 @pytest.mark.parametrize("shape", [(16, 144), (64, 16), (3, 5)])
 def test_all_directions_weigh_about_the_same(shape):
     matrices = torch.randn(4, *shape, generator=torch.Generator().manual_seed(0))
-    found = orthogonal(matrices)
+    found = orthogonalise(matrices)
     values = torch.linalg.svdvals(found)
     assert values.min() > 0.4
     assert values.max() < 1.3
@@ -42,7 +42,7 @@ def test_all_directions_weigh_about_the_same(shape):
 
 
 def test_zeros_stay_zeros():
-    assert orthogonal(torch.zeros(2, 4, 6)).count_nonzero() == 0
+    assert orthogonalise(torch.zeros(2, 4, 6)).count_nonzero() == 0
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

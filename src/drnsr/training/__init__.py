@@ -1,1 +1,1 @@
-"""Training: the Lightning module, its schedule and its callbacks."""
+"""Training: the Lightning modules, losses, schedules, optimizers and callbacks."""

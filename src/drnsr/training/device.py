@@ -1,4 +1,4 @@
-"""What a training does on the device that it runs on, and says of it."""
+"""Choices of a training that depend on its device: accelerator, compilation, optimizer kernels."""
 
 import inspect
 import logging
@@ -20,31 +20,30 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def choose_compile(accelerator: str) -> tuple[bool, str]:
-    """Whether steps are compiled where it is left open.
+    """Choose whether training steps are compiled, if the configuration leaves it open.
 
     Args:
-        accelerator: Lightning's name of one, or "auto".
+        accelerator: Lightning's name of an accelerator, or "auto".
 
     Returns:
-        The choice, and the reason in words.
+        The choice, and its reason as text.
     """
     kind = resolve_device(accelerator)
     if kind != "cuda":
-        return False, f"on {kind} it costs a minute at the start, and gains little"
+        return False, f"on {kind} compiling takes a minute, and gains little"
     if find_spec("triton") is None:
-        return False, "there is no Triton, which torch compiles with"
-    return True, "to launch its parts one by one takes longer than to compute them"
+        return False, "Triton is not installed, which torch compiles with"
+    return True, "launching the kernels one by one takes longer than computing them"
 
 
-def compiled(loss: Loss, *, graphs: bool) -> Loss:
-    """Let torch write kernels for a loss and its gradients.
+def compile_loss(loss: Loss, *, graphs: bool) -> Loss:
+    """Compile a loss and its gradients with torch.compile.
 
-    Where a training is to be deterministic, it is told not to choose between kernels by timing
-    them.
+    In a deterministic training the compiler does not choose between kernels by timing them.
 
     Args:
-        loss: of tensors.
-        graphs: whether CUDA is to replay each of the two passes as a graph.
+        loss: a function of two tensors.
+        graphs: whether CUDA replays the forward pass and the backward pass as graphs.
     """
     options: dict[str, bool | int | str | Callable[..., object]] = {"triton.cudagraphs": graphs}
     if "deterministic" in torch._inductor.list_options():
@@ -52,47 +51,52 @@ def compiled(loss: Loss, *, graphs: bool) -> Loss:
     return cast(Loss, torch.compile(loss, dynamic=False, options=options))
 
 
-def made_for(
+def make_optimizer(
     device: torch.device,
     make: Callable[[Iterable[nn.Parameter]], Optimizer],
     parameters: Iterable[nn.Parameter],
 ) -> Optimizer:
-    """Make an optimizer; away from the CPU one that takes its step in one kernel, if it can.
+    """Make an optimizer: on other devices than the CPU a fused one, if there is one.
 
     Raises:
-        ValueError: whatever the optimizer says of its arguments.
+        ValueError: if the optimizer refuses its arguments.
     """
-    held = list(parameters)
+    trained = list(parameters)
     if device.type == "cpu" or "fused" not in inspect.signature(make).parameters:
-        return make(held)
-    wanted = {"fused": True}
+        return make(trained)
+    options = {"fused": True}
     if device.type == "cuda" and "capturable" in inspect.signature(make).parameters:
-        wanted["capturable"] = True
+        options["capturable"] = True
     try:
-        return make(held, **wanted)
-    except RuntimeError:  # not for this device, or not beside another argument
-        return make(held)
+        return make(trained, **options)
+    except RuntimeError:  # not on this device, or not with another argument
+        return make(trained)
+
+
+def is_asynchronous(device: torch.device) -> bool:
+    """Return whether reading a value waits for all work that is queued on the device."""
+    return device.type != "cpu"
 
 
 def is_capturable(optimizer: Optimizer) -> bool:
-    """Whether its step can be recorded, and leaves all as it is where told of a bad loss."""
+    """Return whether a CUDA graph can capture its step, and the step skips non-finite losses."""
     return can_skip(optimizer) and all(
         group.get("capturable", False) for group in optimizer.param_groups
     )
 
 
 def can_skip(optimizer: Optimizer) -> bool:
-    """Whether it looks at ``found_inf``, as torch's loss scaling has fused optimizers do."""
+    """Return whether its step honours ``found_inf``, as torch's loss scaling requires."""
     return bool(getattr(optimizer, "_step_supports_amp_scaling", False))
 
 
-def set_up(device: torch.device, *, deterministic: bool) -> None:
-    """Choose how a CUDA device computes, and tell of it."""
+def configure_device(device: torch.device, *, deterministic: bool) -> None:
+    """Choose precision and algorithms of a CUDA device, and log the choice."""
     if device.type != "cuda":
         return
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = not deterministic
-    told = "deterministic" if deterministic else "the fastest ones, which give other bits each time"
+    algorithms = "deterministic" if deterministic else "the fastest, with other bits in each run"
     name = torch.cuda.get_device_name(device)
-    log.info("%s: products of fp32 in TF32; algorithms: %s", name, told)
+    log.info("%s: fp32 products in TF32; algorithms: %s", name, algorithms)

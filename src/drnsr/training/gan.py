@@ -20,20 +20,19 @@ from drnsr.training.scalars import TRAIN_LOSS
 def relativistic_average_loss(
     upper: Tensor, lower: Tensor, *, constant_averages: bool = False
 ) -> Tensor:
-    """How far ``upper`` is from being judged more realistic than the average of ``lower``.
+    """Compute the relativistic average loss (equations 1 and 2 of the paper).
 
-    With real pictures as ``upper`` and made ones as ``lower`` it is the discriminator's loss, the
-    other way round the generator's (equations 1 and 2 of the paper). The equations add their two
-    expectations; the authors' code takes the mean of them, and the paper's weight 5e-3 is that
-    code's, so this does too.
+    With real pictures as ``upper`` and generated ones as ``lower`` it is the discriminator's loss;
+    the other way round it is the generator's. The equations add two expectations. This takes their
+    mean, as the authors' code does, because the paper's weight 5e-3 is that code's.
 
     Args:
-        upper: what the discriminator says, before a sigmoid, of those that should seem more real.
-        lower: the same of the others.
-        constant_averages: whether the two averages give no gradient.
+        upper: logits of the pictures that should seem more real.
+        lower: logits of the others.
+        constant_averages: whether no gradients flow through the two averages.
 
     Returns:
-        A scalar; log 2 where the two cannot be told apart.
+        A scalar; log 2 if the discriminator cannot tell the pictures apart.
     """
     upper, lower = upper.float(), lower.float()
     # softplus(-x) is -log sigmoid(x), and softplus(x) is -log(1 - sigmoid(x)), without overflow.
@@ -48,26 +47,25 @@ def relativistic_average_loss(
 class GANModule(SRModule):
     """Trains a network, and a discriminator that tells its pictures from real ones.
 
-    A step is one step of each, and counts once: the network's first, then the discriminator's on
-    the same pictures. To the discriminator's step the averages that it compares with are constants,
-    as in the authors' code (BasicSR's ``ESRGANModel``); the paper says nothing of it.
-    ``train_loss`` is the network's weighted loss; its unweighted terms are ``train_pixel``,
-    ``train_perceptual`` and ``train_adversarial``, and the discriminator's loss is
-    ``train_discriminator``.
+    A step counts once and is a step of the network, then one of the discriminator on the same
+    pictures. In the discriminator's step no gradients flow through the averages, as in the authors'
+    code (BasicSR's ``ESRGANModel``); the paper does not say. ``train_loss`` is the network's
+    weighted loss, ``train_pixel``, ``train_perceptual`` and ``train_adversarial`` are its
+    unweighted terms, and ``train_discriminator`` is the discriminator's loss.
 
     Args:
-        network: the generator, which is what validation measures and a run keeps.
-        discriminator: of (N, 3, H, W) pictures of 0..1; a number for each, or for each part of
-            each, before a sigmoid.
-        loss: the pixel term, of (prediction, target), both 0..1.
-        perceptual: the perceptual term; None where its weight is 0.
-        pixel_weight: of the pixel term in the network's loss (equation 3: 1e-2).
-        perceptual_weight: of the perceptual term (equation 3: 1).
-        adversarial_weight: of the adversarial term (equation 3: 5e-3).
-        optimizer: makes one from parameters; called for each of the two networks.
-        scheduler: makes one from an optimizer; called for each of the two.
-        clipping: of the gradients of an optimizer's parameters; called for each of the two.
-        channels_last: see :class:`SRModule`.
+        network: the generator; validation measures it, and the run saves it.
+        discriminator: takes (N, 3, H, W), 0..1, and returns a logit for each picture, or for each
+            part of each.
+        loss: the pixel term, a function of (prediction, target), both 0..1.
+        perceptual: the perceptual term; None if its weight is 0.
+        pixel_weight: weight of the pixel term in the network's loss (equation 3: 1e-2).
+        perceptual_weight: weight of the perceptual term (equation 3: 1).
+        adversarial_weight: weight of the adversarial term (equation 3: 5e-3).
+        optimizer: makes an optimizer from parameters; called for each of the two networks.
+        scheduler: makes a schedule from an optimizer; called for each of the two.
+        clipping: as in :class:`SRModule`, for each of the two optimizers.
+        channels_last: as in :class:`SRModule`.
     """
 
     def __init__(
@@ -101,67 +99,69 @@ class GANModule(SRModule):
         self._adversarial_weight = adversarial_weight
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """An optimizer and its schedule for the network, then the same for the discriminator."""
+        """Return the optimizers and schedules of the network and the discriminator."""
         trained = (self.network, self.discriminator)
-        optimizers = [self._made(module.parameters()) for module in trained]
+        optimizers = [self._make_optimizer(module.parameters()) for module in trained]
         return optimizers, [self._scheduler(optimizer) for optimizer in optimizers]
 
     def on_fit_start(self) -> None:
-        """Bring the perceptual loss, which is no part of this module, to its device."""
+        """Move the perceptual loss, which is not a submodule, to the device."""
         if self._perceptual is not None:
             is_fp64 = self.dtype == torch.float64
             self._perceptual.to(self.device, torch.float64 if is_fp64 else torch.float32)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        """One step of the network and one of the discriminator; the network's loss."""
+        """Take a step of the network and one of the discriminator; return the network's loss."""
         lr, hr = (self._planes(pixels) for pixels in batch)
-        of_network, of_discriminator = cast(list[LightningOptimizer], self.optimizers())
+        network_optimizer, discriminator_optimizer = cast(
+            list[LightningOptimizer], self.optimizers()
+        )
         sr = self._upscale(lr, hr)
-        self.toggle_optimizer(of_network)  # the discriminator gets no gradients meanwhile
+        self.toggle_optimizer(network_optimizer)  # no gradients for the discriminator meanwhile
         loss = self._network_loss(sr, hr)
-        of_network.zero_grad()
+        network_optimizer.zero_grad()
         self.manual_backward(loss)
-        of_network.step()
-        self.untoggle_optimizer(of_network)
+        network_optimizer.step()
+        self.untoggle_optimizer(network_optimizer)
 
-        of_discriminator.zero_grad()
+        discriminator_optimizer.zero_grad()
         self.manual_backward(self._discriminator_loss(sr.detach(), hr))
-        # Lightning counts a training step whenever one of its own optimizers takes one; this goes
-        # past the counter, but not past the precision's loss scaling.
-        self.trainer.strategy.optimizer_step(of_discriminator.optimizer, lambda: None)
+        # Lightning would count a step of its own optimizer as a training step. This call avoids the
+        # counter, but not the loss scaling of the precision.
+        self.trainer.strategy.optimizer_step(discriminator_optimizer.optimizer, lambda: None)
         for scheduler in cast(list[LRScheduler], self.lr_schedulers()):
             scheduler.step()
         return loss.detach()
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Clip: where steps are taken by hand, Lightning leaves it to the module."""
+        """Clip the gradients; with manual optimization Lightning leaves this to the module."""
         self.configure_gradient_clipping(optimizer)
 
     def _network_loss(self, sr: Tensor, hr: Tensor) -> Tensor:
         pixel = self._loss(sr, hr)
-        adversarial = relativistic_average_loss(self._judge(sr), self._judge(hr))
+        adversarial = relativistic_average_loss(self._logits(sr), self._logits(hr))
         loss: Tensor = self._pixel_weight * pixel + self._adversarial_weight * adversarial
-        self._note("train_pixel", pixel)
-        self._note("train_adversarial", adversarial)
+        self._log_term("train_pixel", pixel)
+        self._log_term("train_adversarial", adversarial)
         if self._perceptual is not None:
             perceptual = self._perceptual(sr, hr)
             loss = loss + self._perceptual_weight * perceptual
-            self._note("train_perceptual", perceptual)
-        self._note(TRAIN_LOSS.name, loss)
+            self._log_term("train_perceptual", perceptual)
+        self._log_term(TRAIN_LOSS.name, loss)
         return loss
 
     def _discriminator_loss(self, sr: Tensor, hr: Tensor) -> Tensor:
-        real, fake = self._judge(hr), self._judge(sr)
+        real, fake = self._logits(hr), self._logits(sr)
         loss = relativistic_average_loss(real, fake, constant_averages=True)
-        self._note("train_discriminator", loss)
+        self._log_term("train_discriminator", loss)
         return loss
 
-    def _judge(self, pictures: Tensor) -> Tensor:
-        """What the discriminator says, in the type of its weights."""
-        judged: Tensor = self.discriminator(
+    def _logits(self, pictures: Tensor) -> Tensor:
+        """Run the discriminator in the type of its weights."""
+        logits: Tensor = self.discriminator(
             pictures.to(next(self.discriminator.parameters()).dtype)
         )
-        return judged
+        return logits
 
-    def _note(self, name: str, value: Tensor) -> None:
+    def _log_term(self, name: str, value: Tensor) -> None:
         self.log(name, value, logger=False)

@@ -1,16 +1,17 @@
-"""Losses between pixels that torch does not have."""
+"""Pixel losses that torch does not have."""
 
 import torch
 from torch import Tensor, nn
 
 
 class Charbonnier(nn.Module):
-    """The mean of sqrt(d^2 + eps^2) over all differences d: L1 without its corner at zero.
+    """The mean of sqrt(d^2 + eps^2) over all differences d, a differentiable form of L1.
 
-    Lai et al. 2017 (LapSRN, its loss function), after Charbonnier et al. 1994.
+    The loss of LapSRN (Lai et al. 2017), after Charbonnier et al. 1994.
 
     Args:
-        eps: where the curve turns from a parabola into straight lines, in units of the pixels.
+        eps: the difference, in units of the pixels, around which the loss changes from quadratic to
+            linear.
     """
 
     def __init__(self, eps: float = 1e-3) -> None:

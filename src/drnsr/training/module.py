@@ -1,4 +1,4 @@
-"""The Lightning module for networks that are trained on a loss between pixels."""
+"""The Lightning module for networks that are trained with a pixel loss."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -16,34 +16,36 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 from drnsr.cuda_graphs import CudaGraphed
 from drnsr.images.colour import luma_planes
 from drnsr.networks import Network
-from drnsr.training.device import compiled, is_capturable, made_for
+from drnsr.training.device import compile_loss, is_capturable, make_optimizer
 from drnsr.training.scalars import VAL_PSNR
 
 Batch = tuple[Tensor, Tensor]
 
-# Parameters: over so many layers torch's compiler takes minutes, and recurses deeper than Python
-# lets it. Such networks are captured as they are.
-_TOO_DEEP = 500
+# Networks with more parameter tensors are captured without compilation: torch's compiler would take
+# minutes, and exceed Python's recursion limit.
+_MAX_COMPILED_PARAMETERS = 500
 
 
 class SRModule(L.LightningModule):
-    """Trains a network to turn LR into HR under a loss on their pixels.
+    """Trains a network to map LR to HR with a pixel loss.
 
-    Batches are pairs of uint8 RGB (N, 3, h, w) and (N, 3, scale*h, scale*w); a network on luma sees
-    and is compared on their luma, not rounded. Each batch may have a scale of its own. Callbacks
-    find a step's loss in its outputs, and the metric ``val_psnr``: in dB, on RGB rounded to uint8
-    or on the luma, the mean over the validation crops.
-    :class:`drnsr.training.callbacks.curves.Curves` hands them to the loggers.
+    Batches are pairs of uint8 RGB, (N, 3, h, w) and (N, 3, scale*h, scale*w); the scale may differ
+    between batches. A network on luma gets and is compared with their luma, not rounded. Callbacks
+    find a step's loss in its outputs. The metric ``val_psnr`` is the mean PSNR in dB over the
+    validation crops, on RGB rounded to uint8 or on the luma.
+    :class:`drnsr.training.callbacks.curves.Curves` passes both to the loggers.
 
     Args:
-        network: what is trained.
-        loss: of (prediction, target), both 0..1.
-        optimizer: makes one from the parameters.
-        scheduler: makes one from the optimizer; it is stepped after every training step.
-        channels_last: the memory layout in which CPUs and tensor cores convolve fastest.
-        clipping: clips the gradients of the optimizer's parameters before each step; None does not.
-        compiled: whether a step's forward and backward pass are compiled; validation never is, for
-            its pictures differ in size.
+        network: the network to train.
+        loss: a function of (prediction, target), both 0..1.
+        optimizer: makes an optimizer from the parameters.
+        scheduler: makes a schedule from the optimizer; it is stepped after every training step.
+        channels_last: whether to use the memory layout in which CPUs and tensor cores convolve
+            fastest.
+        clipping: clips the gradients of an optimizer's parameters before each step; None for no
+            clipping.
+        compiled: whether the forward and backward pass of a step are compiled. Validation never is,
+            because its pictures differ in size.
     """
 
     def __init__(
@@ -69,33 +71,34 @@ class SRModule(L.LightningModule):
         self._whole_step: CudaGraphed | None = None
 
     def on_train_start(self) -> None:
-        """Compile, for what is compiled depends on the device and on the optimizer."""
+        """Compile or capture the step, as the device and the optimizer allow."""
         if not self._is_compiled:
             return
         (optimizer,) = self.trainer.optimizers
         captured = is_capturable(optimizer)
-        if len(optimizer.param_groups[0]["params"]) <= _TOO_DEEP:
-            self._step_loss = compiled(self._batch_loss, graphs=not captured)
+        if len(optimizer.param_groups[0]["params"]) <= _MAX_COMPILED_PARAMETERS:
+            self._step_loss = compile_loss(self._batch_loss, graphs=not captured)
         if captured:
             self._whole_step = CudaGraphed(partial(self._take_step, optimizer))
-            for group in optimizer.param_groups:  # where a graph sees it change
+            for group in optimizer.param_groups:  # a tensor, whose changes a graph sees
                 group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=self.device)
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        """The loss of one batch; where whole steps are captured, the step is taken too."""
+        """Return the loss of a batch; if whole steps are captured, take the step too."""
         if self._whole_step is not None:
             return self._whole_step(*batch)[0]
         if self._is_compiled:
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-            self.zero_grad()  # the last gradients lie where a graph is about to write
+            self.zero_grad()  # the graph writes over the last gradients
         return self._step_loss(*batch)
 
     def _take_step(self, optimizer: Optimizer, lr: Tensor, hr: Tensor) -> tuple[Tensor]:
+        """Take a whole step and return its loss; a CUDA graph replays it."""
         optimizer.zero_grad()
         loss = self._step_loss(lr, hr)
         with torch.autocast(self.device.type, enabled=False):
             loss.backward()  # type: ignore[no-untyped-call]
-        # A bad loss changes nothing; NonfiniteLossCheck will find it.
+        # A NaN or infinite loss changes nothing; NonfiniteLossCheck reports it.
         optimizer.found_inf = (~loss.isfinite()).float()  # type: ignore[attr-defined]
         if self._clipping is not None:
             self._clipping(optimizer)
@@ -103,12 +106,12 @@ class SRModule(L.LightningModule):
         return (loss.detach(),)
 
     def backward(self, loss: Tensor, *arguments: Any, **named: Any) -> None:  # noqa: ANN401
-        """Take the gradients, unless the step is taken already."""
+        """Compute the gradients, unless :meth:`training_step` took the whole step."""
         if self._whole_step is None:
             super().backward(loss, *arguments, **named)
 
     def optimizer_zero_grad(self, epoch: int, batch_idx: int, optimizer: Optimizer) -> None:
-        """Forget the gradients, unless a graph holds them."""
+        """Zero the gradients, unless they belong to a graph."""
         if self._whole_step is None:
             super().optimizer_zero_grad(epoch, batch_idx, optimizer)
 
@@ -119,7 +122,7 @@ class SRModule(L.LightningModule):
         optimizer: Optimizer | LightningOptimizer,
         optimizer_closure: Callable[[], Any] | None = None,
     ) -> None:
-        """Take the step, which may be all in the closure."""
+        """Take the step; a captured one is taken by the closure alone."""
         if self._whole_step is None:
             super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         elif optimizer_closure is not None:
@@ -131,7 +134,7 @@ class SRModule(L.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        """Measure one validation crop."""
+        """Compute the PSNR of one validation crop."""
         lr, hr = (self._planes(pixels) for pixels in batch)
         sr = self._upscale(lr, hr)
         if self.network.descriptor.colour == "RGB":
@@ -140,8 +143,8 @@ class SRModule(L.LightningModule):
         self.log(VAL_PSNR.name, psnr, logger=False, batch_size=1)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """One optimizer over the network's parameters, its schedule stepped with it."""
-        optimizer = self._made(self.network.parameters())
+        """Return an optimizer for the network's parameters, and its schedule."""
+        optimizer = self._make_optimizer(self.network.parameters())
         scheduler = self._scheduler(optimizer)
         return {
             "optimizer": optimizer,
@@ -154,23 +157,23 @@ class SRModule(L.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Called by Lightning between the gradients, unscaled, and the step."""
+        """Clip the unscaled gradients; Lightning calls this before the step."""
         if self._clipping is not None:
             self._clipping(optimizer)
 
-    def _made(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
-        # Fused ones take loss scaling off their gradients themselves: too late to clip them.
+    def _make_optimizer(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        # A fused optimizer unscales the gradients inside its step: too late to clip them.
         if getattr(self.trainer.precision_plugin, "scaler", None) is not None:
             return self._optimizer(parameters)
-        return made_for(self.device, self._optimizer, parameters)
+        return make_optimizer(self.device, self._optimizer, parameters)
 
     def _upscale(self, lr: Tensor, hr: Tensor) -> Tensor:
-        """The network's pictures; whatever it computes in, they are compared in that of ``hr``."""
-        weights = next(self.network.parameters()).dtype
-        return self.network.upscale(lr.to(weights), hr.shape[-1] // lr.shape[-1]).to(hr.dtype)
+        """Return the network's output for ``lr``, in the type of ``hr``."""
+        dtype = next(self.network.parameters()).dtype
+        return self.network.upscale(lr.to(dtype), hr.shape[-1] // lr.shape[-1]).to(hr.dtype)
 
     def _planes(self, pixels: Tensor) -> Tensor:
-        """What the network works on, 0..1, in fp32 or, for weights of fp64, in that."""
+        """Convert uint8 RGB to the network's channels, 0..1, in fp32, or fp64 for fp64 weights."""
         rgb = pixels.to(torch.float64 if self.dtype == torch.float64 else torch.float32) / 255
         planes = rgb if self.network.descriptor.colour == "RGB" else luma_planes(rgb)
         return planes.contiguous(memory_format=self._layout)

@@ -1,4 +1,4 @@
-"""The perceptual loss: a distance between the features that a frozen network sees in pictures."""
+"""The perceptual loss: a distance between features that a frozen network computes of pictures."""
 
 import pickle
 from pathlib import Path
@@ -13,48 +13,48 @@ from drnsr.weights.native import ModelFileError
 class PerceptualLoss:
     """The mean absolute difference of features (Johnson 2016; L1 as in Wang et al. 2018's code).
 
-    No nn.Module, so that a network which is never trained is in no checkpoint and no average of a
-    module that uses it.
+    This is not an nn.Module, so that its frozen network is neither in checkpoints nor in averages
+    of a module that uses it.
 
     Args:
-        features: of (N, 3, H, W) pictures of 0..1; is frozen.
+        features: a network that takes (N, 3, H, W), 0..1; it is frozen here.
     """
 
     def __init__(self, features: nn.Module) -> None:
         self._features = features.eval().requires_grad_(False)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
-        """Compute there, and in that type, from now on."""
+        """Move the network to a device and a type."""
         self._features.to(device, dtype)
 
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """The loss of two batches of pictures, a scalar; gradients reach ``prediction`` alone."""
+        """Return the loss of two batches, a scalar; only ``prediction`` gets gradients."""
         with torch.no_grad():
-            wanted = self._features(target)
-        return F.l1_loss(self._features(prediction), wanted)
+            target_features = self._features(target)
+        return F.l1_loss(self._features(prediction), target_features)
 
 
 def load_features(network: nn.Module, file: Path) -> None:
-    """Give a network the weights that a file has for it; what else is in the file is left there.
+    """Load a network's weights from a file; other tensors in the file are ignored.
 
     Args:
-        network: whose features are compared, such as :class:`drnsr.networks.VGG19Features`.
-        file: tensors by name, as ``torch.save`` writes a state dict. No code in it is run.
+        network: a feature network, such as :class:`drnsr.networks.VGG19Features`.
+        file: a state dict, as ``torch.save`` writes it. No code in it is run.
 
     Raises:
-        ModelFileError: the file is missing, no such file, or not for this network.
+        ModelFileError: if the file is missing, not a state dict, or not for this network.
     """
     if not file.is_file():
         raise ModelFileError(f"{file}: there is no such file of weights for the perceptual loss")
     try:
         tensors = torch.load(file, map_location="cpu", weights_only=True)
-        wanted = {name: tensors[name] for name in network.state_dict()}
+        state = {name: tensors[name] for name in network.state_dict()}
     except (pickle.UnpicklingError, RuntimeError, EOFError, TypeError) as error:
         raise ModelFileError(f"{file}: not a file of tensors by name") from error
     except KeyError as error:
         raise ModelFileError(f"{file}: has no {error} for {type(network).__name__}") from error
     try:
-        network.load_state_dict(wanted)
+        network.load_state_dict(state)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
         raise ModelFileError(f"{file}: not for {type(network).__name__}: {reason}") from error

@@ -1,4 +1,4 @@
-"""The precision that a training takes where it may choose."""
+"""The precision of a training, and whether this machine supports it."""
 
 import logging
 import warnings
@@ -14,44 +14,44 @@ __all__ = ["AUTO", "HardwareError", "check_hardware", "choose_precision"]
 
 
 def choose_precision(accelerator: str) -> tuple[str, str]:
-    """Mixed bf16 where the hardware computes in it, fp32 elsewhere.
+    """Choose mixed bf16 if the hardware has instructions for it, and fp32 otherwise.
 
-    A CPU without instructions for bf16 imitates them, several times slower than it does fp32; so
-    does torch where it was built without oneDNN, which knows these instructions.
+    A CPU without bf16 instructions emulates them, several times slower than fp32. So does torch if
+    it was built without oneDNN, which uses these instructions.
 
     Args:
-        accelerator: Lightning's name of one, or "auto".
+        accelerator: Lightning's name of an accelerator, or "auto".
 
     Returns:
-        Lightning's name of the precision, and the reason in words.
+        Lightning's name of the precision, and the reason as text.
     """
     kind = resolve_device(accelerator)
     if kind == "cuda" and torch.cuda.is_available():
         fast, where = torch.cuda.is_bf16_supported(including_emulation=False), "this GPU"
     elif kind not in ("cpu", "cuda"):
-        return "32-true", f"no other was tried on {kind}"
+        return "32-true", f"no other precision was tested on {kind}"
     else:
         has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         fast = has_onednn and _has_bf16(torch.cpu.get_capabilities())
         where = "this CPU"
     if fast:
         return "bf16-mixed", f"{where} computes in bf16"
-    return "32-true", f"{where} has no instructions for bf16, or none that are known to be fast"
+    return "32-true", f"{where} has no bf16 instructions that are known to be fast"
 
 
 class HardwareError(UserError):
-    """What this machine does not have, or does not compute in."""
+    """An accelerator or a precision that this machine does not support."""
 
 
 def check_hardware(accelerator: str, precision: str) -> None:
-    """Let Lightning say now, and not after hours of preparation, whether it can train here.
+    """Check whether Lightning can train on this machine, before hours of preparation.
 
     Args:
-        accelerator: Lightning's name of one, or "auto".
-        precision: Lightning's name of one, or "auto".
+        accelerator: Lightning's name of an accelerator, or "auto".
+        precision: Lightning's name of a precision, or "auto".
 
     Raises:
-        HardwareError: this machine has no such accelerator, or it does not compute in that.
+        HardwareError: if this machine does not support the accelerator or the precision.
     """
     import lightning as L
 
@@ -59,7 +59,7 @@ def check_hardware(accelerator: str, precision: str) -> None:
     wanted = "32-true" if precision == AUTO else precision
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that it takes another, which is an error here
+            warnings.simplefilter("ignore")  # a replaced precision, which is an error here
             trainer = L.Trainer(
                 accelerator=accelerator,
                 devices=1,
@@ -81,14 +81,14 @@ def check_hardware(accelerator: str, precision: str) -> None:
         try:
             torch.empty(1, dtype=torch.float64, device=device)
         except (TypeError, RuntimeError):
-            taken = "32-true"  # all that such a device has
+            taken = "32-true"  # this device has no fp64
     if taken != wanted:
         raise HardwareError(
-            f"trainer.precision: {precision} cannot be computed in on this machine's {device.type};"
+            f"trainer.precision: {precision} is not supported by this machine's {device.type};"
             f" take {taken} or auto"
         )
 
 
 def _has_bf16(flags: Mapping[str, object]) -> bool:
-    """The names are torch's: two of x86 CPUs, one of ARM's."""
+    """Return whether a CPU has bf16 instructions: two of torch's names are x86, one is ARM."""
     return any(flags.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -13,12 +13,12 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
 from drnsr.errors import UserError
-from drnsr.training.callbacks.checkpoint import Checkpoints
+from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
 from drnsr.training.callbacks.ema import EMA
 from drnsr.training.callbacks.nonfinite import NonfiniteLoss, NonfiniteLossCheck
 from drnsr.training.callbacks.progress import TrainingProgress
 from drnsr.training.callbacks.signals import Interruption
-from drnsr.training.device import set_up
+from drnsr.training.device import configure_device
 
 # The modules with the errors of torch.compile, which have no public class in common.
 _COMPILERS = ("torch._dynamo", "torch._inductor")
@@ -75,7 +75,7 @@ def fit(
     data: L.LightningDataModule,
     settings: TrainerSettings,
     *,
-    checkpoints: Checkpoints,
+    checkpoints: TrainingStateCheckpoint,
     progress: TrainingProgress,
     loggers: list[Logger],
     callbacks: list[Callback],
@@ -119,7 +119,7 @@ def fit(
     if settings.precision == "64-true":
         # Lightning does so after averages are made and states are loaded, which then are in fp32.
         module.double()
-    set_up(trainer.strategy.root_device, deterministic=settings.deterministic)
+    configure_device(trainer.strategy.root_device, deterministic=settings.deterministic)
     with _platform_errors(checkpoints.folder):
         trainer.fit(module, datamodule=data, ckpt_path=checkpoints.newest(), weights_only=True)
     module.float()  # models are kept in fp32, also those trained in bf16 or fp64

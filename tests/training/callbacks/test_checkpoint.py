@@ -1,4 +1,4 @@
-"""A run that is ended goes on as if it never had been."""
+"""A run that was ended resumes to the same bits as a run that was not."""
 
 import itertools
 import logging
@@ -18,31 +18,16 @@ from drnsr.errors import SignalError
 from drnsr.training.module import SRModule
 from drnsr.training.muon import Muon
 from drnsr.training.trainer import PlatformError
-from tests.training.runs import against_a_discriminator, made, train
-
-
-class EndedError(Exception):
-    """Stands for whatever ends a process."""
-
-
-class End(L.Callback):
-    """Ends a run at one moment of one step."""
-
-    def __init__(self, moment, step):
-        def end(trainer, *_):
-            if trainer.global_step == step:
-                raise EndedError
-
-        setattr(self, f"on_{moment}", end)
+from tests.training.runs import End, EndedError, against_a_discriminator, run_outputs, train
 
 
 @pytest.fixture
 def whole(dataset, tmp_path):
-    return made(train(dataset, tmp_path / "whole"), tmp_path / "whole")
+    return run_outputs(train(dataset, tmp_path / "whole"), tmp_path / "whole")
 
 
 @pytest.mark.parametrize(
-    ("moment", "step", "workers"),
+    ("hook", "step", "workers"),
     [
         ("train_batch_start", 1, 0),
         ("train_batch_end", 4, 0),
@@ -51,14 +36,14 @@ def whole(dataset, tmp_path):
         ("train_batch_end", 12, 0),
     ],
 )
-def test_whenever_a_run_is_ended_it_goes_on_to_the_same_bits(
-    dataset, tmp_path, whole, moment, step, workers
+def test_a_run_that_is_ended_anywhere_resumes_to_the_same_bits(
+    dataset, tmp_path, whole, hook, step, workers
 ):
     folder = tmp_path / "ended"
     common = {"workers": workers, "seconds_between_states": 0}
     with pytest.raises(EndedError):
-        train(dataset, folder, callbacks=[End(moment, step)], **common)
-    assert made(train(dataset, folder, **common), folder) == whole
+        train(dataset, folder, callbacks=[End(hook, step)], **common)
+    assert run_outputs(train(dataset, folder, **common), folder) == whole
 
 
 def states(folder):
@@ -75,11 +60,11 @@ def muon(parameters):
     return Muon(parameters, lr=5e-3, adam_lr=5e-3)
 
 
-def test_muon_goes_on_too(dataset, tmp_path):
-    whole = made(train(dataset, tmp_path / "whole", optimizer=muon), tmp_path / "whole")
+def test_muon_resumes_too(dataset, tmp_path):
+    whole = run_outputs(train(dataset, tmp_path / "whole", optimizer=muon), tmp_path / "whole")
     ended_after(5, dataset, tmp_path / "ended", optimizer=muon)
     network = train(dataset, tmp_path / "ended", optimizer=muon)
-    assert made(network, tmp_path / "ended") == whole
+    assert run_outputs(network, tmp_path / "ended") == whole
 
 
 def test_only_the_newest_states_and_the_best_are_kept(dataset, tmp_path):
@@ -106,7 +91,7 @@ def flip_a_bit(path):
     ],
     ids=["flipped", "truncated", "empty"],
 )
-def test_a_damaged_state_is_named_and_the_one_before_it_taken(
+def test_a_damaged_state_is_reported_and_the_previous_one_used(
     dataset, tmp_path, whole, caplog, damage
 ):
     folder = tmp_path / "ended"
@@ -114,17 +99,17 @@ def test_a_damaged_state_is_named_and_the_one_before_it_taken(
     older, newest = states(folder)
     damage(newest)
     with caplog.at_level(logging.INFO, "drnsr"):
-        again = made(train(dataset, folder), folder)
+        again = run_outputs(train(dataset, folder), folder)
     assert f"{newest} is damaged" in caplog.text
-    assert f"going on after step 5 ({older}" in caplog.text
+    assert f"resuming after step 5 (from {older};" in caplog.text
     assert again == whole
 
 
-def test_a_state_of_another_run_is_never_gone_on_from(dataset, tmp_path, whole, caplog):
+def test_a_state_of_another_run_is_never_used(dataset, tmp_path, whole, caplog):
     folder = tmp_path / "ended"
     ended_after(7, dataset, folder, seed=1, fingerprint="of another run")
-    again = made(train(dataset, folder), folder)
-    assert "is of another configuration, data or code; passed over" in caplog.text
+    again = run_outputs(train(dataset, folder), folder)
+    assert "is of another configuration, data or code; skipped" in caplog.text
     assert again == whole
 
 
@@ -150,7 +135,7 @@ def test_a_signal_ends_a_run_after_its_step_with_the_state_written(
     assert number.name in capsys.readouterr().err
     assert signal.getsignal(number) == before
     assert [path.name[:13] for path in states(folder)] == ["step-00000004"]
-    assert made(train(dataset, folder), folder) == whole
+    assert run_outputs(train(dataset, folder), folder) == whole
 
 
 def test_a_full_disk_leaves_the_states_before(dataset, tmp_path, whole, monkeypatch):
@@ -169,11 +154,11 @@ def test_a_full_disk_leaves_the_states_before(dataset, tmp_path, whole, monkeypa
     assert str(folder) in str(caught.value.filename)
     monkeypatch.undo()
     assert [path.name[:13] for path in states(folder)] == ["step-00000002", "step-00000003"]
-    assert made(train(dataset, folder), folder) == whole
+    assert run_outputs(train(dataset, folder), folder) == whole
 
 
 class KillTheWorkers(L.Callback):
-    """As the system does when memory runs out; back when they are gone, however long that takes."""
+    """Kills the loader workers, as a system out of memory does, and waits for their end."""
 
     def on_before_backward(self, trainer, *_):
         if trainer.global_step == 4:
@@ -184,7 +169,7 @@ class KillTheWorkers(L.Callback):
                 worker.join()
 
 
-# torch says one or the other, as the signal or the missing worker is noticed first.
+# torch notices either the signal or the missing worker first.
 WORKER_GONE = r"a loader worker ended: .*(Killed|exited unexpectedly)"
 
 
@@ -193,11 +178,11 @@ def test_killed_workers_end_the_run_in_one_line(dataset, tmp_path, whole):
     with pytest.raises(PlatformError, match=WORKER_GONE) as caught:
         train(dataset, folder, workers=2, callbacks=[KillTheWorkers()], seconds_between_states=0)
     assert "\n" not in str(caught.value)
-    assert made(train(dataset, folder, workers=2), folder) == whole
+    assert run_outputs(train(dataset, folder, workers=2), folder) == whole
 
 
 class NotDeterministic(L.Callback):
-    """An operation that torch has no deterministic form of."""
+    """Runs an operation that has no deterministic form in torch."""
 
     def on_before_backward(self, *_):
         torch.zeros(3).put_(torch.tensor([0, 0]), torch.ones(2))
@@ -214,20 +199,19 @@ def test_a_clock_that_jumps_changes_nothing(dataset, tmp_path, whole, monkeypatc
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + next(jumps))
     folder = tmp_path / "jumping"
-    assert made(train(dataset, folder, seconds_between_states=3600), folder) == whole
+    assert run_outputs(train(dataset, folder, seconds_between_states=3600), folder) == whole
     assert states(folder) == []  # an hour has not passed
 
 
 class Slowly(L.Callback):
-    """Gives the killer its time, however busy the machine is; changes no bit."""
+    """Slows a run down, so that it can be killed at a chosen step on a busy machine."""
 
     def on_train_batch_end(self, *_):
         time.sleep(0.05)
 
 
 def _train_in_a_process(pack_folder, folder, steps, training, workers):
-    # As in a process that was not forked itself, so that loader workers are this one's children,
-    # and end with it.
+    # Loader workers must be children of this process, to end with it.
     multiprocessing.set_start_method("fork", force=True)
     train(
         PreparedDataset.open(pack_folder),
@@ -246,10 +230,12 @@ def _train_in_a_process(pack_folder, folder, steps, training, workers):
     [(SRModule, 0), (SRModule, 2), (against_a_discriminator, 0)],
     ids=["pixels", "workers", "gan"],
 )
-def test_killed_at_random_moments_it_comes_to_the_same_bits(dataset, tmp_path, training, workers):
-    """SIGKILL, seven times in turn, at moments all over a run; 21 in the three cases together."""
+def test_a_run_killed_at_random_moments_resumes_to_the_same_bits(
+    dataset, tmp_path, training, workers
+):
+    """A run gets SIGKILL seven times; 21 times in the three cases together."""
     steps, kills = 80, 7
-    whole = made(
+    whole = run_outputs(
         train(dataset, tmp_path / "whole", steps=steps, training=training), tmp_path / "whole"
     )
     processes = multiprocessing.get_context("forkserver")
@@ -273,7 +259,7 @@ def test_killed_at_random_moments_it_comes_to_the_same_bits(dataset, tmp_path, t
     assert reached == sorted(reached)
     assert 0 < reached[0] < reached[-1] < steps
     again = train(dataset, folder, steps=steps, training=training)
-    assert made(again, folder) == whole
+    assert run_outputs(again, folder) == whole
 
 
 def newest_step(folder: Path) -> int:

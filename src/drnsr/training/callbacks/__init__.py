@@ -1,1 +1,1 @@
-"""What Lightning calls during a training."""
+"""Lightning callbacks of a training."""

@@ -1,4 +1,4 @@
-"""The state of a run on disk, so that it can go on wherever it was ended."""
+"""The state of a run on disk, from which it can resume."""
 
 import logging
 import re
@@ -19,25 +19,26 @@ log = logging.getLogger("drnsr")
 
 BEST_FILE = "best.ckpt"
 
-# Stands in a run's folder once its result is written: the states are needed no more.
+# A file in a run's folder once its result is written, and its states are no longer needed.
 _FINISHED = "finished"
 
-# The name carries the hash of the content: one rename makes a file both complete and checkable.
+# The name has the hash of the content, so that a file that has its name is complete and can be
+# verified.
 _NAME = re.compile(r"step-(?P<step>\d+)-(?P<sha256>[0-9a-f]{16})\.ckpt")
 
 
-class Checkpoints(L.Callback):
-    """Writes the state of a run now and then, and the best by validation PSNR beside it.
+class TrainingStateCheckpoint(L.Callback):
+    """Saves the state of a run at intervals, and the state with the best validation PSNR.
 
-    A state is taken between two steps, when the step before and its validation are wholly over, so
-    that what goes on from it neither repeats nor leaves out anything. After the last step none is
-    taken: what is left to do then is to write the result.
+    A state is saved between two steps, after the validation of the previous one, so that a resumed
+    run neither repeats nor skips anything. No state is saved after the last step, when only the
+    result is left to write.
 
     Args:
-        folder: of this run alone.
-        fingerprint: of everything that the run is the result of.
-        seconds: between two states; a large network's take some to write. 0 for one a step.
-        keep: how many states are kept, the newest ones.
+        folder: the folder of this run alone.
+        fingerprint: fingerprint of everything that determines the result of the run.
+        seconds: time between two states; 0 for a state after every step.
+        keep: how many states to keep, the newest ones.
 
     Attributes:
         folder: as above.
@@ -53,19 +54,19 @@ class Checkpoints(L.Callback):
         self._written_at = time.monotonic()
 
     def newest(self) -> Path | None:
-        """The newest complete state; torn, changed and foreign ones are named and passed over.
+        """Return the newest intact state of this run; log the others that are skipped.
 
         Returns:
-            None where there is none to go on from.
+            The file, or None if there is no state to resume from.
         """
         for path in _states(self.folder):
             if not file_sha256(path).startswith(_parts(path)["sha256"]):
-                log.warning("%s is damaged (its content has another sha256); passed over", path)
+                log.warning("%s is damaged (its content has another sha256); skipped", path)
             elif _fingerprint_of(path) != self._fingerprint:
-                log.warning("%s is of another configuration, data or code; passed over", path)
+                log.warning("%s is of another configuration, data or code; skipped", path)
             else:
                 step = _step_of(path)
-                log.info("going on after step %s (%s; without it, from the start)", step, path)
+                log.info("resuming after step %s (from %s; remove it to start anew)", step, path)
                 return path
         return None
 
@@ -76,20 +77,20 @@ class Checkpoints(L.Callback):
         batch: Any,  # noqa: ANN401 (Lightning's own signature)
         batch_idx: int,
     ) -> None:
-        """Write a state, when it is time."""
+        """Save a state, if the interval has passed."""
         if time.monotonic() >= self._written_at + self._seconds:
             self.write(trainer)
 
     def write(self, trainer: L.Trainer) -> None:
-        """Write the state as it is now, and remove those that are too many.
+        """Save the current state, and remove old ones beyond ``keep``.
 
-        None is written of weights that are infinite or no numbers: nothing good comes of them.
+        Nothing is saved if weights are NaN or infinite.
 
         Raises:
-            OSError: the disk is full; the states before are as they were.
+            OSError: if the disk is full; earlier states are unchanged.
         """
         if trainer.global_step == self._written or not are_finite(trainer.lightning_module):
-            return  # the next loss will tell why
+            return  # the next loss reports NaN or infinite weights
         self._written = trainer.global_step
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = self.folder / "partial.ckpt"
@@ -106,7 +107,7 @@ class Checkpoints(L.Callback):
         self._written_at = time.monotonic()
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Keep the best."""
+        """Save the state if it is the best."""
         psnr = float(trainer.callback_metrics[VAL_PSNR.name])
         if psnr > self._best:
             self._best = psnr
@@ -116,40 +117,40 @@ class Checkpoints(L.Callback):
     def on_save_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Say whose state it is, and of which network."""
+        """Add the fingerprint of the run, and the description of the network."""
         checkpoint[FINGERPRINT] = self._fingerprint
         checkpoint[NETWORK] = self_description(pl_module.network)  # type: ignore[arg-type]
 
     def state_dict(self) -> dict[str, Any]:
-        """What this callback must know to go on."""
+        """Return what this callback needs to resume."""
         return {"best": self._best, "written": self._written}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Resume from a state."""
         self._best, self._written = state_dict["best"], state_dict["written"]
 
 
 def mark_finished(folder: Path) -> None:
-    """Note that the result of a run is written, so that its states may be removed."""
+    """Mark that the result of a run is written, so that its states may be removed."""
     (folder / _FINISHED).touch()
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether the result of the run in this folder is written."""
+    """Return whether the result of the run in this folder is written."""
     return (folder / _FINISHED).exists()
 
 
 def newest_step(folder: Path) -> int:
-    """The step from which the run in this folder can go on; 0 for its start."""
+    """Return the step after which the run in this folder can resume; 0 for its start."""
     return max(map(_step_of, _states(folder)), default=0)
 
 
 def _states(folder: Path) -> list[Path]:
-    """The newest first."""
+    """Return the states in a folder, the newest first."""
     if not folder.is_dir():
         return []
-    found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
-    return sorted(found, key=_step_of, reverse=True)
+    states = [path for path in folder.iterdir() if _NAME.fullmatch(path.name)]
+    return sorted(states, key=_step_of, reverse=True)
 
 
 def _parts(state: Path) -> re.Match[str]:

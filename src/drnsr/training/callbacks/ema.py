@@ -1,4 +1,4 @@
-"""An exponential moving average of the weights, which is validated and kept."""
+"""An exponential moving average (EMA) of the weights, which is validated and saved."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 class EMA(WeightAveraging):
     """Lightning's weight averaging, with a decay that warms up.
 
-    A fixed decay of 0.99 would still hold 5 % of the untrained weights after 300 steps; so the
-    n-th update uses min(decay, (1 + n) / (10 + n)). Buffers are copied, not averaged: ours are
-    constants, and averaging would let rounding drift into them.
+    With a fixed decay of 0.99 the average would still contain 5 % of the initial weights after 300
+    steps; so the n-th update uses min(decay, (1 + n) / (10 + n)). Buffers are copied, because they
+    are constants, and averaging would add rounding errors.
 
     Args:
-        decay: weight of the old average, 0 < decay < 1.
+        decay: weight of the previous average, 0 < decay < 1.
     """
 
     def __init__(self, decay: float) -> None:
@@ -29,15 +29,15 @@ class EMA(WeightAveraging):
         self._buffers: list[Tensor] = []
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Make the average, on the device of the training."""
-        self._device = trainer.strategy.root_device  # where the module is brought only later
+        """Create the average on the device of the training."""
+        self._device = trainer.strategy.root_device  # Lightning moves the module there later
         super().setup(trainer, pl_module, stage)
         if self._average_model is not None:
-            # Counted on the CPU: to ask a device for the number waits for all that it is to do.
+            # The counter is on the CPU: reading it from a device would wait for all its work.
             self._average_model.n_averaged = self._average_model.n_averaged.cpu()
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """List what is averaged: to walk through a network takes as long as to average it."""
+        """List the parameters once: walking a network takes as long as averaging it."""
         assert self._average_model is not None
         average = self._average_model.module
         self._averages, self._weights = list(average.parameters()), list(pl_module.parameters())
@@ -51,7 +51,7 @@ class EMA(WeightAveraging):
         batch: Any,  # noqa: ANN401
         batch_idx: int,
     ) -> None:
-        """Average all weights in one call: one by one cost a small network 3 % of its step."""
+        """Update all averages in one call; one by one takes 3 % of a small network's step."""
         if trainer.global_step <= self._latest_update_step:
             return
         assert self._average_model is not None
@@ -60,15 +60,15 @@ class EMA(WeightAveraging):
             if n == 0:
                 torch._foreach_copy_(self._averages, self._weights)
             else:
-                of_this_step = get_ema_multi_avg_fn(min(self._decay, (1 + n) / (10 + n)))  # type: ignore[no-untyped-call]
-                of_this_step(self._averages, self._in_fp32(), n)
+                update = get_ema_multi_avg_fn(min(self._decay, (1 + n) / (10 + n)))  # type: ignore[no-untyped-call]
+                update(self._averages, self._in_fp32(), n)
             if self._buffers:
                 torch._foreach_copy_(self._copies, self._buffers)
         self._average_model.n_averaged += 1
         self._latest_update_step = trainer.global_step
 
     def _in_fp32(self) -> list[Tensor]:
-        """The weights as the averages are: of bf16 they are in fp32, or they would stand still."""
+        """Return the weights in the type of the averages: fp32, because bf16 would not change."""
         if self._weights[0].dtype == self._averages[0].dtype:
             return self._weights
         return [w.to(a.dtype) for w, a in zip(self._weights, self._averages, strict=True)]

@@ -1,4 +1,4 @@
-"""A loss that is no number ends a run, or its step is left out, before it spoils the weights."""
+"""A NaN or infinite loss ends a run, or its step is skipped, before it reaches the weights."""
 
 import logging
 import math
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from drnsr.errors import UserError
-from drnsr.training.device import can_skip
+from drnsr.training.device import can_skip, is_asynchronous
 
 log = logging.getLogger("drnsr")
 
@@ -18,43 +18,43 @@ NonfiniteLoss = Literal["fail", "skip"]
 
 
 class NonfiniteLossError(UserError):
-    """A loss is infinite or no number; the message names the step and the samples."""
+    """A loss is NaN or infinite; the message names the step and the samples."""
 
 
 class NonfiniteLossCheck(L.Callback):
-    """Looks at every loss; the states on disk are of steps that were looked at, and good ones.
+    """Checks that every loss is finite, before a state or the result of the run is saved.
 
-    On a CPU before the gradients are taken. To look at a loss on another device is to wait for it,
-    so there the losses of ``look_every`` steps are looked at together, and before a validation and
-    a state. What steps after a bad one did to the weights is gone with the run, or ("skip") there
-    was no such step: the optimizer's kernel itself leaves all as it is where the loss is bad. An
-    optimizer without such a kernel has each loss looked at.
+    On a CPU each loss is checked before its backward pass. On other devices reading a loss waits
+    for the device, so the losses of ``check_every`` steps are checked together, and before each
+    validation and state. If the run fails, later steps are lost with it. With "skip", the kernel of
+    a fused optimizer skips the step on the device; with any other optimizer each loss is checked
+    before its step.
 
     Args:
-        nonfinite_loss: "fail" ends the run; "skip" leaves the weights and the optimizer as they are
-            for that step, names it, and counts it.
-        look_every: steps.
+        nonfinite_loss: "fail" ends the run; "skip" leaves weights and optimizer unchanged in that
+            step, and logs and counts it.
+        check_every: number of steps between two checks, on other devices than the CPU.
 
     Attributes:
-        skipped: how many losses were skipped, in the whole run.
+        skipped: number of skipped losses in the whole run.
     """
 
-    def __init__(self, nonfinite_loss: NonfiniteLoss, look_every: int) -> None:
+    def __init__(self, nonfinite_loss: NonfiniteLoss, check_every: int) -> None:
         self.skipped = 0
-        self._bad_losses = nonfinite_loss
-        self._look_every = look_every
+        self._nonfinite_loss = nonfinite_loss
+        self._check_every = check_every
         self._module: nn.Module = nn.Identity()
-        self._waits = False  # whether losses are looked at later
-        self._unseen: list[tuple[int, Tensor]] = []
+        self._is_deferred = False  # whether losses are checked later, together
+        self._unchecked: list[tuple[int, Tensor]] = []
         self._step = 0
         self._batch_size = 0
-        self._bad = False
+        self._is_nonfinite = False  # the loss of this step, if it is checked at once
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Decide when to look."""
+        """Choose when losses are checked."""
         self._module = pl_module
-        self._waits = _is_slow_to_ask(pl_module.device) and (
-            self._bad_losses == "fail" or all(map(can_skip, trainer.optimizers))
+        self._is_deferred = is_asynchronous(pl_module.device) and (
+            self._nonfinite_loss == "fail" or all(map(can_skip, trainer.optimizers))
         )
 
     def on_train_batch_start(
@@ -64,31 +64,31 @@ class NonfiniteLossCheck(L.Callback):
         batch: Any,  # noqa: ANN401 (Lightning's own signature)
         batch_idx: int,
     ) -> None:
-        """Note which step it is, and how many samples it has."""
+        """Record the number of the step and its batch size."""
         self._step = trainer.global_step + 1
         self._batch_size = len(batch[0])
 
     def on_before_backward(
         self, trainer: L.Trainer, pl_module: L.LightningModule, loss: Tensor
     ) -> None:
-        """Look at the loss, or keep it to be looked at.
+        """Check the loss, or store it for a later check.
 
         Raises:
-            NonfiniteLossError: it is NaN or infinite, and may not be skipped or comes from weights
-                that are.
+            NonfiniteLossError: if it is NaN or infinite, and must not be skipped, or the weights
+                are NaN or infinite too.
         """
-        self._unseen.append((self._step, loss.detach()))
-        if not self._waits:
-            self._bad = self._look()
+        self._unchecked.append((self._step, loss.detach()))
+        if not self._is_deferred:
+            self._is_nonfinite = self._check()
 
     def on_before_optimizer_step(
         self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer
     ) -> None:
-        """Let a step with a bad loss change nothing."""
-        if self._waits and self._bad_losses == "skip":
-            _, loss = self._unseen[-1]
+        """Make a step with a NaN or infinite loss change nothing."""
+        if self._is_deferred and self._nonfinite_loss == "skip":
+            _, loss = self._unchecked[-1]
             optimizer.found_inf = (~loss.isfinite()).float()  # type: ignore[attr-defined]
-        elif self._bad:  # without any gradients, an optimizer does nothing
+        elif self._is_nonfinite:  # without gradients, an optimizer changes nothing
             optimizer.zero_grad(set_to_none=True)
 
     def on_train_batch_end(
@@ -99,68 +99,65 @@ class NonfiniteLossCheck(L.Callback):
         batch: Any,  # noqa: ANN401
         batch_idx: int,
     ) -> None:
-        """Look at the losses, when it is time.
+        """Check the losses every ``check_every`` steps.
 
         Raises:
             NonfiniteLossError: see :meth:`on_before_backward`.
         """
-        if trainer.global_step % self._look_every == 0:
-            self._look()
+        if trainer.global_step % self._check_every == 0:
+            self._check()
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Look at them before the best is kept."""
-        self._look()
+        """Check the losses before the best state is saved."""
+        self._check()
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Look at the last ones before the model is kept."""
-        self._look()
+        """Check the last losses before the model is saved."""
+        self._check()
 
-    def _look(self) -> bool:
-        """Look at all that were not seen, brought here at once; whether the last one is bad."""
-        if not self._unseen:
+    def _check(self) -> bool:
+        """Check all stored losses in one transfer; return whether the last one is not finite."""
+        if not self._unchecked:
             return False
-        steps, losses = zip(*self._unseen, strict=True)
-        self._unseen.clear()
-        bad = False
+        steps, losses = zip(*self._unchecked, strict=True)
+        self._unchecked.clear()
+        is_nonfinite = False
         for step, loss in zip(steps, torch.stack(losses).tolist(), strict=True):
-            bad = not math.isfinite(loss)
-            if bad:
-                self._tell(step, loss)
-        return bad
+            is_nonfinite = not math.isfinite(loss)
+            if is_nonfinite:
+                self._handle(step, loss)
+        return is_nonfinite
 
-    def _tell(self, step: int, loss: float) -> None:
+    def _handle(self, step: int, loss: float) -> None:
+        """Raise an error for a loss, or skip it."""
         first = (step - 1) * self._batch_size
         samples = f"samples {first} to {first + self._batch_size - 1}"
-        bad = f"the loss of step {step} is {loss} ({samples})"
+        problem = f"the loss of step {step} is {loss} ({samples})"
         advice = "lower optimizer.lr, choose a clipping, or another trainer.precision"
-        if self._bad_losses == "fail":
+        if self._nonfinite_loss == "fail":
             raise NonfiniteLossError(
-                f"{bad}; {advice}, or skip such steps by trainer.nonfinite_loss=skip"
+                f"{problem}; {advice}, or skip such steps by trainer.nonfinite_loss=skip"
             )
         if not are_finite(self._module):
-            raise NonfiniteLossError(f"{bad}, for weights are infinite or no numbers; {advice}")
+            raise NonfiniteLossError(f"{problem}, because weights are NaN or infinite; {advice}")
         self.skipped += 1
-        log.warning("%s: skipped", bad)
+        log.warning("%s: skipped", problem)
 
     def state_dict(self) -> dict[str, Any]:
-        """What this callback must know to go on.
+        """Return what this callback needs to resume.
 
         Raises:
-            NonfiniteLossError: see :meth:`on_before_backward`; then no state is written.
+            NonfiniteLossError: see :meth:`on_before_backward`; then no state is saved.
         """
-        self._look()
+        self._check()
         return {"skipped": self.skipped}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Resume from a state."""
         self.skipped = state_dict["skipped"]
 
 
 def are_finite(module: nn.Module) -> bool:
-    """Whether every parameter is."""
-    found = [parameter.isfinite().all() for parameter in module.parameters()]
-    return bool(torch.stack(found).all())
-
-
-def _is_slow_to_ask(device: torch.device) -> bool:
-    return device.type != "cpu"
+    """Return whether no parameter is NaN or infinite."""
+    finite = [parameter.isfinite().all() for parameter in module.parameters()]
+    return bool(torch.stack(finite).all())

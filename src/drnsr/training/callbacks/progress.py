@@ -11,14 +11,14 @@ from torch import Tensor
 
 from drnsr.training.scalars import TRAIN_LOSS, VAL_PSNR
 
-_SECONDS = 0.2  # between two changes of the bar
+_REFRESH_SECONDS = 0.2
 
 
 class TrainingProgress(L.Callback):
-    """One line with step, loss, validation PSNR, samples per second and time left.
+    """A progress bar with step, loss, validation PSNR, samples per second and remaining time.
 
-    Lightning's own bars speak of epochs and batches, and a run here is one pass. Where the output
-    is no terminal, a plain line is printed at each validation instead.
+    Lightning's own bars count epochs and batches, but a run here is a single pass. If the output is
+    not a terminal, each validation prints a line instead.
     """
 
     def __init__(self) -> None:
@@ -37,10 +37,10 @@ class TrainingProgress(L.Callback):
         self._loss: Tensor | None = None
         self._samples = 0
         self._start = 0.0
-        self._seconds_before = 0.0  # of the processes that the run was ended in
+        self._seconds_before = 0.0  # the training time before the run was resumed
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Show the bar."""
+        """Start the bar."""
         self._bar.update(self._task, total=trainer.max_steps)
         self._bar.start()
         self._start = time.monotonic()
@@ -53,48 +53,50 @@ class TrainingProgress(L.Callback):
         batch: Any,  # noqa: ANN401
         batch_idx: int,
     ) -> None:
-        """Move the bar."""
+        """Update the bar."""
         self._samples += len(batch[0])
         self._loss = outputs["loss"]
-        # To show a loss waits for the device.
-        if self._console.is_terminal and time.monotonic() >= self._shown_at + _SECONDS:
+        # Not in every step: reading the loss waits for the device.
+        if self._console.is_terminal and time.monotonic() >= self._shown_at + _REFRESH_SECONDS:
             self._show(trainer)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Print a line where there is no bar."""
+        """Print a line if there is no bar."""
         if not self._console.is_terminal:
             step = f"step {trainer.global_step}/{trainer.max_steps}"
-            self._console.print(f"training: {step}  {self._figures(trainer)}", highlight=False)
+            self._console.print(f"training: {step}  {self._metrics_text(trainer)}", highlight=False)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Leave the finished bar standing."""
+        """Show the finished bar."""
         self._show(trainer)
         self._bar.stop()
 
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
     ) -> None:
-        """Give the terminal back before the error is printed."""
+        """Stop the bar before the error is printed."""
         self._bar.stop()
 
     @property
     def seconds(self) -> float:
-        """How long the run has been training, in all the processes that it took."""
+        """The training time of the run so far, including that before it was resumed."""
         return self._seconds_before + time.monotonic() - self._start
 
     def state_dict(self) -> dict[str, Any]:
-        """What this callback must know to go on."""
+        """Return what this callback needs to resume."""
         return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Resume from a state."""
         self._seconds_before = state_dict["seconds"]
 
     def _show(self, trainer: L.Trainer) -> None:
-        self._bar.update(self._task, completed=trainer.global_step, figures=self._figures(trainer))
+        self._bar.update(
+            self._task, completed=trainer.global_step, figures=self._metrics_text(trainer)
+        )
         self._shown_at = time.monotonic()
 
-    def _figures(self, trainer: L.Trainer) -> str:
+    def _metrics_text(self, trainer: L.Trainer) -> str:
         metrics = trainer.callback_metrics
         figures = (
             [f"{TRAIN_LOSS.label} {TRAIN_LOSS.text(float(self._loss))}"]

@@ -9,7 +9,7 @@ import lightning as L
 
 from drnsr.errors import SignalError
 from drnsr.signals import end_at_next_signal, handle_signals
-from drnsr.training.callbacks.checkpoint import Checkpoints
+from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
 
 
 class Interruption(L.Callback):
@@ -19,7 +19,7 @@ class Interruption(L.Callback):
         checkpoints: writes the training state.
     """
 
-    def __init__(self, checkpoints: Checkpoints) -> None:
+    def __init__(self, checkpoints: TrainingStateCheckpoint) -> None:
         self._checkpoints = checkpoints
         self._received: int | None = None
         self._handlers = ExitStack()
