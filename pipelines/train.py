@@ -70,12 +70,12 @@ def train(config: Config) -> None:
     dataset.verify()
     if config.run.evaluate_after_training:
         check_evaluation(config)
-    config = _with_choices_of_this_machine(config)
+    config = resolve_auto(config)
     outputs = Outputs.of(config)
     for folder in (outputs.model.parent, outputs.curves):
         check_writable(folder)
     origin = Origin(
-        config=fingerprint(_fingerprinted(config)),
+        config=fingerprint(fingerprinted_values(config)),
         data=dataset.fingerprint,
         code=code_fingerprint(TRAINING_CODE),
     )
@@ -88,7 +88,7 @@ def train(config: Config) -> None:
         evaluate(config)
 
 
-def _with_choices_of_this_machine(config: Config) -> Config:
+def resolve_auto(config: Config) -> Config:
     """Replace each `auto` by the choice for this machine, which the fingerprint then covers."""
     from drnsr.training.device import choose_compile
     from drnsr.training.precision import choose_precision
@@ -205,7 +205,7 @@ def _perceptual_loss(gan: GAN, file: Path | None) -> "PerceptualLoss | None":
     return PerceptualLoss(features)
 
 
-def _fingerprinted(config: Config) -> dict[str, Any]:
+def fingerprinted_values(config: Config) -> dict[str, Any]:
     """Return the values that a training depends on, with the hashes of files for their names."""
     from drnsr.device import resolve_device
 
