@@ -1,4 +1,4 @@
-"""Whatever comes from outside is read, or refused in one line: thousands of cases (Hypothesis)."""
+"""Files and values from outside are read, or refused in one line: thousands of cases of each."""
 
 import copy
 import io
@@ -36,7 +36,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning"),
 ]
 
-# What one case may take; the first of a test also imports.
+# The time that one case may take; the first case of a test also imports modules.
 DEADLINE_MS = 20_000
 
 
@@ -45,7 +45,7 @@ SEED = os.environ.get("DRNSR_FUZZ")
 
 
 def cases(count):
-    """Run a test on so many cases, in a folder that they share."""
+    """Return the settings of a test with so many cases, which share its folder."""
     checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
     return settings(
         max_examples=count,
@@ -57,12 +57,12 @@ def cases(count):
 
 
 def refused_or_read(read, *arguments):
-    """Call a reader; a person must be able to read what it says no with. Returns what was read."""
+    """Return what a reader reads, or None if it refuses with one line that a person can read."""
     try:
         return read(*arguments)
     except UserError as error:
         message = str(error)
-    except OSError as error:  # which the programs tell, too
+    except OSError as error:  # the programs report its file
         message = error.filename
     if not message or "\n" in message:
         pytest.fail(f"not one line: {message!r}")
@@ -70,7 +70,7 @@ def refused_or_read(read, *arguments):
 
 
 def damaged(content):
-    """A strategy: a file that was cut off, or had some of its bytes changed, or lengthened."""
+    """Return a strategy for files that were cut off, changed in some bytes, or lengthened."""
     changes = st.lists(
         st.tuples(st.integers(0, len(content) - 1), st.integers(0, 255)), min_size=1, max_size=8
     )
@@ -127,7 +127,7 @@ LARGE = {
 @pytest.mark.parametrize("kind", LARGE)
 @cases(200)
 @given(data=st.data())
-def test_damaged_pictures_to_enlarge(tmp_path, kind, data):
+def test_damaged_pictures_are_upscaled_or_refused(tmp_path, kind, data):
     (tmp_path / "picture").write_bytes(data.draw(damaged(LARGE[kind])))
     refused_or_read(all_rows, tmp_path / "picture")
 
@@ -157,7 +157,7 @@ VALUES = st.recursive(
 
 @cases(3000)
 @given(content=PICTURES)
-def test_picture_files(tmp_path, content):
+def test_picture_files_of_a_data_set_are_read_or_refused(tmp_path, content):
     file = tmp_path / "picture.png"
     file.write_bytes(content)
     image = refused_or_read(read_image, file)
@@ -188,7 +188,7 @@ LINES = st.one_of(
         st.binary(max_size=200), st.lists(LINES, max_size=4).map(lambda x: "\n".join(x).encode())
     )
 )
-def test_registries(tmp_path, content):
+def test_registries_are_read_or_refused(tmp_path, content):
     registry = tmp_path / "registry.txt"
     registry.write_bytes(content)
     entries = refused_or_read(read_registry, registry)
@@ -207,12 +207,12 @@ def keys(node, prefix=""):
 
 @cases(500)
 @given(key=st.sampled_from(sorted(set(keys(COMPOSED)))), value=VALUES)
-def test_single_values(key, value):
+def test_any_value_of_any_key_is_taken_or_refused(key, value):
     config = copy.deepcopy(COMPOSED)
     try:
         OmegaConf.update(config, key, value, merge=False)
     except (OmegaConfBaseException, ValueError):
-        assume(False)  # then YAML could not hold it either
+        assume(False)  # YAML could not hold it either
     refused_or_read(validate, config)
 
 
@@ -220,7 +220,7 @@ CHOICES = ["experiment", "data", "benchmark", "model", "scale", "seed", "set", "
 
 
 @pytest.mark.parametrize("value", ["${seed}", "${model}", "${data.name}", [], {}, "x", -1])
-def test_each_key_of_another_type(value):
+def test_values_of_another_type_are_refused_for_each_key(value):
     for key in keys(COMPOSED):
         config = copy.deepcopy(COMPOSED)
         OmegaConf.update(config, key, value, merge=False)
@@ -229,7 +229,7 @@ def test_each_key_of_another_type(value):
 
 @cases(300)
 @given(st.dictionaries(st.one_of(st.sampled_from(CHOICES), st.text(max_size=5)), VALUES))
-def test_the_file_of_choices(tmp_path, choices):
+def test_any_choices_in_params_yaml_are_taken_or_refused(tmp_path, choices):
     file = tmp_path / "params.yaml"
     file.write_text(yaml.safe_dump(choices, allow_unicode=True), encoding="utf-8")
     refused_or_read(compose_graph, file)
@@ -237,7 +237,7 @@ def test_the_file_of_choices(tmp_path, choices):
 
 @cases(1000)
 @given(content=st.binary(max_size=120))
-def test_files_of_choices_of_any_bytes(tmp_path, content):
+def test_any_bytes_in_params_yaml_are_read_or_refused(tmp_path, content):
     file = tmp_path / "params.yaml"
     file.write_bytes(content)
     refused_or_read(compose_graph, file)
@@ -258,7 +258,7 @@ INFO_KEYS = ["architecture", "hyper_parameters", "scales", "colour", "value_rang
 
 @cases(2000)
 @given(data=st.data())
-def test_the_metadata_of_a_model(tmp_path, model, data):
+def test_any_metadata_of_a_model_is_read_or_refused(tmp_path, model, data):
     path, info = model
     if data.draw(st.booleans()):
         changed = copy.deepcopy(info)
@@ -270,14 +270,14 @@ def test_the_metadata_of_a_model(tmp_path, model, data):
     file = tmp_path / "model.safetensors"
     try:
         save_file(load_file(path), file, metadata={"drnsr": text})
-    except UnicodeEncodeError:  # half a character: no file holds it
+    except UnicodeEncodeError:  # a lone surrogate, which no file can hold
         assume(False)
     refused_or_read(load_model, file)
 
 
 @cases(1000)
 @given(data=st.data())
-def test_damaged_models(tmp_path, model, data):
+def test_damaged_models_are_loaded_or_refused(tmp_path, model, data):
     file = tmp_path / "model.safetensors"
     file.write_bytes(data.draw(damaged(model[0].read_bytes())))
     refused_or_read(load_network, file)
@@ -302,7 +302,7 @@ CHECKPOINTS = st.one_of(
 
 @cases(2000)
 @given(content=CHECKPOINTS)
-def test_checkpoints_of_other_programs(tmp_path, content):
+def test_checkpoints_of_other_programs_are_loaded_or_refused(tmp_path, content):
     file = tmp_path / "weights.pth"
     file.write_bytes(content)
     refused_or_read(load_foreign, file)
@@ -310,7 +310,7 @@ def test_checkpoints_of_other_programs(tmp_path, content):
 
 @cases(200)
 @given(name=st.text(max_size=20), content=st.binary(max_size=100))
-def test_checkpoints_with_odd_members(tmp_path, name, content):
+def test_archives_that_are_no_checkpoints_are_refused(tmp_path, name, content):
     file = tmp_path / "weights.pth"
     with zipfile.ZipFile(file, "w") as archive:
         try:

@@ -16,7 +16,7 @@ EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 
 @cache
 def composed(*overrides):
-    """The checked configuration of a training without tracking; it is composed once a session."""
+    """Return the checked configuration of a training without tracking; each is composed once."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return validate(compose("config", overrides=["run=graph", "logger=none", *overrides]))
 
@@ -38,7 +38,7 @@ def prepared_textures(root, number_of_pictures, size, *, validation):
 
 
 def shrunk(config):
-    """Quick to train, and with nothing to download."""
+    """Return a copy of a configuration that is quick to train and needs no download."""
     small = shrink(config.model.network)
     values = {f"model.network.{name}": value for name, value in small.items()}
     if config.gan is not None:

@@ -1,4 +1,4 @@
-"""What was run once is taken from DVC's cache: here, and in a colleague's clone."""
+"""Results are taken from DVC's cache, here and in a colleague's clone."""
 
 import shutil
 
@@ -28,7 +28,7 @@ def test_the_same_again_changes_nothing(committed):
         shutil.rmtree(committed.root / name)
     assert committed.ran(committed.run("dvc", "repro")) == []
     assert changes(committed) == ""
-    # The report of the first time, and no other commit, time or run in it.
+    # The report is that of the first run: with its commit, times and MLflow run.
     for stage in ("train", "report"):
         result = committed.run("dvc", "repro", "--force", "--single-item", stage)
         assert committed.ran(result) == [stage]
@@ -47,7 +47,7 @@ def test_a_colleague_runs_nothing(committed):
     assert changes(colleague) == ""
     for name in ("models/model.safetensors", "reports/index.html", "metrics/benchmark.json"):
         assert (root / name).read_bytes() == (committed.root / name).read_bytes()
-    # Written here, the report says that nothing was measured here.
+    # A report that is written here says that nothing was measured here.
     colleague.run("dvc", "repro", "--force", "--single-item", "report")
     page = (root / "reports/index.html").read_text()
     assert "<th>training</th><td>not measured here</td>" in page

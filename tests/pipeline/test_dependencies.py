@@ -1,4 +1,4 @@
-"""Each stage of dvc.yaml depends on all that it reads: code and parameters."""
+"""Each stage of dvc.yaml depends on all the code and parameters that it reads."""
 
 import grimp
 import pytest
@@ -10,7 +10,7 @@ from tests.conftest import PROJECT
 
 STAGES = yaml.safe_load((PROJECT / "dvc.yaml").read_text())["stages"]
 
-# What no output depends on: how files are written, mistakes told, what is tracked and what it took.
+# No output depends on these: writing files, reporting errors, tracking, and measuring the cost.
 NO_INPUT = {
     "drnsr",
     "drnsr.atomic",
@@ -28,7 +28,7 @@ NO_INPUT = {
 
 
 def imported(stage):
-    """All modules of ours that a stage imports, at once or later."""
+    """Return all modules of this project that a stage imports, directly or not."""
     graph = grimp.build_graph("drnsr", "pipelines")
     # Tracking records what is made, and the configuration is checked and not changed. By hand, a
     # training may prepare its data and is followed by an evaluation. The package itself imports

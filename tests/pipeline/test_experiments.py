@@ -1,4 +1,4 @@
-"""Every experiment of conf/experiment: that it composes, is the published network, and trains."""
+"""Every experiment of conf/experiment composes, has the published network, and trains."""
 
 import csv
 import math
@@ -26,7 +26,7 @@ from tests.networks.building import shrink
 from tests.pipeline.experiments import EXPERIMENTS, composed, prepared_textures, shrunk
 from tests.weights.foreign_networks import EDSRPyTorch
 
-# Of the papers' own code; VDSR's with biases.
+# The numbers of parameters in the papers' own code; VDSR's with biases.
 PUBLISHED = {
     "edsr_baseline_x2": 1_369_859,
     "edsr_baseline_x3": 1_554_499,
@@ -76,17 +76,21 @@ BASICSR = {
         "gan.weights.adversarial": 5e-3,
     },
 }
-OF_BOTH = {"trainer.ema_decay": 0.999, "datamodule.hr_patch_size": 128, "datamodule.batch_size": 16}
+BASICSR_BOTH = {
+    "trainer.ema_decay": 0.999,
+    "datamodule.hr_patch_size": 128,
+    "datamodule.batch_size": 16,
+}
 
 
 @pytest.mark.parametrize("experiment", BASICSR)
 def test_esrgan_has_the_options_of_its_authors_code(experiment):
     config = composed(f"experiment={experiment}").model_dump()
-    for name, value in (BASICSR[experiment] | OF_BOTH).items():
+    for name, value in (BASICSR[experiment] | BASICSR_BOTH).items():
         assert select(config, name) == value, name
 
 
-# What each of the sweep is there to change.
+# The part of the configuration that each experiment of the sweep changes.
 SWEPT = {
     "sweep_adam": "optimizer",
     "sweep_batch_16": "datamodule.batch_size",
@@ -106,7 +110,7 @@ SWEPT = {
 STEPS = {"trainer.max_steps", "trainer.validate_every", "scheduler.total_steps"}
 
 
-def test_each_of_a_sweep_differs_from_its_base_in_one_thing():
+def test_each_experiment_of_a_sweep_differs_from_its_base_in_one_part():
     names = [name for name in EXPERIMENTS if name.startswith("sweep_")]
     choices = {name: leaves(composed(f"experiment={name}").model_dump()) for name in names}
     base = choices.pop("sweep_base")
@@ -120,7 +124,7 @@ def test_each_of_a_sweep_differs_from_its_base_in_one_thing():
 
 
 def leaves(config, prefix=""):
-    """Every value, by its dotted key."""
+    """Return every value by its dotted key."""
     found = {}
     for key, value in config.items():
         if isinstance(value, dict):
@@ -140,7 +144,7 @@ RECIPES = [
 
 
 def recipe(experiment):
-    """What decides whether a training is stable, but for the sizes of network and crops."""
+    """Return what decides whether a training is stable, but for the sizes of network and crops."""
     config = composed(f"experiment={experiment}")
     trainer, scheduler = config.trainer, {**config.scheduler, "total_steps": None}
     chosen = [config.optimizer, scheduler, config.loss, config.gan, config.clipping]
@@ -149,7 +153,7 @@ def recipe(experiment):
     return str([network, *chosen, trainer.precision, trainer.ema_decay, several])
 
 
-def test_the_list_has_each_recipe_once():
+def test_the_list_of_recipes_has_each_once():
     recipes = {name: recipe(name) for name in EXPERIMENTS}
     listed = [recipes[name] for name in RECIPES]
     assert sorted(listed) == sorted(set(recipes.values()))
@@ -182,9 +186,9 @@ def textures(tmp_path_factory):
 
 
 def for_sixty_steps(experiment):
-    """The first 60 steps of a recipe, at its rates, with small crops and most networks narrow.
+    """Return a recipe for 60 steps at its own rates, with small crops and a narrow network.
 
-    VDSR is as wide and deep as it is: what its rates do depends on that.
+    VDSR keeps its width and depth, since its rates suit no other size.
     """
     config = composed(f"experiment={experiment}", "run.evaluate_after_training=false")
     depths = {"num_blocks": 2, "num_groups": 2, "num_stages": 3}
@@ -206,7 +210,7 @@ def for_sixty_steps(experiment):
 
 
 def psnr_of(network, config):
-    """The mean over the validation crops, as the training measures it."""
+    """Return the mean PSNR of the validation crops in dB, as a training measures it."""
     crops = ValidationCrops(
         PreparedDataset.open(Path("data/prepared/train")),
         scale=config.scale,
@@ -220,7 +224,7 @@ def psnr_of(network, config):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("experiment", RECIPES)
-def test_it_learns_from_the_first_steps_on(experiment, textures, monkeypatch):
+def test_it_learns_from_the_first_steps(experiment, textures, monkeypatch):
     monkeypatch.chdir(textures)
     config = for_sixty_steps(experiment)
     seed_everything(config.seed, threads=config.trainer.threads)
@@ -272,9 +276,9 @@ COMPARED = (
 
 
 @pytest.mark.slow
-def test_another_programs_weights_are_a_start(prepared, monkeypatch, caplog):
+def test_a_training_starts_from_another_programs_weights(prepared, monkeypatch, caplog):
     monkeypatch.chdir(prepared)
-    # No step goes anywhere.
+    # With this rate, no step changes a weight.
     overrides = ("debug=fast", "init_from=x2.pt", "optimizer.lr=0")
     config = composed("experiment=edsr_baseline_x3", *overrides)
     small = shrink(config.model.network)

@@ -1,4 +1,4 @@
-"""The weights of a perceptual loss: fetched, or one line that says what to do."""
+"""The weights of a perceptual loss are fetched, or one line says what to do."""
 
 import hashlib
 import io
@@ -65,12 +65,12 @@ def put_into_mirror(project):
     shutil.copyfile(project / "weights.pth", file)
 
 
-def is_one_line_with_the_ways_out(error):
+def assert_one_line_that_names_the_ways_out(error):
     assert "\n" not in str(error)
     assert all(way in str(error) for way in WAYS_OUT)
 
 
-def test_they_come_from_a_mirror_checked_by_their_hash(project):
+def test_the_weights_come_from_a_mirror_and_are_checked_by_their_hash(project):
     put_into_mirror(project)
     fetch(configuration())
     file = features_file(configuration())
@@ -79,10 +79,10 @@ def test_they_come_from_a_mirror_checked_by_their_hash(project):
     check_features_file(configuration())
 
 
-def test_where_they_cannot_be_had_fetch_stops_and_names_the_ways_out(project):
+def test_fetch_without_the_weights_stops_and_names_the_ways_out(project):
     with pytest.raises(FetchError, match=r"vgg.pth: cannot be taken from the mirror") as caught:
         fetch(configuration())
-    is_one_line_with_the_ways_out(caught.value)
+    assert_one_line_that_names_the_ways_out(caught.value)
     assert not (project / "data/raw").exists()  # before anything larger
 
 
@@ -95,10 +95,10 @@ def test_a_wrong_file_in_the_mirror_is_refused(project):
 
 
 @pytest.mark.parametrize("weights", ["features.txt", "mine.pth"])
-def test_a_training_without_them_stops_at_once_and_names_the_ways_out(project, weights):
+def test_a_training_without_the_weights_stops_at_once_and_names_the_ways_out(project, weights):
     with pytest.raises(FeaturesError, match="there is no such file") as caught:
         train(configuration(weights))
-    is_one_line_with_the_ways_out(caught.value)
+    assert_one_line_that_names_the_ways_out(caught.value)
     assert ("dvc repro --force --single-item fetch" in str(caught.value)) == (
         weights == "features.txt"
     )
@@ -117,7 +117,7 @@ def test_other_features_need_no_download(project):
     assert not (project / "data/downloads/features").exists()
 
 
-def test_the_published_weights_are_those_that_their_name_says():
+def test_the_published_weights_have_the_hash_in_their_name():
     (line,) = [
         line
         for line in (PROJECT / "conf/registry/vgg19.txt").read_text().splitlines()

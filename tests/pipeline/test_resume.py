@@ -1,4 +1,4 @@
-"""A training that is killed under the graph goes on to the same bytes."""
+"""A training of the graph that is killed goes on to the same bytes."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ LONG_ENOUGH_TO_BE_KILLED = {
 
 
 def trainings_in(root):
-    """The processes of the stage `train` that run in ``root`` or below it."""
+    """Return the ids of the processes of the stage `train` that run in ``root`` or below it."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -25,7 +25,7 @@ def trainings_in(root):
             if b"pipelines.train" in words and (process / "cwd").resolve().is_relative_to(root):
                 found.append(int(process.name))
         except OSError:
-            continue  # it has ended meanwhile
+            continue  # the process has ended meanwhile
     return found
 
 

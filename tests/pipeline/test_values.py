@@ -1,4 +1,4 @@
-"""Every value that a key can have: it trains, or is refused in one line that names it."""
+"""Every value of a key trains, or is refused in one line that names the key."""
 
 import math
 from typing import get_args
@@ -28,18 +28,18 @@ TINY = (
 
 
 def refusal(call, *arguments):
-    """What a call is refused with, if it is; told in one line."""
+    """Return the one line with which a call is refused; None if it is not."""
     try:
         call(*arguments)
     except UserError as error:
-        told = str(error)
+        message = str(error)
     else:
         return None
-    assert "\n" not in told
-    return told
+    assert "\n" not in message
+    return message
 
 
-# Lightning's own list: literals of numbers and of strings.
+# Lightning's own list, of numbers and strings.
 PRECISIONS = [str(name) for literal in get_args(_PRECISION_INPUT) for name in get_args(literal)]
 
 
@@ -54,8 +54,8 @@ def test_a_precision_trains_or_is_refused(prepared, monkeypatch, precision):
         return
     config = shrunk(composed(f"trainer.precision='{precision}'", *TINY))
     if precision == "16-mixed":  # which Lightning would take bf16-mixed for
-        told = refusal(train, config)
-        assert "trainer.precision: 16-mixed cannot be computed in on this machine's cpu" in told
+        message = refusal(train, config)
+        assert "trainer.precision: 16-mixed cannot be computed in on this machine's cpu" in message
         return
     assert refusal(train, config) is None
     for name, weights in load_model(prepared / "models/model.safetensors").state_dict().items():
@@ -65,7 +65,7 @@ def test_a_precision_trains_or_is_refused(prepared, monkeypatch, precision):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["64-true", "bf16-true"])
-def test_a_discriminator_trains_in_it_too(prepared, monkeypatch, precision):
+def test_a_discriminator_trains_in_lower_and_higher_precision(prepared, monkeypatch, precision):
     monkeypatch.chdir(prepared)
     config = composed("experiment=esrgan_x4", f"trainer.precision={precision}", *TINY)
     assert refusal(train, shrunk(config)) is None
@@ -89,7 +89,9 @@ def test_an_accelerator_trains_or_is_refused(name):
         assert refused.startswith(f"trainer.accelerator: {name} cannot be used on this machine")
 
 
-def test_what_the_machine_lacks_is_told_before_anything_is_fetched(monkeypatch, tmp_path):
+def test_an_accelerator_that_the_machine_lacks_is_refused_before_anything_is_fetched(
+    monkeypatch, tmp_path
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(
@@ -117,7 +119,7 @@ CHOICES = [
 
 
 def extremes(value):
-    """Those of a number's own type, and one beyond every type."""
+    """Return the extremes of a number's own type, and one beyond every type."""
     least = [0, -1, 2**31, 2**63] if isinstance(value, int) else [0.0, -1.0, 1e308, -math.inf]
     return [*least, 10**400, *([math.nan, math.inf] if isinstance(value, float) else [])]
 
@@ -131,7 +133,7 @@ def numbers(node, key=""):
 
 
 def with_extremes(config, skipped=()):
-    """The configuration with each of its numbers at each extreme, and which it is."""
+    """Yield each number's key and each of its extremes, and the configuration that has it."""
     content = config.model_dump()
     for key, value in numbers(content):
         if key in skipped:
@@ -148,13 +150,12 @@ def test_each_number_at_its_extremes_is_taken_or_refused():
     tried = set()
     for choice in CHOICES:
         config = composed(*choice)
-        # What was tried with the choices before is not what this one changes.
+        # Numbers that earlier choices have in common with this one were tried with those.
         changed = dict(numbers(config.model_dump()))
         known = [key for key, value in changed.items() if (key, value) in tried]
         tried |= set(changed.items())
         for key, extreme, other in with_extremes(config, known):
-            told = refusal(validate, other)
-            if told is not None:
+            if refusal(validate, other) is not None:
                 refused.add((key, extreme))
             else:
                 assert math.isfinite(extreme), key
@@ -170,9 +171,9 @@ TRAINED = (
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # of torch's, on steps of 1e308
+@pytest.mark.filterwarnings("ignore")  # torch warns about steps of 1e308
 @pytest.mark.parametrize("choice", CHOICES[:2], ids=["default", "muon"])
-def test_what_is_taken_trains_or_ends_in_one_line(prepared, monkeypatch, choice):
+def test_extremes_that_are_taken_train_or_end_in_one_line(prepared, monkeypatch, choice):
     monkeypatch.chdir(prepared)
     config = shrunk(composed(*choice, *TINY))
     ended = trained = 0
