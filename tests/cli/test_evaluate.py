@@ -12,7 +12,6 @@ from drnsr.cli import main
 from drnsr.evaluation.metrics import METRICS, reported_metrics
 from drnsr.images.encoding import write_png
 from drnsr.networks import VDSR
-from drnsr.project import PARAMS
 from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 
@@ -21,7 +20,6 @@ from tests.conftest import texture
 def somewhere(tmp_path, monkeypatch):
     """A folder of the test's own, in which the command keeps its data."""
     monkeypatch.chdir(tmp_path)
-    PARAMS.touch()
     return tmp_path
 
 

@@ -73,7 +73,7 @@ def test_an_unknown_command_is_named(capsys):
 def test_outside_of_a_project_it_says_where_to_call_the_command(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
-    arguments = {"adopt": ["x"], "evaluate": ["x"], "mirror": ["x", "--to", "y"], "promote": ["x"]}
+    arguments = {"adopt": ["x"], "mirror": ["x", "--to", "y"], "promote": ["x"]}
     arguments |= {"register": ["x"], "reproduce": ["x"]}
     with pytest.raises(SystemExit, match=rf"no params.yaml; call `drnsr {name}` in the folder of"):
         main([name, *arguments.get(name, [])])

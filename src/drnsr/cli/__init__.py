@@ -15,6 +15,7 @@ from drnsr.project import CONF, PARAMS, project_root
 ANYWHERE = {
     "convert": "Convert a checkpoint of another program into a model file.",
     "demo": "Serve a page on this machine, to try the models in the browser.",
+    "evaluate": "Evaluate models, interpolation, or images that another program upscaled.",
     "export": "Export a model for other programs: as ONNX, or for torch.export.load.",
     "info": "Show what a model file, a checkpoint or an upscaled image is and where it came from.",
     "interpolate": "Interpolate between the weights of two models of one architecture.",
@@ -22,7 +23,6 @@ ANYWHERE = {
 }
 IN_A_PROJECT = {
     "adopt": "Write the configuration of an MLflow run, or of a sweep's best job, to params.yaml.",
-    "evaluate": "Evaluate models, interpolation, or images that another program upscaled.",
     "gc": "Remove the training states of finished runs, after showing them.",
     "mirror": "Copy data sets into a folder, for a machine without internet.",
     "promote": "Make a registered model the champion of its name, if it is proven to be better.",
