@@ -134,4 +134,4 @@ def _print(scores: "ScoreSet", device: str, parsed: argparse.Namespace) -> None:
         protocol = scores.protocol
         description = f"{protocol.name}: {protocol.description}"
         for line in (*difference_sentences(scores), description):
-            console.print(printable(line), highlight=False)
+            console.print(printable(line), markup=False, highlight=False)

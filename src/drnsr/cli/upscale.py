@@ -1,8 +1,8 @@
 """Upscale images: files, folders and patterns, each into a file of its own.
 
-Depth, channels, colour profile and resolution are kept. What is in the output folder already is not
-made again, so that the same command goes on where it was interrupted. Each picture says which model
-made it: `drnsr info PICTURE`.
+Bit depth, channels, colour profile and resolution are kept. A result that exists is not computed
+again, so that the same call resumes an interrupted one. `drnsr info IMAGE` shows which model made
+an image.
 """
 
 import argparse
@@ -11,55 +11,71 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.console import Console
+
+from drnsr.atomic import check_writable
 from drnsr.errors import UserError, printable
 
 if TYPE_CHECKING:
     from drnsr.inference.tiling import TileSize
-    from drnsr.upscale.files import UpscaleSpec
-    from drnsr.upscale.jobs import Job
     from drnsr.upscale.models import Models, OutputSize
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments."""
+    """Add the arguments of the command."""
     parser.add_argument(
-        "paths", nargs="+", metavar="PATH", help="a picture, a folder with all below it, a pattern"
+        "paths", nargs="+", metavar="PATH", help="an image, a folder with all below it, a pattern"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the pictures")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the output folder")
     parser.add_argument(
         "--model",
         metavar="MODEL",
-        help="drnsr-x2, -x3 or -x4, a model file, another program's checkpoint, an MLflow URI,"
+        help="drnsr-x2, -x3 or -x4, a model file, a checkpoint of another program, an MLflow URI,"
         " an .onnx that `drnsr export` wrote (default: the shipped model of the scale)",
     )
-    how_large = parser.add_mutually_exclusive_group()
-    how_large.add_argument("--scale", type=int, help="so many times (default: 2, or the model's)")
-    how_large.add_argument(
-        "--factor", type=_factor, help="any number of times: by the next larger scale, then shrunk"
+    output_size = parser.add_mutually_exclusive_group()
+    output_size.add_argument(
+        "--scale", type=int, help="the scale factor (default: that of the model, or 2)"
     )
-    how_large.add_argument(
-        "--size", type=_size, metavar="WxH", help="to so many pixels; of Wx or xH the shape decides"
+    output_size.add_argument(
+        "--factor",
+        type=_factor,
+        help="any factor above 1: upscaled by the next larger scale, then downscaled",
+    )
+    output_size.add_argument(
+        "--size",
+        type=_size,
+        metavar="WxH",
+        help="the size in pixels; Wx or xH keeps the aspect ratio",
     )
     parser.add_argument(
-        "--format", type=_format, metavar="NAME", help="such as png (default: as it was)"
+        "--format",
+        type=_format,
+        metavar="NAME",
+        help="the format of the results, such as png (default: that of the source)",
     )
-    parser.add_argument("--suffix", help="of the new names (default: such as _x2)")
+    parser.add_argument("--suffix", help="the end of the new names (default: such as _x2)")
     parser.add_argument(
-        "--tile", type=_tile, default="auto", help="side in pixels, auto, or off for no tiles"
+        "--tile",
+        type=_tile,
+        default="auto",
+        help="the side of the tiles in pixels, auto, or off for none (default: %(default)s)",
     )
     parser.add_argument(
-        "--ensemble", action="store_true", help="the mean over eight symmetries: 8 times the work"
+        "--ensemble",
+        action="store_true",
+        help="average over the eight flips and rotations, which takes eight times as long",
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: cpu)")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: %(default)s)")
     parser.add_argument(
         "--precision",
         choices=("fp32", "bf16", "fp16"),
-        help="of the computation (default: fp32, or that of the .onnx)",
+        help="the precision of the computation (default: fp32, or that of the .onnx)",
     )
     parser.add_argument(
         "--backend",
         choices=("torch", "onnxruntime", "fastest"),
-        help="what runs the model; fastest tries those that are installed on a small tile"
+        help="the program that runs the model; fastest tries the installed ones on a small tile"
         " (default: torch, or onnxruntime for an .onnx)",
     )
     parser.add_argument(
@@ -67,30 +83,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         nargs=2,
         metavar=("LOW", "HIGH"),
-        help="what is black and white (default: of 8 bits by the type, of others what they have)",
+        help="the values of black and white (default: from the data type for 8 bits, else from the"
+        " image)",
     )
     parser.add_argument(
         "--compare",
         action="store_true",
-        help="beside each a picture that sets it beside bicubic; of several, a page index.html",
+        help="write a comparison with bicubic beside each result; for several images, also a page"
+        " index.html",
     )
-    parser.add_argument("--overwrite", action="store_true", help="make again what is there")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be made")
+    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    parser.add_argument("--dry-run", action="store_true", help="list what would be written")
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="with the traceback of what went wrong"
+        "-v", "--verbose", action="store_true", help="print the traceback of each error"
     )
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Enlarge each; those that cannot be are told at the end.
+    """Upscale the images; errors are reported at the end.
 
     Raises:
-        UserError: a path or the model cannot be used, or some pictures could not be upscaled.
+        UserError: if a path or the model cannot be used, or some images could not be upscaled.
     """
-    from drnsr.atomic import check_writable
     from drnsr.inference.allocator import keep_freed_memory
     from drnsr.reporting.contact_sheet import ComparisonWriter
     from drnsr.upscale.batch import upscale_all
+    from drnsr.upscale.dry_run import dry_run_table
     from drnsr.upscale.files import UpscaleSpec
     from drnsr.upscale.jobs import plan
 
@@ -105,7 +123,7 @@ def run(parsed: argparse.Namespace) -> None:
         print(printable(note), file=sys.stderr)
     jobs = planned.jobs
     if parsed.dry_run:
-        _tell_plan(jobs, spec)
+        Console().print(dry_run_table(jobs, spec))
         return
     comparisons = ComparisonWriter(jobs, spec, parsed.out) if parsed.compare else None
     check_writable(parsed.out)
@@ -113,7 +131,7 @@ def run(parsed: argparse.Namespace) -> None:
 
 
 def _models(parsed: argparse.Namespace) -> "tuple[OutputSize, Models]":
-    """The models that were chosen, and how large pictures become."""
+    """Return the size of the results and the models that give it."""
     from drnsr.cli.models import model_file
     from drnsr.inference.engine import ScaleError
     from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
@@ -135,35 +153,10 @@ def _models(parsed: argparse.Namespace) -> "tuple[OutputSize, Models]":
             raise UserError(f"{parsed.model}: choose a --scale: {served}")
     if scale is not None:
         try:
-            models.at(scale).tiling  # noqa: B018 (loads the model, before any picture is opened)
+            models.at(scale).tiling  # noqa: B018 (loads the model before any image is opened)
         except ScaleError as error:
             raise UserError(f"--scale {scale}: {error}") from error
     return OutputSize(scale, parsed.factor, parsed.size), models
-
-
-def _tell_plan(jobs: "list[Job]", spec: "UpscaleSpec") -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from drnsr.upscale.batch import error_line
-    from drnsr.upscale.files import describe
-
-    table = Table(title="What would be made")
-    for heading in ("picture", "pixels", "becomes", "pixels", "by"):
-        table.add_column(heading, overflow="fold")
-    for job in jobs:
-        try:
-            if job.problem:
-                raise UserError(job.problem)
-            before, after, model = describe(job.source, spec)
-        except Exception as error:  # of any type, as when it is made
-            told = error_line(error, job.source).removeprefix(f"{job.source}: ")
-            before, after, model = "", told, ""
-        there = " (there already)" if job.is_done else ""
-        row = (str(job.source), before, f"{job.target}{there}", after, model)
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    Console().print(table)
 
 
 def _format(text: str) -> str:
@@ -199,5 +192,5 @@ def _tile(text: str) -> "TileSize":
     return int(text)
 
 
-# What argparse calls a value that these refuse.
+# argparse names a value that these refuse by the name of the function.
 _factor.__name__, _size.__name__, _tile.__name__ = "factor above 1", "size", "tile"

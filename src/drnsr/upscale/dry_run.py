@@ -1,0 +1,30 @@
+"""The table of what an upscaling would write, for `drnsr upscale --dry-run`."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from drnsr.errors import UserError, printable
+from drnsr.upscale.batch import error_line
+from drnsr.upscale.files import UpscaleSpec, describe
+from drnsr.upscale.jobs import Job
+
+
+def dry_run_table(jobs: Sequence[Job], spec: UpscaleSpec) -> Table:
+    """Draw each source with its result and sizes, or with the reason why it cannot be upscaled."""
+    table = Table(title="Files that would be written")
+    for heading in ("source", "pixels", "result", "pixels", "model"):
+        table.add_column(heading, overflow="fold")
+    for job in jobs:
+        try:
+            if job.problem:
+                raise UserError(job.problem)
+            before, after, model = describe(job.source, spec)
+        except Exception as error:  # of any type, as in upscale_all
+            reason = error_line(error, job.source).removeprefix(f"{job.source}: ")
+            before, after, model = "", reason, ""
+        exists = " (exists)" if job.is_done else ""
+        row = (str(job.source), before, f"{job.target}{exists}", after, model)
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    return table
