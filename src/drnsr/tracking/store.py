@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from drnsr.atomic import atomic_path
+from drnsr.atomic import temporary_folder
 from drnsr.errors import UserError
 from drnsr.project import tracking_artifacts, tracking_database
 
@@ -137,7 +137,7 @@ def _create_database(path: Path) -> None:
     """Make the database if it does not exist.
 
     Several processes that find no database would each build its tables and leave it broken. So one
-    of them makes it under another name, and renames it.
+    of them makes it in a folder of its own, and renames it.
     """
     if path.exists():
         return
@@ -147,5 +147,7 @@ def _create_database(path: Path) -> None:
     with FileLock(path.with_suffix(".lock")):
         if path.exists():
             return
-        with atomic_path(path) as partial:
-            MlflowClient(f"sqlite:///{partial}").search_experiments(max_results=1)
+        with temporary_folder(path) as folder:
+            database = folder / path.name
+            MlflowClient(f"sqlite:///{database}").search_experiments(max_results=1)
+            database.replace(path)

@@ -1,0 +1,30 @@
+import pytest
+
+from drnsr.errors import SignalError, UserError, exit_on_error
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (UserError("a.png: not a picture"), 1, "a.png: not a picture"),
+        (SignalError("SIGTERM after step 4", 15), 143, "SIGTERM after step 4"),
+        (KeyboardInterrupt(), 130, "ended by Ctrl-C"),
+        (OSError(28, "No space left on device", "a.png"), 1, "a.png: No space left on device"),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_an_error_that_the_user_can_correct_is_one_line(error, code, message, capsys):
+    with pytest.raises(SystemExit) as caught, exit_on_error():
+        raise error
+    if isinstance(caught.value.code, str):  # which Python prints, and exits with 1
+        assert (caught.value.code, code) == (f"error: {message}", 1)
+    else:
+        assert caught.value.code == code
+        assert capsys.readouterr().err == f"error: {message}\n"
+
+
+@pytest.mark.parametrize("error", [ValueError("a defect"), OSError(32, "Broken pipe")])
+def test_a_defect_keeps_its_traceback(error):
+    with pytest.raises(type(error)) as caught, exit_on_error():
+        raise error
+    assert caught.value is error
