@@ -94,7 +94,7 @@ def measure(
         methods: the methods, all measured on the same pictures.
         scale: the factor of the super-resolution.
         protocol: how to measure.
-        metrics: the metrics to compute; None for those that the stage ``evaluate`` reports.
+        metrics: the metrics to compute; None for all that are ``reported``.
         workers: threads for the metrics; by default as many as there are cores, at most 8.
 
     Raises:

@@ -178,7 +178,7 @@ def get_protocol(choice: object) -> Protocol:
             raise ProtocolError(f"protocol: {choice!r} is unknown (known: {', '.join(PROTOCOLS)})")
         return PROTOCOLS[choice]
     if not isinstance(choice, Mapping):
-        raise ProtocolError(f"protocol: {choice!r} is neither a name nor the fields of one's own")
+        raise ProtocolError(f"protocol: {choice!r} is neither a name nor the fields of a protocol")
     known = [field.name for field in fields(Protocol)]
     for key in choice:
         if key not in known:

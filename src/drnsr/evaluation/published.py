@@ -22,7 +22,7 @@ class PublishedRow:
         method: as its source calls it.
         dataset: such as "Set5" (measured on luma) or "DIV2K-val RGB".
         scale: the factor of the super-resolution.
-        values: of the metrics that the source may have; None for those it has not.
+        values: of each metric that the table has a column for; None if the source has no number.
         source: where the numbers are printed.
     """
 

@@ -15,7 +15,7 @@ from drnsr.evaluation.metrics import Metric, Values, known_metrics, subtract
 from drnsr.evaluation.protocol import Protocol
 
 COMPARED = ("bicubic", "model", "gain")
-"""The values of a picture, a benchmark or a column; the gain is the model minus bicubic."""
+"""What the files and MLflow hold for each metric; the gain is the model minus bicubic."""
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,8 @@ def model_card(
     network, scale = config["model"]["network"], config["scale"]
     arguments = _yaml({key: value for key, value in network.items() if key != "_target_"})
     sections = {
-        f"# {name}": f"A network that enlarges pictures {scale} times, made by drnsr from the"
-        " pictures and by the recipe below.\n",
+        f"# {name}": f"A network that upscales pictures by a factor of {scale}, trained by drnsr"
+        " with the data and the recipe below.\n",
         "## Results": _results(name, config, summary, comparisons),
         "## Limits": _LIMITS + ("" if config["data"]["pairs"] else _BICUBIC_LIMIT),
         "## Network": f"`{network['_target_']}`\n\n{arguments}",
