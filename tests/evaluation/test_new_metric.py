@@ -132,8 +132,8 @@ def test_without_any_picture_for_which_it_is_defined(dataset, tmp_path):
     assert " / - / -" in text_of(result_table(rows, model="m", scale=2, protocol=PROTOCOL))
 
 
-def text_of(renderable):
-    console = Console(file=io.StringIO(), width=200)
+def text_of(renderable, width=200):
+    console = Console(file=io.StringIO(), width=width)
     console.print(renderable)
     return console.file.getvalue()
 
@@ -143,6 +143,8 @@ def test_the_table_the_picture_and_the_report_show_it(dataset):
     table = text_of(result_table(rows, model="m", scale=2, protocol=PROTOCOL))
     assert "PSNR in dB / SSIM / Largest error in levels / Blue at scale 2" in table
     assert " / 3.0 / " in table
+    narrow = result_table(rows, model="m", scale=2, protocol=PROTOCOL)
+    assert "…" not in text_of(narrow, width=70)
     for each in measured_pictures(dataset, 3)[:2]:
         draw_panels(each)  # the captions hold values and a value that is not defined
     html = render_report(

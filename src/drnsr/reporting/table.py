@@ -16,7 +16,7 @@ def result_table(rows: Sequence[Row], *, model: str, scale: int, protocol: Proto
     table = Table(title=title)
     table.add_column("image", no_wrap=True)
     for column in ("bicubic", model, "gain"):
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, justify="right")  # several metrics wrap on a narrow terminal
     for benchmark, of_benchmark, mean in by_benchmark(rows, protocol):
         for row in of_benchmark:
             table.add_row(row.image, *_cells(row))
@@ -31,7 +31,7 @@ def comparison_table(comparisons: Sequence[PublishedComparison]) -> Table:
     for column in ("benchmark", "method", "protocol"):
         table.add_column(column, no_wrap=True)
     for column in ("ours", "published", "difference"):
-        table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(column, justify="right")
     for each in comparisons:
         table.add_row(
             *(f"{each.benchmark} x{each.published.scale}", each.method, each.protocol),
