@@ -1,33 +1,40 @@
 """Write the configuration of an MLflow run, or of a sweep's best job, to params.yaml."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
 
-if TYPE_CHECKING:
-    from drnsr.tracking.record import RunRecord
+from drnsr.errors import UserError, printable
+from drnsr.project import PARAMS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "run",
         metavar="RUN",
-        help="an MLflow run id (of a sweep: its best job is taken), or a model file",
+        help="an MLflow run id (the best job of a sweep is taken), or a model file",
     )
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Change params.yaml, whose comments stay, and print what it chooses now."""
+    """Change params.yaml, whose comments are kept, and print the new choices.
+
+    Raises:
+        UserError: if there is no such run, or this project cannot compose its configuration;
+            params.yaml is not changed then.
+    """
     from drnsr.config.compose import compose_graph
-    from drnsr.config.overrides import write_choices
-    from drnsr.errors import UserError
-    from drnsr.project import PARAMS
+    from drnsr.config.errors import ConfigError
+    from drnsr.config.overrides import choices_made, choices_of, write_choices
     from drnsr.tracking.record import find_record
 
-    if not PARAMS.is_file():
-        raise UserError(f"{PARAMS}: not here; call this in the folder of the project")
     record = find_record(parsed.run)
-    choices = _choices(record)
+    choices = None
+    if (made := record.choices) is not None:
+        # conf/ may have changed since, and an override may replace what an experiment decides.
+        with suppress(ConfigError):
+            choices = choices_made(made["params"], made["overrides"], record.config)
+    choices = choices_of(record.config) if choices is None else choices
     before = PARAMS.read_bytes()
     write_choices(PARAMS, choices)
     try:
@@ -37,20 +44,5 @@ def run(parsed: argparse.Namespace) -> None:
         raise
     print(f"{PARAMS} now has the configuration of run {record.run_id} ({record.name}):")
     for name, value in choices.items():
-        print(f"  {name}: {value}")
+        print(printable(f"  {name}: {value}"))
     print("`dvc repro` runs it")
-
-
-def _choices(record: "RunRecord") -> dict[str, Any]:
-    """As they were made, where that is recorded and params.yaml can say it."""
-    from drnsr.config.errors import ConfigError
-    from drnsr.config.overrides import choices_made, choices_of
-
-    if record.choices is not None:
-        try:
-            return choices_made(
-                record.choices["params"], record.choices["overrides"], record.config
-            )
-        except ConfigError:
-            pass  # conf/ has changed since, or an override replaces what an experiment decides
-    return choices_of(record.config)

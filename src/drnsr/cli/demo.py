@@ -3,24 +3,25 @@
 import argparse
 from importlib.util import find_spec
 
-_DEFAULT_PORT = 7860
+from drnsr import pretrained
+from drnsr.errors import UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "--model",
         action="append",
         default=[],
         metavar="MODEL",
-        help="one more to choose from: a model file, another program's checkpoint, an MLflow URI;"
-        " may be given again",
+        help="a further model: a model file, a checkpoint of another program, an MLflow URI; may be"
+        " repeated",
     )
-    parser.add_argument("--port", type=_port, default=_DEFAULT_PORT, help="default: %(default)s")
+    parser.add_argument("--port", type=_port, default=7860, help="default: %(default)s")
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on (default: %(default)s, this machine alone)",
+        help="the address to listen on (default: %(default)s, only this machine)",
     )
 
 
@@ -28,13 +29,10 @@ def run(parsed: argparse.Namespace) -> None:
     """Serve the page until Ctrl-C.
 
     Raises:
-        UserError: NiceGUI is not installed, a model cannot be used, or the address cannot be had.
+        UserError: if NiceGUI is not installed, or a model or the address cannot be used.
     """
-    from drnsr.errors import UserError
-
     if find_spec("nicegui") is None:
         raise UserError("drnsr demo needs NiceGUI: pip install 'drnsr[demo]'")
-    from drnsr import pretrained
     from drnsr.cli.models import model_file
     from drnsr.demo.server import check_address, is_loopback, serve
     from drnsr.demo.tasks import RUNTIME_OPTIONS
@@ -45,7 +43,7 @@ def run(parsed: argparse.Namespace) -> None:
     names = [*pretrained.NAMES, *parsed.model]
     models = {name: Models.from_file(model_file(name), RUNTIME_OPTIONS) for name in names}
     if not is_loopback(parsed.host):
-        print(f"--host {parsed.host}: whoever reaches this machine can use the page")
+        print(f"--host {parsed.host}: everyone who can reach this machine can use the page")
     keep_freed_memory()
     serve(models, parsed.host, parsed.port)
 
@@ -56,4 +54,4 @@ def _port(text: str) -> int:
     return int(text)
 
 
-_port.__name__ = "port"  # what argparse calls a value that it refuses
+_port.__name__ = "port"  # argparse names a value that it refuses by the name of the function

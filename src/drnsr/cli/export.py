@@ -1,45 +1,48 @@
 """Export a model for other programs: as ONNX, or for torch.export.load.
 
-The file takes pictures of any size, and is compared with torch before it is put in place. What is
-needed to run it stands in it: under "drnsr" in ONNX's metadata, as "drnsr.json" in a .pt2.
+The file takes images of any size, and its output is compared with torch's before it is written. It
+holds what is needed to run it: under "drnsr" in ONNX's metadata, as "drnsr.json" in a .pt2.
 """
 
 import argparse
 from pathlib import Path
 
+from drnsr.errors import UserError, printable
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments."""
+    """Add the arguments of the command."""
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="drnsr-x2, -x3 or -x4, a model file, another program's checkpoint, an MLflow URI",
+        help="drnsr-x2, -x3 or -x4, a model file, a checkpoint of another program, an MLflow URI",
     )
-    parser.add_argument("out", type=Path, metavar="OUT", help="the .onnx or .pt2 that is written")
-    parser.add_argument("--scale", type=int, help="where the model has several")
+    parser.add_argument("out", type=Path, metavar="OUT", help="the .onnx or .pt2 to write")
+    parser.add_argument("--scale", type=int, help="the scale factor, if the model has several")
     parser.add_argument(
         "--fp16",
         action="store_true",
-        help="of ONNX: weights and computation in fp16; pixels are fp32 still",
+        help="for ONNX: weights and computation in fp16; the pixels stay fp32",
     )
-    parser.add_argument("--opset", type=int, help="of ONNX: version of its operators (default: 17)")
+    parser.add_argument(
+        "--opset", type=int, help="for ONNX: the version of its operators (default: 17)"
+    )
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Write the file, and tell how near it comes to torch.
+    """Write the file, and print the difference from torch.
 
     Raises:
-        UserError: the model cannot be exported so; nothing is written then.
+        UserError: if the model cannot be exported so; nothing is written then.
     """
     from drnsr.cli.models import model_file
-    from drnsr.errors import UserError
     from drnsr.inference.engine import ScaleError, resolve_scale
     from drnsr.inference.export import OPSET, OPSETS, export_onnx, export_program
     from drnsr.inference.export_info import make_export_info
     from drnsr.weights.loading import load_network
 
     if parsed.out.suffix not in (".onnx", ".pt2"):
-        raise UserError(f"{parsed.out}: call it .onnx or .pt2, which says what it becomes")
+        raise UserError(f"{parsed.out}: the name of the file must end with .onnx or .pt2")
     if parsed.out.suffix == ".pt2" and (parsed.fp16 or parsed.opset is not None):
         raise UserError(f"{parsed.out}: --fp16 and --opset are for .onnx")
     opset = OPSET if parsed.opset is None else parsed.opset
@@ -58,5 +61,5 @@ def run(parsed: argparse.Namespace) -> None:
     else:
         difference = export_program(network, info, parsed.out)
         kind = f"torch.export, {info.precision}"
-    told = f"differs from torch by {difference:.0e} of the range at most"
-    print(f"{parsed.out}: {info.architecture} x{scale}, {kind}; {told}")
+    accuracy = f"differs from torch by at most {difference:.0e} of the range"
+    print(printable(f"{parsed.out}: {info.architecture} x{scale}, {kind}; {accuracy}"))

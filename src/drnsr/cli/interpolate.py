@@ -1,26 +1,34 @@
 """Interpolate between the weights of two models of one architecture.
 
-Between a model trained on pixels (A) and one trained on from it against a discriminator (B), ALPHA
-trades fidelity for texture.
+Between a model trained with a pixel loss (A) and one fine-tuned from it as a GAN (B), ALPHA trades
+fidelity for texture (Wang et al. 2018, section 3.4).
 """
 
 import argparse
 from pathlib import Path
 
+from drnsr.errors import printable
+from drnsr.hashing import file_sha256
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments."""
+    """Add the arguments of the command."""
     parser.add_argument("first", type=Path, metavar="A", help="a model file")
-    parser.add_argument("second", type=Path, metavar="B", help="another one")
-    parser.add_argument("out", type=Path, metavar="OUT", help="the model file that is written")
     parser.add_argument(
-        "--alpha", type=float, required=True, help="how much of B, from 0 (only A) to 1 (only B)"
+        "second", type=Path, metavar="B", help="another model file of the same architecture"
+    )
+    parser.add_argument("out", type=Path, metavar="OUT", help="the model file to write")
+    parser.add_argument(
+        "--alpha", type=float, required=True, help="the weight of B, from 0 (only A) to 1 (only B)"
     )
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Write the model in between."""
-    from drnsr.hashing import file_sha256
+    """Write the interpolated model.
+
+    Raises:
+        UserError: if the two are different networks, or ALPHA is outside of 0..1.
+    """
     from drnsr.weights.interpolation import interpolate
     from drnsr.weights.loading import load_network
     from drnsr.weights.native import Origin, save_model
@@ -30,4 +38,4 @@ def run(parsed: argparse.Namespace) -> None:
     first, second = (f"{file.name} (sha256 {file_sha256(file)})" for file in files)
     mixed = f"interpolated between {first} and {second}, alpha {parsed.alpha:g}"
     save_model(parsed.out, between, Origin(made_from=mixed))
-    print(f"{parsed.out}: {mixed}")
+    print(printable(f"{parsed.out}: {mixed}"))

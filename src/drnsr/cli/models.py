@@ -1,5 +1,6 @@
-"""Models as they are named on the command line."""
+"""The names of models on the command line."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from drnsr import pretrained
@@ -7,15 +8,15 @@ from drnsr.errors import UserError
 
 
 def model_file(name: str) -> Path:
-    """The file of a model.
+    """Return the file of a model.
 
     Args:
-        name: of a shipped model, an MLflow URI (``models:/NAME/VERSION``, ``models:/NAME@ALIAS``,
-            ``runs:/ID/model``), or a file.
+        name: the name of a shipped model, an MLflow URI (``models:/NAME/VERSION``,
+            ``models:/NAME@ALIAS``, ``runs:/ID/model``), or a file.
 
     Raises:
-        UserError: there is no such model or file.
-        TrackingError: MLflow cannot be asked, or has no such model.
+        UserError: if there is no such model or file.
+        TrackingError: if MLflow cannot be reached, or has no such model.
     """
     if name in pretrained.NAMES:
         return pretrained.model_file(name)
@@ -29,8 +30,6 @@ def model_file(name: str) -> Path:
 
 
 def _from_mlflow(uri: str) -> Path:
-    from importlib.util import find_spec
-
     if find_spec("mlflow") is None:
         raise UserError(f"{uri}: needs MLflow: pip install 'drnsr[train]'")
     import mlflow

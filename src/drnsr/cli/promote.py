@@ -1,34 +1,32 @@
 """Make a registered model the champion of its name, if it is proven to be better.
 
-It is compared with the current champion picture by picture, and must be better in the mean with a
-95 % interval that excludes zero. Otherwise it says why not, and nothing changes.
+It is compared with the current champion image by image: its mean must be better, and the 95 %
+interval must exclude zero. Otherwise nothing changes, and the command says why.
 """
 
 import argparse
 
 from drnsr.cli import register
+from drnsr.evaluation.metrics import PRIMARY, get_metrics
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments."""
-    from drnsr.evaluation.metrics import PRIMARY
-
+    """Add the arguments of the command."""
     register.add_arguments(parser)
-    parser.add_argument("--benchmark", help="that decides, where the run has several")
+    parser.add_argument("--benchmark", help="the benchmark that decides, if the run has several")
     parser.add_argument(
         "--metric",
         default=PRIMARY.name,
-        help="that decides, one of those that the graph computes (default: %(default)s)",
+        help="the metric that decides, one that the graph computes (default: %(default)s)",
     )
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Compare, move the alias, and print it.
+    """Compare the two, move the alias, and print the result.
 
     Raises:
-        NotBetterError: it is not proven to be better.
+        NotBetterError: if it is not proven to be better.
     """
-    from drnsr.evaluation.metrics import get_metrics
     from drnsr.tracking.promotion import NotBetterError, in_words, proven_gain
     from drnsr.tracking.record import find_record, read_evaluation
     from drnsr.tracking.registry import find_champion, set_champion

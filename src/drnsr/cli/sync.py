@@ -1,21 +1,21 @@
 """Deliver to MLflow what it missed while it could not be reached.
 
-Training never waits for MLflow. What cannot be delivered is kept in the project's folder runs/, and
-is delivered when the run goes on, or by this command.
+Training never waits for MLflow. Entries that cannot be delivered are kept in the project's folder
+runs/, and are delivered when the run is resumed, or by this command.
 """
 
 import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """There are none: the project is the folder that the command is called in."""
+    """Add no arguments: the project is the current folder."""
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Deliver every outbox; the first that fails is told, after the others.
+    """Deliver every outbox; the first error is reported after all of them.
 
     Raises:
-        TrackingError: something could not be delivered.
+        TrackingError: if something could not be delivered.
     """
     from drnsr.tracking.delivery import deliver
     from drnsr.tracking.outbox import all_outboxes
