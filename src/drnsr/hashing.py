@@ -1,6 +1,7 @@
 """The sha256 of bytes and files."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,3 +18,8 @@ def file_sha256(path: Path) -> str:
     """Return the sha256 in hex of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_sha256(text: str) -> bool:
+    """Return whether a text is a sha256 in hex: 64 lower-case digits."""
+    return re.fullmatch("[0-9a-f]{64}", text) is not None

@@ -74,7 +74,7 @@ def test_what_was_assumed_is_told_once(edsr, caplog):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["edsr.pt", "edsr.pth"], r"edsr\.pth: call it \.safetensors"),
+        (["edsr.pt", "edsr.pth"], r"edsr\.pth: the name of a model file ends with \.safetensors"),
         (["edsr.pt", "out.safetensors", "--set", "residual_scale"], "is not KEY=VALUE"),
         (["edsr.pt", "out.safetensors", "--set", "scale=3"], "scale cannot be set"),
         (["edsr.pt", "edsr.pt/out.safetensors"], r"error: .*edsr\.pt.*: File exists"),

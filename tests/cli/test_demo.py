@@ -64,4 +64,4 @@ def test_the_shipped_models_and_those_named_are_offered(served, tmp_path, capsys
 
 def test_that_others_can_reach_it_is_said(served, capsys):
     main(["demo", "--host", "0.0.0.0"])
-    assert "--host 0.0.0.0: whoever reaches this machine" in capsys.readouterr().out
+    assert "--host 0.0.0.0: everyone who can reach this machine" in capsys.readouterr().out

@@ -212,7 +212,7 @@ def test_an_export_of_one_size_only_is_refused(monkeypatch):
 @pytest.mark.parametrize(
     ("network", "arguments", "told"),
     [
-        (DRNSR, ["model.bin"], r"model\.bin: call it \.onnx or \.pt2"),
+        (DRNSR, ["model.bin"], r"model\.bin: the name of the file must end with \.onnx or \.pt2"),
         (DRNSR, ["model.onnx", "--opset", "99"], "--opset 99: there are 13 to 20"),
         (DRNSR, ["model.onnx", "--scale", "3"], "DRNSR has no x3; it enlarges by x2"),
         (DRNSR, ["model.pt2", "--fp16"], r"model\.pt2: --fp16 and --opset are for \.onnx"),

@@ -6,10 +6,10 @@ import subprocess
 import pytest
 
 from drnsr.errors import UserError
-from drnsr.tracking.record import find_record
+from drnsr.tracking.record import find_record, record_of_model
 from drnsr.tracking.reproduction import input_notes
 from drnsr.tracking.runs import begin_run, describe_run
-from drnsr.tracking.store import experiment_id, open_store
+from drnsr.tracking.store import TrackingError, experiment_id, open_store
 
 CONFIG = {
     "model": {"name": "drnsr"},
@@ -79,3 +79,10 @@ def test_files_of_the_users_that_the_run_read_are_named(recorded):
     with pytest.raises(UserError, match="it read mine, which is not recorded and not here"):
         list(input_notes(record))
     assert list(input_notes(recorded(init_from="/somewhere/else.safetensors"))) == []
+
+
+def test_only_a_hash_enters_a_query_of_mlflow(recorded):
+    recorded()
+    for text in ("", "x", "a' OR tags.`drnsr.data` != '", "A" * 64):
+        with pytest.raises(TrackingError, match="has no run that made the model"):
+            record_of_model(text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drnsr.evaluation.results import COMPARED
-from drnsr.hashing import file_sha256
+from drnsr.hashing import file_sha256, is_sha256
 from drnsr.tracking.events import LogArtifact, LogMetrics, Point, SetTags, now
 from drnsr.tracking.git import current_commit
 from drnsr.tracking.outbox import Outbox
@@ -162,8 +162,11 @@ def find_runs(client: "MlflowClient", model_sha256: str) -> list[str]:
 
     Args:
         client: see :func:`drnsr.tracking.store.open_store`.
-        model_sha256: the hash of the model file.
+        model_sha256: the hash of the model file; what another file claims to be one is checked, for
+            it becomes a part of a query.
     """
+    if not is_sha256(model_sha256):
+        return []
     experiments = [found.experiment_id for found in client.search_experiments()]
     runs = client.search_runs(
         experiments,
