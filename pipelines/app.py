@@ -3,19 +3,16 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from drnsr.config.compose import validate
-from drnsr.config.errors import ConfigError, one_line
+from drnsr.config.errors import composition_errors
 from drnsr.config.schema import Config
 from drnsr.errors import SignalError, UserError, exit_on_error
 from drnsr.locks import lock_until_exit
@@ -44,21 +41,8 @@ def run_stage(stage: Stage) -> None:
         else:
             # resolved.yaml, which a stage of the graph reads, has no Hydra callbacks that do this.
             lock_until_exit(Path(HydraConfig.get().runtime.output_dir))
-            with exit_on_error(), _hydra_errors():
+            with exit_on_error(), composition_errors():
                 stage(validate(composed))
 
-    with exit_on_error(), _hydra_errors():
+    with exit_on_error(), composition_errors():
         app()
-
-
-@contextmanager
-def _hydra_errors() -> Iterator[None]:
-    """Turn what Hydra and OmegaConf raise into one line.
-
-    Raises:
-        ConfigError: instead of their errors.
-    """
-    try:
-        yield
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(one_line(error)) from error

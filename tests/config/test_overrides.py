@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 
 from drnsr.config.compose import compose_graph, validate
 from drnsr.config.errors import ConfigError
-from drnsr.config.overrides import choices_made, choices_of, result_relevant, write_choices
+from drnsr.config.overrides import find_choices, recorded_choices, result_relevant, write_choices
 from drnsr.project import CONF
 from tests.conftest import PROJECT
 
@@ -35,7 +35,7 @@ def test_written_into_the_file_they_compose_to_the_same(tmp_path, overrides):
     shutil.copy(PROJECT / "params.yaml", params)
     (tmp_path / "conf").mkdir()
     shutil.copy(PROJECT / "conf/from_scratch", tmp_path / "conf/from_scratch")
-    write_choices(params, choices_of(wanted))
+    write_choices(params, find_choices(wanted))
     composed = compose_graph(params).model_dump()
     assert result_relevant(composed) == result_relevant(wanted)
     comments = [line for line in (PROJECT / "params.yaml").read_text().splitlines() if "#" in line]
@@ -47,7 +47,7 @@ def test_what_no_lines_say_is_named():
     wanted["optimizer"]["momentum"] = 0.9
     del wanted["optimizer"]["lr"]
     with pytest.raises(ConfigError, match=r"optimizer\.\w+: "):
-        choices_of(wanted)
+        find_choices(wanted)
 
 
 def test_no_line_is_changed_but_that_of_the_choice(tmp_path):
@@ -81,7 +81,7 @@ OVERRIDES += ["logger=none", "logger.experiment=mine", "scheduler.warmup_steps=7
 def test_what_was_chosen_is_adopted_and_not_what_it_came_to(tmp_path):
     ran = job(*OVERRIDES)
     ran["trainer"]["precision"] = "bf16-mixed"  # what `auto` was on the machine of the run
-    choices = choices_made({}, OVERRIDES, ran)
+    choices = recorded_choices({}, OVERRIDES, ran)
     assert choices == {
         "experiment": "smoke",
         "model": "edsr_baseline",
@@ -98,7 +98,7 @@ def test_what_was_chosen_is_adopted_and_not_what_it_came_to(tmp_path):
 
 def test_of_a_run_without_a_record_of_its_choices_what_is_derived_is_not_frozen_either(tmp_path):
     ran = job("trainer.max_steps=140", "scheduler=warmup_linear")
-    choices = choices_of(ran)
+    choices = find_choices(ran)
     assert "scheduler" not in choices["set"]
     config = adopted(tmp_path, longer(choices))
     assert config["scheduler"]["total_steps"] == 300
@@ -111,10 +111,10 @@ def test_a_run_of_the_graph_has_the_lines_of_its_params_and_what_was_added_to_th
     (tmp_path / "ran").mkdir()
     (tmp_path / "ran/params.yaml").write_text(lines)
     ran = compose_graph(tmp_path / "ran/params.yaml").model_dump()
-    choices = choices_made(params, ["logger.experiment=null"], ran)
+    choices = recorded_choices(params, ["logger.experiment=null"], ran)
     assert choices == {"scale": 3, "folder": "data/own", "set": {"optimizer": {"lr": 1e-3}}}
     ran["optimizer"]["betas"] = [0.5, 0.9]  # conf/ said so then
-    choices = choices_made(params, [], ran)
+    choices = recorded_choices(params, [], ran)
     assert choices["set"] == {"optimizer": {"lr": 1e-3, "betas": [0.5, 0.9]}}
 
 
@@ -127,4 +127,4 @@ def test_a_run_of_the_graph_has_the_lines_of_its_params_and_what_was_added_to_th
 )
 def test_choices_that_params_cannot_say(overrides, told):
     with pytest.raises(ConfigError, match=told):
-        choices_made({}, overrides, job())
+        recorded_choices({}, overrides, job())

@@ -25,7 +25,7 @@ def run(parsed: argparse.Namespace) -> None:
     """
     from drnsr.config.compose import compose_graph
     from drnsr.config.errors import ConfigError
-    from drnsr.config.overrides import choices_made, choices_of, write_choices
+    from drnsr.config.overrides import find_choices, recorded_choices, write_choices
     from drnsr.tracking.record import find_record
 
     record = find_record(parsed.run)
@@ -33,8 +33,8 @@ def run(parsed: argparse.Namespace) -> None:
     if (made := record.choices) is not None:
         # conf/ may have changed since, and an override may replace what an experiment decides.
         with suppress(ConfigError):
-            choices = choices_made(made["params"], made["overrides"], record.config)
-    choices = choices_of(record.config) if choices is None else choices
+            choices = recorded_choices(made["params"], made["overrides"], record.config)
+    choices = find_choices(record.config) if choices is None else choices
     before = PARAMS.read_bytes()
     write_choices(PARAMS, choices)
     try:

@@ -70,13 +70,13 @@ def run(parsed: argparse.Namespace) -> None:
 
 def _restore_configuration(record: "RunRecord", folder: Path) -> None:
     """Write the run's choices into params.yaml, unless those of the commit give the same."""
-    from drnsr.config.overrides import choices_of, result_relevant, write_choices
+    from drnsr.config.overrides import find_choices, result_relevant, write_choices
     from drnsr.tracking.reproduction import run_dvc
 
     run_dvc(folder, "repro", "config")
     if _read_composed(folder) == result_relevant(record.config):
         return
-    write_choices(folder / PARAMS, choices_of(record.config, folder.resolve() / "conf"))
+    write_choices(folder / PARAMS, find_choices(record.config, folder.resolve() / "conf"))
     run_dvc(folder, "repro", "config")
     if _read_composed(folder) != result_relevant(record.config):
         raise UserError(f"{folder}: its code does not compose the configuration of the run")

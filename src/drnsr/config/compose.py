@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
-from drnsr.config.errors import ConfigError, describe, one_line
+from drnsr.config.errors import ConfigError, composition_errors, describe, one_line
 from drnsr.config.rehearsal import check_steps
 from drnsr.config.schema import ComposedConfig, Config
 from drnsr.config.targets import check_networks, check_targets
@@ -58,14 +56,26 @@ def compose_choices(choices: Mapping[str, Any], conf: Path = CONF) -> DictConfig
     values = {key: value for key, value in chosen.items() if key not in GROUPS}
     if values.get("init_from") == _FROM_SCRATCH:
         values["init_from"] = None
-    try:
+    with composition_errors():
         with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
             composed = compose("config", overrides=["run=graph", *groups])
         OmegaConf.set_struct(composed, True)
         merged = OmegaConf.merge(composed, values, choices.get("set") or {})
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(one_line(error)) from error
     return cast(DictConfig, merged)
+
+
+def load_option(group: str, option: str, conf: Path = CONF) -> DictConfig:
+    """Return the content of a file of a group as Hydra composes it, with interpolations.
+
+    Raises:
+        ConfigError: if there is no such file, or it cannot be composed.
+    """
+    with composition_errors():
+        content = OmegaConf.load(conf / group / f"{option}.yaml")
+        if "defaults" in content:  # the others need no Hydra, which takes fifty times as long
+            with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+                content = compose(f"{group}/{option}")[group]
+    return cast(DictConfig, content)
 
 
 def validate(composed: DictConfig) -> Config:
@@ -90,7 +100,7 @@ def resolve(composed: DictConfig) -> dict[str, Any]:
     Raises:
         UserError: if a key is unknown or missing, or a value is not allowed.
     """
-    try:
+    with composition_errors():
         written = OmegaConf.to_container(composed)
         plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
         typed = _parse(ComposedConfig, plain).model_dump()
@@ -98,8 +108,6 @@ def resolve(composed: DictConfig) -> dict[str, Any]:
         # in its type, such as 1000.
         again = OmegaConf.create(_with_interpolations(typed, written))
         plain = OmegaConf.to_container(again, resolve=True)
-    except OmegaConfBaseException as error:
-        raise ConfigError(one_line(error)) from error
     return _parse(ComposedConfig, plain).model_dump()
 
 
@@ -107,15 +115,12 @@ def read_resolved(file: Path) -> Config:
     """Read a configuration that :func:`to_yaml` wrote.
 
     Raises:
-        ConfigError: if the file is missing or damaged, or was written by another version.
+        ConfigError: if the file is damaged, or was written by another version.
+        OSError: if it cannot be read.
     """
     try:
-        content = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
-    except OSError:
-        raise
-    except Exception as error:  # OmegaConf lets the YAML parser's own errors through
-        raise ConfigError(f"{file}: not readable as YAML: {one_line(error)}") from error
-    try:
+        with composition_errors():
+            content = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
         return _parse(Config, content)
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}; `dvc repro config` writes it anew") from error

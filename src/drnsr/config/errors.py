@@ -1,6 +1,8 @@
 """How a mistake in the configuration is reported: one line that names the key."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from drnsr.errors import UserError
@@ -37,6 +39,23 @@ class InvalidValueError(ValueError):
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
         self.key = key
+
+
+@contextmanager
+def composition_errors() -> Iterator[None]:
+    """Turn the errors of Hydra, OmegaConf and the YAML parser into one line.
+
+    Raises:
+        ConfigError: instead of them.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        raise ConfigError(one_line(error)) from error
 
 
 def one_line(error: Exception) -> str:

@@ -1,4 +1,8 @@
-"""From a run back to the lines of params.yaml that compose to its configuration."""
+"""From a run back to the lines of params.yaml that compose to its configuration.
+
+A choice is a line of params.yaml: a file of a group, a value at the top, or single values under
+``set``.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,128 +17,130 @@ from drnsr.config.compose import (
     GROUPS,
     PATHS,
     compose_choices,
+    load_option,
     refuse_contradictions,
     resolve,
 )
 from drnsr.config.errors import ConfigError
 from drnsr.project import CONF
 
-# Where a run's files stand and where it is told of; and paths, which count where they are used,
-# in `data` and `benchmark`.
-_LEFT_OUT = ("run", "logger", "folder", "benchmark_folder", "image")
+# Where a run's files are and where it is tracked; and paths, which `data` and `benchmark` repeat.
+_IRRELEVANT = ("run", "logger", "folder", "benchmark_folder", "image")
 
-# These two change others of the groups, in which it shows.
-_FOUND = [group for group in GROUPS if group not in ("experiment", "debug")]
+# The groups to look for a file in: the other two only change values of these.
+_SEARCHED = [group for group in GROUPS if group not in ("experiment", "debug")]
 _AT_THE_TOP = ("scale", "seed", "mode", *PATHS)
 
-# Groups that params.yaml does not choose from: each has one file for the graph.
-_NOT_CHOSEN = ("datamodule", "trainer", "logger", "run")
+# Groups without a line in params.yaml: each has one file for the graph.
+_WITHOUT_LINE = ("datamodule", "trainer", "logger", "run")
 
 _NULL = "tag:yaml.org,2002:null"
-_AUTO = "auto"  # the machine decides
+_AUTO = "auto"  # a value that is chosen by the machine
 
 
 def result_relevant(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a composed configuration that a result depends on."""
-    return {key: value for key, value in config.items() if key not in _LEFT_OUT}
+    """Return the part of a composed configuration that a result depends on."""
+    return {key: value for key, value in config.items() if key not in _IRRELEVANT}
 
 
-def choices_of(config: Mapping[str, Any], conf: Path = CONF) -> dict[str, Any]:
-    """Find lines of params.yaml that compose to a configuration.
+def find_choices(config: Mapping[str, Any], conf: Path = CONF) -> dict[str, Any]:
+    """Find choices that compose to a configuration.
 
-    For each group that file of conf/ is taken which comes nearest; what differs then stands under
-    ``set``, but for what follows from that by an interpolation.
+    The file of each group is the one with the fewest differences. The remaining differences go
+    under ``set``, except those that follow from it by an interpolation.
 
     Args:
         config: composed, by this version or an older one.
         conf: the folder with the groups.
 
     Raises:
-        ConfigError: no lines do; the message names the key.
+        ConfigError: if there are none; the message names the key.
     """
     wanted = result_relevant(config)
     choices: dict[str, Any] = {
         key: config[key] for key in _AT_THE_TOP if config.get(key) is not None
     }
-    for group in _FOUND:
+    composed = compose_choices(choices, conf)
+    OmegaConf.set_struct(composed, False)
+    for group in _SEARCHED:
         if wanted.get(group) is not None:
-            choices[group] = _nearest(group, wanted, choices, conf)
-    return _completed(choices, wanted, conf)
+            choices[group] = _nearest(group, wanted, composed, conf)
+    return _complete(choices, wanted, conf)
 
 
-def choices_made(
+def recorded_choices(
     params: Mapping[str, Any], overrides: Sequence[str], config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The lines of params.yaml that say what was chosen for a run, as it was chosen.
+    """Return the choices that were made for a run.
 
-    ``auto`` stays, and so does what follows from another value. What the lines do not come to, for
-    conf/ has changed since, is added under ``set``.
+    They keep ``auto``, and values that follow from others. If conf/ has changed since, the values
+    that it had then are added under ``set``.
 
     Args:
-        params: the content of params.yaml that the run read; empty for a run called by hand.
-        overrides: of Hydra's command line.
-        config: the run's composed configuration, in which ``auto`` may be decided.
+        params: the content of the params.yaml that the run read; empty for a run by hand.
+        overrides: the arguments of Hydra's command line.
+        config: the run's composed configuration, maybe with a value in place of ``auto``.
 
     Raises:
-        ConfigError: params.yaml cannot say it: see :func:`choices_of`.
+        ConfigError: if params.yaml cannot express them: see :func:`find_choices`.
     """
     choices = {key: value for key, value in params.items() if value is not None}
     for override in OverridesParser.create().parse_overrides(list(overrides)):
         if override.is_delete() or override.package is not None:
             raise ConfigError(f"{override.input_line}: params.yaml has no line for this")
-        _choose(choices, override.key_or_group, override.value())
+        _add_override(choices, override.key_or_group, override.value())
     choices |= {key: config[key] for key in PATHS if config.get(key) is not None}
     if config.get("init_from") is None:
         choices.pop("init_from", None)
     refuse_contradictions(choices)
-    wanted = _undecided(result_relevant(config), _compose(choices, CONF))
-    return _completed(choices, wanted, CONF)
+    wanted = _with_auto(result_relevant(config), _compose(choices, CONF))
+    return _complete(choices, wanted, CONF)
 
 
-def _choose(choices: dict[str, Any], key: str, value: object) -> None:
-    """Put one override where params.yaml has it."""
+def _add_override(choices: dict[str, Any], key: str, value: object) -> None:
+    """Add one override at its place in params.yaml."""
     if key in (*GROUPS, *_AT_THE_TOP):
         choices[key] = value
-    elif key not in _NOT_CHOSEN and key.partition(".")[0] not in _LEFT_OUT:
+    elif key not in _WITHOUT_LINE and key.partition(".")[0] not in _IRRELEVANT:
         nested = OmegaConf.create(choices.get("set") or {})
         OmegaConf.update(nested, key, value)
         choices["set"] = OmegaConf.to_container(nested)
 
 
-def _undecided(decided: Any, chosen: Any) -> Any:  # noqa: ANN401 (a value of a configuration)
-    """A configuration with ``auto`` where that was chosen."""
+def _with_auto(decided: Any, chosen: Any) -> Any:  # noqa: ANN401 (a value of a configuration)
+    """Return a configuration with ``auto`` wherever that was chosen."""
     if isinstance(decided, Mapping) and isinstance(chosen, Mapping):
-        return {key: _undecided(value, chosen.get(key)) for key, value in decided.items()}
+        return {key: _with_auto(value, chosen.get(key)) for key, value in decided.items()}
     return _AUTO if chosen == _AUTO else decided
 
 
-def _completed(choices: dict[str, Any], wanted: Mapping[str, Any], conf: Path) -> dict[str, Any]:
-    """Choices and, under ``set``, what else it takes to come to a configuration.
+def _complete(choices: dict[str, Any], wanted: Mapping[str, Any], conf: Path) -> dict[str, Any]:
+    """Add to choices, under ``set``, the values that make them compose to a configuration.
 
     Raises:
-        ConfigError: nothing does.
+        ConfigError: if no values do.
     """
-    made = compose_choices(choices, conf)
-    values = _without_derived(_difference(wanted, result_relevant(resolve(made))), made)
-    # What follows from a value is now right, unless it was chosen apart from it.
-    values = _merged(values, _difference(wanted, _compose(_with(choices, values), conf)))
-    choices = _with(choices, values)
-    composed = _compose(choices, conf)
-    if left := _difference(wanted, composed) or _difference(composed, wanted):
+    composed = compose_choices(choices, conf)
+    values = _without_derived(_difference(wanted, result_relevant(resolve(composed))), composed)
+    # A value that follows from another is right now, unless it was chosen independently.
+    values = _merged(values, _difference(wanted, _compose(_with_values(choices, values), conf)))
+    choices = _with_values(choices, values)
+    found = _compose(choices, conf)
+    if left := _difference(wanted, found) or _difference(found, wanted):
         raise ConfigError(
             f"{_first_key(left)}: no lines of params.yaml compose to this configuration;"
-            " the run used an override that they cannot say"
+            " the run used an override that they cannot express"
         )
     return choices
 
 
-def _without_derived(values: Mapping[str, Any], made: DictConfig) -> dict[str, Any]:
-    """Values without those for which the composed configuration has an interpolation."""
+def _without_derived(values: Mapping[str, Any], composed: DictConfig) -> dict[str, Any]:
+    """Return values without those for which the composed configuration has an interpolation."""
     kept: dict[str, Any] = {}
     for key, value in values.items():
-        if key in made and OmegaConf.is_interpolation(made, key):
+        if key in composed and OmegaConf.is_interpolation(composed, key):
             continue
-        inner = made.get(key) if key in made else None
+        inner = composed.get(key) if key in composed else None
         if isinstance(value, Mapping) and isinstance(inner, DictConfig):
             value = _without_derived(value, inner)
             if not value:
@@ -143,35 +149,35 @@ def _without_derived(values: Mapping[str, Any], made: DictConfig) -> dict[str, A
     return kept
 
 
-def _with(choices: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+def _with_values(choices: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     merged = _merged(choices.get("set"), values)
     return {**choices, "set": merged} if merged else dict(choices)
 
 
 def _merged(first: Mapping[str, Any] | None, second: Mapping[str, Any]) -> dict[str, Any]:
-    """Two nested mappings as one; the second counts where both have a value."""
+    """Merge two nested mappings; the second wins."""
     return cast(dict[str, Any], OmegaConf.to_container(OmegaConf.merge(first or {}, second)))
 
 
 def write_choices(params_file: Path, choices: Mapping[str, Any]) -> None:
-    """Put choices into params.yaml, and null for all others; its comments stay.
+    """Write choices into params.yaml, and null for all others; its comments stay.
 
     Args:
-        params_file: the file.
-        choices: see :func:`choices_of`.
+        params_file: the file to change.
+        choices: see :func:`find_choices`.
 
     Raises:
-        OSError: the file cannot be written; it is as it was.
+        OSError: if the file cannot be written; it is unchanged then.
     """
     yaml = YAML()
-    yaml.representer.add_representer(  # which would leave the place of null empty
+    yaml.representer.add_representer(  # its default writes nothing for null
         type(None), lambda representer, _: representer.represent_scalar(_NULL, "null")
     )
     content = yaml.load(params_file.read_text(encoding="utf-8"))
     for key in content:
         if key in choices:
             content[key] = choices[key]
-        elif key not in PATHS:  # DVC wants a path there
+        elif key not in PATHS:  # DVC needs a path there
             content[key] = {} if key == "set" else None
     for key in choices:
         if key not in content:  # a group that the file does not name yet
@@ -180,16 +186,22 @@ def write_choices(params_file: Path, choices: Mapping[str, Any]) -> None:
         yaml.dump(content, file)
 
 
-def _nearest(group: str, wanted: Mapping[str, Any], choices: dict[str, Any], conf: Path) -> str:
-    distances = {}
+def _nearest(group: str, wanted: Mapping[str, Any], composed: DictConfig, conf: Path) -> str:
+    """Return the file of a group with the fewest differences, and put it into ``composed``."""
+    distances, nodes = {}, {}
     for option in sorted(path.stem for path in (conf / group).glob("*.yaml")):
+        composed[group] = nodes[option] = load_option(group, option, conf)
         try:
-            composed = _compose({**choices, group: option}, conf)
+            found = {group: resolve(composed)[group]}
         except ConfigError:
-            continue  # it does not go with the others
-        missing = _difference({group: wanted[group]}, composed)
-        distances[option] = _count(missing) + _count(_difference({group: composed[group]}, wanted))
-    return min(distances, key=lambda option: distances[option])
+            continue  # it does not suit the other choices
+        missing, extra = _difference({group: wanted[group]}, found), _difference(found, wanted)
+        distances[option] = _count(missing) + _count(extra)
+    if not distances:
+        raise ConfigError(f"{group}: no file of conf/{group} suits the other values")
+    nearest = min(distances, key=lambda option: distances[option])
+    composed[group] = nodes[nearest]
+    return nearest
 
 
 def _compose(choices: dict[str, Any], conf: Path) -> dict[str, Any]:
@@ -197,7 +209,7 @@ def _compose(choices: dict[str, Any], conf: Path) -> dict[str, Any]:
 
 
 def _difference(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """What of ``wanted`` is not so in ``found``, in the same nesting."""
+    """Return the values of ``wanted`` that ``found`` lacks or has otherwise, in their nesting."""
     different: dict[str, Any] = {}
     for key, value in wanted.items():
         other = found.get(key)
