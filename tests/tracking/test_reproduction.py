@@ -2,12 +2,13 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from drnsr.errors import UserError
 from drnsr.tracking.record import find_record, record_of_model
-from drnsr.tracking.reproduction import input_notes
+from drnsr.tracking.reproduction import check_out, input_notes
 from drnsr.tracking.runs import begin_run, describe_run
 from drnsr.tracking.store import TrackingError, experiment_id, open_store
 
@@ -33,6 +34,7 @@ def recorded(tmp_path, monkeypatch, empty_database):
     (project / "src").mkdir(parents=True)
     (project / "src/code.py").write_bytes(b"one = 1\r\n")
     (project / "start.safetensors").write_bytes(b"\0committed")
+    (project / "dvc.yaml").touch()
     monkeypatch.chdir(project)
     identity = ["-c", "user.name=test", "-c", "user.email=test@localhost"]
     for command in (["init", "-q"], ["add", "-A"], [*identity, "commit", "-qm", "as it is"]):
@@ -47,12 +49,61 @@ def recorded(tmp_path, monkeypatch, empty_database):
     return record
 
 
+@pytest.fixture
+def no_dvc(monkeypatch):
+    """The project of these tests is none of DVC's."""
+    monkeypatch.setattr("drnsr.tracking.reproduction.run_dvc", lambda folder, *arguments: None)
+
+
 def test_a_patch_keeps_the_ends_of_its_lines(recorded):
     (recorded.project / "src/code.py").write_bytes(b"one = 2\r\n")
     record = recorded()
     assert "+one = 2\r\n" in record.patch
     assert (record.left_out, record.dirty) == ((), True)
     assert list(input_notes(record)) == []
+
+
+def test_a_work_tree_has_the_commit_with_the_changes(recorded, no_dvc):
+    (recorded.project / "src/code.py").write_bytes(b"one = 2\r\n")
+    record = recorded()
+    (recorded.project / "src/code.py").write_bytes(b"one = 3\r\n")
+    (recorded.project / "mine").mkdir()
+    (recorded.project / "mine/1.png").write_bytes(b"\0")
+    folder = recorded.project / "reproduced/a"
+    check_out(record, folder, ["mine"])
+    assert (folder / "src/code.py").read_bytes() == b"one = 2\r\n"
+    assert (folder / "mine/1.png").read_bytes() == b"\0"
+    status = ["git", "-C", str(folder), "status", "--porcelain", "src"]
+    assert subprocess.run(status, capture_output=True, check=True).stdout == b" M src/code.py\n"
+    assert [path.name for path in folder.parent.iterdir()] == ["a"]
+    (folder / "src/code.py").write_bytes(b"what was done there since\n")
+    check_out(record, folder, ["mine"])
+    assert (folder / "src/code.py").read_bytes() == b"what was done there since\n"
+
+
+def test_changes_that_do_not_apply_are_refused_each_time(recorded, no_dvc):
+    (recorded.project / "src/code.py").write_bytes(b"one = 2\r\n")
+    record = recorded()
+    broken = replace(record, patch=record.patch.replace("one = 1", "one = 7"))
+    folder = recorded.project / "reproduced/a"
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"its changes do not apply to commit .*code.py"):
+            check_out(broken, folder, [])
+        assert list(folder.parent.iterdir()) == []
+    check_out(record, folder, [])
+    assert (folder / "src/code.py").read_bytes() == b"one = 2\r\n"
+
+
+def test_a_folder_with_other_files_is_refused(recorded, no_dvc):
+    folder = recorded.project / "mine"
+    folder.mkdir()
+    (folder / "notes.txt").touch()
+    with pytest.raises(OSError, match="not empty") as caught:
+        check_out(recorded(), folder, [])
+    assert caught.value.filename == str(folder)
+    (folder / "notes.txt").unlink()
+    check_out(recorded(), folder, [])
+    assert (folder / "src/code.py").exists()
 
 
 def test_sources_that_are_not_recorded_are_named(recorded):

@@ -80,6 +80,9 @@ def input_notes(record: RunRecord) -> Iterator[str]:
 def check_out(record: RunRecord, folder: Path, own_files: Iterable[str]) -> None:
     """Make a git work tree with the run's commit and changes; one that exists is left as it is.
 
+    It is made beside ``folder`` and moved there when it is complete, so that no later call takes a
+    work tree without the changes for the run's.
+
     Args:
         record: the run.
         folder: the work tree.
@@ -87,28 +90,40 @@ def check_out(record: RunRecord, folder: Path, own_files: Iterable[str]) -> None
 
     Raises:
         UserError: if git does not have the commit, or the changes do not apply to it.
+        OSError: if ``folder`` is not empty and no work tree.
     """
     if (folder / "dvc.yaml").exists():
         return  # from an interrupted call
+    if folder.exists():
+        folder.rmdir()
     if _git("cat-file", "-e", f"{record.commit}^{{commit}}").returncode:
         raise UserError(
             f"run {record.run_id}: this repository has no commit {record.commit};"
             " `git fetch` it from where the run was made"
         )
-    added = _git("worktree", "add", "--quiet", "--force", "--detach", str(folder), record.commit)
-    if added.returncode:
-        raise UserError(f"{folder}: git makes no work tree there: {added.stderr.decode().strip()}")
-    if record.patch:
-        apply = ("-C", str(folder), "apply", "--binary", "--whitespace=nowarn")
-        patched = _git(*apply, "-", stdin=record.patch.encode())
-        if patched.returncode:
-            raise UserError(
-                f"run {record.run_id}: its changes do not apply to commit {record.commit}:"
-                f" {patched.stderr.decode().strip().splitlines()[0]}"
-            )
-    _link_untracked_files(folder, own_files)
-    # A cache that projects share would give the result without making it again.
-    run_dvc(folder, "config", "--local", "cache.dir", "cache")
+    partial = folder.with_name(f".{folder.name}.partial")
+    _git("worktree", "remove", "--force", str(partial))  # left by a killed process
+    _run_git(folder, "worktree", "add", "--quiet", "--force", "--detach", partial, record.commit)
+    try:
+        _apply_changes(record, partial)
+        _link_untracked_files(partial, own_files)
+        # A cache that projects share would give the result without making it again.
+        run_dvc(partial, "config", "--local", "cache.dir", "cache")
+        _run_git(folder, "worktree", "move", partial, folder)
+    finally:
+        _git("worktree", "remove", "--force", str(partial))
+
+
+def _apply_changes(record: RunRecord, folder: Path) -> None:
+    if not record.patch:
+        return
+    apply = ("-C", str(folder), "apply", "--binary", "--whitespace=nowarn")
+    patched = _git(*apply, "-", stdin=record.patch.encode())
+    if patched.returncode:
+        raise UserError(
+            f"run {record.run_id}: its changes do not apply to commit {record.commit}:"
+            f" {patched.stderr.decode().strip().splitlines()[0]}"
+        )
 
 
 def run_dvc(folder: Path, *arguments: str) -> None:
@@ -172,6 +187,12 @@ def _link_untracked_files(folder: Path, own_files: Iterable[str]) -> None:
             if file.is_file() and not (folder / file).exists():
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 link_or_copy(file, folder / file)
+
+
+def _run_git(folder: Path, *arguments: str | Path) -> None:
+    done = _git(*map(str, arguments))
+    if done.returncode:
+        raise UserError(f"{folder}: git makes no work tree there: {done.stderr.decode().strip()}")
 
 
 def _git(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
