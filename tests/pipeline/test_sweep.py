@@ -71,8 +71,8 @@ def test_a_multirun_trains_and_evaluates_each_job_under_one_parent(prepared):
 
 @pytest.mark.slow
 def test_a_job_that_fails_does_not_end_the_others(prepared):
-    result = prepared.call(
-        *("pipelines.train", "-m", "datamodule.patch_size=400,16"),
+    result = prepared.run(  # the parent's MLflow run ends with the process
+        *("python", "-m", "pipelines.train", "-m", "datamodule.patch_size=400,16"),
         *("experiment=smoke", "trainer.max_steps=2"),
         fails=True,
     )
