@@ -1,4 +1,4 @@
-"""What is recorded of a working folder; the judge is git itself, which applies the patch."""
+"""What is recorded about a working folder; git itself applies the patch."""
 
 import subprocess
 
@@ -17,7 +17,7 @@ def git(folder, *arguments, stdin=b""):
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """A project with one commit, in which the process works; git's own settings are unusual."""
+    """A project with one commit, which is the working folder; the settings of git are unusual."""
     folder = tmp_path / "project"
     for name in ("src", "conf", "docs"):
         (folder / name).mkdir(parents=True)
@@ -57,7 +57,7 @@ def test_nothing_changed(repository):
     assert (commit.patch, commit.left_out, commit.dirty) == ("", (), False)
 
 
-def test_changed_and_new_sources_are_there_again_byte_by_byte(repository):
+def test_changed_and_new_sources_are_restored_byte_by_byte(repository):
     (repository / "src/code.py").write_bytes(b"one = 1\r\ntwo = 3\r\n-- \xc3\xa9\r\n")
     (repository / "docs/notes.md").unlink()
     (repository / "src/new folder").mkdir()
@@ -66,7 +66,7 @@ def test_changed_and_new_sources_are_there_again_byte_by_byte(repository):
     (repository / "conf/more.yaml").write_text("no newline at the end")
     (repository / "other.yaml").write_text("a: 1\n")
     git(repository, "add", "conf/more.yaml")  # staged or not makes no difference
-    (repository / "dvc.lock").write_text("new\n")  # of the graph itself
+    (repository / "dvc.lock").write_text("new\n")  # written by the graph itself
     before = git(repository, "status", "--porcelain")
     commit = current_commit()
     assert git(repository, "status", "--porcelain") == before
@@ -80,7 +80,7 @@ def test_changed_and_new_sources_are_there_again_byte_by_byte(repository):
     assert (tree / "dvc.lock").read_text() == "old\n"
 
 
-def test_pixels_models_and_private_files_are_named_and_not_recorded(repository):
+def test_pixels_models_and_private_files_are_named_but_not_recorded(repository):
     noise = np.random.default_rng(0).bytes(100_000)
     (repository / "data/evaluate").mkdir(parents=True)
     (repository / "data/evaluate/private.png").write_bytes(noise)
@@ -91,10 +91,10 @@ def test_pixels_models_and_private_files_are_named_and_not_recorded(repository):
     commit = current_commit()
     assert commit.patch == ""
     assert commit.left_out == ("diary.txt", "model.ckpt", "my pictures/")
-    assert not commit.dirty  # no source is another
+    assert not commit.dirty  # no source has changed
     objects = git(repository, "count-objects").split()[0]
     current_commit()
-    assert git(repository, "count-objects").split()[0] == objects  # nothing is copied into git
+    assert git(repository, "count-objects").split()[0] == objects  # git has no copy of anything
 
 
 def test_sources_that_are_not_recorded_make_the_run_dirty(repository):

@@ -1,4 +1,4 @@
-"""Runs reach MLflow whatever happens to it: real servers that are down, slow, or come back."""
+"""Delivery to real stores and servers: locked, slow, unreachable, or reachable again."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def test_everything_arrives_once_however_often_it_is_delivered(tmp_path, uri):
     log_steps(outbox, range(1, 8))
     deliver(outbox)
     cursor = outbox.cursor
-    log_steps(outbox, range(5, 12))  # gone on with from an earlier state
+    log_steps(outbox, range(5, 12))  # resumed from an earlier state
     finish(outbox)
     deliver(outbox)
     outbox.move_cursor(cursor)  # as if killed before it moved
@@ -86,7 +86,7 @@ def test_everything_arrives_once_however_often_it_is_delivered(tmp_path, uri):
     assert outbox.finished
 
 
-def test_a_line_that_was_being_written_is_no_entry(tmp_path, uri):
+def test_a_line_that_is_being_written_is_no_event(tmp_path, uri):
     outbox = begin(tmp_path / "runs/a", uri)
     log_steps(outbox, [1, 2])
     with (outbox.folder / "entries.jsonl").open("ab") as file:
@@ -98,7 +98,7 @@ def test_a_line_that_was_being_written_is_no_entry(tmp_path, uri):
     assert the_run(uri)[1] == expected([1, 2, 3])
 
 
-def test_a_store_that_lost_the_run_is_told_anew(tmp_path, uri):
+def test_a_store_that_lost_the_run_gets_it_again(tmp_path, uri):
     outbox = begin(tmp_path / "runs/a", uri)
     log_steps(outbox, [1, 2])
     deliver(outbox)
@@ -111,7 +111,7 @@ def test_a_store_that_lost_the_run_is_told_anew(tmp_path, uri):
     assert the_run(other)[1] == expected([1, 2, 3])
 
 
-def test_what_is_kept_is_what_was_there_and_goes_when_delivered(tmp_path, uri):
+def test_a_kept_copy_does_not_change_and_is_removed_when_delivered(tmp_path, uri):
     outbox = begin(tmp_path / "runs/a", uri)
     (tmp_path / "table.csv").write_text("as it was")
     outbox.add(LogArtifact(kept=outbox.keep_copy(tmp_path / "table.csv"), to="evaluation"))
@@ -124,15 +124,17 @@ def test_what_is_kept_is_what_was_there_and_goes_when_delivered(tmp_path, uri):
     assert list((outbox.folder / "files").iterdir()) == []
 
 
-def test_a_store_that_cannot_be_had_stops_nothing_and_sync_says_so(tmp_path, uri, caplog, capsys):
-    outbox = begin(tmp_path / "runs/a", "http://127.0.0.1:9")  # the port of no one
+def test_a_store_that_cannot_be_reached_stops_nothing_and_sync_reports_it(
+    tmp_path, uri, caplog, capsys
+):
+    outbox = begin(tmp_path / "runs/a", "http://127.0.0.1:9")  # nobody listens there
     with delivering(outbox):
         log_steps(outbox, [1, 2])
         finish(outbox)
     assert "`drnsr sync` delivers it" in caplog.text
-    with pytest.raises(SystemExit, match=r"error: MLflow at http://127.0.0.1:9: ") as told:
+    with pytest.raises(SystemExit, match=r"error: MLflow at http://127.0.0.1:9: ") as caught:
         main(["sync"])
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
     assert outbox.undelivered == 4
     # The run itself, its two points and its end.
     run = json.loads((outbox.folder / "run.json").read_text())
@@ -145,14 +147,14 @@ def test_a_store_that_cannot_be_had_stops_nothing_and_sync_says_so(tmp_path, uri
     assert "MLflow has everything" in capsys.readouterr().out
 
 
-def test_a_locked_database_is_waited_for_beside_the_run(tmp_path, uri):
+def test_a_run_does_not_wait_for_a_locked_database(tmp_path, uri):
     deliver(begin(tmp_path / "runs/before", uri))  # makes the database
     outbox = begin(tmp_path / "runs/a", uri)
     locked = sqlite3.connect(tmp_path / "mlflow.db")
     locked.execute("BEGIN EXCLUSIVE")
     with delivering(outbox):
-        log_steps(outbox, range(1, 20))  # which comes back, though no one unlocks it yet
-        time.sleep(3)  # in which a delivery is tried
+        log_steps(outbox, range(1, 20))  # it returns although the database is locked
+        time.sleep(3)  # meanwhile a delivery is tried
         locked.rollback()
         finish(outbox)
     client = MlflowClient(uri)
@@ -162,17 +164,17 @@ def test_a_locked_database_is_waited_for_beside_the_run(tmp_path, uri):
 
 
 @pytest.mark.slow  # SQLite waits for 20 s
-def test_a_database_that_stays_locked_is_told_in_one_line(tmp_path, uri, capfd):
+def test_a_database_that_stays_locked_is_reported_in_one_line(tmp_path, uri, capfd):
     deliver(begin(tmp_path / "runs/before", uri))  # makes the database
     locked = sqlite3.connect(tmp_path / "mlflow.db")
     locked.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(TrackingError, match="database is locked") as told:
+    with pytest.raises(TrackingError, match="database is locked") as caught:
         deliver(begin(tmp_path / "runs/a", uri))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_full_disk_names_the_outbox_and_keeps_what_it_has(tmp_path, uri, small_disk):
+def test_a_full_disk_is_reported_with_the_file_and_loses_no_event(tmp_path, uri, small_disk):
     outbox = begin(tmp_path / "runs/a", uri)
     log_steps(outbox, [1])
     with pytest.raises(OSError, match="File too large") as caught:
@@ -265,8 +267,8 @@ def server(folder, port):
 
 
 @contextmanager
-def slow_way(port, delay):
-    """A port whose answers come late from another."""
+def slow_proxy(port, delay):
+    """A proxy that delays the answers of another port."""
     listener = socket.create_server(("127.0.0.1", 0))
 
     def pump(source, sink, wait):
@@ -297,7 +299,7 @@ def slow_way(port, delay):
 
 
 @pytest.mark.slow
-def test_a_server_that_is_down_at_the_start_and_goes_away_in_the_middle(tmp_path, uri):
+def test_a_server_that_is_down_at_the_start_and_again_in_the_middle(tmp_path, uri):
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     outbox = begin(tmp_path / "runs/a", address)
@@ -324,8 +326,8 @@ def test_a_server_that_is_down_at_the_start_and_goes_away_in_the_middle(tmp_path
 
 
 @pytest.mark.slow
-def test_of_two_stores_at_once_each_keeps_its_own_artifacts(tmp_path, uri, monkeypatch):
-    """A server decides where: the folder of the project is not on its machine."""
+def test_each_of_two_stores_has_its_own_place_for_artifacts(tmp_path, uri, monkeypatch):
+    """A server decides where it keeps them; it cannot write to the project's folder."""
     port = free_port()
     local, remote = open_store(uri), f"http://127.0.0.1:{port}"
     with server(tmp_path, port):
@@ -343,13 +345,13 @@ def test_of_two_stores_at_once_each_keeps_its_own_artifacts(tmp_path, uri, monke
 
 
 @pytest.mark.slow
-def test_a_server_that_answers_slowly_is_waited_for_at_the_end_alone(tmp_path, uri):
+def test_a_run_waits_for_a_slow_server_only_at_its_end(tmp_path, uri):
     port = free_port()
-    with server(tmp_path, port), slow_way(port, delay=0.5) as slow:
+    with server(tmp_path, port), slow_proxy(port, delay=0.5) as slow:
         outbox = begin(tmp_path / "runs/a", f"http://127.0.0.1:{slow}")
         with delivering(outbox):
             log_steps(outbox, range(1, 200))
-            assert outbox.undelivered  # it was not waited for
+            assert outbox.undelivered  # the run did not wait
             finish(outbox)
         assert outbox.undelivered == 0
         run, curves = the_run(f"http://127.0.0.1:{port}")

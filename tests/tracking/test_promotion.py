@@ -1,4 +1,4 @@
-"""Results made by hand, of which anyone can say which is better."""
+"""Hand-made results, where it is plain which is better."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from drnsr.tracking.promotion import Evaluation, NotBetterError, proven_gain
 
 
 def evaluation(gains, *, pictures=10, benchmarks=("mine",), protocol="paper_y", scale=2):
-    """Pictures of 20, 21, ... dB by bicubic, and by the model as many dB more as ``gains`` says."""
+    """Bicubic has 20, 21, ... dB on the pictures; the model has ``gains(picture)`` dB more."""
     rows = [
         Row(
             name,
@@ -37,7 +37,7 @@ def test_better_on_every_picture_is_better():
     assert gain.pictures == 10
 
 
-def test_the_order_of_the_rows_is_no_matter():
+def test_the_order_of_the_rows_does_not_matter():
     candidate = evaluation(lambda n: 3.5)
     candidate.rows.reverse()
     _, gain = proven_gain(champion(), candidate, "mine")
@@ -45,7 +45,7 @@ def test_the_order_of_the_rows_is_no_matter():
 
 
 @pytest.mark.parametrize(
-    ("candidate", "told"),
+    ("candidate", "message"),
     [
         (evaluation(lambda n: 2.5 + n / 100), r"^worse \(-0\.455 dB, .*, over 10 pictures of mine"),
         (evaluation(lambda n: 3 + (-1) ** n), "no difference is proven: the interval holds zero"),
@@ -63,8 +63,8 @@ def test_the_order_of_the_rows_is_no_matter():
         (evaluation(lambda n: 4.0, benchmarks=("mine", "b")), "mine, b: say by --benchmark which"),
     ],
 )
-def test_what_is_no_proof(candidate, told):
-    with pytest.raises(NotBetterError, match=told):
+def test_no_proof_is_refused_with_its_reason(candidate, message):
+    with pytest.raises(NotBetterError, match=message):
         proven_gain(champion(), candidate, None)
 
 
@@ -79,7 +79,7 @@ def test_a_benchmark_that_was_not_measured():
         proven_gain(champion(), champion(), "set5")
 
 
-def test_another_picture_under_the_same_name_is_seen_by_bicubic():
+def test_another_picture_of_the_same_name_is_detected_by_its_bicubic_psnr():
     candidate = evaluation(lambda n: 4.0)
     candidate.rows[3] = replace(candidate.rows[3], bicubic={"psnr": 23.1, "ssim": 0.5})
     with pytest.raises(NotBetterError, match=r"another picture 3\.png .* 23\.000 dB there and"):

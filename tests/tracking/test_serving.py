@@ -1,4 +1,4 @@
-"""The model as MLflow serves it, by itself and behind a real server."""
+"""The model as MLflow serves it, as an object and behind a real server."""
 
 import base64
 import io
@@ -62,7 +62,7 @@ def decoded(png: bytes):
     return np.asarray(Image.open(io.BytesIO(png)))
 
 
-def test_gray_alpha_and_16_bits_come_back_as_what_they_were(served, model_file):
+def test_gray_alpha_and_16_bits_are_kept(served, model_file):
     upscaler = Upscaler.from_file(model_file)
     gray, rgba = texture(12, 10, 1)[:, :, 0], texture(9, 14, 4)
     deep = gray.astype(np.uint16) * 257
@@ -71,9 +71,9 @@ def test_gray_alpha_and_16_bits_come_back_as_what_they_were(served, model_file):
         assert_array_equal(decoded(png), upscaler(picture))
 
 
-def test_webp_and_a_turned_jpeg_are_taken(served):
+def test_webp_and_a_rotated_jpeg_are_accepted(served):
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees
+    exif[0x0112] = 6  # to be rotated by 90 degrees
     turned = encoded(texture(20, 30), "JPEG", exif=exif)
     answer = served(turned, encoded(texture(8, 9), "WEBP"))["image"]
     assert [decoded(png).shape for png in answer] == [(60, 40, 3), (16, 18, 3)]
@@ -101,15 +101,15 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(("cells", "params", "told"), BAD.values(), ids=BAD)
-def test_a_mistake_is_one_sentence(served, cells, params, told):
+@pytest.mark.parametrize(("cells", "params", "message"), BAD.values(), ids=BAD)
+def test_a_mistake_is_one_sentence(served, cells, params, message):
     with pytest.raises(RequestError) as caught:
         served(*cells, **params)
     caught.value.message = (
         f"Failed to predict data '...'. \nError: {caught.value}"  # as MLflow does
     )
     answer = json.loads(caught.value.serialize_as_json())
-    assert answer["message"].startswith(told)
+    assert answer["message"].startswith(message)
     assert "\n" not in answer["message"]
     assert os.sep not in answer["message"]
     assert caught.value.get_http_status_code() == 400
@@ -120,7 +120,7 @@ def test_a_request_without_pictures(served):
         served()
 
 
-def test_a_copy_of_the_code_that_was_not_installed_serves_as_well(served, monkeypatch):
+def test_a_copy_of_the_code_that_is_not_installed_can_serve(served, monkeypatch):
     def not_installed(name):
         raise PackageNotFoundError(name)
 
@@ -131,14 +131,14 @@ def test_a_copy_of_the_code_that_was_not_installed_serves_as_well(served, monkey
 
 @pytest.fixture(scope="module")
 def server(model_file, empty_database, tmp_path_factory):
-    """The port of a real server of the champion."""
+    """The port of a real server that serves the champion."""
     root = tmp_path_factory.mktemp("project")
     shutil.copyfile(empty_database, root / "mlflow.db")
     port = free_port()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(root))
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root / 'mlflow.db'}")
-        # With the threads of this process, the bits are the same.
+        # With as many threads as this process, the bits are the same.
         patch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         store = open_store()
@@ -184,7 +184,7 @@ def ask(port: int, method: str, path: str, body: str = "") -> tuple[int, str]:
 
 
 def invoke(port, *cells, **params):
-    """Status and answer for cells as JSON has them; bytes become base64."""
+    """Return the status and the answer for cells of JSON; bytes become base64."""
     plain = [base64.b64encode(c).decode() if isinstance(c, bytes) else c for c in cells]
     body = {"dataframe_records": [{"image": cell} for cell in plain], "params": params}
     status, text = ask(port, "POST", "/invocations", json.dumps(body))
@@ -196,7 +196,7 @@ def pictures_of(answer):
 
 
 @pytest.mark.slow
-def test_a_server_enlarges_photographs_as_the_upscaler_does(server, model_file):
+def test_a_server_upscales_photographs_as_the_upscaler_does(server, model_file):
     upscaler = Upscaler.from_file(model_file)
     photographs = [skimage.data.astronaut(), skimage.data.camera(), skimage.data.chelsea()]
     status, answer = invoke(server, *map(encoded, photographs))
@@ -206,11 +206,11 @@ def test_a_server_enlarges_photographs_as_the_upscaler_does(server, model_file):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("cells", "params", "told"), BAD.values(), ids=BAD)
-def test_a_server_answers_a_mistake_with_400_and_the_sentence(server, cells, params, told):
+@pytest.mark.parametrize(("cells", "params", "message"), BAD.values(), ids=BAD)
+def test_a_server_answers_a_mistake_with_400_and_the_sentence(server, cells, params, message):
     status, answer = invoke(server, *cells, **params)
     assert status == 400
-    assert answer["message"].startswith(told)
+    assert answer["message"].startswith(message)
     assert set(answer) == {"error_code", "message"}
 
 
@@ -226,14 +226,14 @@ def test_a_server_answers_a_mistake_with_400_and_the_sentence(server, cells, par
         '{"dataframe_records": [{"image": ""}], "params": {"scale": "big"}}',
     ],
 )
-def test_what_mlflow_itself_refuses_is_no_failure_of_the_server(server, body):
+def test_what_mlflow_itself_refuses_is_an_error_of_the_client(server, body):
     status, text = ask(server, "POST", "/invocations", body)
     assert status == 400
     assert "Traceback" not in text
 
 
 @pytest.mark.slow
-def test_fifty_requests_at_once_get_each_its_own_answer(server, model_file):
+def test_each_of_fifty_requests_at_once_gets_its_own_answer(server, model_file):
     photograph = skimage.data.coffee()
     crops = [photograph[5 * n : 5 * n + 48, 9 * n : 9 * n + 64] for n in range(50)]
     with ThreadPoolExecutor(50) as pool:

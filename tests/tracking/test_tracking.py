@@ -1,4 +1,4 @@
-"""Runs in a SQLite store of the test's own."""
+"""Runs in a SQLite store."""
 
 import base64
 import io
@@ -74,13 +74,13 @@ def begin(store):
     return begin_run(store, experiment_id(store, "test"), description())
 
 
-def test_the_store_is_a_file_in_the_project_unless_the_environment_says_otherwise(
+def test_the_store_is_a_file_in_the_project_unless_the_environment_names_another(
     tmp_path, monkeypatch, empty_database
 ):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     shutil.copyfile(empty_database, tmp_path / "mlflow.db")
-    open_store()  # after which the choice is the user's as before
+    open_store()  # it does not change the user's choice
     assert tracking_uri() == f"sqlite:///{tmp_path / 'mlflow.db'}"
     assert "MLFLOW_TRACKING_URI" not in os.environ
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
@@ -88,7 +88,7 @@ def test_the_store_is_a_file_in_the_project_unless_the_environment_says_otherwis
 
 
 @pytest.mark.slow
-def test_processes_that_meet_no_store_make_one_together(tmp_path):
+def test_processes_that_find_no_store_make_one_store(tmp_path):
     program = (
         "from drnsr.tracking.store import *; c = open_store();"
         "c.create_run(experiment_id(c, 'together'))"
@@ -109,7 +109,7 @@ def test_processes_that_meet_no_store_make_one_together(tmp_path):
     assert result.stdout.strip() == "4"
 
 
-def test_every_parameter_is_recorded_whole(store):
+def test_every_parameter_is_recorded_uncut(store):
     run = store.get_run(begin(store))
     assert run.data.params == flatten(CONFIG)
     assert run.data.params["optimizer.note"] == "x" * 5000
@@ -120,18 +120,18 @@ def test_every_parameter_is_recorded_whole(store):
     assert found >= {"config.yaml", "environment.txt"}
 
 
-def test_a_parent_run_is_named_in_its_jobs(store, monkeypatch):
+def test_jobs_name_their_parent_run(store, monkeypatch):
     monkeypatch.setenv("DRNSR_PARENT_RUN", "parent-id")
     assert store.get_run(begin(store)).data.tags["mlflow.parentRunId"] == "parent-id"
 
 
-def test_a_logged_model_takes_encoded_pictures_and_gives_png(store, model):
+def test_a_logged_model_takes_encoded_pictures_and_returns_png(store, model):
     import mlflow
 
     run_id = begin(store)
     picture = texture(10, 12)
     log_model(store, run_id, model, encode_png(picture))
-    assert store.get_run(run_id).info.status == "RUNNING"  # its evaluation is still to come
+    assert store.get_run(run_id).info.status == "RUNNING"  # it is not evaluated yet
     loaded = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
     assert loaded.metadata.signature.inputs.input_names() == ["image"]
     jpeg = io.BytesIO()
@@ -159,14 +159,16 @@ def test_a_logged_model_of_several_scales_takes_the_scale_as_a_parameter(store, 
         assert Image.open(io.BytesIO(answer)).size == size
 
 
-def test_a_run_is_found_by_the_model_and_its_evaluation_serves_its_twins(store, model, tmp_path):
+def test_a_run_is_found_by_the_model_and_its_evaluation_is_copied_to_a_run_with_the_same(
+    store, model, tmp_path
+):
     sha256 = file_sha256(model)
     first = begin(store)
     assert find_runs(store, sha256) == []
     log_model(store, first, model, encode_png(texture(8, 8)))
     assert find_runs(store, sha256) == [first]
 
-    # Who evaluates a model whose run is known adds to that run.
+    # The evaluation of a model is added to the run that made it.
     (tmp_path / "benchmark.json").write_text(json.dumps(SUMMARY))
     destination = Destination(tracking_uri(), "test")
     outbox = Outbox.begin(tmp_path / "run", destination, description(model))

@@ -102,7 +102,7 @@ def _deliver_until(outbox: Outbox, stopping: threading.Event) -> None:
 
 
 def deliver(outbox: Outbox) -> None:
-    """Tell the store everything that it does not have yet.
+    """Deliver everything that the store does not have yet.
 
     Raises:
         TrackingError: if the store cannot be reached or accepts no more; what it has accepted is
@@ -161,7 +161,7 @@ def _batched(events: Iterator[tuple[int, Event]]) -> Iterator[tuple[int, Event]]
 
 
 def _apply(client: "MlflowClient", run_id: str, outbox: Outbox, event: Event) -> None:
-    """Tell the store one event; a second time, it changes nothing."""
+    """Record one event in the store; repeating it changes nothing."""
     match event:
         case LogMetrics():
             from mlflow.entities import Metric

@@ -1,4 +1,4 @@
-"""What MLflow is to be told about a run: events, each a line of JSON in the run's outbox.
+"""What is to be recorded about a run in MLflow: events, each a line of JSON in an outbox.
 
 The classes are named after MLflow's own functions. ``do`` is the name of a kind on the disk, where
 outboxes of earlier versions must stay readable.

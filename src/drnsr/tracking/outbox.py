@@ -1,4 +1,4 @@
-"""An outbox holds on the disk what MLflow is to be told about a run.
+"""An outbox keeps on the disk what is to be recorded about a run in MLflow.
 
 A store that cannot be reached neither stops a run nor loses a part of it: what the run has to say
 is in the outbox first, and ``delivery.py`` delivers it beside the run, or later.
@@ -59,7 +59,7 @@ class Cursor:
 
 
 class Outbox:
-    """What MLflow is to be told about one run: a description, and events in their order.
+    """What is to be recorded about one run: a description, and events in their order.
 
     An event is on the disk before :meth:`add` returns. The cursor is on the disk, too. So each
     event is delivered after any kind of end of the run or of the delivery; an event may be

@@ -34,7 +34,7 @@ COLUMN = "image"
 SCALE = "scale"
 
 FORMATS = ("png", "jpeg", "webp")
-"""The accepted formats: they have one page, and their first bytes tell their size."""
+"""The accepted formats: they have one page, and their first bytes give their size."""
 
 MAX_PIXELS = 16_000_000
 """The limit for the upscaled pictures of one request together.
