@@ -10,20 +10,20 @@ help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
 		| awk -F '\t' '{ printf "make %-10s %s\n", $$1, $$2 }'
 
-install: $(BIN)/.installed ## make .venv with the pinned packages
+install: $(BIN)/.installed ## create .venv with the pinned packages
 
 $(BIN)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-repro: install ## run the graph on what params.yaml says, and print the result
+repro: install ## run the graph with the choices of params.yaml, and print the result
 	dvc repro
 	drnsr show
 
 DATA ?= sample
 TO ?= mirror
-mirror: install ## copy data sets for a site without internet (DATA="set5 b100" TO=FOLDER)
+mirror: install ## copy data sets for a machine without internet (DATA="set5 b100" TO=FOLDER)
 	drnsr mirror $(DATA) --to $(TO)
 
 # Two workers, each with half of the tests; the first to end takes over some of the other's. Threads
@@ -52,8 +52,8 @@ ui: install ## serve the MLflow UI on http://127.0.0.1:5000 (PORT=... for anothe
 		mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
 
-gc: install ## remove the states of trainings that are over, after a look (UNFINISHED=1: of all)
+gc: install ## remove the states of finished trainings, after showing them (UNFINISHED=1: of all)
 	drnsr gc $(if $(UNFINISHED),--unfinished) $(if $(YES),--yes)
 
-clean: ## remove what the graph made; the environment, downloads and MLflow's runs stay
+clean: ## remove the outputs of the graph; the environment, downloads and MLflow's runs stay
 	rm -rf data/raw data/prepared models pictures reports runs multirun outputs dvc_plots
