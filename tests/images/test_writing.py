@@ -1,37 +1,182 @@
-"""Each format keeps metadata or reports that they are lost."""
+"""Each format keeps metadata or reports that they are lost: docs/upscale.md says which."""
+
+import re
 
 import numpy as np
+import pydicom
 import pytest
 import tifffile
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from pydicom.data import get_testdata_file
 
+from drnsr.errors import UserError
 from drnsr.images.codecs import CODECS, writable
-from tests.conftest import texture
+from drnsr.images.page import METADATA
+from tests.conftest import PROJECT, texture
+
+EXIF_IFD, GPS_IFD, MAKE, DATE = 0x8769, 0x8825, 271, 36867
+PROFILE = b"profile" * 20
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
+UPRIGHT_XMP = XMP.replace(b'"6"', b'"1"')
+IPTC = b"\x1c\x02\x05\x00\x05title"
+PICTURE = Image.fromarray(texture(9, 9))
+
+# The kinds of metadata in the order of the table in docs/upscale.md.
+DOCUMENTED = re.findall(
+    r"^\| ([^|]+) \| ([A-Z0-9, ]+) \|$", (PROJECT / "docs/upscale.md").read_text(), re.M
+)
 
 
-@pytest.mark.parametrize("name", sorted({*writable()} - {"dicom"}))  # DICOM is made of DICOM alone
-def test_metadata_are_kept_or_reported_as_lost(enlarged, tmp_path, name):
-    keeps = CODECS[name].keeps
-    said, exif = PngInfo(), Image.Exif()
-    said.add_text("parameters", "Steps: 20")
-    exif[271] = "a maker"
-    picture = Image.fromarray(texture(9, 9))
-    picture.save(tmp_path / "a.png", pnginfo=said, exif=exif, icc_profile=b"profile" * 20)
-    made = enlarged(tmp_path / "a.png", f"b{CODECS[name].suffixes[0]}")
-    told = " ".join(enlarged.notes)
-    assert ("EXIF" in told) == ("exif" not in keeps)
-    assert ("colour profile" in told) == ("icc" not in keeps)
-    assert ("texts" in told) == ("png_chunks" not in keeps)
-    if name in ("jxl",):
-        return  # Pillow does not read it
-    with Image.open(made) as seen:
-        assert (seen.info.get("icc_profile") == b"profile" * 20) == ("icc" in keeps)
-        assert (seen.getexif().get(271) == "a maker") == ("exif" in keeps)
+def keepers():
+    """The formats that keep each kind, as the documentation says."""
+    assert len(DOCUMENTED) == len(METADATA)
+    return {
+        kind: {name.lower() for name in formats.split(", ")}
+        for kind, (_, formats) in zip(METADATA, DOCUMENTED, strict=True)
+    }
 
 
-def test_a_lost_georeference_is_reported(enlarged, tmp_path):
-    tag = (33550, "d", 3, (10.0, 10.0, 0.0), False)
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((9, 9), np.uint8), extratags=[tag])
-    enlarged(tmp_path / "a.tif", "b.png")
-    assert "PNG does not hold the georeference" in " ".join(enlarged.notes)
+def exif():
+    made = Image.Exif()
+    made[MAKE], made[274] = "a maker", 6
+    made.get_ifd(EXIF_IFD)[DATE] = "2020:01:01 10:00:00"
+    made.get_ifd(GPS_IFD)[1] = "N"
+    return made
+
+
+def jpeg(path):
+    block = b"8BIM\x04\x04\0\0" + len(IPTC).to_bytes(4, "big") + IPTC
+    content = b"Photoshop 3.0\0" + block
+    segment = b"\xff\xed" + (len(content) + 2).to_bytes(2, "big") + content
+    more = {"exif": exif(), "icc_profile": PROFILE, "xmp": XMP, "dpi": (50, 50)}
+    PICTURE.save(path, "jpeg", extra=segment, **more)
+
+
+def tiff(path):
+    scale = (33550, "d", 3, (10.0, 10.0, 0.0), False)
+    tifffile.imwrite(
+        path,
+        np.asarray(PICTURE),
+        photometric="rgb",
+        description="a note",
+        extratags=[scale],
+        metadata=None,
+    )
+
+
+def png(path):
+    info = PngInfo()
+    info.add_text("parameters", "Steps: 20")
+    PICTURE.save(path, "png", pnginfo=info)
+
+
+def gif(path):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(path, "gif", save_all=True, append_images=frames[1:], duration=40)
+
+
+def dicom(path):
+    dataset = pydicom.dcmread(get_testdata_file("image_dfl.dcm", download=False))
+    dataset.save_as(path)
+
+
+SOURCES = {
+    jpeg: {"icc", "resolution", "exif", "xmp", "iptc"},
+    tiff: {"description", "georeference"},
+    png: {"png_chunks"},
+    gif: {"duration"},
+    dicom: {"dicom"},
+}
+
+
+def test_the_documentation_has_the_table_of_the_codecs():
+    assert keepers() == {
+        kind: {codec.name for codec in CODECS.values() if kind in codec.keeps} for kind in METADATA
+    }
+    assert set().union(*SOURCES.values()) == set(METADATA)
+
+
+@pytest.mark.parametrize("name", writable())
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.__name__)
+def test_metadata_are_kept_or_reported_as_lost(enlarged, tmp_path, source, name):
+    source(tmp_path / "a")
+    try:
+        made = enlarged(tmp_path / "a", f"b{CODECS[name].suffixes[0]}")
+    except UserError as error:
+        assert re.search("pages, and|DICOM is made of|cannot say", str(error))  # noqa: PT017
+        return
+    reported = " ".join(enlarged.notes)
+    found = found_in(made)
+    for kind in SOURCES[source]:
+        kept = name in keepers()[kind]
+        assert (f"does not hold {METADATA[kind]}" in reported) == (not kept), kind
+        assert (kind in found) == kept, kind
+
+
+def found_in(path):
+    """The kinds of metadata that other programs find in a file."""
+    if path.suffix == ".jxl":  # Pillow does not read it
+        packets = {"xmp": UPRIGHT_XMP, "iptc": IPTC}
+        return {kind for kind, packet in packets.items() if packet in path.read_bytes()}
+    if path.suffix == ".dcm":
+        dataset = pydicom.dcmread(path)
+        return {"dicom"} if dataset.StudyInstanceUID else set()
+    found = set()
+    with Image.open(path) as image:
+        tags = image.getexif()
+        if image.info.get("icc_profile") == PROFILE:
+            found.add("icc")
+        dpi = (image.info.get("dpi") or [tags.get(282, 0)])[0]
+        if abs(float(dpi) - 100) < 0.5:
+            found.add("resolution")
+        is_camera = tags.get(MAKE) == "a maker" and tags.get_ifd(GPS_IFD).get(1) == "N"
+        if is_camera and tags.get_ifd(EXIF_IFD).get(DATE) == "2020:01:01 10:00:00":
+            assert tags.get(274, 1) == 1
+            found.add("exif")
+        xmp = image.info.get("xmp") or b""
+        if UPRIGHT_XMP in (xmp if isinstance(xmp, bytes) else xmp.encode()):
+            found.add("xmp")
+        if IPTC in path.read_bytes():
+            found.add("iptc")
+        if image.info.get("parameters") == "Steps: 20":
+            found.add("png_chunks")
+        if getattr(image, "n_frames", 1) == 2 and path.suffix != ".tif":
+            image.seek(1)
+            image.load()
+            assert image.info["duration"] == 40
+            found.add("duration")
+    if path.suffix == ".tif":
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            found |= {"description"} if page.description == "a note" else set()
+            found |= {"georeference"} if page.tags.valueof(33550) == (5, 5, 0) else set()
+    return found
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_exif_of_a_tiff_with_pages_is_kept(enlarged, tmp_path, monkeypatch, big, order):
+    jpeg(tmp_path / "a.jpg")
+    monkeypatch.setattr("drnsr.images.codecs.tiff._BIG", 0 if big else 1 << 30)
+    first = enlarged(tmp_path / "a.jpg", "b.tif")
+    with tifffile.TiffFile(first) as file:
+        assert file.is_bigtiff == big
+        assert file.pages.first.tags[EXIF_IFD].value["DateTimeOriginal"] == "2020:01:01 10:00:00"
+        assert file.pages.first.tags[GPS_IFD].value["GPSLatitudeRef"] == "N"
+    again = Image.open(enlarged(first, "c.jpg")).getexif()
+    assert again[MAKE] == "a maker"
+    assert again.get_ifd(EXIF_IFD)[DATE] == "2020:01:01 10:00:00"
+    # Pillow writes gray of 16 bits in either order of bytes.
+    deep = (texture(8, 9, 1)[:, :, 0].astype(np.uint16) * 257).astype(f"{order}u2")
+    pages = [Image.fromarray(deep), Image.fromarray(deep[::-1].copy())]
+    made = Image.Exif()
+    made.load(exif().tobytes())
+    del made[274]
+    pages[0].save(tmp_path / "p.tif", save_all=True, append_images=pages[1:], exif=made)
+    with tifffile.TiffFile(tmp_path / "p.tif") as file:
+        assert file.byteorder == order
+    with tifffile.TiffFile(enlarged(tmp_path / "p.tif", "q.tif")) as file:
+        assert [page.asarray().shape for page in file.pages] == [(16, 18)] * 2
+        assert file.pages.first.tags[EXIF_IFD].value["DateTimeOriginal"] == "2020:01:01 10:00:00"
+        assert file.pages.first.tags[MAKE].value == "a maker"

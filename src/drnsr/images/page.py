@@ -11,15 +11,35 @@ from drnsr.images.picture import Channels, Picture, Pixels, concatenate_rows
 if TYPE_CHECKING:
     from pydicom import FileDataset
 
-MetadataKind = Literal["icc", "exif", "georeference", "png_chunks"]
+MetadataKind = Literal[
+    "icc",
+    "resolution",
+    "exif",
+    "xmp",
+    "iptc",
+    "description",
+    "georeference",
+    "png_chunks",
+    "duration",
+    "dicom",
+]
 
 METADATA: dict[MetadataKind, str] = {
     "icc": "the colour profile",
+    "resolution": "the resolution",
     "exif": "EXIF",
+    "xmp": "XMP",
+    "iptc": "IPTC",
+    "description": "the description of TIFF",
     "georeference": "the georeference",
     "png_chunks": "the texts and statements of colour of PNG",
+    "duration": "the timing of its pictures",
+    "dicom": "the attributes of DICOM",
 }
 """The kinds of metadata, each a field of :class:`Metadata`, and their names in messages."""
+
+PNG_XMP = b"XML:com.adobe.xmp\0"
+"""The beginning of a text of PNG that is XMP."""
 
 _LARGEST_RESOLUTION = 1e7  # a larger one could not be written once it is multiplied by the scale
 
@@ -61,7 +81,9 @@ class Metadata:
         icc: the colour profile of the pixels.
         resolution: it is multiplied by the scale.
         exif: without an orientation, because the pixels are upright.
-        tiff_tags: the TIFF tags that do not change with the size.
+        xmp: a packet of XMP, without an orientation.
+        iptc: a block of IPTC-IIM.
+        tiff_tags: the tags of a GeoTIFF that do not change with the size.
         georeference: the TIFF tags that map pixels to the ground; they change with the size.
         description: the ImageDescription of a TIFF, such as the XML of a microscope.
         white_is_zero: whether zero is white, in a gray TIFF or DICOM.
@@ -75,6 +97,8 @@ class Metadata:
     icc: bytes | None = None
     resolution: Resolution | None = None
     exif: Image.Exif | None = None
+    xmp: bytes | None = None
+    iptc: bytes | None = None
     tiff_tags: tuple[TiffTag, ...] = ()
     georeference: tuple[TiffTag, ...] = ()
     description: str | None = None
@@ -88,7 +112,10 @@ class Metadata:
     @property
     def kinds(self) -> list[MetadataKind]:
         """The kinds of :data:`METADATA` that the page has."""
-        return [kind for kind in METADATA if getattr(self, kind)]
+        kinds: list[MetadataKind] = [k for k in METADATA if getattr(self, k) not in (None, ())]
+        if all(content.startswith(PNG_XMP) for _, content in self.png_chunks):
+            return [kind for kind in kinds if kind != "png_chunks"]  # XMP is a kind of its own
+        return kinds
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,7 @@ def test_it_says_that_it_was_derived_and_by_what(enlarge, model, capsys):
     capsys.readouterr()
     main(["info", "out/CT_small_x2.dcm"])
     shown = capsys.readouterr().out
-    assert "enlarged 2 times by drnsr" in shown
+    assert "upscaled 2 times by drnsr" in shown
     assert "model.safetensors (sha256 " in shown
     assert "c" * 64 in shown
 

@@ -63,7 +63,9 @@ class AnimatedCodec(PillowCodec):
         """Return the arguments of ``Image.save``, besides the frames and their durations."""
         metadata = first.source.metadata
         options = {"loop": metadata.loops, "icc_profile": metadata.icc, **self.options}
-        return {**options, "exif": self.exif(first, text)} if "exif" in self.keeps else options
+        if metadata.xmp:
+            options["xmp"] = metadata.xmp
+        return {**options, "exif": self.exif(first, text)}
 
 
 def _frame_count(image: Image.Image) -> int:

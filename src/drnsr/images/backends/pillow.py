@@ -17,8 +17,12 @@ from drnsr.images.codec import PROVENANCE_KEY, Codec, check_size
 from drnsr.images.encoding import to_pillow
 from drnsr.images.errors import ImageError
 from drnsr.images.metadata.exif import SOFTWARE, read_exif, upscaled_exif
+from drnsr.images.metadata.xmp import upright_xmp
 from drnsr.images.page import Metadata, Page, Resolution, UpscaledPage
 from drnsr.images.picture import GRAY, GRAY_ALPHA, RGB, RGBA, Channels, Picture, Pixels, from_array
+
+IPTC_BLOCK = 0x0404
+"""The number of IPTC among the blocks of Photoshop in a JPEG."""
 
 _CHANNELS = {"L": GRAY, "LA": GRAY_ALPHA, "RGB": RGB, "RGBA": RGBA}
 _UNCHANGED = frozenset({*_CHANNELS, "I;16", "F"})
@@ -73,6 +77,8 @@ class PillowCodec(Codec):
             options["icc_profile"] = page.source.metadata.icc
         if "exif" in self.keeps:
             options["exif"] = self.exif(page, text)
+        if "xmp" in self.keeps and page.source.metadata.xmp:
+            options["xmp"] = page.source.metadata.xmp
         return options
 
     def exif(self, page: UpscaledPage, text: str) -> bytes:
@@ -147,13 +153,18 @@ def opened(source: Path | BinaryIO, formats: tuple[str, ...]) -> Iterator[Image.
 
 def header_metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
     """Return the metadata in a header, the EXIF orientation, and notes of what was left out."""
-    exif, orientation, notes = read_exif(image)
+    exif, orientation, notes = read_exif(image.getexif)
+    xmp = image.info.get("xmp")
+    photoshop = image.info.get("photoshop")  # of JPEG: blocks by their numbers
+    iptc = photoshop.get(IPTC_BLOCK) if isinstance(photoshop, dict) else None
     dpi = image.info.get("dpi")
     x, y = dpi if isinstance(dpi, tuple) and len(dpi) == 2 else (None, None)
     metadata = Metadata(
         icc=image.info.get("icc_profile") or None,
         resolution=Resolution.parse(y, x) if orientation > 4 else Resolution.parse(x, y),
         exif=exif,
+        xmp=upright_xmp(xmp) if isinstance(xmp, bytes) else None,
+        iptc=iptc if isinstance(iptc, bytes) else None,
     )
     return metadata, orientation, notes
 

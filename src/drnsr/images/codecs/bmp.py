@@ -53,4 +53,10 @@ def _write_with_alpha(path: Path, image: Image.Image, resolution: Resolution | N
         file.write(image.tobytes("raw", "BGRA", 0, -1))  # from the lowest row up
 
 
-CODEC = BmpCodec(name="bmp", suffixes=(".bmp", ".dib"), pillow=("BMP", "DIB"), in_datasets=True)
+CODEC = BmpCodec(
+    name="bmp",
+    suffixes=(".bmp", ".dib"),
+    keeps=frozenset({"resolution"}),
+    pillow=("BMP", "DIB"),
+    in_datasets=True,
+)

@@ -59,4 +59,5 @@ CODEC = DicomCodec(
     bits=(8, 16),
     alpha=False,
     is_paged=True,
+    keeps=frozenset({"resolution", "dicom"}),
 )

@@ -1,14 +1,17 @@
 """JPEG."""
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from drnsr.images.backends.pillow import PillowCodec
+from drnsr.images.backends.pillow import IPTC_BLOCK, PillowCodec
 from drnsr.images.metadata.exif import upscaled_exif
 from drnsr.images.page import Metadata, UpscaledPage
 
 _MAKER_NOTE, _USER_COMMENT = 0x927C, 0x9286  # tags of EXIF
 _LARGEST_EXIF = 65_533  # bytes, because the length of a segment is a number of 16 bits
+_LARGEST_PACKET = 65_400  # bytes of XMP or IPTC, which have a header within the segment
 _TOO_LARGE = "left out, for JPEG holds 64 KiB"
 _LEFT_OUT: dict[tuple[int, ...], str | None] = {
     (): None,
@@ -23,12 +26,36 @@ class JpegCodec(PillowCodec):
 
     def losses(self, pages: Sequence[UpscaledPage], text: str) -> list[str]:
         """See :meth:`Codec.losses`."""
-        exif = (_fitting_exif(page, text)[1] for page in pages)
-        return [*super().losses(pages, text), *filter(None, exif)]
+        lost = [*super().losses(pages, text)]
+        for page in pages:
+            lost += filter(None, [_fitting_exif(page, text)[1]])
+            metadata = page.source.metadata
+            if metadata.xmp and len(metadata.xmp) > _LARGEST_PACKET:
+                lost.append(f"XMP, {_TOO_LARGE}")
+            if metadata.iptc and len(metadata.iptc) > _LARGEST_PACKET:
+                lost.append(f"IPTC, {_TOO_LARGE}")
+        return lost
+
+    def save_options(self, page: UpscaledPage, text: str) -> dict[str, Any]:
+        """See :meth:`PillowCodec.save_options`."""
+        options = super().save_options(page, text)
+        if len(options.get("xmp", b"")) > _LARGEST_PACKET:
+            del options["xmp"]
+        iptc = page.source.metadata.iptc
+        if iptc and len(iptc) <= _LARGEST_PACKET:
+            options["extra"] = _photoshop_segment(iptc)
+        return options
 
     def exif(self, page: UpscaledPage, text: str) -> bytes:
         """See :meth:`PillowCodec.exif`."""
         return _fitting_exif(page, text)[0]
+
+
+def _photoshop_segment(iptc: bytes) -> bytes:
+    """Return the segment APP13 in which JPEG files have IPTC (Adobe, Photoshop File Formats)."""
+    block = b"8BIM" + struct.pack(">HHI", IPTC_BLOCK, 0, len(iptc)) + iptc + bytes(len(iptc) % 2)
+    content = b"Photoshop 3.0\0" + block
+    return b"\xff\xed" + struct.pack(">H", len(content) + 2) + content
 
 
 def _fitting_exif(page: UpscaledPage, text: str) -> tuple[bytes, str | None]:
@@ -47,7 +74,7 @@ CODEC = JpegCodec(
     signatures=(b"\xff\xd8\xff",),
     alpha=False,
     max_side=65_500,
-    keeps=frozenset({"icc", "exif"}),
+    keeps=frozenset({"icc", "resolution", "exif", "xmp", "iptc"}),
     pillow=("JPEG",),
     in_datasets=True,
     # Chroma is stored as sharp as luma, because it was upscaled as well.

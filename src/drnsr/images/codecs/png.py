@@ -21,7 +21,7 @@ from drnsr.images.backends.pillow import (
 from drnsr.images.codec import PROVENANCE_KEY
 from drnsr.images.errors import ImageError
 from drnsr.images.metadata.exif import upscaled_exif
-from drnsr.images.page import Page, UpscaledPage
+from drnsr.images.page import PNG_XMP, Metadata, Page, UpscaledPage
 from drnsr.images.picture import from_array
 
 _HEADER_END = 33  # the signature and IHDR come first
@@ -36,10 +36,17 @@ _INCH_IN_METRES = 0.0254
 class PngCodec(AnimatedCodec):
     """PNG."""
 
+    def read(self, path: Path) -> list[Page]:
+        """Return the pages, with the chunks that are kept."""
+        chunks = kept_chunks(path)
+        return [
+            replace(page, metadata=replace(page.metadata, png_chunks=chunks))
+            for page in super().read(path)
+        ]
+
     def read_single(self, path: Path) -> list[Page]:
-        """Return the only picture, with the chunks that are kept."""
-        page = _read(path, self.pillow)
-        return [replace(page, metadata=replace(page.metadata, png_chunks=kept_chunks(path)))]
+        """See :meth:`AnimatedCodec.read_single`."""
+        return [_read(path, self.pillow)]
 
     def write_single(self, path: Path, page: UpscaledPage, text: str) -> None:
         """Write one picture with its metadata and the provenance."""
@@ -54,9 +61,14 @@ class PngCodec(AnimatedCodec):
     def animation_options(self, first: UpscaledPage, text: str) -> dict[str, Any]:
         """See :meth:`AnimatedCodec.animation_options`."""
         info = PngInfo()
-        info.add_itxt(PROVENANCE_KEY, text)
+        for name, content in _metadata_chunks(first, text):
+            if name not in (b"iCCP", b"eXIf"):  # Pillow writes these itself, if it is told to
+                info.add(name, content)
         metadata = first.source.metadata
-        return {"loop": metadata.loops, "icc_profile": metadata.icc, "pnginfo": info}
+        options: dict[str, Any] = {"loop": metadata.loops, "pnginfo": info}
+        if metadata.exif is not None:
+            options["exif"] = upscaled_exif(first, None)
+        return {**options, "icc_profile": metadata.icc}
 
 
 def kept_chunks(path: Path) -> tuple[tuple[bytes, bytes], ...]:
@@ -109,7 +121,7 @@ def _metadata_chunks(page: UpscaledPage, text: str) -> list[tuple[bytes, bytes]]
     chunks = []
     if metadata.icc:
         chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
-    before = metadata.png_chunks
+    before = [each for each in metadata.png_chunks if not each[1].startswith(PNG_XMP)]
     chunks += [(name, content) for name, content in before if name in _COLOUR_CHUNKS]
     if page.resolution is not None and (dpi := page.resolution.per_inch()):
         x, y = (round(each / _INCH_IN_METRES) for each in dpi)
@@ -117,7 +129,18 @@ def _metadata_chunks(page: UpscaledPage, text: str) -> list[tuple[bytes, bytes]]
     if metadata.exif is not None:
         chunks.append((b"eXIf", upscaled_exif(page, None).removeprefix(b"Exif\0\0")))
     chunks += [(name, content) for name, content in before if name in _TEXT_CHUNKS]
+    if metadata.xmp:
+        chunks.append((b"iTXt", _xmp_text(metadata)))
     return [*chunks, (b"iTXt", PROVENANCE_KEY.encode() + b"\0\0\0\0\0" + text.encode())]
+
+
+def _xmp_text(metadata: Metadata) -> bytes:
+    """Return the chunk of a PNG that has this very packet, or a new one."""
+    packet = metadata.xmp or b""
+    for name, content in metadata.png_chunks:
+        if name == b"iTXt" and content.startswith(PNG_XMP) and content.endswith(packet):
+            return content
+    return PNG_XMP + bytes(4) + packet  # not compressed, no language, no translated keyword
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
@@ -130,7 +153,7 @@ CODEC = PngCodec(
     suffixes=(".png", ".apng"),
     signatures=(b"\x89PNG\r\n\x1a\n",),
     bits=(8, 16),
-    keeps=frozenset({"icc", "exif", "png_chunks"}),
+    keeps=frozenset({"icc", "resolution", "exif", "xmp", "png_chunks", "duration"}),
     pillow=("PNG",),
     in_datasets=True,
 )

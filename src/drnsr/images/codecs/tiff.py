@@ -1,5 +1,6 @@
 """TIFF of any depth, bands and pages, read and written without the whole picture in memory."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,9 +16,18 @@ from drnsr.images.backends.tiff_file import opened_tiff, tiff_errors
 from drnsr.images.backends.tiff_rows import TiffRows
 from drnsr.images.codec import Codec
 from drnsr.images.errors import ImageError
-from drnsr.images.metadata.exif import ORIENTATION, SOFTWARE
+from drnsr.images.metadata.exif import (
+    ORIENTATION,
+    PLACEHOLDER,
+    SOFTWARE,
+    exif_block,
+    exif_of_tiff,
+    exif_tags,
+    read_exif,
+)
 from drnsr.images.metadata.georeference import FIXED_GEO_TAGS, GEOREFERENCE, upscaled_georeference
 from drnsr.images.metadata.ome import upscaled_ome
+from drnsr.images.metadata.xmp import upright_xmp
 from drnsr.images.page import (
     Metadata,
     Page,
@@ -30,7 +40,8 @@ from drnsr.images.page import (
 from drnsr.images.picture import Channels, Picture, Pixels, full_range
 
 _ICC, _NODATA, _RESOLUTION, _DESCRIPTION = 34675, 42113, 282, 270
-_KEPT_TAGS = (700, 33723, *FIXED_GEO_TAGS)  # XMP, IPTC
+_XMP, _IPTC = 700, 33723
+_BYTE = 1  # the type of their tags
 _UNITS: dict[int, Unit] = {1: "none", 2: "inch", 3: "cm"}
 _UNIT_NUMBERS = {name: number for number, name in _UNITS.items()}
 
@@ -63,7 +74,11 @@ class TiffCodec(Codec):
                     return pillow.read_page(path, self.pillow, number)
 
                 pages = [
-                    _page_of_pillow(page, decoded) if _is_for_pillow(page) else _page(page)
+                    _with_exif(
+                        _page_of_pillow(page, decoded) if _is_for_pillow(page) else _page(page),
+                        path,
+                        page,
+                    )
                     for page in wanted_pages(tiff)
                 ]
             yield pages
@@ -87,15 +102,17 @@ class TiffCodec(Codec):
 
     def losses(self, pages: Sequence[UpscaledPage], text: str) -> list[str]:
         """See :meth:`Codec.losses`."""
-        timing = ["the timing of its pictures, which become pages"] if is_animation(pages) else []
-        return [*super().losses(pages, text), *timing]
+        pages_of_time = ["its pictures become pages"] if is_animation(pages) else []
+        return [*super().losses(pages, text), *pages_of_time]
 
     def write(self, path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
         """Write the pages one after another; large ones in tiles, while they are upscaled."""
-        size = sum(page.size for page in pages)
-        with TiffWriter(path, bigtiff=size > _BIG) as writer:
+        bigtiff = sum(page.size for page in pages) > _BIG
+        with TiffWriter(path, bigtiff=bigtiff, byteorder="<") as writer:
             for page in pages:
-                _write_page(writer, page, text)
+                _write_page(writer, page, text, bigtiff=bigtiff)
+        if any(page.source.metadata.exif for page in pages):
+            _append_exif(path, pages, bigtiff=bigtiff)
 
 
 def wanted_pages(tiff: TiffFile) -> list[TiffPage]:
@@ -220,6 +237,11 @@ def _upright(picture: Picture, orientation: int) -> Picture:
     return replace(picture, height=height, width=width, rows=lambda top, bottom: turned[top:bottom])
 
 
+def _with_exif(page: Page, path: Path, tiff_page: TiffPage) -> Page:
+    exif, _, notes = read_exif(lambda: exif_of_tiff(path, tiff_page))
+    return replace(page, metadata=replace(page.metadata, exif=exif), notes=(*page.notes, *notes))
+
+
 def _nodata(page: TiffPage) -> float | None:
     text = page.tags.valueof(_NODATA)
     try:
@@ -239,7 +261,9 @@ def _metadata(page: TiffPage) -> Metadata:
     return Metadata(
         icc=tags.valueof(_ICC),
         resolution=resolution,
-        tiff_tags=tuple(_copied(page, code) for code in _KEPT_TAGS if code in tags),
+        xmp=_content(page, _XMP),
+        iptc=_content(page, _IPTC),
+        tiff_tags=tuple(_copied(page, code) for code in FIXED_GEO_TAGS if code in tags),
         georeference=tuple(_copied(page, code) for code in GEOREFERENCE if code in tags),
         description=_description(page),
         white_is_zero=page.photometric == PHOTOMETRIC.MINISWHITE,
@@ -253,6 +277,16 @@ def _description(page: TiffPage) -> str | None:
     return None if not isinstance(text, str) or text.startswith('{"shape":') else text
 
 
+def _content(page: TiffPage, code: int) -> bytes | None:
+    """Return the bytes of a tag as they are in the file, whatever type it states."""
+    if code not in page.tags:
+        return None
+    tag, handle = page.tags[code], page.parent.filehandle
+    handle.seek(tag.valueoffset)
+    content: bytes = handle.read(tag.valuebytecount)
+    return upright_xmp(content) if code == _XMP else content
+
+
 def _copied(page: TiffPage, code: int) -> TiffTag:
     tag = page.tags[code]
     # tifffile reads UTF-8 as a text, and writes it only from bytes.
@@ -260,7 +294,27 @@ def _copied(page: TiffPage, code: int) -> TiffTag:
     return tag.code, tag.dtype, tag.count, value, False
 
 
-def _write_page(writer: TiffWriter, page: UpscaledPage, text: str) -> None:
+def _append_exif(path: Path, pages: Sequence[UpscaledPage], *, bigtiff: bool) -> None:
+    """Append the IFDs of EXIF and GPS, which tifffile does not write, and point to them."""
+    with TiffFile(path, mode="r+") as tiff:
+        handle = tiff.filehandle
+        for page, written in zip(pages, tiff.pages, strict=True):
+            if page.source.metadata.exif is None:
+                continue
+            tags = written.aspage().tags
+            handle.seek(0, os.SEEK_END)
+            handle.write(bytes(handle.tell() % 2))  # an IFD begins at an even place
+            block, offsets = exif_block(page, handle.tell(), bigtiff=bigtiff)
+            handle.write(block)
+            for code, offset in offsets.items():
+                tag = tags[code + PLACEHOLDER]
+                handle.seek(tag.offset)
+                handle.write(code.to_bytes(2, "little"))
+                handle.seek(tag.valueoffset)
+                handle.write(offset.to_bytes(8 if bigtiff else 4, "little"))
+
+
+def _write_page(writer: TiffWriter, page: UpscaledPage, text: str, *, bigtiff: bool) -> None:
     picture, metadata = page.source.picture, page.source.metadata
     channels = picture.channels
     rgb = len(channels.groups[0]) == 3
@@ -291,8 +345,18 @@ def _write_page(writer: TiffWriter, page: UpscaledPage, text: str) -> None:
         description=None if description is None else description.encode(),
         software=text,
         metadata=None,  # tifffile's own description of the array
-        extratags=[*metadata.tiff_tags, *upscaled_georeference(metadata, *page.growth)],
+        extratags=[
+            *metadata.tiff_tags,
+            *upscaled_georeference(metadata, *page.growth),
+            *((code, _BYTE, len(content), content, False) for code, content in _packets(metadata)),
+            *(exif_tags(metadata.exif, bigtiff=bigtiff) if metadata.exif is not None else ()),
+        ],
     )
+
+
+def _packets(metadata: Metadata) -> list[tuple[int, bytes]]:
+    both = (_XMP, metadata.xmp), (_IPTC, metadata.iptc)
+    return [(code, content) for code, content in both if content]
 
 
 def _has_predictor(compression: int, dtype: np.dtype[Any]) -> bool:
@@ -333,7 +397,7 @@ CODEC = TiffCodec(
     signatures=(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     bits=(8, 16, 32, 64),
     is_paged=True,
-    keeps=frozenset({"icc", "georeference"}),
+    keeps=frozenset({"icc", "resolution", "exif", "xmp", "iptc", "description", "georeference"}),
     pillow=("TIFF",),
     in_datasets=True,
 )
