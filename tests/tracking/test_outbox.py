@@ -216,10 +216,11 @@ def test_a_delivery_of_an_earlier_version_goes_on(tmp_path, uri):
     first = (folder / "entries.jsonl").read_bytes().index(b"\n") + 1
     delivered = json.dumps({"run_id": run_id, "position": first})
     (folder / "delivered.json").write_text(delivered)
+    log_steps(outbox, [2, 3, 4])  # the training is resumed after a part of it
     deliver(outbox)
     run, curves = the_run(uri)
     assert run.info.run_id == run_id
-    assert curves["loss"] == [(2, 0.5), (3, 1 / 3)]
+    assert curves["loss"] == [(2, 0.5), (3, 1 / 3), (4, 1 / 4)]
 
 
 def test_an_event_of_a_later_version_is_named_and_waits_for_it(tmp_path, uri):
