@@ -6,14 +6,14 @@ from pathlib import Path
 from rich.progress import track
 
 from drnsr.config.schema import Config
-from drnsr.data.folders import users_own
+from drnsr.data.folders import original_paths
 from drnsr.data.leaks import LeakError, find_leaks
 from drnsr.data.prepare import (
     Checks,
     LowResolution,
+    bicubic_lr,
     prepare_benchmark,
     prepare_training_set,
-    shrunk,
 )
 from drnsr.data.prepared import DataError, PreparedDataset
 from drnsr.data.single import VALIDATION
@@ -55,9 +55,9 @@ def _prepare_training_set(config: Config) -> PreparedDataset:
         scales=config.data.scales,
         validation_fraction=config.data.validation_fraction,
         validation=VALIDATION if config.data.single is not None else None,
-        low_resolution=_given_pairs(pictures, config) if config.data.pairs else shrunk,
+        low_resolution=_given_pairs(pictures, config) if config.data.pairs else bicubic_lr,
         checks=Checks(limits.bad_images, limits.max_pixels, limits.min_side),
-        users_own=_users_training_files(config),
+        original_paths=_users_training_files(config),
         progress=track,
     )
 
@@ -73,7 +73,7 @@ def _given_pairs(pictures: list[Path], config: Config) -> LowResolution:
         low,
         max_pixels=limits.max_pixels,
         max_shift=limits.max_shift,
-        users_own=_users_training_files(config),
+        original_paths=_users_training_files(config),
     )
 
 
@@ -83,12 +83,12 @@ def _users_training_files(config: Config) -> dict[Path, Path]:
         return {}
     source, copies = Path(config.data.folder), raw(config) / TRAINING_SET
     if not config.data.pairs:
-        return users_own(source, copies / config.data.name)
+        return original_paths(source, copies / config.data.name)
     parts = ("hr", *(f"lr_x{scale}" for scale in config.data.scales))
     return {
         copy: file
         for part in parts
-        for copy, file in users_own(source / part, copies / part).items()
+        for copy, file in original_paths(source / part, copies / part).items()
     }
 
 
@@ -99,7 +99,9 @@ def _prepare_benchmark(name: str, config: Config) -> PreparedDataset:
         prepared(config) / BENCHMARKS / name,
         name=benchmark_dataset_name(config, name),
         max_pixels=config.prepare.max_pixels,
-        users_own=users_own(Path(users_folder), folder) if users_folder is not None else None,
+        original_paths=original_paths(Path(users_folder), folder)
+        if users_folder is not None
+        else None,
         progress=track,
     )
 

@@ -161,7 +161,7 @@ def test_all_pictures_smaller_than_a_crop_are_named(dataset):
 
 def test_pictures_smaller_than_a_crop_can_be_left_out(dataset, caplog):
     left = crops(dataset, patch_sizes={2: 49}, bad_images="skip")
-    assert "left out: 1 of 3 training pictures" in caplog.text
+    assert "skipped: 1 of 3 training pictures" in caplog.text
     assert "picture0.png (100 x 96)" in caplog.text
     others = [n for n, image in enumerate(dataset.images) if image.split == "train"]
     others.remove(next(n for n, image in enumerate(dataset.images) if image.name == "picture0.png"))
@@ -176,7 +176,7 @@ def test_pictures_smaller_than_a_crop_can_be_left_out(dataset, caplog):
 
 
 def test_a_scale_that_was_not_prepared_is_named(dataset):
-    with pytest.raises(DataError, match=r"holds the scales \[2, 3\], not 4"):
+    with pytest.raises(DataError, match=r"has the scales \[2, 3\], not 4"):
         crops(dataset, patch_sizes={4: 16})
 
 

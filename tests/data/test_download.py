@@ -9,12 +9,12 @@ from email.utils import formatdate
 
 import pytest
 
-from drnsr.data.download import FetchError, Patience, RemoteFile, download_files
+from drnsr.data.download import FetchError, RemoteFile, RetryPolicy, download_files
 from drnsr.data.registry import read_registry
 from tests.conftest import PROJECT
 from tests.data.conftest import answers, breaks_off, ignores_ranges, send
 
-QUICK = Patience(retries=2, first_wait=0.01, longest_wait=5, stall=0.3)
+QUICK = RetryPolicy(retries=2, first_wait=0.01, max_wait=5, stall=0.3)
 BLOCK = 2**16  # what is written at a time: less than that may be lost when a line breaks
 CONTENT = bytes(range(256)) * 2560  # ten blocks
 
@@ -23,7 +23,7 @@ def sha256(content):
     return hashlib.sha256(content).hexdigest()
 
 
-def fetch(server, folder, *names, content=CONTENT, patience=QUICK, **keywords):
+def fetch(server, folder, *names, content=CONTENT, retry_policy=QUICK, **keywords):
     """Download files of ``content`` from the server."""
     files = [
         RemoteFile(f"{server.url}/{name}", sha256(content), folder / name)
@@ -31,7 +31,7 @@ def fetch(server, folder, *names, content=CONTENT, patience=QUICK, **keywords):
     ]
     for name in names or ("a.bin",):
         server.files.setdefault(f"/{name}", content)
-    download_files(files, "test", patience=patience, **keywords)
+    download_files(files, "test", retry_policy=retry_policy, **keywords)
 
 
 def left_in(folder):
@@ -89,14 +89,14 @@ def test_waits_grow_and_are_never_shorter_than_asked(server, tmp_path, monkeypat
 
     monkeypatch.setattr("drnsr.data.download.Event", Event)
     server.script["/a.bin"] = [answers(500), answers(500), answers(429, Retry_After="7")]
-    patience = Patience(retries=3, first_wait=1, longest_wait=10, stall=5)
-    fetch(server, tmp_path, patience=patience)
+    retry_policy = RetryPolicy(retries=3, first_wait=1, max_wait=10, stall=5)
+    fetch(server, tmp_path, retry_policy=retry_policy)
     assert waits == [1, 2, 7]
 
 
 def test_a_server_that_asks_for_hours_is_not_waited_for(server, tmp_path):
     server.script["/a.bin"] = [answers(429, Retry_After="7200")]
-    with pytest.raises(FetchError, match=r"a\.bin: the server asks to come back in 7200 seconds"):
+    with pytest.raises(FetchError, match=r"a\.bin: the server asks to retry in 7200 seconds"):
         fetch(server, tmp_path)
 
 
@@ -218,7 +218,7 @@ def test_several_files_come_at_a_time(server, tmp_path):
         raise AssertionError("asked one after the other")
 
     server.script = {"/a.bin": [wait_for_the_other], "/b.bin": [wait_for_the_other]}
-    fetch(server, tmp_path, "a.bin", "b.bin", patience=Patience(stall=20))
+    fetch(server, tmp_path, "a.bin", "b.bin", retry_policy=RetryPolicy(stall=20))
 
 
 def test_the_first_failure_stops_the_others_and_keeps_their_beginnings(server, tmp_path):
@@ -240,9 +240,9 @@ def test_the_first_failure_stops_the_others_and_keeps_their_beginnings(server, t
 def test_a_killed_download_leaves_nothing_that_is_believed_and_goes_on(server, tmp_path, how):
     program = f"""
 from pathlib import Path
-from drnsr.data.download import Patience, RemoteFile, download_files
+from drnsr.data.download import RetryPolicy, RemoteFile, download_files
 file = RemoteFile("{server.url}/a.bin", "{sha256(CONTENT)}", Path({str(tmp_path / "a.bin")!r}))
-download_files([file], "test", patience=Patience(stall=1))
+download_files([file], "test", retry_policy=RetryPolicy(stall=1))
 """
     server.files["/a.bin"] = CONTENT
     server.script["/a.bin"] = [server.stalls(200_000)]
@@ -279,11 +279,11 @@ def test_a_mirror_in_a_folder_is_copied_and_not_linked(tmp_path):
 def test_a_mirror_behind_a_url(server, tmp_path):
     server.files["/mirror/example.org/a.bin"] = CONTENT
     file = RemoteFile("https://example.org/a.bin", sha256(CONTENT), tmp_path / "a.bin")
-    download_files([file], "test", mirror=f"{server.url}/mirror/", patience=QUICK)
+    download_files([file], "test", mirror=f"{server.url}/mirror/", retry_policy=QUICK)
     assert (tmp_path / "a.bin").read_bytes() == CONTENT
     missing = RemoteFile("https://example.org/b.bin", sha256(CONTENT), tmp_path / "b.bin")
     with pytest.raises(FetchError, match=rf"{server.url}/mirror/example\.org/b\.bin: .* 404"):
-        download_files([missing], "test", mirror=f"{server.url}/mirror", patience=QUICK)
+        download_files([missing], "test", mirror=f"{server.url}/mirror", retry_policy=QUICK)
 
 
 def test_a_wrong_or_missing_file_of_the_mirror_is_named(tmp_path):

@@ -4,7 +4,7 @@ import sys
 import pytest
 from PIL import Image
 
-from drnsr.data.folders import copy_pairs, copy_pictures, users_own
+from drnsr.data.folders import copy_pairs, copy_pictures, original_paths
 from drnsr.data.prepared import DataError
 from tests.conftest import texture
 
@@ -24,7 +24,7 @@ def test_the_folders_in_it_become_part_of_the_names(tmp_path):
     draw(own / "deep" / "er" / "0.png", own / "1.png")
     copy_pictures(own, tmp_path / "raw")
     assert names(tmp_path / "raw") == ["1.png", "deep__er__0.png"]
-    files = users_own(own, tmp_path / "raw")
+    files = original_paths(own, tmp_path / "raw")
     assert files[tmp_path / "raw" / "deep__er__0.png"] == own / "deep" / "er" / "0.png"
     for copy, file in files.items():
         assert copy.read_bytes() == file.read_bytes()
@@ -45,7 +45,7 @@ def test_an_empty_or_missing_folder_is_named(tmp_path):
     with pytest.raises(DataError, match="gone: there is no such folder"):
         copy_pictures(tmp_path / "gone", tmp_path / "raw")
     assert not (tmp_path / "raw").exists()
-    assert users_own(tmp_path / "gone", tmp_path / "raw") == {}
+    assert original_paths(tmp_path / "gone", tmp_path / "raw") == {}
 
 
 ODD_NAMES = [
@@ -82,7 +82,7 @@ def test_what_is_not_read_is_counted_and_named(tmp_path, caplog):
     copy_pictures(own, tmp_path / "raw")
     assert names(tmp_path / "raw") == ["a.png", "x.png__in.png"]  # a folder may be called x.png
     assert caplog.messages == [
-        f"{own}: left out, for they are in no format that is read here:"
+        f"{own}: ignored files in unknown formats:"
         " 4 .heic (1.heic, 2.HEIC, 3.heic and 1 more), 1 .txt (notes.txt),"
         " 1 without a suffix (LICENSE)"
     ]
@@ -123,7 +123,7 @@ def test_all_that_cannot_be_read_are_named(tmp_path):
     os.mkfifo(own / "pipe.png")
     with pytest.raises(DataError, match="2 of 3 pictures cannot be read") as caught:
         copy_pictures(own, tmp_path / "raw")
-    assert f"{own / 'gone.png'}: a link to nothing" in str(caught.value)
+    assert f"{own / 'gone.png'}: a broken link" in str(caught.value)
     assert f"{own / 'pipe.png'}: not a file" in str(caught.value)
 
 

@@ -128,7 +128,7 @@ def test_all_that_is_asked_of_a_picture_is_told(picture_folder, tmp_path):
         dataset(picture_folder, tmp_path / "dataset", checks=Checks("fail", **CHECKS))
     message = str(caught.value)
     assert "picture0.png: not a picture" in message
-    assert "picture1.png: 90 x 31 pixels, and no side may be below 32" in message
+    assert "picture1.png: 90 x 31 pixels, but no side may be below 32" in message
     assert "picture2.png: 300 x 300 pixels, more than the limit of 50,000" in message
 
 
@@ -149,14 +149,19 @@ def test_messages_name_the_users_own_files(picture_folder, tmp_path, caplog):
     own = {path: Path("/home/me", path.name) for path in picture_folder.iterdir()}
     with pytest.raises(DataError) as caught:
         dataset(
-            picture_folder, tmp_path / "dataset", checks=Checks("fail", **CHECKS), users_own=own
+            picture_folder,
+            tmp_path / "dataset",
+            checks=Checks("fail", **CHECKS),
+            original_paths=own,
         )
     assert "/home/me/picture0.png: not a picture" in str(caught.value)
     assert str(picture_folder) not in str(caught.value)
     Image.fromarray(texture(100, 100, seed=7)).save(picture_folder / "good.png")
-    for users_own in (own, None):
-        folder = tmp_path / f"dataset{users_own is None}"
-        dataset(picture_folder, folder, checks=Checks("skip", **CHECKS), users_own=users_own)
+    for original_paths in (own, None):
+        folder = tmp_path / f"dataset{original_paths is None}"
+        dataset(
+            picture_folder, folder, checks=Checks("skip", **CHECKS), original_paths=original_paths
+        )
     assert "left out: /home/me/picture1.png: 90 x 31 pixels" in caplog.text
     # Where the user's files are is no part of what is made.
     assert content(tmp_path / "datasetTrue") == content(tmp_path / "datasetFalse")
@@ -246,7 +251,7 @@ def change_a_byte(path):
 def test_pixels_that_are_others_than_were_written_are_noticed(picture_folder, tmp_path, name, harm):
     dataset(picture_folder, tmp_path / "dataset").verify()
     harm(tmp_path / "dataset" / name)
-    with pytest.raises(DataError, match=rf"{name}: missing, changed or cut off") as caught:
+    with pytest.raises(DataError, match=rf"{name}: missing, changed or truncated") as caught:
         PreparedDataset.open(tmp_path / "dataset").verify()
     assert "\n" not in str(caught.value)
 
@@ -262,6 +267,6 @@ def test_a_benchmark_refuses_two_pictures_of_one_name(picture_folder, tmp_path):
     own = {picture_folder / "picture0.bmp": Path("/home/me/picture0.bmp")}
     with pytest.raises(DataError, match="more than one picture called picture0: ") as caught:
         prepare_benchmark(
-            sorted(picture_folder.iterdir()), tmp_path / "dataset", name="mine", users_own=own
+            sorted(picture_folder.iterdir()), tmp_path / "dataset", name="mine", original_paths=own
         )
     assert f"/home/me/picture0.bmp and {picture_folder / 'picture0.png'}" in str(caught.value)

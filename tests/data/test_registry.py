@@ -176,7 +176,7 @@ def test_files_that_come_by_hand(server, tmp_path):
 
 def test_an_archive_that_comes_by_hand(tmp_path):
     registry = registry_of(tmp_path, "all.zip - manual:#*/b.png")
-    with pytest.raises(FetchError, match=r"all\.zip .*: see their owner"):
+    with pytest.raises(FetchError, match=r"all\.zip .*: get them from their owner"):
         fetch_registry(registry, tmp_path / "downloads", tmp_path / "raw")
     (tmp_path / "downloads" / "some" / "all.zip").write_bytes(zipped(a="A", b="B"))
     fetch_registry(registry, tmp_path / "downloads", tmp_path / "raw")

@@ -6,11 +6,11 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from drnsr.data.crops import TrainingCrops, turned
+from drnsr.data.crops import TrainingCrops, apply_symmetry
 from drnsr.data.datamodule import SRDataModule
 from drnsr.data.draws import Draws
 from drnsr.data.resident import CropPositions, ResidentPixels
-from tests.training.runs import made, train
+from tests.training.runs import run_outputs, train
 
 CPU = torch.device("cpu")
 SIZES = {2: 16, 3: 11}
@@ -49,7 +49,7 @@ def test_a_draw_is_what_numpy_and_albumentations_draw_from_its_counter(dataset):
         drawn = draws.draw(k, 2)
         assert (drawn.picture, drawn.top, drawn.left) == (number, top, left)
         assert_array_equal(
-            turned(grid, drawn.symmetry), symmetry.apply(grid, **symmetry.get_params())
+            apply_symmetry(grid, drawn.symmetry), symmetry.apply(grid, **symmetry.get_params())
         )
         seen.add(drawn.symmetry)
     assert seen == set(range(8))
@@ -59,10 +59,10 @@ def test_a_draw_is_what_numpy_and_albumentations_draw_from_its_counter(dataset):
 def test_a_training_on_pixels_that_live_on_the_device_is_the_same_training(
     dataset, tmp_path, monkeypatch, workers
 ):
-    usual = made(train(dataset, tmp_path / "usual"), tmp_path / "usual")
+    usual = run_outputs(train(dataset, tmp_path / "usual"), tmp_path / "usual")
     monkeypatch.setattr("drnsr.data.datamodule.fits", lambda *_: True)
     folder = tmp_path / "resident"
-    assert made(train(dataset, folder, workers=workers), folder) == usual
+    assert run_outputs(train(dataset, folder, workers=workers), folder) == usual
 
 
 def test_pixels_stay_on_the_cpu_where_the_device_has_no_memory_of_its_own(dataset):

@@ -143,10 +143,10 @@ def test_the_users_own_pairs_a_change_in_them_and_a_wrong_partner(project):
     wrong.save(project.root / "data/own/lr_x2/0x2.png")
     assert "fetch" in json.loads(project.run("dvc", "status", "--json").stdout)
     error = error_of(project.run_stages("fetch", "prepare", fails=True))
-    assert "lr_x2/0x2.png is no pair with 0.png: another picture" in error
+    assert "lr_x2/0x2.png does not match 0.png: another picture" in error
     project.choose(set={"prepare": {"bad_images": "skip"}})
     printed = project.run_stages("fetch", "prepare").stdout
-    assert "left out: data/own/hr/0.png: lr_x2/0x2.png is no pair" in printed
+    assert "left out: data/own/hr/0.png: lr_x2/0x2.png does not match" in printed
 
 
 @pytest.mark.slow

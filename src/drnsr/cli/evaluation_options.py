@@ -13,7 +13,7 @@ from yaml import YAMLError
 
 from drnsr.atomic import temporary_folder
 from drnsr.config.errors import ConfigError, one_line
-from drnsr.data.folders import copy_pictures, users_own
+from drnsr.data.folders import copy_pictures, original_paths
 from drnsr.data.prepare import prepare_benchmark
 from drnsr.data.prepared import PreparedDataset
 from drnsr.data.registry import fetch_registry
@@ -98,9 +98,9 @@ def _prepared_folder(pictures: Path) -> Iterator[PreparedDataset]:
     """Prepare the user's images, which may have changed since the last time; keep nothing."""
     with temporary_folder(evaluation_cache() / "folder") as folder:
         copy_pictures(pictures, folder / "raw")
-        yield _prepare("folder", folder, users_own(pictures, folder / "raw"))
+        yield _prepare("folder", folder, original_paths(pictures, folder / "raw"))
 
 
 def _prepare(name: str, folder: Path, files: Mapping[Path, Path] | None = None) -> PreparedDataset:
     copies = sorted((folder / "raw").iterdir())
-    return prepare_benchmark(copies, folder / "dataset", name=name, users_own=files)
+    return prepare_benchmark(copies, folder / "dataset", name=name, original_paths=files)

@@ -1,7 +1,7 @@
-"""Unpacking the pictures of an archive, which is not trusted: a hash says only who made it.
+"""Unpacking the pictures of an untrusted archive: a hash does not make its content harmless.
 
-Pictures go under their bare names into one folder, so that no name in an archive can lead out of
-it; what tries to is refused all the same, since such an archive is not what it should be.
+Pictures go into one folder under the last part of their names, so that no name can lead out of it.
+An archive with a name that would lead out is refused all the same.
 """
 
 import functools
@@ -24,41 +24,41 @@ from drnsr.errors import UserError
 from drnsr.images.files import SUFFIXES
 
 MAX_UNPACKED = 64 * 2**30
-"""Bytes that the members of an archive may have together: several times the largest set."""
+"""Upper bound of the unpacked size of an archive in bytes: several times the largest data set."""
 
-_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
-# What the standard library's readers raise on bytes that are no such archive.
+_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
+# The exceptions of the standard library's readers for damaged archives.
 _DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error),
     *(LZMAError, EOFError, ValueError),
 )
-_ENCRYPTED = 1  # bit of a zip member's flags
+_ENCRYPTED = 1  # a bit of a zip member's flags
 
 
 class ArchiveError(UserError):
-    """An archive that is damaged, dangerous or without pictures; the message names the member."""
+    """An archive that is damaged, dangerous or has no pictures; the message names the member."""
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file is unpacked: told by its name."""
-    return name.lower().endswith(_ENDINGS)
+    """Return whether a file is an archive, by its name."""
+    return name.lower().endswith(_SUFFIXES)
 
 
 def unpack_pictures(
     archive: Path, folder: Path, *, members: str = "*", max_bytes: int = MAX_UNPACKED
 ) -> None:
-    """Unpack the pictures of a zip or tar file into ``folder``, which appears when it is whole.
+    """Unpack the pictures of a zip or tar file into ``folder``, which appears when it is complete.
 
     Args:
         archive: a zip, tar or gzipped tar file.
         folder: where the pictures go, each under the last part of its name; if it exists, nothing
             is done.
-        members: a pattern of shell wildcards on the members' full names; ``*`` includes ``/``.
-        max_bytes: that all members may have together, unpacked.
+        members: a pattern of shell wildcards for the members' full names; ``*`` matches ``/`` too.
+        max_bytes: upper bound of the unpacked size of all members together.
 
     Raises:
-        ArchiveError: it is damaged or too large, has no such pictures or two of one name, or has
-            a member with an absolute path or ``..``, or that is a link or a device.
+        ArchiveError: if the archive is damaged or too large, has no such pictures or two with the
+            same name, or has a member with an absolute path or ``..``, a link or a device.
     """
     if folder.is_dir():
         return
@@ -71,12 +71,12 @@ def unpack_pictures(
     except _DAMAGED as error:
         raise ArchiveError(f"{archive}: a damaged archive, or none ({error})") from error
     except NotImplementedError as error:
-        raise ArchiveError(f"{archive}: packed in a way unknown here ({error})") from error
+        raise ArchiveError(f"{archive}: an unsupported compression ({error})") from error
 
 
 @dataclass(frozen=True)
 class _Member:
-    """What an archive says of one member; ``open`` gives no more than ``size`` bytes."""
+    """A member as its archive describes it; ``open`` reads at most ``size`` bytes."""
 
     name: str
     size: int
@@ -90,7 +90,7 @@ def _zip_members(archive: Path) -> Iterator[_Member]:
         for info in packed.infolist():
             if info.flag_bits & _ENCRYPTED:
                 raise ArchiveError(f"{info.filename}: encrypted")
-            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where it was not made under Unix
+            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if it was not made under Unix
             is_file = not info.is_dir() and kind in (0, stat.S_IFREG)
             opened = functools.partial(packed.open, info)
             yield _Member(info.filename, info.file_size, is_file, info.is_dir(), opened)
@@ -106,19 +106,19 @@ def _tar_members(archive: Path) -> Iterator[_Member]:
 
 
 def _check_end(packed: tarfile.TarFile) -> None:
-    """A tar ends with empty blocks; tarfile takes a broken header for the end as well."""
+    """Check the empty blocks at the end of a tar; tarfile takes a broken header for the end too."""
     assert packed.fileobj is not None
-    packed.fileobj.seek(packed.offset)  # of what was not taken for a header
+    packed.fileobj.seek(packed.offset)  # where tarfile stopped reading headers
     if packed.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise tarfile.ReadError("cut short, or broken in the middle")
-    while packed.fileobj.read(2**20):  # gzip's checksum stands behind the last byte
+    while packed.fileobj.read(2**20):  # gzip's checksum comes after the last byte
         pass
 
 
 def _write_pictures(members: Iterator[_Member], folder: Path, pattern: str, max_bytes: int) -> None:
     total = 0
     for member in members:
-        # Read as Windows does: both separators count, and drives.
+        # Parsed as on Windows, which knows both separators, and drives.
         path = PureWindowsPath(member.name)
         if path.anchor or ".." in path.parts:
             raise ArchiveError(f"{member.name}: leads out of the archive's folder")
@@ -127,7 +127,7 @@ def _write_pictures(members: Iterator[_Member], folder: Path, pattern: str, max_
         total += member.size
         if total > max_bytes:
             raise ArchiveError(f"unpacks to more than {max_bytes} bytes, which is the limit")
-        if member.is_file and _is_wanted(member.name, path.name, pattern):
+        if member.is_file and _is_picture(member.name, path.name, pattern):
             if (folder / path.name).exists():
                 raise ArchiveError(f"{member.name}: another picture in it has the same name")
             _write(member, folder / path.name)
@@ -135,18 +135,18 @@ def _write_pictures(members: Iterator[_Member], folder: Path, pattern: str, max_
         raise ArchiveError(f"no pictures in it that match {pattern!r}")
 
 
-def _is_wanted(name: str, bare: str, pattern: str) -> bool:
-    # macOS adds `._NAME.png` to archives, which are no pictures.
+def _is_picture(name: str, bare: str, pattern: str) -> bool:
+    # macOS adds files `._NAME.png` to archives, which are not pictures.
     is_picture = Path(bare).suffix.lower() in SUFFIXES and not bare.startswith(".")
     return is_picture and fnmatchcase(name, pattern)
 
 
 def _write(member: _Member, path: Path) -> None:
     source = member.open()
-    assert source is not None  # tarfile's answer for what is no file
+    assert source is not None  # None is only for what is not a file
     with source, path.open("xb") as target:
         shutil.copyfileobj(source, target, 2**20)
         target.flush()
-        os.fsync(target.fileno())  # the folder's name will promise that it is whole
+        os.fsync(target.fileno())  # a folder of this name counts as complete
     if path.stat().st_size != member.size:
         raise ArchiveError(f"{member.name}: cut short")

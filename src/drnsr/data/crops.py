@@ -1,4 +1,4 @@
-"""Training samples: crops whose content depends on nothing but (seed, number)."""
+"""Training and validation samples: crops of the prepared pictures."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from drnsr.data.draws import Draws
 from drnsr.data.prepared import DataError, PreparedDataset
 
-# albumentations asks a server for its newest version on import unless told not to.
+# Otherwise albumentations asks a server for its newest version on import.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations as A
 from albumentations.core.type_definitions import d4_group_elements
@@ -26,14 +26,15 @@ Pair = tuple[Tensor, Tensor]
 _SYMMETRY = A.D4()
 
 
-def turned(pixels: np.ndarray, symmetry: int) -> np.ndarray:
-    """A view on (H, W) or (H, W, C) by one of the eight symmetries of the square, 0 to 7."""
+def apply_symmetry(pixels: np.ndarray, symmetry: int) -> np.ndarray:
+    """Return a view of (H, W) or (H, W, C) under one of the eight symmetries of the square."""
     view: np.ndarray = _SYMMETRY.apply(pixels, group_element=d4_group_elements[symmetry])
     return view
 
 
-# The same in OpenCV, in albumentations' order: to copy its views takes twenty times as long.
-_TURNED: tuple[Callable[[np.ndarray, np.ndarray], object], ...] = (
+# The same symmetries in OpenCV, in albumentations' order: copying its views takes twenty times as
+# long.
+_COPY_SYMMETRY: tuple[Callable[[np.ndarray, np.ndarray], object], ...] = (
     lambda pixels, out: np.copyto(out, pixels),
     lambda pixels, out: cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE, out),
     lambda pixels, out: cv2.rotate(pixels, cv2.ROTATE_180, out),
@@ -46,25 +47,25 @@ _TURNED: tuple[Callable[[np.ndarray, np.ndarray], object], ...] = (
 
 
 class TrainingCrops(Dataset[Pair]):
-    """Sample k is a pure function of (seed, k): which picture, which crop, which symmetry.
+    """Random crops: picture, position and symmetry of sample k are a function of (seed, k) alone.
 
-    So a run sees the same samples whatever the number of workers, and a training is one pass over
-    ``num_samples`` of them, in which nothing repeats. Where several scales are trained, the samples
-    of a batch share one of them, drawn by (seed, number of the batch), all equally often.
+    So a run gets the same samples with any number of workers. A training is a single pass over
+    ``num_samples`` samples. If several scales are trained, the samples of a batch share a scale,
+    which is drawn uniformly by (seed, number of the batch).
 
     Args:
         dataset: the prepared training set.
-        patch_sizes: side of the LR crop in pixels for each scale that is trained, each of
-            ``dataset.scales``; the HR crop is as many times as large.
-        batch_size: how many samples in turn make a batch.
-        num_samples: how many samples the training consumes.
-        seed: another seed, other samples.
-        bad_images: what becomes of pictures that are smaller than a crop: "fail" names all of them
-            and refuses; "skip" names them and draws from the others.
+        patch_sizes: side of the LR crop in pixels for each trained scale, each one of
+            ``dataset.scales``; the HR crop is scale times as large.
+        batch_size: number of consecutive samples in a batch.
+        num_samples: number of samples of the training.
+        seed: seed of the samples.
+        bad_images: what happens if pictures are smaller than a crop: "fail" raises an error that
+            names all of them; "skip" logs them and samples from the others.
 
     Raises:
-        DataError: the dataset has no such scale; or training pictures are smaller than a crop, and
-            may not be left out or there are no others.
+        DataError: if the dataset has no such scale, or training pictures are smaller than a crop
+            and must not be skipped, or no other pictures are left.
     """
 
     def __init__(
@@ -91,30 +92,30 @@ class TrainingCrops(Dataset[Pair]):
         return self._num_samples
 
     def __getitem__(self, k: int) -> Pair:
-        """Sample ``k``: LR (3, p, p) and HR (3, scale*p, scale*p), uint8."""
+        """Return sample ``k``: LR (3, p, p) and HR (3, scale*p, scale*p), uint8."""
         if not 0 <= k < self._num_samples:
             raise IndexError(k)
         lr, hr = self.batch([k])
         return lr[0], hr[0]
 
     def batch(self, numbers: Sequence[int]) -> Pair:
-        """Samples of one batch: LR (N, 3, p, p) and HR (N, 3, scale*p, scale*p), uint8."""
+        """Return the samples of a batch: LR (N, 3, p, p), HR (N, 3, scale*p, scale*p), uint8."""
         scale = self.draws.scale_of(numbers[0])
         size = self._patch_sizes[scale]
-        # Laid out channels-last, as in the dataset, rows are copied whole, and once.
+        # Channels-last as in the dataset, so that whole rows are copied, and only once.
         lrs, hrs = (
             np.empty((len(numbers), side, side, 3), np.uint8) for side in (size, scale * size)
         )
         for place, k in enumerate(numbers):
             number, top, left, symmetry = self.draws.draw(k, scale)
             lr, hr = _crop_pair(self._dataset, number, scale, top, left, size, size)
-            _TURNED[symmetry](lr, lrs[place])
-            _TURNED[symmetry](hr, hrs[place])
+            _COPY_SYMMETRY[symmetry](lr, lrs[place])
+            _COPY_SYMMETRY[symmetry](hr, hrs[place])
         return torch.from_numpy(lrs).permute(0, 3, 1, 2), torch.from_numpy(hrs).permute(0, 3, 1, 2)
 
 
 class ValidationCrops(Dataset[Pair]):
-    """The middle of each validation picture.
+    """The centre crop of each validation picture.
 
     Args:
         dataset: the prepared training set.
@@ -122,7 +123,7 @@ class ValidationCrops(Dataset[Pair]):
         crop_size: largest side of the LR crop in pixels.
 
     Raises:
-        DataError: the dataset has no such scale.
+        DataError: if the dataset has no such scale.
     """
 
     def __init__(self, dataset: PreparedDataset, *, scale: int, crop_size: int) -> None:
@@ -136,7 +137,7 @@ class ValidationCrops(Dataset[Pair]):
         return len(self._numbers)
 
     def __getitem__(self, index: int) -> Pair:
-        """LR (3, h, w) and HR (3, scale*h, scale*w), uint8."""
+        """Return LR (3, h, w) and HR (3, scale*h, scale*w), uint8."""
         number = self._numbers[index]
         rows, columns, _ = self._dataset.images[number].shape(self._scale)
         height, width = min(rows, self._crop_size), min(columns, self._crop_size)
@@ -148,7 +149,7 @@ class ValidationCrops(Dataset[Pair]):
 def _check_scale(dataset: PreparedDataset, scale: int) -> None:
     if scale not in dataset.scales:
         raise DataError(
-            f"{dataset.folder} holds the scales {dataset.scales}, not {scale}; add it to"
+            f"{dataset.folder} has the scales {dataset.scales}, not {scale}; add it to"
             " data.scales and run `dvc repro prepare`"
         )
 
@@ -156,7 +157,7 @@ def _check_scale(dataset: PreparedDataset, scale: int) -> None:
 def _large_enough(
     dataset: PreparedDataset, patch_sizes: Mapping[int, int], bad_images: Literal["fail", "skip"]
 ) -> list[int]:
-    """The numbers of the training pictures that a crop of every scale can be cut from."""
+    """Return the numbers of the training pictures that are as large as a crop of every scale."""
     numbers = [n for n, image in enumerate(dataset.images) if image.split == "train"]
     small = [
         n
@@ -169,25 +170,25 @@ def _large_enough(
     side = scale * size
     images = [dataset.images[n] for n in small]
     names = ", ".join(f"{image.name} ({image.width} x {image.height})" for image in images)
-    told = (
+    problem = (
         f"{len(small)} of {len(numbers)} training pictures are smaller than one training crop"
         f" ({side} x {side} for a patch of {size} x {size} at scale {scale}): {names}"
     )
     if bad_images == "fail":
         raise DataError(
-            f"{told}; lower datamodule.patch_size or datamodule.hr_patch_size, or leave them out by"
+            f"{problem}; lower datamodule.patch_size or datamodule.hr_patch_size, or skip them by"
             " prepare.bad_images=skip"
         )
     if len(small) == len(numbers):
-        raise DataError(f"{told}; lower datamodule.patch_size or datamodule.hr_patch_size")
-    log.warning("left out: %s", told)
+        raise DataError(f"{problem}; lower datamodule.patch_size or datamodule.hr_patch_size")
+    log.warning("skipped: %s", problem)
     return sorted(set(numbers) - set(small))
 
 
 def _crop_pair(
     dataset: PreparedDataset, number: int, scale: int, top: int, left: int, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same place in LR and HR; ``top``, ``left`` and the sizes are in LR pixels."""
+    """Return a crop of LR and HR; ``top``, ``left`` and the sizes are in LR pixels."""
     lr = dataset.lr(number, scale)[top : top + height, left : left + width]
     rows = slice(top * scale, (top + height) * scale)
     columns = slice(left * scale, (left + width) * scale)
@@ -195,5 +196,5 @@ def _crop_pair(
 
 
 def _to_tensor(pixels: np.ndarray) -> Tensor:
-    """(H, W, C) to (C, H, W)."""
+    """Convert (H, W, C) to (C, H, W)."""
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))

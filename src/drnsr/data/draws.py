@@ -1,4 +1,4 @@
-"""Which crop a training sample is: a function of nothing but (seed, number)."""
+"""The random draws of training samples: a function of (seed, number) alone."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -9,13 +9,13 @@ from drnsr.data.prepared import PreparedDataset
 
 
 class Draw(NamedTuple):
-    """One sample.
+    """A sample.
 
     Attributes:
-        picture: its number in the dataset.
-        top: of the LR crop, in LR pixels.
-        left: likewise.
-        symmetry: which of the eight of the square, as a place in albumentations' list of them.
+        picture: number of the picture in the dataset.
+        top: first row of the LR crop, in LR pixels.
+        left: first column of the LR crop, in LR pixels.
+        symmetry: index of a symmetry of the square in albumentations' list.
     """
 
     picture: int
@@ -45,14 +45,14 @@ def lr_patch_sizes(
 
 
 class Draws:
-    """The stream of samples: a counter-based generator (Salmon et al. 2011), begun anew for each.
+    """The samples, from a counter-based generator (Salmon et al. 2011) that restarts for each.
 
     Args:
         dataset: the prepared training set.
-        pictures: the numbers of those that samples are cut from.
-        patch_sizes: side of the LR crop in pixels for each scale that is trained.
-        batch_size: how many samples in turn make a batch, and share a scale.
-        seed: another seed, other samples.
+        pictures: numbers of the pictures to sample from.
+        patch_sizes: side of the LR crop in pixels for each trained scale.
+        batch_size: number of consecutive samples in a batch, which share a scale.
+        seed: seed of the samples.
     """
 
     def __init__(
@@ -75,26 +75,26 @@ class Draws:
         self._start = self._philox.state
 
     def scale_of(self, k: int) -> int:
-        """The scale of sample ``k``, which is that of its batch; all occur equally often."""
+        """Return the scale of the batch of sample ``k``; the scales are equally likely."""
         if len(self._patch_sizes) == 1:
             return next(iter(self._patch_sizes))
-        # The samples' counters leave the topmost of Philox's four words at 0.
-        random = self._begun_at(k // self._batch_size, above=1)
+        # The counters of samples have 0 in the highest of Philox's four words.
+        random = self._generator_at(k // self._batch_size, high=1)
         return list(self._patch_sizes)[random.integers(len(self._patch_sizes))]
 
     def draw(self, k: int, scale: int) -> Draw:
-        """Sample ``k``, whose scale is that of :meth:`scale_of`."""
-        random, size = self._begun_at(k), self._patch_sizes[scale]
+        """Return sample ``k``, for the scale that :meth:`scale_of` gives."""
+        random, size = self._generator_at(k), self._patch_sizes[scale]
         picture = self._pictures[random.integers(len(self._pictures))]
         rows, columns = self._shapes[scale][picture]
         top = int(random.integers(rows - size + 1))
         left = int(random.integers(columns - size + 1))
-        # As albumentations' D4 chooses where it is seeded with this number.
+        # The choice of albumentations' D4 with this seed.
         symmetry = int(np.random.default_rng(random.integers(2**31)).integers(8))
         return Draw(picture, top, left, symmetry)
 
-    def _begun_at(self, number: int, above: int = 0) -> np.random.Generator:
-        # To set the counter takes a tenth of the time that a new generator takes.
-        self._start["state"]["counter"][:] = (0, number, 0, above)
+    def _generator_at(self, number: int, high: int = 0) -> np.random.Generator:
+        """Return the generator with another counter, ten times as fast as a new generator."""
+        self._start["state"]["counter"][:] = (0, number, 0, high)
         self._philox.state = self._start
         return self._generator

@@ -1,4 +1,4 @@
-"""The user's own folders of pictures: which files are taken, and what their copies are called."""
+"""Copying pictures from a user's folders: which files are copied, and under which names."""
 
 import logging
 import os
@@ -12,18 +12,18 @@ from drnsr.images.files import SUFFIXES
 
 log = logging.getLogger("drnsr")
 
-_NAMED = 3  # files of a kind, of those that are left out
+_MAX_NAMED = 3  # ignored files of a kind that a message names
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What is in a user's folder.
+    """The content of a user's folder.
 
     Attributes:
-        pictures: by the names of their copies.
-        others: files in no format that is read.
-        links: to folders, which were followed.
-        loops: links to folders that they are in.
+        pictures: files by the names of their copies.
+        others: files in unknown formats.
+        links: links to folders, which were followed.
+        loops: links to folders that contain them.
     """
 
     pictures: dict[str, Path]
@@ -33,26 +33,26 @@ class _Found:
 
 
 def copy_pictures(source: Path, folder: Path) -> list[Path]:
-    """Bring every picture of a user's folder (and the folders in it) into ``folder``.
+    """Copy every picture of a user's folder and its subfolders into ``folder``.
 
-    A warning tells what is left out because its suffix is of no format that is read.
+    A warning names files with unknown suffixes, which are ignored.
 
     Args:
-        source: links in it are followed, each folder is taken once, and what is hidden (``.name``)
-            is not taken; a picture is told by its suffix.
-        folder: is flat: folders within folders become part of the pictures' names.
+        source: the user's folder. Links are followed, each folder is read once, and hidden files
+            (``.name``) are ignored.
+        folder: the flat target; names of subfolders become part of the pictures' names.
 
     Returns:
         The links to folders that were followed.
 
     Raises:
-        DataError: the folder is missing or has no pictures, two would have the same name, or some
-            cannot be read (all such are named).
+        DataError: if the folder is missing or has no pictures, two copies would have the same name,
+            or some pictures cannot be read (the message names all of them).
     """
     found = _find(source)
     pictures, others = found.pictures, found.others
     for loop in found.loops:
-        log.warning("%s: not followed, for it leads to a folder that it is in", loop)
+        log.warning("%s: not followed, because it links to a folder that contains it", loop)
     if not pictures:
         instead = f"; it has {_counted(source, others)}" if others else ""
         raise DataError(
@@ -60,7 +60,7 @@ def copy_pictures(source: Path, folder: Path) -> list[Path]:
         )
     if others:
         log.warning(
-            "%s: left out, for they are in no format that is read here: %s",
+            "%s: ignored files in unknown formats: %s",
             source,
             _counted(source, others),
         )
@@ -78,13 +78,13 @@ def copy_pictures(source: Path, folder: Path) -> list[Path]:
 
 
 def copy_pairs(source: Path, folder: Path) -> list[Path]:
-    """Bring a user's ``hr`` and every ``lr_x2`` and the like into folders of the same names.
+    """Copy a user's folders ``hr``, ``lr_x2`` and so on to folders of the same names.
 
     Returns:
         The links to folders that were followed.
 
     Raises:
-        DataError: there is no ``hr`` or no ``lr_x...``, or one of them has no pictures.
+        DataError: if there is no ``hr`` or no ``lr_x...``, or one of them has no pictures.
     """
     low = sorted(path for path in source.glob("lr_x*") if path.is_dir())
     if not low:
@@ -97,15 +97,15 @@ def copy_pairs(source: Path, folder: Path) -> list[Path]:
     return links + [link for part in parts for link in copy_pictures(part, folder / part.name)]
 
 
-def users_own(source: Path, copies: Path) -> dict[Path, Path]:
-    """The user's own file of each copy, for messages.
+def original_paths(source: Path, copies: Path) -> dict[Path, Path]:
+    """Return the user's file of each copy, for messages.
 
     Args:
         source: the user's folder.
         copies: the folder that :func:`copy_pictures` filled from it.
 
     Returns:
-        The user's files by the paths of their copies; none where the user's folder is gone.
+        The user's files by the paths of their copies; empty if the user's folder is gone.
     """
     try:
         pictures = _find(source).pictures
@@ -133,26 +133,26 @@ def _find(source: Path) -> _Found:
 
 
 def _files(source: Path) -> tuple[list[Path], list[Path], list[Path]]:
-    """Every file that is not hidden, each folder's once; links that were followed; and loops."""
+    """Return all visible files, the links that were followed, and those that loop."""
 
     def fail(error: OSError) -> None:
-        raise error  # a folder that may not be read
+        raise error  # without permission to read a folder
 
     found: list[Path] = []
     links: list[Path] = []
     loops: list[Path] = []
-    seen: set[Path] = set()
-    starts = deque([source])  # links come after the folders themselves
+    visited: set[Path] = set()
+    starts = deque([source])  # links are followed after all real folders
     while starts:
         start = starts.popleft()
-        if start != source and start.resolve() not in seen:
+        if start != source and start.resolve() not in visited:
             links.append(start)
         for root, folders, files in os.walk(start, onerror=fail):
             here, real = Path(root), Path(root).resolve()
-            if real in seen:
+            if real in visited:
                 folders.clear()
                 continue
-            seen.add(real)
+            visited.add(real)
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             found += [here / name for name in files if not name.startswith(".")]
             for link in (here / name for name in folders if (here / name).is_symlink()):
@@ -162,26 +162,26 @@ def _files(source: Path) -> tuple[list[Path], list[Path], list[Path]]:
 
 
 def _counted(source: Path, files: list[Path]) -> str:
-    """How many files of each suffix, and which: ``2 .heic (a.heic, b.heic), 1 .txt (c.txt)``."""
+    """Count files by suffix, with names: ``2 .heic (a.heic, b.heic), 1 .txt (c.txt)``."""
     kinds: dict[str, list[str]] = {}
     for file in files:
         kind = file.suffix.lower() or "without a suffix"
         kinds.setdefault(kind, []).append(file.relative_to(source).as_posix())
-    told = []
+    parts = []
     for kind, names in sorted(kinds.items()):
-        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-        told.append(f"{len(names)} {kind} ({', '.join(names[:_NAMED])}{more})")
-    return ", ".join(told)
+        more = f" and {len(names) - _MAX_NAMED} more" if len(names) > _MAX_NAMED else ""
+        parts.append(f"{len(names)} {kind} ({', '.join(names[:_MAX_NAMED])}{more})")
+    return ", ".join(parts)
 
 
 def _copy(picture: Path, copy: Path) -> str | None:
-    """Copy a file; why it cannot be read, if it cannot."""
+    """Copy a file; return the reason if it cannot be read."""
     if not picture.is_file():
-        return "a link to nothing" if picture.is_symlink() else "not a file"
+        return "a broken link" if picture.is_symlink() else "not a file"
     try:
         shutil.copyfile(picture, copy)
     except OSError as error:
         if error.filename != os.fspath(picture):
-            raise  # it is the copy that cannot be written
+            raise  # the copy cannot be written
         return error.strerror
     return None

@@ -1,19 +1,20 @@
 """The leak audit: finding training pictures that are copies of benchmark pictures.
 
-A figure that was measured on a picture that was trained on is worth nothing, and a copy is seldom
-equal in bytes: it is rescaled, cropped, mirrored, turned, recompressed, brighter or without colour.
-Every benchmark picture, as it is and mirrored, is looked for in three steps:
+A result that was measured on training pictures is worthless. A copy seldom has equal bytes: it is
+rescaled, cropped, mirrored, rotated, recompressed, brighter or without colour. Every benchmark
+picture and its mirror image is searched in three steps:
 
 1. A picture is described by SIFT points (Lowe, "Distinctive Image Features from Scale-Invariant
    Keypoints", 2004), with the Hellinger kernel (RootSIFT: Arandjelović and Zisserman, "Three Things
-   Everyone Should Know to Improve Object Retrieval", 2012). They know neither scale nor rotation.
-2. Each point votes for the training pictures that have points like it, found in a forest of
-   k-d trees over all of them (Muja and Lowe, "Fast Approximate Nearest Neighbors", 2009).
-3. The pictures with the most votes are laid over the benchmark picture by the affine map that most
-   points agree on (RANSAC: Fischler and Bolles, 1981), and the pixels must agree.
+   Everyone Should Know to Improve Object Retrieval", 2012). They do not depend on scale and
+   rotation.
+2. Each point votes for the training pictures with similar points, found in a forest of k-d trees
+   over all points (Muja and Lowe, "Fast Approximate Nearest Neighbors", 2009).
+3. The pictures with the most votes are registered to the benchmark picture by the affine map that
+   most points agree on (RANSAC: Fischler and Bolles, 1981), and their pixels are compared.
 
-The third step decides. Points alone do not tell a copy from another picture of the same thing: the
-wings of two monarch butterflies have dozens in common.
+The third step decides. Points alone do not distinguish a copy from another picture of the same
+object: the wings of two monarch butterflies have dozens of points in common.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,39 +27,39 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from drnsr.data.parallel import Progress, map_in_order, unseen
+from drnsr.data.parallel import Progress, map_in_order, no_progress
 from drnsr.data.prepared import DataError, PreparedDataset
 
-# Copies have a correlation of 0.89 and more, other pictures 0.43 at most (benchmarks/README.md).
-_LEAK = 0.65
+# Copies have a correlation of at least 0.89, other pictures at most 0.43 (benchmarks/README.md).
+_MIN_CORRELATION = 0.65
 
-# Larger pictures are shrunk to this longer side, so that time and memory are bounded.
+# Larger pictures are resized to this longer side, which bounds time and memory.
 _SIDE = 512
 _POINTS = 1000
 
-# Squared distances of matching RootSIFT points are about 0.02, those of strangers about 0.2.
+# Squared distances of matching RootSIFT points are about 0.02, of other points about 0.2.
 _VOTE_DECAY = 0.05
 _NEIGHBOURS = 4
-# The search ends after so many candidates that are no copies. Of all copies that the third step
-# recognized in the experiments, none was other than first.
+# The search ends after this many candidates that are not copies. In the experiments every copy that
+# the third step recognised was the first candidate.
 _PATIENCE = 2
 
-# An affine map beyond these is a chance agreement of a few points.
-_LARGEST_SCALE = 8.0
-_LARGEST_STRETCH = 2.5
-_SMALLEST_OVERLAP = 1000  # pixels
+# An affine map beyond these limits is a chance agreement of a few points.
+_MAX_SCALE = 8.0
+_MAX_STRETCH = 2.5
+_MIN_OVERLAP = 1000  # pixels
 
 
 @dataclass(frozen=True)
 class Leak:
-    """A training picture that is a copy of a benchmark picture, or of a part of it, or holds it.
+    """A training picture that is a copy of a benchmark picture or its part, or contains it.
 
     Attributes:
         training: the training picture's name.
         benchmark: the benchmark's name.
         image: the benchmark picture's name.
-        points: how many points of both agree on how one lies over the other.
-        correlation: of their pixels there, up to 1, without regard to brightness and contrast.
+        points: number of matching points that agree on the registration.
+        correlation: of the registered pixels, at most 1, independent of brightness and contrast.
         mirrored: whether one is a mirror image of the other.
     """
 
@@ -78,7 +79,7 @@ class Leak:
 
 
 class LeakError(DataError):
-    """Benchmark pictures among the training pictures."""
+    """Benchmark pictures are among the training pictures."""
 
     def __init__(self, leaks: Sequence[Leak]) -> None:
         super().__init__(
@@ -88,14 +89,17 @@ class LeakError(DataError):
 
 
 def find_leaks(
-    training: PreparedDataset, benchmarks: Sequence[PreparedDataset], *, progress: Progress = unseen
+    training: PreparedDataset,
+    benchmarks: Sequence[PreparedDataset],
+    *,
+    progress: Progress = no_progress,
 ) -> list[Leak]:
-    """Find every training picture (validation ones included) that is a copy of a benchmark picture.
+    """Find every training or validation picture that is a copy of a benchmark picture.
 
-    Of the copies tried (benchmarks/README.md), all were found that were rescaled, cropped to a
-    quarter of the area, stretched, mirrored, turned, recompressed, without colour or of another
-    brightness; of small crops with several changes at once, 95 %. A crop without detail, such as
-    one of clear sky, cannot be recognized.
+    In the experiments (benchmarks/README.md) it found all copies that were rescaled, cropped to a
+    quarter of the area, stretched, mirrored, rotated, recompressed, without colour or of another
+    brightness, and 95 % of small crops with several changes at once. A crop without detail, such
+    as clear sky, cannot be recognised.
 
     Args:
         training: the prepared training set.
@@ -103,8 +107,7 @@ def find_leaks(
         progress: shows the progress of the steps.
 
     Returns:
-        The leaks in the order of the benchmarks and their pictures. The same datasets give the same
-        leaks, whatever the number of cores.
+        The leaks in the order of the benchmarks and their pictures, whatever the number of cores.
     """
     with _one_thread_each():
         described = map_in_order(_describe, map(training.hr, range(len(training.images))))
@@ -117,14 +120,14 @@ def find_leaks(
         found = map_in_order(lambda place: _search(*place, training, index), places)
         return [
             leak
-            for leaks in progress(found, "looking for the benchmark pictures", len(places))
+            for leaks in progress(found, "searching the benchmark pictures", len(places))
             for leak in leaks
         ]
 
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Keep libraries from starting threads of their own, which cost more than the pictures do."""
+    """Limit libraries to one thread each: their own threads would only slow down the workers."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -137,7 +140,7 @@ def _one_thread_each() -> Iterator[None]:
 def _search(
     dataset: PreparedDataset, number: int, training: PreparedDataset, index: "_Index"
 ) -> list[Leak]:
-    """The leaks of one benchmark picture."""
+    """Return the leaks of one benchmark picture."""
     return [
         Leak(training.images[n].name, dataset.name, dataset.images[number].name, *evidence)
         for n, evidence in sorted(_copies(_describe(dataset.hr(number)), index).items())
@@ -146,11 +149,11 @@ def _search(
 
 @dataclass(frozen=True)
 class _Picture:
-    """A picture as it is compared.
+    """The description of a picture.
 
     Attributes:
-        gray: (H, W) uint8, the longer side _SIDE at most.
-        points: (N, 2), x and y in pixels; N is _POINTS at most.
+        gray: (H, W) uint8, with a longer side of at most _SIDE.
+        points: (N, 2), x and y in pixels; N is at most _POINTS.
         descriptors: (N, 128) float32, each of length 1.
     """
 
@@ -167,7 +170,7 @@ def _describe(pixels: NDArray[np.uint8]) -> _Picture:
     if factor < 1:
         size = max(1, round(width * factor)), max(1, round(height * factor))
         gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
-    # The strongest points, however weak: a picture of fog has them too.
+    # No threshold, so that a picture of fog has points too.
     sift = cv2.SIFT_create(nfeatures=_POINTS, contrastThreshold=0.0)
     keypoints, descriptors = sift.detectAndCompute(gray, None)
     if descriptors is None:
@@ -178,30 +181,30 @@ def _describe(pixels: NDArray[np.uint8]) -> _Picture:
 
 
 def _mirror(picture: _Picture) -> _Picture:
-    """The description of the mirror image.
+    """Return the description of the mirror image.
 
-    A descriptor is 4 x 4 places in the frame of its point's direction, with 8 directions each; to
-    mirror it is to reverse the places across that direction, and the sense of the directions.
+    A descriptor has 4 x 4 cells in the frame of its point's orientation, with 8 directions each.
+    Mirroring reverses the cells across the orientation, and the sense of the directions.
     """
-    places = picture.descriptors.reshape(-1, 4, 4, 8)
+    cells = picture.descriptors.reshape(-1, 4, 4, 8)
     reversed_sense = (-np.arange(8)) % 8
     points = picture.points.copy()
     points[:, 0] = picture.gray.shape[1] - 1 - points[:, 0]
     return _Picture(
         gray=np.ascontiguousarray(picture.gray[:, ::-1]),
         points=points,
-        descriptors=places[:, ::-1, :, reversed_sense].reshape(-1, 128),
+        descriptors=cells[:, ::-1, :, reversed_sense].reshape(-1, 128),
     )
 
 
 class _Index:
-    """The points of all training pictures, to be searched by likeness."""
+    """An index of the points of all training pictures, for nearest-neighbour search."""
 
     def __init__(self, pictures: Sequence[_Picture]) -> None:
         counts = [len(picture.points) for picture in pictures]
         self._owners = np.repeat(np.arange(len(pictures)), counts)
         descriptors = np.concatenate([picture.descriptors for picture in pictures])
-        # Views, so that the descriptors, the most of what is kept, are in memory once.
+        # Views, so that the descriptors, the largest part, are in memory once.
         self.pictures = [
             replace(picture, descriptors=part)
             for picture, part in zip(
@@ -209,12 +212,12 @@ class _Index:
             )
         ]
         if len(descriptors) >= _NEIGHBOURS:
-            cv2.setRNGSeed(0)  # the trees are random ones
+            cv2.setRNGSeed(0)  # the trees are random
             kd_trees = {"algorithm": 1, "trees": 4}
             self._trees: Any = cv2.flann.Index(descriptors, kd_trees)
 
     def candidates(self, picture: _Picture) -> list[int]:
-        """The numbers of the pictures, the one with the most votes first."""
+        """Return the numbers of the pictures, in descending order of votes."""
         if len(self._owners) < _NEIGHBOURS or not len(picture.points):
             return []
         nearest, distances = self._trees.knnSearch(
@@ -232,13 +235,13 @@ _Evidence = tuple[int, float, bool]
 
 
 def _copies(picture: _Picture, index: _Index) -> dict[int, _Evidence]:
-    """The training pictures that are copies: number, and (points, correlation, mirrored)."""
+    """Return the training pictures that are copies: number, and (points, correlation, mirrored)."""
     copies: dict[int, _Evidence] = {}
     for mirrored, view in ((False, picture), (True, _mirror(picture))):
         misses = 0
         for number in index.candidates(view):
             points, correlation = _compare(view, index.pictures[number])
-            if correlation < _LEAK:
+            if correlation < _MIN_CORRELATION:
                 misses += 1
             elif number not in copies or correlation > copies[number][1]:
                 copies[number] = (points, correlation, mirrored)
@@ -248,11 +251,11 @@ def _copies(picture: _Picture, index: _Index) -> dict[int, _Evidence]:
 
 
 def _compare(a: _Picture, b: _Picture) -> tuple[int, float]:
-    """How many points agree on one affine map, and the correlation of the pixels under it."""
+    """Return the number of points that agree on an affine map, and the correlation under it."""
     points_a, points_b = _match(a, b)
     if len(points_a) < 4:
         return 0, 0.0
-    # Affine, not only turned and scaled: pictures are also squeezed into squares.
+    # Affine, not only rotated and scaled: pictures are also squeezed into squares.
     a_to_b, agree = cv2.estimateAffine2D(
         points_a, points_b, ransacReprojThreshold=4.0, maxIters=2000, confidence=0.999
     )
@@ -270,28 +273,28 @@ def _compare(a: _Picture, b: _Picture) -> tuple[int, float]:
 
 
 def _scale(transform: NDArray[np.float64]) -> float | None:
-    """The scale of an affine map (2, 3); None for one that no copying makes."""
+    """Return the scale of an affine map (2, 3); None for a map that is not a plausible copy."""
     linear = transform[:, :2]
     long, short = np.linalg.svd(linear, compute_uv=False)
-    # Mirrored pictures are compared for themselves.
-    if np.linalg.det(linear) <= 0 or long > _LARGEST_STRETCH * short:
+    # Mirror images have their own comparison.
+    if np.linalg.det(linear) <= 0 or long > _MAX_STRETCH * short:
         return None
     scale = float(np.sqrt(long * short))
-    return scale if 1 / _LARGEST_SCALE < scale < _LARGEST_SCALE else None
+    return scale if 1 / _MAX_SCALE < scale < _MAX_SCALE else None
 
 
 def _match(a: _Picture, b: _Picture) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The points of ``a`` and ``b``, both (N, 2), that are each other's best match by far."""
+    """Return the points of ``a`` and ``b``, both (N, 2), that are distinct mutual best matches."""
     if min(len(a.points), len(b.points)) < 2:
         return a.points[:0], b.points[:0]
-    likeness = a.descriptors @ b.descriptors.T
-    rows = np.arange(len(likeness))
-    partner = likeness.argmax(axis=1)
-    mutual = likeness.argmax(axis=0)[partner] == rows
-    best = likeness[rows, partner]
-    likeness[rows, partner] = -1
-    second = likeness.max(axis=1)
-    # Lowe's test on distances, whose squares are 2 - 2 * likeness.
+    similarity = a.descriptors @ b.descriptors.T
+    rows = np.arange(len(similarity))
+    partner = similarity.argmax(axis=1)
+    mutual = similarity.argmax(axis=0)[partner] == rows
+    best = similarity[rows, partner]
+    similarity[rows, partner] = -1
+    second = similarity.max(axis=1)
+    # Lowe's ratio test on distances, whose squares are 2 - 2 * similarity.
     distinct = 1 - best < 0.85**2 * (1 - second)
     keep = mutual & distinct
     return a.points[keep], b.points[partner[keep]]
@@ -303,22 +306,22 @@ def _correlation(
     transform: NDArray[np.float64],
     scale: float,
 ) -> float:
-    """The correlation of two pictures where they overlap, on the grid of the coarser one.
+    """Return the correlation of two pictures in their overlap, on the grid of the coarser one.
 
     Args:
         source: (H, W), the finer picture.
         target: (h, w), the coarser one.
-        transform: (2, 3), takes points of the source to the target.
-        scale: of the transform, below 1.
+        transform: (2, 3), maps points of the source to the target.
+        scale: scale of the transform, below 1.
 
     Returns:
-        -1 to 1; 0 where the overlap is too small.
+        -1 to 1; 0 if the overlap is too small.
     """
     height, width = target.shape
-    smooth = cv2.GaussianBlur(source, (0, 0), 0.5 / scale)  # or shrinking would alias
+    smooth = cv2.GaussianBlur(source, (0, 0), 0.5 / scale)  # against aliasing
     warped = cv2.warpAffine(smooth, transform, (width, height), borderMode=cv2.BORDER_REPLICATE)
     inside = cv2.warpAffine(np.full_like(source, 255), transform, (width, height)) == 255
-    if np.count_nonzero(inside) < _SMALLEST_OVERLAP:
+    if np.count_nonzero(inside) < _MIN_OVERLAP:
         return 0.0
     a, b = _details(warped)[inside], _details(target)[inside]
     a, b = a - a.mean(), b - b.mean()
@@ -326,7 +329,7 @@ def _correlation(
 
 
 def _details(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """A picture without its large shades, which all landscapes share, and without its noise."""
+    """Return a picture without noise and without low frequencies, which all landscapes share."""
     pixels = gray.astype(np.float32)
     details: NDArray[np.float32]
     details = cv2.GaussianBlur(pixels, (0, 0), 1.0) - cv2.GaussianBlur(pixels, (0, 0), 4.0)

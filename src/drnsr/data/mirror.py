@@ -40,7 +40,7 @@ def mirror_registries(registries: Sequence[Path], folder: Path, source: str | No
         files = [
             RemoteFile(entry.url, entry.sha256, mirrored_path(entry.url, folder))
             for entry in entries
-            if entry.on_the_web
+            if entry.is_remote
         ]
         if files:
             download_files(files, f"mirroring {registry.stem}", mirror=source)

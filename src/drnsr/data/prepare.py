@@ -1,6 +1,6 @@
-"""From picture files to a dataset: each decoded once, checked, shrunk, and written in order.
+"""Preparing data sets: pictures are decoded once, checked, downscaled, and written in order.
 
-The work is shared out over the cores; the bytes of a dataset depend on the pictures alone.
+The work runs on all cores; the bytes of a dataset depend on the pictures alone.
 """
 
 import json
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drnsr.atomic import naming_file, write_text
-from drnsr.data.parallel import Progress, map_in_order, unseen
+from drnsr.data.parallel import Progress, map_in_order, no_progress
 from drnsr.data.prepared import DataError, PackedImage, PreparedDataset, Split, pixel_file
 from drnsr.hashing import file_sha256, sha256_of
 from drnsr.images.codec import MAX_PIXELS
@@ -29,18 +29,18 @@ from drnsr.images.resize import crop_to_multiple, downscale
 log = logging.getLogger("drnsr")
 
 LowResolution = Callable[[Path, NDArray[np.uint8], int], NDArray[np.uint8]]
-"""From a picture's file, its pixels (H, W, 3) and a scale to (H // scale, W // scale, 3); an
-ImageError says why there is none."""
+"""A function of a picture's file, its pixels (H, W, 3) and a scale that returns its LR,
+(H // scale, W // scale, 3), or raises ImageError."""
 
 
 @dataclass(frozen=True)
 class Checks:
-    """What a training picture must be, and what becomes of one that is not.
+    """Requirements on training pictures.
 
     Attributes:
-        bad_images: "fail" names all that cannot be used and datasets none; "skip" leaves them out.
-        max_pixels: a picture whose header promises more is refused before it is decoded.
-        min_side: pixels that the shorter side must have; the largest scale at least.
+        bad_images: "fail" raises an error that names all unusable pictures; "skip" leaves them out.
+        max_pixels: a picture with more pixels by its header is refused before it is decoded.
+        min_side: smallest allowed side in pixels, at least the largest scale.
     """
 
     bad_images: Literal["fail", "skip"] = "fail"
@@ -48,8 +48,8 @@ class Checks:
     min_side: int = 1
 
 
-def shrunk(picture: Path, pixels: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
-    """The :data:`LowResolution` of published results: MATLAB's bicubic."""
+def bicubic_lr(picture: Path, pixels: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    """Downscale by MATLAB's bicubic, the :data:`LowResolution` of published results."""
     return downscale(crop_to_multiple(pixels, scale), scale)
 
 
@@ -61,47 +61,49 @@ def prepare_training_set(
     scales: Sequence[int],
     validation_fraction: float,
     validation: str | None = None,
-    low_resolution: LowResolution = shrunk,
+    low_resolution: LowResolution = bicubic_lr,
     checks: Checks | None = None,
-    users_own: Mapping[Path, Path] | None = None,
+    original_paths: Mapping[Path, Path] | None = None,
     workers: int | None = None,
-    progress: Progress = unseen,
+    progress: Progress = no_progress,
 ) -> PreparedDataset:
     """Prepare RGB pictures and their low-resolution versions, for training and validation.
 
-    The validation pictures are those with the smallest content hashes: a choice at random that
-    depends on nothing but the pictures. Or it is the one picture that ``validation`` names.
+    The validation pictures are those with the smallest content hashes, a random choice that depends
+    on the pictures alone, or the one picture that ``validation`` names.
 
     Args:
-        pictures: their files, in the order of the dataset.
-        folder: of the dataset.
-        name: of the data set.
-        scales: of the low-resolution versions.
-        validation_fraction: of the pictures, rounded up; one is always left to train on.
-        validation: name of the picture to validate with, if it is not to be chosen at random.
-        low_resolution: where the low-resolution versions come from.
-        checks: what the pictures must be; those of ``Checks()`` by default.
-        users_own: the user's files of pictures that are copies of them; messages name those.
-        workers: threads; by default as many as there are cores, 8 at most.
+        pictures: the files, in the order of the dataset.
+        folder: folder of the dataset.
+        name: name of the data set.
+        scales: scales of the low-resolution versions.
+        validation_fraction: fraction of the pictures, rounded up; one is always left to train on.
+        validation: name of the validation picture, if it is not chosen at random.
+        low_resolution: makes the low-resolution versions.
+        checks: requirements on the pictures; ``Checks()`` by default.
+        original_paths: the user's file of each copied picture, for messages.
+        workers: number of threads; by default the number of cores, at most 8.
         progress: shows the progress.
 
     Raises:
-        DataError: there are fewer than two pictures, or some cannot be used (all such are named)
-            and may not be left out.
+        DataError: if there are fewer than two pictures, or some are unusable (the message names
+            all of them) and must not be left out.
     """
     checks = checks or Checks()
-    users_own = users_own or {}
+    original_paths = original_paths or {}
 
     def prepare(picture: Path) -> _Prepared:
-        called = str(users_own.get(picture, picture))
+        called = str(original_paths.get(picture, picture))
         pixels = gray_to_rgb(read_image(picture, max_pixels=checks.max_pixels, called=called))
         _check_side(called, pixels, max(checks.min_side, *scales))
         versions = {scale: low_resolution(picture, pixels, scale) for scale in scales}
         return _Prepared(_describe(picture.name, pixels, "train"), {1: pixels, **versions})
 
     _check_number(name, len(pictures), "")
-    writing = _Writing(folder, name, scales, checks.bad_images, users_own, workers, progress)
-    images, bad = _write_pixels(pictures, prepare, writing)
+    options = _WriteOptions(
+        folder, name, scales, checks.bad_images, original_paths, workers, progress
+    )
+    images, bad = _write_pixels(pictures, prepare, options)
     _check_number(name, len(images), " that can be used")
     number = min(ceil(validation_fraction * len(images)), len(images) - 1)
     chosen = set(sorted(image.sha256 for image in images)[:number])
@@ -119,38 +121,38 @@ def prepare_benchmark(
     *,
     name: str,
     max_pixels: int = MAX_PIXELS,
-    users_own: Mapping[Path, Path] | None = None,
+    original_paths: Mapping[Path, Path] | None = None,
     workers: int | None = None,
-    progress: Progress = unseen,
+    progress: Progress = no_progress,
 ) -> PreparedDataset:
-    """Prepare the originals of a benchmark; gray ones stay gray, since protocols differ on them.
+    """Prepare the originals of a benchmark; gray ones stay gray, because protocols differ on them.
 
-    Low resolution is not made here: how to make it is a matter of the protocol. No picture is ever
-    left out: a benchmark without one of its pictures is another benchmark.
+    The protocol makes the low resolution later. No picture is left out: without one of its pictures
+    a benchmark would be another one.
 
     Args:
-        pictures: their files, in the order of the dataset.
-        folder: of the dataset.
-        name: of the benchmark.
-        max_pixels: a picture whose header promises more is refused before it is decoded.
-        users_own: the user's files of pictures that are copies of them; messages name those.
-        workers: threads; by default as many as there are cores, 8 at most.
+        pictures: the files, in the order of the dataset.
+        folder: folder of the dataset.
+        name: name of the benchmark.
+        max_pixels: a picture with more pixels by its header is refused before it is decoded.
+        original_paths: the user's file of each copied picture, for messages.
+        workers: number of threads; by default the number of cores, at most 8.
         progress: shows the progress.
 
     Raises:
-        DataError: a picture cannot be used (all such are named), or two differ in nothing but the
-            suffix of their names.
+        DataError: if pictures are unusable (the message names all of them), or two names differ
+            only in the suffix.
     """
-    users_own = users_own or {}
-    _check_stems(name, pictures, users_own)
+    original_paths = original_paths or {}
+    _check_stems(name, pictures, original_paths)
 
     def prepare(picture: Path) -> _Prepared:
-        called = str(users_own.get(picture, picture))
+        called = str(original_paths.get(picture, picture))
         pixels = read_image(picture, max_pixels=max_pixels, called=called)
         return _Prepared(_describe(picture.name, pixels, "test"), {1: pixels})
 
-    writing = _Writing(folder, name, (), "fail", users_own, workers, progress)
-    images, bad = _write_pixels(pictures, prepare, writing)
+    options = _WriteOptions(folder, name, (), "fail", original_paths, workers, progress)
+    images, bad = _write_pixels(pictures, prepare, options)
     return _write_index(folder, name, [], images, bad)
 
 
@@ -163,29 +165,29 @@ class _Prepared:
 
 
 @dataclass(frozen=True)
-class _Writing:
-    """Where and how pixel files are written."""
+class _WriteOptions:
+    """How pixel files are written."""
 
     folder: Path
     name: str
     scales: Sequence[int]
     bad_images: Literal["fail", "skip"]
-    users_own: Mapping[Path, Path]
+    original_paths: Mapping[Path, Path]
     workers: int | None
     progress: Progress
 
 
 def _write_pixels(
-    pictures: Sequence[Path], prepare: Callable[[Path], _Prepared], writing: _Writing
+    pictures: Sequence[Path], prepare: Callable[[Path], _Prepared], options: _WriteOptions
 ) -> tuple[list[PackedImage], dict[str, str]]:
-    """Write the pixel files; on failure, none of them is left.
+    """Write the pixel files; on failure, all of them are removed.
 
     Returns:
-        The pictures in them, and those that were left out, by name, with the reason.
+        The pictures in them, and the reasons of those that were left out, by name.
     """
-    folder = writing.folder
+    folder = options.folder
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "index.json").unlink(missing_ok=True)  # an older dataset is none from here on
+    (folder / "index.json").unlink(missing_ok=True)  # from here on the older dataset is invalid
 
     def attempt(picture: Path) -> _Prepared | ImageError:
         try:
@@ -194,19 +196,19 @@ def _write_pixels(
             return error
 
     with ExitStack() as stack, naming_file(folder):
-        # Written in sequence, not through a memory map: there a full disk kills the process with
-        # SIGBUS, here it is an OSError.
+        # Not through a memory map, where a full disk would kill the process with SIGBUS. Here it
+        # raises OSError.
         files = {
-            scale: stack.enter_context(_kept_on_success(pixel_file(folder, scale)))
-            for scale in (1, *writing.scales)
+            scale: stack.enter_context(_removed_on_failure(pixel_file(folder, scale)))
+            for scale in (1, *options.scales)
         }
         images: dict[str, PackedImage] = {}  # by the hash of their pixels
         bad: dict[Path, str] = {}
-        results = map_in_order(attempt, pictures, workers=writing.workers)
-        shown = writing.progress(results, f"preparing {writing.name}", len(pictures))
+        results = map_in_order(attempt, pictures, workers=options.workers)
+        shown = options.progress(results, f"preparing {options.name}", len(pictures))
         for picture, result in zip(pictures, shown, strict=True):
             if isinstance(result, ImageError):
-                called = writing.users_own.get(picture, picture)
+                called = options.original_paths.get(picture, picture)
                 bad[picture] = str(result).removeprefix(f"{called}: ")
             elif twin := images.get(result.image.sha256):
                 bad[picture] = f"the same picture as {twin.name}"
@@ -214,16 +216,18 @@ def _write_pixels(
                 images[result.image.sha256] = result.image
                 for scale, file in files.items():
                     file.write(result.pixels[scale].tobytes())
-        told = {writing.users_own.get(path, path): reason for path, reason in bad.items()}
-        _tell(told, len(pictures), writing.bad_images)
+        by_original = {
+            options.original_paths.get(path, path): reason for path, reason in bad.items()
+        }
+        _report_bad(by_original, len(pictures), options.bad_images)
     return list(images.values()), {path.name: reason for path, reason in bad.items()}
 
 
-def _tell(bad: dict[Path, str], total: int, bad_images: Literal["fail", "skip"]) -> None:
-    """Name every picture that cannot be used.
+def _report_bad(bad: dict[Path, str], total: int, bad_images: Literal["fail", "skip"]) -> None:
+    """Log every unusable picture.
 
     Raises:
-        DataError: where none may be left out.
+        DataError: if they must not be left out.
     """
     if bad and bad_images == "fail":
         raise DataError(
@@ -238,15 +242,15 @@ def _check_side(called: str, pixels: NDArray[np.uint8], smallest: int) -> None:
     height, width, _ = pixels.shape
     if min(height, width) < smallest:
         raise ImageError(
-            f"{called}: {width} x {height} pixels, and no side may be below {smallest}"
+            f"{called}: {width} x {height} pixels, but no side may be below {smallest}"
         )
 
 
-def _check_stems(name: str, pictures: Sequence[Path], users_own: Mapping[Path, Path]) -> None:
-    """Results are named by the stems of the pictures."""
+def _check_stems(name: str, pictures: Sequence[Path], original_paths: Mapping[Path, Path]) -> None:
+    """Raise DataError if two stems are equal, because results are named by them."""
     found: dict[str, Path] = {}
     for picture in pictures:
-        own = users_own.get(picture, picture)
+        own = original_paths.get(picture, picture)
         if picture.stem in found:
             raise DataError(
                 f"the benchmark {name} has more than one picture called {picture.stem}:"
@@ -265,12 +269,12 @@ def _check_number(name: str, number: int, which: str) -> None:
 
 
 @contextmanager
-def _kept_on_success(path: Path) -> Iterator[BinaryIO]:
+def _removed_on_failure(path: Path) -> Iterator[BinaryIO]:
     try:
         with path.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())  # the index will promise that it is whole
+            os.fsync(file.fileno())  # once the index exists, the file counts as complete
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -1,9 +1,8 @@
-"""Prepared pictures: decoded once and packed as raw uint8, to be read through a memory map.
+"""Prepared datasets: pictures as raw uint8, which are read through a memory map.
 
-A dataset is a folder: ``hr.u8`` holds the pixels of all pictures one after another, each in the
-order (height, width, channel); ``lr_x2.u8`` and the like hold their low-resolution versions; and
-``index.json`` says what stands where. The index is written last, so that a dataset without it is no
-dataset.
+A dataset is a folder. ``hr.u8`` has the pixels of all pictures one after another, each in the order
+(height, width, channel). ``lr_x2.u8`` and so on have their low-resolution versions. ``index.json``
+lists the pictures. It is written last, so that a folder without it is not a dataset.
 """
 
 import json
@@ -23,12 +22,12 @@ Split = Literal["train", "validation", "test"]
 
 
 class DataError(UserError):
-    """Pictures that cannot serve as training or test data."""
+    """Pictures that cannot be used as training or test data."""
 
 
 @dataclass(frozen=True)
 class PackedImage:
-    """One picture of a dataset; ``sha256`` is of its pixels, not of the file it came from."""
+    """A picture of a dataset; ``sha256`` is that of its pixels, not of its original file."""
 
     name: str
     sha256: str
@@ -38,7 +37,7 @@ class PackedImage:
     split: Split
 
     def shape(self, scale: int) -> tuple[int, int, int]:
-        """(height, width, channels) of the picture shrunk by ``scale`` (1 is the original)."""
+        """Return (height, width, channels) of the picture at ``scale`` (1 is the original)."""
         return self.height // scale, self.width // scale, self.channels
 
 
@@ -47,9 +46,10 @@ class PreparedDataset:
     """An opened dataset.
 
     Attributes:
-        name: the data set's name.
-        scales: for which a low-resolution version stands in the dataset.
-        images: in the order of the pixel files.
+        folder: its folder.
+        name: name of the data set.
+        scales: the scales of the low-resolution versions.
+        images: the pictures, in the order of the pixel files.
         files: the sha256 of each pixel file.
     """
 
@@ -65,51 +65,53 @@ class PreparedDataset:
         """Open a dataset.
 
         Raises:
-            DataError: there is none at ``folder``, or an older version's.
+            DataError: if there is none in ``folder``, or one by an older version.
         """
         index = folder / "index.json"
         if not index.is_file():
             raise DataError(f"{folder}: no prepared data here; run `dvc repro prepare` first")
         content = json.loads(index.read_text(encoding="utf-8"))
         if "files" not in content:
-            raise DataError(f"{folder}: by an older version of drnsr; run `dvc repro prepare`")
+            raise DataError(
+                f"{folder}: prepared by an older version of drnsr; run `dvc repro prepare`"
+            )
         images = [PackedImage(**image) for image in content["images"]]
         return cls(folder, content["name"], content["scales"], images, content["files"])
 
     def verify(self) -> None:
-        """Compare the pixel files with the hashes that were written when they were made.
+        """Compare the pixel files with their hashes in the index.
 
         Raises:
-            DataError: one was changed or cut off since.
+            DataError: if one was changed or truncated.
         """
         for name, sha256 in self.files.items():
             path = self.folder / name
             if not path.is_file() or file_sha256(path) != sha256:
                 raise DataError(
-                    f"{path}: missing, changed or cut off since it was prepared; run"
-                    " `dvc repro prepare`, which makes it anew"
+                    f"{path}: missing, changed or truncated since it was prepared; run"
+                    " `dvc repro prepare` to make it again"
                 )
 
     @property
     def fingerprint(self) -> str:
-        """The sha256 of the index, which carries the hash of every picture."""
+        """The sha256 of the index, which has the hash of every picture."""
         return sha256_of([(self.folder / "index.json").read_bytes()])
 
     def discard(self) -> None:
-        """Make it no dataset any more: its index is removed."""
+        """Remove the index, so that the folder is not a dataset any more."""
         (self.folder / "index.json").unlink()
 
     def hr(self, number: int) -> NDArray[np.uint8]:
-        """The original picture, (H, W, C), as a view on the file."""
+        """Return the original picture, (H, W, C), as a view of the file."""
         return self._view(number, scale=1)
 
     def lr(self, number: int, scale: int) -> NDArray[np.uint8]:
-        """The picture shrunk by ``scale``, (H // scale, W // scale, C), as a view on the file."""
+        """Return the low-resolution picture, (H // scale, W // scale, C), as a view of the file."""
         return self._view(number, scale)
 
     def _view(self, number: int, scale: int) -> NDArray[np.uint8]:
         if scale not in self._pixels:
-            # As a plain array: each slice of a memmap object costs several times as much.
+            # A plain array: slicing a memmap object takes several times as long.
             pixels = np.asarray(np.memmap(pixel_file(self.folder, scale), np.uint8, mode="r"))
             sizes = [prod(image.shape(scale)) for image in self.images]
             ends = [0, *accumulate(sizes)]
@@ -121,5 +123,5 @@ class PreparedDataset:
 
 
 def pixel_file(folder: Path, scale: int) -> Path:
-    """Where the pixels of the pictures stand, shrunk by ``scale`` (1 is the originals)."""
+    """Return the path of the pixels at ``scale`` (1 is the originals)."""
     return folder / ("hr.u8" if scale == 1 else f"lr_x{scale}.u8")

@@ -1,14 +1,14 @@
-"""Data sets: which files they are made of, and bringing these together in one folder.
+"""Registries of data sets: the files of a data set, and fetching them into one folder.
 
 A registry is a text file with a line ``name sha256 url`` for each file (pooch's format). A url is
 
 - http(s);
-- ``wheel://DISTRIBUTION/PATH``: a file that an installed package carries;
-- ``manual:PAGE``: a file that a person must get at PAGE, mostly under an agreement; the sha256 of
-  such a file may be ``-``, unknown.
+- ``wheel://DISTRIBUTION/PATH``: a file in an installed package;
+- ``manual:PAGE``: a file that the user has to get at PAGE, often under an agreement; its sha256 may
+  be ``-`` for unknown.
 
-A file named .zip, .tar, .tar.gz or .tgz stands for the pictures in it; a pattern after ``#`` in the
-url says which, if not all: ``https://HOST/All.zip#All/HR/*.png``.
+A .zip, .tar, .tar.gz or .tgz file stands for the pictures in it. A pattern after ``#`` in the url
+selects some of them: ``https://HOST/All.zip#All/HR/*.png``.
 """
 
 import re
@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from drnsr.atomic import atomic_folder
 from drnsr.data.archive import MAX_UNPACKED, is_archive, unpack_pictures
-from drnsr.data.download import FetchError, Patience, RemoteFile, download_files, link_or_copy
+from drnsr.data.download import FetchError, RemoteFile, RetryPolicy, download_files, link_or_copy
 from drnsr.hashing import sha256_of
 
 _UNKNOWN = "-"
@@ -30,13 +30,13 @@ _UNKNOWN = "-"
 
 @dataclass(frozen=True)
 class RegistryEntry:
-    """One file of a data set.
+    """A file of a data set.
 
     Attributes:
-        name: here; may have folders in it.
-        sha256: in hex, or ``-`` where the file comes by hand and no one wrote it down.
-        url: where it comes from.
-        members: which pictures, if it is an archive.
+        name: name of the local file, which may include folders.
+        sha256: in hex, or ``-`` for a manual file whose hash is unknown.
+        url: its source.
+        members: pattern of the pictures to use, if it is an archive.
     """
 
     name: str
@@ -45,13 +45,13 @@ class RegistryEntry:
     members: str
 
     @property
-    def by_hand(self) -> bool:
-        """Whether a person must get it."""
+    def is_manual(self) -> bool:
+        """Whether the user has to get it."""
         return self.url.startswith("manual:")
 
     @property
-    def on_the_web(self) -> bool:
-        """Whether a mirror can stand in for where it comes from."""
+    def is_remote(self) -> bool:
+        """Whether it comes from the web, so that a mirror can replace its source."""
         return self.url.startswith(("http://", "https://"))
 
 
@@ -59,14 +59,14 @@ def read_registry(path: Path) -> list[RegistryEntry]:
     """Read a registry file.
 
     Raises:
-        FetchError: the file is missing or no text, or a line is not ``name sha256 url``.
+        FetchError: if the file is missing or not text, or a line is not ``name sha256 url``.
     """
     if not path.is_file():
         raise FetchError(f"{path}: there is no such registry file")
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise FetchError(f"{path}: not a text in UTF-8 ({error.reason})") from error
+        raise FetchError(f"{path}: not UTF-8 text ({error.reason})") from error
     entries = []
     for number, line in enumerate(lines, start=1):
         if not line.strip() or line.startswith("#"):
@@ -86,15 +86,15 @@ def _is_well_formed(fields: list[str]) -> bool:
     name, sha256, url = fields
     try:
         parsed = urlparse(url)
-    except ValueError:  # a bracket that is not closed, for instance
+    except ValueError:  # for example an unclosed bracket
         return False
-    by_hand = parsed.scheme == "manual"
+    is_manual = parsed.scheme == "manual"
     return (
         _stays_inside(name)
-        and bool(re.fullmatch("[0-9a-fA-F]{64}", sha256) or (by_hand and sha256 == _UNKNOWN))
-        # A mirror in a folder has host and path for its names.
+        and bool(re.fullmatch("[0-9a-fA-F]{64}", sha256) or (is_manual and sha256 == _UNKNOWN))
+        # In a mirror folder, host and path become file names.
         and _stays_inside(parsed.netloc + unquote(parsed.path))
-        and (by_hand or (parsed.scheme in ("http", "https", "wheel") and parsed.netloc != ""))
+        and (is_manual or (parsed.scheme in ("http", "https", "wheel") and parsed.netloc != ""))
     )
 
 
@@ -109,69 +109,77 @@ def fetch_registry(
     *,
     mirror: str | None = None,
     connections: int = 4,
-    patience: Patience | None = None,
+    retry_policy: RetryPolicy | None = None,
     max_unpacked: int = MAX_UNPACKED,
 ) -> None:
-    """Bring every picture of a registry into ``folder``, by way of the kept folder ``downloads``.
+    """Fetch every picture of a registry into ``folder``, through the folder ``downloads``.
 
-    What is in ``downloads`` already, and has the right hash, is not fetched again. ``folder`` is
-    flat: folders in a file's name become part of it. It is replaced when all files are there.
+    Files in ``downloads`` with the right hash are not fetched again. ``folder`` is flat: folders in
+    a file's name become part of it. It is replaced once all files are complete.
 
     Args:
         registry: the list of files.
-        downloads: where they are kept, in a folder called like the registry.
+        downloads: the files are kept here, in a folder with the name of the registry.
         folder: where the pictures go.
         mirror: a folder or URL that has the file of ``https://HOST/PATH`` at ``HOST/PATH``.
-        connections: files at a time.
-        patience: with a server that fails.
-        max_unpacked: bytes that the members of an archive may have together.
+        connections: number of simultaneous downloads.
+        retry_policy: how to retry failed downloads.
+        max_unpacked: upper bound of the unpacked size of an archive in bytes.
 
     Raises:
-        FetchError: a file cannot be had, or is not the one that the registry means.
-        ArchiveError: an archive is damaged or dangerous.
+        FetchError: if a file cannot be fetched, or is not the expected one.
+        ArchiveError: if an archive is damaged or dangerous.
     """
     entries = read_registry(registry)
     kept = downloads / registry.stem
     kept.mkdir(parents=True, exist_ok=True)
-    # Queued experiments share the downloads: the second of two finds what the first has fetched.
+    # Queued experiments share the downloads: the second one finds the files of the first.
     with FileLock(kept.with_name(f".{kept.name}.lock")):
-        _check_files_by_hand([entry for entry in entries if entry.by_hand], kept)
+        _check_manual_files([entry for entry in entries if entry.is_manual], kept)
         files = [
             RemoteFile(entry.url, entry.sha256, kept / entry.name)
             for entry in entries
-            if not entry.by_hand
+            if not entry.is_manual
         ]
         title = f"fetching {registry.stem}"
-        download_files(files, title, mirror=mirror, connections=connections, patience=patience)
+        download_files(
+            files, title, mirror=mirror, connections=connections, retry_policy=retry_policy
+        )
         _fill(folder, _pictures(entries, kept, max_unpacked))
 
 
 def fetch_file(
-    registry: Path, path: Path, *, mirror: str | None = None, patience: Patience | None = None
+    registry: Path,
+    path: Path,
+    *,
+    mirror: str | None = None,
+    retry_policy: RetryPolicy | None = None,
 ) -> None:
-    """Bring the only file of a registry to ``path``, unless it is there already.
+    """Fetch the only file of a registry to ``path``, unless it exists already.
 
     Raises:
-        FetchError: it cannot be had, or is not the one that the registry means.
+        FetchError: if it cannot be fetched, or is not the expected one.
     """
     entries = read_registry(registry)
-    if len(entries) != 1 or entries[0].by_hand:
+    if len(entries) != 1 or entries[0].is_manual:
         raise FetchError(f"{registry}: expected one file that can be fetched")
     path.parent.mkdir(parents=True, exist_ok=True)
     file = RemoteFile(entries[0].url, entries[0].sha256, path)
     with FileLock(path.with_name(f".{path.name}.lock")):
-        download_files([file], f"fetching {registry.stem}", mirror=mirror, patience=patience)
+        download_files(
+            [file], f"fetching {registry.stem}", mirror=mirror, retry_policy=retry_policy
+        )
 
 
-def _check_files_by_hand(entries: Sequence[RegistryEntry], kept: Path) -> None:
+def _check_manual_files(entries: Sequence[RegistryEntry], kept: Path) -> None:
     missing = [entry for entry in entries if not (kept / entry.name).is_file()]
     if missing:
         names = ", ".join(entry.name for entry in missing[:3])
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         page = missing[0].url.removeprefix("manual:") or "their owner"
         raise FetchError(
-            f"{kept.name}: only a person can get {names}{more} (some owners ask for an agreement):"
-            f" see {page}, and put what you get into {kept}"
+            f"{kept.name}: {names}{more} cannot be downloaded automatically (some owners require an"
+            f" agreement): get them from {page}, and put them into {kept}"
         )
     for entry in entries:
         found = pooch.file_hash(str(kept / entry.name))
@@ -185,13 +193,13 @@ def _check_files_by_hand(entries: Sequence[RegistryEntry], kept: Path) -> None:
 def _pictures(
     entries: Sequence[RegistryEntry], kept: Path, max_unpacked: int
 ) -> Iterator[tuple[str, Path]]:
-    """The flat names of a set's pictures, and where they are kept."""
+    """Yield the flat names of a set's pictures, and their files."""
     for entry in entries:
         file = kept / entry.name
         if not is_archive(entry.name):
             yield "__".join(PurePosixPath(entry.name).parts), file
             continue
-        # Another archive or another choice of members is unpacked beside it.
+        # Another version of the archive, or another pattern, gets another folder.
         sha256 = pooch.file_hash(str(file)) if entry.sha256 == _UNKNOWN else entry.sha256
         choice = sha256_of([sha256.encode(), entry.members.encode()])[:16]
         unpacked = file.with_name(f"{file.name}.{choice}.unpacked")
@@ -201,7 +209,7 @@ def _pictures(
 
 
 def _fill(folder: Path, pictures: Iterable[tuple[str, Path]]) -> None:
-    """Put pictures into a folder that appears when it is complete, in the place of an older one."""
+    """Fill a folder, which replaces an older one when it is complete."""
     with atomic_folder(folder) as partial:
         for name, picture in pictures:
             if (partial / name).exists():

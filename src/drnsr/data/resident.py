@@ -1,4 +1,4 @@
-"""Prepared pixels that live on a device: the crops of a batch are one gather there."""
+"""Prepared pixels in the memory of a device, where one gather cuts the crops of a batch."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from drnsr.cuda_graphs import CudaGraphed
-from drnsr.data.crops import Pair, turned
+from drnsr.data.crops import Pair, apply_symmetry
 from drnsr.data.draws import Draws
 from drnsr.data.prepared import PreparedDataset
 
-# What pixels may take of a device's free memory: the rest is the network's.
-_PART = 0.5
+# Largest fraction of a device's free memory for pixels; the network needs the rest.
+_MAX_MEMORY_FRACTION = 0.5
 
 
 class Positions(NamedTuple):
-    """Where the samples of a batch are cut.
+    """The positions of the crops of a batch.
 
     Attributes:
-        scale: of all of them.
-        where: (N, 5) int64: the first pixel of the LR crop among all LR pixels of this scale, the
-            width of its picture, both for HR, and the symmetry.
+        scale: scale of all of them.
+        where: (N, 5) int64: index of the first pixel of the LR crop among all LR pixels of this
+            scale, width of its LR picture, the same two for HR, and the symmetry.
     """
 
     scale: int
@@ -37,8 +37,8 @@ class CropPositions:
 
     Args:
         dataset: the prepared training set.
-        patch_sizes: side of the LR crop for each scale that is trained.
-        draws: which sample is cut where.
+        patch_sizes: side of the LR crop for each trained scale.
+        draws: the random draws of the samples.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class CropPositions:
         }
 
     def batch(self, numbers: Sequence[int]) -> Positions:
-        """Samples of one batch."""
+        """Return the positions of a batch."""
         scale = self._draws.scale_of(numbers[0])
         drawn = np.array([self._draws.draw(k, scale) for k in numbers], np.int64)
         picture, top, left, symmetry = drawn.T
@@ -60,7 +60,7 @@ class CropPositions:
         lr = self._starts[scale][picture] + top * lr_width + left
         hr = self._starts[1][picture] + scale * (top * hr_width + left)
         where = np.stack([lr, lr_width, hr, hr_width, symmetry], axis=1)
-        return Positions(scale, where)  # a loader worker sends an array for less than a tensor
+        return Positions(scale, where)  # an array is cheaper to send between processes
 
 
 class ResidentPixels:
@@ -68,14 +68,16 @@ class ResidentPixels:
 
     Args:
         dataset: the prepared training set; all its pictures have three channels.
-        patch_sizes: side of the LR crop for each scale that is trained.
-        device: any of torch's.
+        patch_sizes: side of the LR crop for each trained scale.
+        device: the device.
     """
 
     def __init__(
         self, dataset: PreparedDataset, *, patch_sizes: Mapping[int, int], device: torch.device
     ) -> None:
-        self._pixels = {scale: _moved(dataset, scale, device) for scale in (1, *patch_sizes)}
+        self._pixels = {
+            scale: _copy_to_device(dataset, scale, device) for scale in (1, *patch_sizes)
+        }
         self._maps = {}
         for scale, side in patch_sizes.items():
             self._maps[scale] = _index_maps(side, device), _index_maps(scale * side, device)
@@ -83,10 +85,10 @@ class ResidentPixels:
         self._cuts = {scale: CudaGraphed(partial(self._cut, scale)) for scale in patch_sizes}
 
     def cut(self, positions: Positions) -> Pair:
-        """The crops, turned: LR (N, 3, p, p) and HR (N, 3, scale*p, scale*p), uint8.
+        """Return the crops of a batch: LR (N, 3, p, p) and HR (N, 3, scale*p, scale*p), uint8.
 
-        The pixels are those of :class:`drnsr.data.crops.TrainingCrops`, laid out channels-last. On
-        a CUDA device the next call writes over them.
+        The pixels are those of :class:`drnsr.data.crops.TrainingCrops`, in channels-last layout. On
+        a CUDA device the next call overwrites them.
         """
         where = torch.as_tensor(positions.where).to(self._device, non_blocking=True)
         lr, hr = self._cuts[positions.scale](where)
@@ -95,50 +97,50 @@ class ResidentPixels:
     def _cut(self, scale: int, where: Tensor) -> Pair:
         lr_first, lr_width, hr_first, hr_width, symmetry = where.unbind(1)
         lr_map, hr_map = self._maps[scale]
-        lr = _gathered(self._pixels[scale], lr_first, lr_width, symmetry, lr_map)
-        return lr, _gathered(self._pixels[1], hr_first, hr_width, symmetry, hr_map)
+        lr = _gather(self._pixels[scale], lr_first, lr_width, symmetry, lr_map)
+        return lr, _gather(self._pixels[1], hr_first, hr_width, symmetry, hr_map)
 
 
 def fits(dataset: PreparedDataset, scales: Sequence[int], device: torch.device) -> bool:
-    """Whether the training pictures of these scales fit beside a network on a device of its own.
+    """Return whether the training pictures fit into the memory of a device, beside a network.
 
-    A device that does not tell its free memory has none of its own, or torch does not know.
+    This is false for the CPU, and for devices whose free memory torch cannot tell.
     """
     free = getattr(torch.get_device_module(device), "mem_get_info", None)
     if device.type == "cpu" or free is None:
         return False
     needed = sum(prod(image.shape(scale)) for image in dataset.images for scale in (1, *scales))
-    return bool(needed < _PART * free(device)[0])
+    return bool(needed < _MAX_MEMORY_FRACTION * free(device)[0])
 
 
 def _starts(dataset: PreparedDataset, scale: int) -> np.ndarray:
-    """Of each picture, among the pixels of all."""
+    """Return the index of each picture's first pixel among all pixels."""
     sizes = [prod(image.shape(scale)[:2]) for image in dataset.images]
     return np.cumsum([0, *sizes[:-1]])
 
 
-def _moved(dataset: PreparedDataset, scale: int, device: torch.device) -> Tensor:
-    """(all pixels, 3) uint8; picture by picture, so that no second copy is held here."""
+def _copy_to_device(dataset: PreparedDataset, scale: int, device: torch.device) -> Tensor:
+    """Return all pixels as (N, 3) uint8; copied picture by picture, to save memory."""
     starts = _starts(dataset, scale)
     last = prod(dataset.images[-1].shape(scale)[:2])
     pixels = torch.empty((int(starts[-1]) + last, 3), dtype=torch.uint8, device=device)
     for number, start in enumerate(starts):
         picture = dataset.hr(number) if scale == 1 else dataset.lr(number, scale)
         pixels[start : start + picture.shape[0] * picture.shape[1]] = torch.from_numpy(
-            picture.reshape(-1, 3).copy()  # torch takes no memory that is read-only
+            picture.reshape(-1, 3).copy()  # torch does not accept read-only memory
         ).to(device)
     return pixels
 
 
 def _index_maps(side: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """For each symmetry the row and the column that a pixel is taken from: two (8, side, side)."""
+    """Return the source row and column of each pixel by symmetry, two of (8, side, side)."""
     grid = np.arange(side**2, dtype=np.int32).reshape(side, side)
-    maps = np.stack([turned(grid, symmetry) for symmetry in range(8)]).astype(np.int64)
+    maps = np.stack([apply_symmetry(grid, symmetry) for symmetry in range(8)]).astype(np.int64)
     rows, columns = (torch.from_numpy(part).to(device) for part in np.divmod(maps, side))
     return rows, columns
 
 
-def _gathered(
+def _gather(
     pixels: Tensor, first: Tensor, width: Tensor, symmetry: Tensor, maps: tuple[Tensor, Tensor]
 ) -> Tensor:
     rows, columns = (each[symmetry] for each in maps)  # (N, side, side)
