@@ -1,4 +1,4 @@
-"""Composition, and what a mistake in a choice, key or value is answered with."""
+"""Composition, and the error message for a mistake in a choice, key or value."""
 
 import shutil
 
@@ -17,7 +17,7 @@ def composed(tmp_path, params="", conf=CONF):
 
 
 def crops(side, more="seed: 0"):
-    """The line of params.yaml that cuts crops of ``side`` HR pixels, as a discriminator needs."""
+    """The line of params.yaml for crops of ``side`` HR pixels, as a discriminator needs."""
     return f"set: {{datamodule: {{patch_size: null, hr_patch_size: {side}}}, {more}}}"
 
 
@@ -44,7 +44,7 @@ def test_choices_groups_and_single_values(tmp_path):
     assert config.scheduler["total_steps"] == 7  # interpolations follow single values
 
 
-def test_schedules_that_have_no_end_go_with_any_number_of_steps(tmp_path):
+def test_schedules_without_an_end_suit_any_number_of_steps(tmp_path):
     for scheduler in ("step", "multi_step", "cosine_restarts"):
         params = f"scheduler: {scheduler}\nset: {{trainer: {{max_steps: 7}}}}"
         assert composed(tmp_path, params).trainer.max_steps == 7
@@ -52,12 +52,12 @@ def test_schedules_that_have_no_end_go_with_any_number_of_steps(tmp_path):
     assert composed(tmp_path, written).scheduler["total_steps"] == 7
 
 
-def test_a_network_on_luma_may_be_measured_on_luma_alone(tmp_path):
+def test_a_network_on_luma_may_be_measured_by_a_protocol_on_luma(tmp_path):
     config = composed(tmp_path, "model: vdsr\nscale: 3\nset: {protocol: classic_y}")
     assert config.protocol == "classic_y"
 
 
-def test_nothing_of_this_machine_is_in_it(tmp_path):
+def test_no_path_of_this_machine_is_in_it(tmp_path):
     assert str(PROJECT) not in to_yaml(composed(tmp_path))
 
 
@@ -77,7 +77,7 @@ def test_every_choice_of_every_group_composes(tmp_path, group):
         assert getattr(composed(tmp_path, f"{group}: {path.stem}"), group)
 
 
-def test_a_discriminator_judges_the_crops_that_are_trained(tmp_path):
+def test_a_discriminator_has_the_size_of_the_training_crops(tmp_path):
     config = composed(tmp_path, f"gan: esrgan\nscale: 4\n{crops(64)}")
     assert config.gan.discriminator["input_size"] == 64
     assert config.gan.features.weights == "conf/registry/vgg19.txt"
@@ -167,7 +167,7 @@ def test_a_discriminator_judges_the_crops_that_are_trained(tmp_path):
         ("a: [1", "params.yaml: not readable as YAML"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_it(tmp_path, params, message):
+def test_a_mistake_is_reported_in_one_line_that_names_it(tmp_path, params, message):
     with pytest.raises(UserError, match=message) as caught:
         composed(tmp_path, params)
     assert "\n" not in str(caught.value)
@@ -187,9 +187,10 @@ def test_a_mistake_is_one_line_that_names_it(tmp_path, params, message):
         ("model/drnsr.yaml", "networks.DRNSR", "networks.DRSNR", "cannot import"),
         ("data/sample.yaml", "registries:", "registres:", "registres"),
         ("optimizer/adam.yaml", "betas", "beta", "optimizer.beta: .* no such key"),
+        ("optimizer/adam.yaml", "[0.9", "[[0.9", "parsing a flow sequence.*optimizer/adam.yaml"),
     ],
 )
-def test_a_mistake_in_conf_is_one_line_that_names_it(tmp_path, file, old, new, message):
+def test_a_mistake_in_conf_is_reported_in_one_line_that_names_it(tmp_path, file, old, new, message):
     conf = tmp_path / "conf"
     shutil.copytree(CONF, conf)
     text = (conf / file).read_text()

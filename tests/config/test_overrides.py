@@ -1,11 +1,12 @@
-"""Choices are found for what Hydra composed from a command line."""
+"""Choices for params.yaml are found for a run by hand, and compose to its configuration."""
 
 import shutil
 
 import pytest
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
-from drnsr.config.compose import compose_graph, validate
+from drnsr.config.compose import compose_graph, load_option, validate
 from drnsr.config.errors import ConfigError
 from drnsr.config.overrides import find_choices, recorded_choices, result_relevant, write_choices
 from drnsr.project import CONF
@@ -13,7 +14,7 @@ from tests.conftest import PROJECT
 
 
 def job(*overrides):
-    """The configuration of a training that was called by hand."""
+    """The configuration of a training by hand."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
         composed = compose("config", overrides=["run.output=made", *overrides])
     return validate(composed).model_dump()
@@ -29,7 +30,7 @@ def job(*overrides):
         pytest.param(["protocol={name: mine, border_pixels: 2}"], marks=pytest.mark.slow),
     ],
 )
-def test_written_into_the_file_they_compose_to_the_same(tmp_path, overrides):
+def test_choices_that_are_found_compose_to_the_same(tmp_path, overrides):
     wanted = job(*overrides)
     params = tmp_path / "params.yaml"
     shutil.copy(PROJECT / "params.yaml", params)
@@ -42,7 +43,7 @@ def test_written_into_the_file_they_compose_to_the_same(tmp_path, overrides):
     assert [line for line in params.read_text().splitlines() if "#" in line] == comments
 
 
-def test_what_no_lines_say_is_named():
+def test_a_key_that_no_lines_can_express_is_named():
     wanted = job()
     wanted["optimizer"]["momentum"] = 0.9
     del wanted["optimizer"]["lr"]
@@ -50,7 +51,19 @@ def test_what_no_lines_say_is_named():
         find_choices(wanted)
 
 
-def test_no_line_is_changed_but_that_of_the_choice(tmp_path):
+@pytest.mark.parametrize(
+    ("group", "option"),
+    [("benchmark", "classic"), ("data", "single"), ("gan", "esrgan"), ("scheduler", "step")],
+)
+def test_a_file_that_is_loaded_alone_is_what_hydra_composes(group, option):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        composed = compose("config", overrides=[f"{group}={option}"])
+    assert OmegaConf.to_container(load_option(group, option)) == OmegaConf.to_container(
+        composed[group]
+    )
+
+
+def test_only_the_line_of_the_choice_is_changed(tmp_path):
     params = tmp_path / "params.yaml"
     text = (PROJECT / "params.yaml").read_text()
     params.write_text(text)
@@ -59,7 +72,7 @@ def test_no_line_is_changed_but_that_of_the_choice(tmp_path):
 
 
 def adopted(tmp_path, choices):
-    """The configuration that the graph composes of choices once they are in params.yaml."""
+    """The configuration that the graph composes from choices in params.yaml."""
     params = tmp_path / "params.yaml"
     shutil.copy(PROJECT / "params.yaml", params)
     (tmp_path / "conf").mkdir(exist_ok=True)
@@ -69,7 +82,7 @@ def adopted(tmp_path, choices):
 
 
 def longer(choices):
-    """The same choices, and then three hundred steps."""
+    """The same choices, with three hundred steps."""
     trainer = {**choices["set"]["trainer"], "max_steps": 300}
     return {**choices, "set": {**choices["set"], "trainer": trainer}}
 
@@ -78,9 +91,9 @@ OVERRIDES = ["experiment=smoke", "model=edsr_baseline", "seed=3", "trainer.max_s
 OVERRIDES += ["logger=none", "logger.experiment=mine", "scheduler.warmup_steps=7"]
 
 
-def test_what_was_chosen_is_adopted_and_not_what_it_came_to(tmp_path):
+def test_auto_and_derived_values_stay_so_when_a_run_is_adopted(tmp_path):
     ran = job(*OVERRIDES)
-    ran["trainer"]["precision"] = "bf16-mixed"  # what `auto` was on the machine of the run
+    ran["trainer"]["precision"] = "bf16-mixed"  # the machine's choice for `auto`
     choices = recorded_choices({}, OVERRIDES, ran)
     assert choices == {
         "experiment": "smoke",
@@ -96,7 +109,7 @@ def test_what_was_chosen_is_adopted_and_not_what_it_came_to(tmp_path):
     assert config["trainer"]["precision"] == "auto"
 
 
-def test_of_a_run_without_a_record_of_its_choices_what_is_derived_is_not_frozen_either(tmp_path):
+def test_derived_values_stay_so_for_a_run_without_a_record_of_its_choices(tmp_path):
     ran = job("trainer.max_steps=140", "scheduler=warmup_linear")
     choices = find_choices(ran)
     assert "scheduler" not in choices["set"]
@@ -104,7 +117,7 @@ def test_of_a_run_without_a_record_of_its_choices_what_is_derived_is_not_frozen_
     assert config["scheduler"]["total_steps"] == 300
 
 
-def test_a_run_of_the_graph_has_the_lines_of_its_params_and_what_was_added_to_them(tmp_path):
+def test_a_run_of_the_graph_has_the_lines_of_its_params_and_its_overrides(tmp_path):
     params = {"scale": 3, "model": None, "init_from": "conf/from_scratch", "folder": "data/own"}
     params |= {"set": {"optimizer": {"lr": 1e-3}}}
     lines = "scale: 3\nset: {optimizer: {lr: 1e-3}}\nfolder: data/own"
@@ -125,6 +138,6 @@ def test_a_run_of_the_graph_has_the_lines_of_its_params_and_what_was_added_to_th
         (["experiment=rcan_x2", "model=edsr"], "model: edsr contradicts experiment rcan_x2"),
     ],
 )
-def test_choices_that_params_cannot_say(overrides, told):
+def test_overrides_that_params_cannot_express(overrides, told):
     with pytest.raises(ConfigError, match=told):
         recorded_choices({}, overrides, job())

@@ -118,9 +118,8 @@ def read_resolved(file: Path) -> Config:
         ConfigError: if the file is damaged, or was written by another version.
         OSError: if it cannot be read.
     """
+    content = _load(file)
     try:
-        with composition_errors():
-            content = OmegaConf.to_container(OmegaConf.load(file), resolve=True)
         return _parse(Config, content)
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}; `dvc repro config` writes it anew") from error
@@ -147,11 +146,23 @@ def _with_interpolations(typed: Any, written: Any) -> Any:  # noqa: ANN401 (any 
     return written if isinstance(written, str) and "${" in written else typed
 
 
-def _read_params(params_file: Path) -> dict[str, Any]:
+def _load(file: Path) -> object:
+    """Read a file of YAML.
+
+    Raises:
+        ConfigError: if it is damaged.
+        OSError: if it cannot be read.
+    """
     try:
-        params = OmegaConf.to_container(OmegaConf.load(params_file))
-    except Exception as error:  # OmegaConf lets the YAML parser's own errors through
-        raise ConfigError(f"{params_file}: not readable as YAML: {one_line(error)}") from error
+        return OmegaConf.to_container(OmegaConf.load(file))
+    except Exception as error:  # those of the parser, and OSError for a file of one number
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
+        raise ConfigError(f"{file}: not readable as YAML: {one_line(error)}") from error
+
+
+def _read_params(params_file: Path) -> dict[str, Any]:
+    params = _load(params_file)
     if not isinstance(params, dict):
         raise ConfigError(f"{params_file}: expected keys and values")
     known = {*GROUPS, *PATHS, "mode", "scale", "seed", "set"}
