@@ -1,4 +1,4 @@
-"""The luma on which super-resolution is measured, and the YCbCr that it belongs to."""
+"""The luma on which super-resolution is measured, and YCbCr."""
 
 from typing import cast
 
@@ -8,8 +8,8 @@ from torch import Tensor
 
 from drnsr.images.resize import SomePicture
 
-# ITU-R BT.601 with its studio range, as MATLAB's rgb2ycbcr has it (for inputs of 0..255): one row
-# for each of Y, Cb and Cr.
+# ITU-R BT.601 in studio range, as in MATLAB's rgb2ycbcr (for inputs of 0..255): the rows are Y, Cb
+# and Cr.
 _YCBCR: NDArray[np.float64] = (
     np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]])
     / 255.0
@@ -18,7 +18,7 @@ _OFFSETS: NDArray[np.float64] = np.array([16.0, 128.0, 128.0])
 
 
 def luma(image: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """MATLAB's Y of an RGB image, not rounded.
+    """Return MATLAB's Y of an RGB image, not rounded.
 
     Args:
         image: (H, W, 3), 0..255.
@@ -31,7 +31,7 @@ def luma(image: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def luma_planes(rgb: Tensor) -> Tensor:
-    """The same for a batch of the network's pictures.
+    """Return :func:`luma` of a batch of network inputs or outputs.
 
     Args:
         rgb: (N, 3, H, W) floating point, 0..1.
@@ -45,7 +45,7 @@ def luma_planes(rgb: Tensor) -> Tensor:
 
 
 def rgb_to_ycbcr(image: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.float64]:
-    """MATLAB's YCbCr of an RGB image, not rounded.
+    """Return MATLAB's YCbCr of an RGB image, not rounded.
 
     Args:
         image: (H, W, 3), 0..255.
@@ -58,10 +58,10 @@ def rgb_to_ycbcr(image: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.f
 
 
 def ycbcr_to_rgb(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The inverse of :func:`rgb_to_ycbcr`.
+    """Invert :func:`rgb_to_ycbcr`.
 
     Args:
-        image: (H, W, 3), as that gives it.
+        image: (H, W, 3), as it returns.
 
     Returns:
         (H, W, 3) double, 0..255, neither rounded nor clipped.
@@ -71,7 +71,7 @@ def ycbcr_to_rgb(image: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def gray_to_rgb(image: SomePicture) -> SomePicture:
-    """Repeat the one channel of a gray image three times; an RGB image comes back as it is.
+    """Repeat the channel of a gray image three times; return an RGB image unchanged.
 
     Args:
         image: (H, W, 1) or (H, W, 3).

@@ -1,4 +1,4 @@
-"""What a network sees as black and white, where the type of a picture's pixels does not say it."""
+"""The values that a network sees as black and white, if the type of the pixels does not say it."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,25 +9,25 @@ from drnsr.images.page import Page
 from drnsr.images.picture import Picture, Pixels, full_range, iter_rows
 
 ONE_OF = 10_000
-"""Of so many pixels one may be darker than black, and one brighter than white: single ones that a
-sensor invented (hot pixels, dust, metal) would otherwise make all others dark."""
+"""One pixel of this number may be darker than black, and one brighter than white: outliers of a
+sensor (hot pixels, dust, metal) would otherwise make all others dark."""
 
-_WORTH_TELLING = 0.5  # of what the type can hold; a range of more is enlarged as well without it
+_NOTED_RANGE = 0.5  # part of the type's range; a larger range hardly changes the result
 
 
 def with_ranges(
     pages: list[Page], asked: tuple[float, float] | None, *, measured: bool = True
 ) -> list[Page]:
-    """Pages that say what is black and white: the same for all that are of the same type.
+    """Return pages with values of black and white, the same for all pages of one type.
 
-    Whole numbers of 16 bits are seen between the values that all but one of :data:`ONE_OF` of their
-    pixels lie between, other types between the least and the largest. Unsigned ones of 8 bits are
-    used in full, except in DICOM.
+    Integers of 16 bits are seen between the values that contain all but one of :data:`ONE_OF`
+    pixels at either end, other types between the smallest and the largest value. Unsigned integers
+    of 8 bits are used in full, except in DICOM.
 
     Args:
-        pages: of a file.
-        asked: what is black and white, where the person says it.
-        measured: look at the pixels where nobody says it.
+        pages: all pages of a file.
+        asked: the values that the user gave, or None.
+        measured: whether to find them from the pixels if the user gave none.
     """
     ranged = list(pages)
     for dtype in dict.fromkeys(page.picture.dtype for page in pages):
@@ -39,7 +39,7 @@ def with_ranges(
             continue
         else:
             value_range = measured_range([pages[n].picture for n in numbers])
-            notes = _told(value_range, dtype)
+            notes = _note(value_range, dtype)
         for n in numbers:
             page = ranged[n]
             picture = replace(page.picture, value_range=value_range)
@@ -47,16 +47,16 @@ def with_ranges(
     return ranged
 
 
-def _told(value_range: tuple[float, float], dtype: np.dtype[np.generic]) -> tuple[str, ...]:
+def _note(value_range: tuple[float, float], dtype: np.dtype[np.generic]) -> tuple[str, ...]:
     low, high = value_range
     black, white = full_range(dtype)
-    if dtype.kind in "ui" and high - low > _WORTH_TELLING * (white - black):
+    if dtype.kind in "ui" and high - low > _NOTED_RANGE * (white - black):
         return ()
     return (f"seen with {low:.6g} as black and {high:.6g} as white (--range says others)",)
 
 
 def measured_range(pictures: list[Picture]) -> tuple[float, float]:
-    """Black and white of pictures of one type; 0 and 1 where nothing is known of any pixel."""
+    """Return black and white of pictures of one type; 0 and 1 if no pixel has data."""
     dtype = pictures[0].dtype
     values = (_known_values(picture, rows) for picture in pictures for rows in iter_rows(picture))
     if dtype.kind in "ui" and dtype.itemsize <= 2:
@@ -69,7 +69,7 @@ def measured_range(pictures: list[Picture]) -> tuple[float, float]:
 
 
 def _known_values(picture: Picture, rows: Pixels) -> Pixels:
-    """Of colour, not of alpha."""
+    """Return the values of colour, without alpha, that are data."""
     colours = [number for group in picture.channels.groups for number in group]
     known = picture.known(rows)
     values = rows[:, :, colours]
@@ -77,7 +77,7 @@ def _known_values(picture: Picture, rows: Pixels) -> Pixels:
 
 
 def _within_tails(values: Iterable[Pixels], dtype: np.dtype[np.generic]) -> tuple[float, float]:
-    """Without the tails; with them where nothing is left between."""
+    """Return the range without the outliers at both ends, unless nothing is left between them."""
     limits = np.iinfo(dtype)  # type: ignore[type-var]
     counts = np.zeros(limits.max - limits.min + 1, np.int64)
     for each in values:

@@ -355,7 +355,7 @@ def test_pages_that_go_round_in_a_circle(tmp_path, big, length):
     pages = b"".join(ifd(ONE_PIXEL, place, big=big) for place in [*places[1:], places[0]])
     (tmp_path / "a.tif").write_bytes(header + pages)
     with (
-        pytest.raises(UserError, match=r"a\.tif: damaged \(its pages go round in a circle\)"),
+        pytest.raises(UserError, match=r"a\.tif: damaged \(its chain of pages is a circle\)"),
         open_picture(tmp_path / "a.tif"),
     ):
         pass

@@ -1,4 +1,4 @@
-"""DICOM, the format of medical imaging: MONOCHROME pictures, with what they measure kept."""
+"""DICOM, the format of medical imaging: grayscale frames with all their attributes."""
 
 import copy
 import hashlib
@@ -32,26 +32,26 @@ try:
     from pydicom.sr.codedict import codes
     from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
-    from drnsr.images.metadata.dicom_geometry import grow
+    from drnsr.images.metadata.dicom_geometry import rescale
 except ModuleNotFoundError as error:
     raise ImageError("DICOM needs pydicom: pip install 'drnsr[medical]'") from error
 
 _PIXEL_DATA = 0x7FE00010
-_LARGEST_SIDE, _LARGEST_SIZE = 0xFFFF, 0xFFFF_FFFE  # pixels of a side, and bytes of all frames
-_LONGEST_TEXT = 1024  # of a short text
+_LARGEST_SIDE, _LARGEST_SIZE = 0xFFFF, 0xFFFF_FFFE  # in pixels; in bytes, of all frames
+_LONGEST_TEXT = 1024  # characters of a Short Text (ST)
 _WORDS = {"OW": "u2", "OL": "u4", "OF": "u4", "OD": "u8", "OV": "u8"}
 _MAKER = "drnsr"
-_ITEM_HEADER = 8  # bytes, of each part of compressed pixels; a frame has one or more
+_ITEM_HEADER = 8  # bytes before each fragment of compressed pixels; a frame has one or more
 
 
 def read_frames(path: Path) -> list[Page]:
-    """The frames of a file, as stored: neither rescaled nor windowed, and decoded one at a time.
+    """Return the frames with their stored values; each is decoded when its rows are read.
 
     Args:
-        path: of the file.
+        path: the file.
 
     Raises:
-        ImageError: it is damaged, or holds what cannot be enlarged or decoded.
+        ImageError: it is damaged, or its pixels cannot be decoded or upscaled.
     """
     with _errors("damaged, or no DICOM that can be read"):
         dataset = dcmread(path)
@@ -62,7 +62,7 @@ def read_frames(path: Path) -> list[Page]:
 
 
 def frame_pixels(path: Path) -> int:
-    """How many pixels all frames have together.
+    """Return the number of pixels of all frames.
 
     Raises:
         ImageError: it is damaged.
@@ -70,12 +70,13 @@ def frame_pixels(path: Path) -> int:
     with _errors("damaged, or no DICOM that can be read"):
         names: list[Any] = ["Rows", "Columns", "NumberOfFrames"]
         header = dcmread(path, stop_before_pixels=True, specific_tags=names)
-        frames = min(_frame_count(header), path.stat().st_size)  # one that has less is refused
+        # A file with fewer bytes is damaged.
+        frames = min(_frame_count(header), path.stat().st_size)
         return int(header.Rows * header.Columns * frames)
 
 
 def stored_text(path: Path) -> str | None:
-    """What :func:`write_frames` wrote into a file; None for a file of others.
+    """Return the provenance that :func:`write_frames` wrote; None for a file of another program.
 
     Raises:
         ImageError: it is damaged.
@@ -91,10 +92,10 @@ def stored_text(path: Path) -> str | None:
 
 @contextmanager
 def _errors(what: str) -> Iterator[None]:
-    """Tell what pydicom finds wrong with a file in one line, and nothing of what it puts up with.
+    """Convert the errors of pydicom to one line, and silence its warnings.
 
     Raises:
-        ImageError: instead of its many errors.
+        ImageError: in place of any of its errors.
     """
     log = logging.getLogger("pydicom")
     level = log.level
@@ -121,21 +122,21 @@ def _check(dataset: FileDataset) -> None:
     if dataset.PhotometricInterpretation not in ("MONOCHROME1", "MONOCHROME2"):
         raise ImageError(
             f"DICOM of kind {dataset.PhotometricInterpretation}: MONOCHROME1 and MONOCHROME2 alone"
-            " are enlarged, no colour"
+            " can be upscaled, no colour"
         )
     if dataset.BitsAllocated not in (8, 16):
         raise ImageError(
-            f"DICOM with {dataset.BitsAllocated} bits a pixel, where 8 and 16 can be enlarged"
+            f"DICOM with {dataset.BitsAllocated} bits a pixel, of which 8 and 16 can be upscaled"
         )
     if not 0 < dataset.Rows * dataset.Columns <= MAX_PIXELS:
         raise ImageError(
-            f"{dataset.Columns} x {dataset.Rows} pixels, where 1 to {MAX_PIXELS:,} can be enlarged"
+            f"{dataset.Columns} x {dataset.Rows} pixels, where 1 to {MAX_PIXELS:,} can be read"
         )
     _check_frames(dataset)
 
 
 def _check_frames(dataset: FileDataset) -> None:
-    """Hold the number of frames against the pixels that are there."""
+    """Check that the file has as many pixels as its header states."""
     frames, stored = _frame_count(dataset), len(dataset.PixelData)
     if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
         needed = frames * _ITEM_HEADER
@@ -176,10 +177,10 @@ def _frames(dataset: FileDataset) -> list[Picture]:
 
 
 def _checked_coding(syntax: UID) -> str:
-    """What is to be said where a frame cannot be decoded.
+    """Return the message for a frame that cannot be decoded.
 
     Raises:
-        ImageError: none can, here.
+        ImageError: the packages that decode this transfer syntax are not installed.
     """
     decoder = get_decoder(syntax)
     if not decoder.is_available:
@@ -198,12 +199,12 @@ def _dtype(dataset: Dataset) -> np.dtype[Any]:
 
 
 def _padding(dataset: Dataset) -> tuple[int, int] | None:
-    """The value that stands for no data, and the other end of the range of such values."""
+    """Return the first and last value that mean no data; None if the file states none."""
     value = dataset.get("PixelPaddingValue")
     if value is None:
         return None
     both = value, dataset.get("PixelPaddingRangeLimit", value)
-    # There are files with signed pixels where it is written as an unsigned number.
+    # Some files with signed pixels state it as an unsigned number.
     first, last = np.array(both).astype(_dtype(dataset)).tolist()
     return first, last
 
@@ -222,7 +223,7 @@ def _metadata(dataset: FileDataset) -> Metadata:
 
 
 def check_target(pages: Sequence[UpscaledPage]) -> None:
-    """Find out before the work whether DICOM can hold what is to be made.
+    """Check before the work whether DICOM can hold its result.
 
     Raises:
         FormatError: it cannot.
@@ -243,7 +244,7 @@ def check_target(pages: Sequence[UpscaledPage]) -> None:
 
 @dataclass(frozen=True)
 class _Written:
-    """What is known of the pixels when they are written."""
+    """A summary of the pixels that were written."""
 
     sha256: str
     least: int
@@ -251,30 +252,30 @@ class _Written:
 
 
 def write_frames(path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
-    """Write enlarged frames with all that their source says, as a picture derived from it.
+    """Write upscaled frames with all attributes of their source, as an image derived from it.
 
-    Pixels are uncompressed, little endian, and clipped to the bits that are stored. The rescale and
-    the window are the source's: stored values mean what they did. The new SOP instance UID follows
-    from the source's, the text and the pixels, so that equal work gives equal bytes.
+    Pixels are written uncompressed, little endian, and clipped to the bits that are stored. Rescale
+    and window stay as they are, because stored values keep their meaning. The new SOP instance UID
+    is derived from the source's, the text and the pixels, so that equal work gives equal bytes.
 
     Args:
-        path: to be written.
-        pages: checked by :func:`check_target`; each is made while it is written.
-        text: what made them.
+        path: the file.
+        pages: checked by :func:`check_target`; they are upscaled while they are written.
+        text: the provenance.
 
     Raises:
-        ImageError: the source says what cannot be written again.
+        ImageError: the source has attributes that pydicom cannot write.
     """
     source = pages[0].source.metadata.dicom
     assert source is not None
-    # Beside the file: all frames may be more than fits in memory, or in the system's own folder.
+    # It is beside the file, because the frames may not fit in memory or in the system's folder.
     with (
         TemporaryFile(dir=path.parent) as file,
-        # On Windows it is wrapped in what pydicom does not take for a file.
+        # pydicom does not accept the wrapper of a temporary file on Windows.
         os.fdopen(file.fileno(), "w+b", closefd=False) as pixels,
     ):
         written = _write_pixels(pixels, pages, _limits(source))
-        with _errors("what it says besides its pixels cannot be written again"):
+        with _errors("its attributes cannot be written again"):
             dataset = _little_endian(copy.deepcopy(source))
             _derive(dataset, pages[0], text, written)
             dataset.add_new(_PIXEL_DATA, "OB" if dataset.BitsAllocated == 8 else "OW", pixels)
@@ -303,11 +304,11 @@ def _write_pixels(
 
 
 def _little_endian(dataset: FileDataset) -> FileDataset:
-    """Numbers that pydicom takes for mere bytes would otherwise keep the order of their bytes."""
+    """Swap the bytes of numbers that pydicom keeps as bytes."""
     if not dataset.file_meta.TransferSyntaxUID.is_little_endian:
         del dataset.PixelData
 
-        def swap(_: Dataset, element: Any) -> None:  # noqa: ANN401 (of any type, says pydicom)
+        def swap(_: Dataset, element: Any) -> None:  # noqa: ANN401 (pydicom's own type)
             if element.VR in _WORDS and element.value:
                 words = np.frombuffer(element.value, f">{_WORDS[element.VR]}")
                 element.value = words.astype(words.dtype.newbyteorder("<")).tobytes()
@@ -316,10 +317,10 @@ def _little_endian(dataset: FileDataset) -> FileDataset:
     return dataset
 
 
-def _derive(dataset: FileDataset, made: UpscaledPage, text: str, written: _Written) -> None:
-    """Say that this is an enlarged picture: its size, and of what and by what it was made."""
-    grow(dataset, *made.growth)
-    dataset.Rows, dataset.Columns = made.height, made.width
+def _derive(dataset: FileDataset, page: UpscaledPage, text: str, written: _Written) -> None:
+    """State the new size, the source, and the program that upscaled it."""
+    rescale(dataset, *page.growth)
+    dataset.Rows, dataset.Columns = page.height, page.width
     number = "SS" if dataset.PixelRepresentation else "US"
     for name, value in (
         ("SmallestImagePixelValue", written.least),
@@ -329,16 +330,16 @@ def _derive(dataset: FileDataset, made: UpscaledPage, text: str, written: _Writt
             dataset.add_new(name, number, value)
     dataset.ImageType = _derived(dataset.get("ImageType"))
     for element in dataset.iterall():
-        if element.keyword == "FrameType":  # of the frames of an enhanced one
+        if element.keyword == "FrameType":  # of the frames of an enhanced image
             element.value = _derived(element.value)
-    times = " x ".join(dict.fromkeys(f"{growth:.4g}" for growth in made.growth))
-    told = (
+    times = " x ".join(dict.fromkeys(f"{growth:.4g}" for growth in page.growth))
+    derivation = (
         f"Enlarged {times} times by drnsr, a network for super-resolution: the added detail is an"
         " estimate and no evidence"
     )
     if before := dataset.get("DerivationDescription"):
-        told = f"{before[: _LONGEST_TEXT - len(told) - 2]}; {told}"
-    dataset.DerivationDescription = told
+        derivation = f"{before[: _LONGEST_TEXT - len(derivation) - 2]}; {derivation}"
+    dataset.DerivationDescription = derivation
     _append(dataset, "SourceImageSequence", _reference(dataset))
     _append(dataset, "ContributingEquipmentSequence", _equipment(text))
     dataset.SOPInstanceUID = generate_uid(
@@ -347,7 +348,7 @@ def _derive(dataset: FileDataset, made: UpscaledPage, text: str, written: _Writt
     meta = dataset.file_meta
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     for name in ("ImplementationClassUID", "ImplementationVersionName"):
-        meta.pop(name, None)  # pydicom says its own
+        meta.pop(name, None)  # pydicom writes its own
 
 
 def _derived(image_type: str | Sequence[str] | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Opening a TIFF file, whose chain of pages is followed only after it was found to end."""
+"""Opening a TIFF file, after checking that its chain of pages ends."""
 
 import os
 import struct
@@ -13,15 +13,16 @@ from drnsr.images.errors import ImageError
 
 _MOST_PAGES = 1 << 16
 
-# Of the first four bytes: the order of bytes; of a file with offsets of 32 and of 64 bits where
-# the first page's offset stands, and how that, the number of tags, and the size of a tag are read.
+# The first two bytes of a file are the order of bytes. By the next two, for offsets of 32 and of 64
+# bits: the place of the first page's offset, the formats of an offset and of a number of tags, and
+# the size of a tag in bytes.
 _ORDERS = {b"II": "<", b"MM": ">"}
 _LAYOUTS = {42: (4, "I", "H", 12), 43: (8, "Q", "Q", 20)}
 
 
 @contextmanager
 def opened_tiff(path: Path) -> Iterator[TiffFile]:
-    """Open a file, whose pages are as many as it has, and no endless chain.
+    """Open a file, unless its chain of pages is endless.
 
     Raises:
         ImageError: it is damaged.
@@ -36,10 +37,10 @@ def opened_tiff(path: Path) -> Iterator[TiffFile]:
 
 @contextmanager
 def tiff_errors() -> Iterator[None]:
-    """Tell what tifffile and imagecodecs find wrong with a file in one line.
+    """Convert the errors of tifffile and imagecodecs to one line.
 
     Raises:
-        ImageError: instead of theirs.
+        ImageError: in place of theirs.
     """
     try:
         yield
@@ -59,10 +60,10 @@ def tiff_errors() -> Iterator[None]:
 
 
 def _check_chain(file: BinaryIO) -> None:
-    """Each page says where the next one lies, and how many tags it has.
+    """Follow the chain of pages, each of which states its number of tags and the next page's place.
 
     Raises:
-        ImageError: a page comes twice, pages lie over each other, or there are too many.
+        ImageError: a page comes twice, pages overlap, or there are too many.
     """
     size = os.fstat(file.fileno()).st_size
     order, version = file.read(2), file.read(2)
@@ -73,7 +74,7 @@ def _check_chain(file: BinaryIO) -> None:
     def number(place: int, form: str, length: int) -> int:
         file.seek(place)
         content = file.read(length)
-        # What a cut file does not say is the end of the chain.
+        # In a truncated file the chain ends.
         return int(struct.unpack(f"{end}{form}", content)[0]) if len(content) == length else 0
 
     seen: set[int] = set()
@@ -81,7 +82,7 @@ def _check_chain(file: BinaryIO) -> None:
     page = number(start, offset_format, offset_size)
     while 0 < page < size:
         if page in seen:
-            raise ImageError("damaged (its pages go round in a circle)")
+            raise ImageError("damaged (its chain of pages is a circle)")
         seen.add(page)
         tags = number(page, count_format, count_size)
         taken += count_size + tags * tag_size

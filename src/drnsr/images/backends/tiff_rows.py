@@ -1,4 +1,4 @@
-"""The rows of a TIFF page, of which no more strips or tiles are held than the last call needed."""
+"""The rows of a TIFF page; only the strips or tiles of the last call are held in memory."""
 
 import io
 import struct
@@ -20,19 +20,19 @@ _PICTURES = frozenset(
         *(COMPRESSION.WEBP, COMPRESSION.PNG),
     }
 )
-"""The compressions that say once more how large a strip or tile is."""
+"""The compressions whose data state the size of a strip or tile again."""
 
-_PADDED = 4  # times as many pixels as are shown; a strip of few rows may be coded with more
+_PADDED = 4  # the allowed ratio of coded to shown pixels: strips may be padded
 
 _LARGEST_SEGMENT = 1 << 30
-"""Bytes of a strip or tile, which is held in memory whole."""
+"""The largest size in bytes of a strip or tile, which is held in memory as a whole."""
 
 
 class TiffRows:
     """Reads rows of a page.
 
     Args:
-        page: of an open file; of samples together or in planes.
+        page: of an open file; its samples can be interleaved or in planes.
 
     Raises:
         ImageError: its strips or tiles are too large to be held in memory.
@@ -52,7 +52,7 @@ class TiffRows:
             page.is_contiguous
             and page.dataoffsets[0] > 0
             and self._planes == 1
-            and page.fillorder == 1  # else the bits of each byte are turned, which decoding does
+            and page.fillorder == 1  # otherwise the decoder reverses the bits of each byte
         )
         size = self._height * self._width * self._samples // self._planes * self._dtype.itemsize
         if size > _LARGEST_SEGMENT and not self._contiguous:
@@ -92,7 +92,7 @@ class TiffRows:
         return whole[top - first : bottom - first]
 
     def _read(self, top: int, bottom: int) -> Pixels:
-        """From the file: its rows lie one after another as they are."""
+        """Read rows of an uncompressed page, which are contiguous in the file."""
         page = self._page
         assert page.dtype is not None
         row = page.imagewidth * self._samples
@@ -103,7 +103,7 @@ class TiffRows:
         return pixels.astype(self._dtype, copy=False).reshape(-1, page.imagewidth, self._samples)
 
     def _decode(self, row: int) -> Pixels:
-        """A row of strips or tiles."""
+        """Decode a row of strips or tiles."""
         page = self._page
         height = min(self._height, page.imagelength - row * self._height)
         pixels = np.zeros((height, page.imagewidth, self._samples), self._dtype)
@@ -117,8 +117,8 @@ class TiffRows:
         page = self._page
         offset, count = page.dataoffsets[index], page.databytecounts[index]
         if count == 0:
-            return  # not stored, which stands for zeros
-        # Nothing of the page is asked between the two: it reads from the same handle.
+            return  # a strip or tile that is not stored is zero
+        # No attribute of the page is read in between: that would move the same handle.
         handle = page.parent.filehandle
         handle.seek(offset)
         content = handle.read(min(count, max(0, handle.size - offset)))
@@ -137,19 +137,19 @@ class TiffRows:
         pixels[top : top + height, left : left + width, channels] = segment[0, :height, :width]
 
     def _check_picture(self, content: bytes) -> None:
-        """Refuse a strip or tile whose own header promises more than its page does.
+        """Refuse a strip or tile whose own header states more pixels than its page.
 
         Raises:
-            ImageError: it does; to decode it would take the memory for all that it promises.
+            ImageError: it does; decoding it would need memory for all of them.
         """
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of its size, which is checked here
+                warnings.simplefilter("ignore")  # of a large size, which is checked here
                 width, height = Image.open(io.BytesIO(content)).size
         except Image.DecompressionBombError as error:
             raise ImageError(f"damaged ({error})") from error
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error):
-            return  # it has no header of its own, and the decoder will know
+            return  # it has no header of its own; the decoder will report what is wrong
         if width * height > _PADDED * self._height * self._width:
             raise ImageError(
                 f"damaged (a strip or tile of {self._width} x {self._height} pixels holds"

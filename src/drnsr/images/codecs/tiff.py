@@ -1,6 +1,5 @@
 """TIFF of any depth, bands and pages, read and written without the whole picture in memory."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,19 +11,12 @@ import numpy as np
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffWriter
 
 from drnsr.images.backends import pillow
+from drnsr.images.backends.tiff_exif import append_exif, exif_of_tiff, exif_tags
 from drnsr.images.backends.tiff_file import opened_tiff, tiff_errors
 from drnsr.images.backends.tiff_rows import TiffRows
 from drnsr.images.codec import Codec
 from drnsr.images.errors import ImageError
-from drnsr.images.metadata.exif import (
-    ORIENTATION,
-    PLACEHOLDER,
-    SOFTWARE,
-    exif_block,
-    exif_of_tiff,
-    exif_tags,
-    read_exif,
-)
+from drnsr.images.metadata.exif import ORIENTATION, SOFTWARE, read_exif
 from drnsr.images.metadata.georeference import FIXED_GEO_TAGS, GEOREFERENCE, upscaled_georeference
 from drnsr.images.metadata.ome import upscaled_ome
 from drnsr.images.metadata.xmp import upright_xmp
@@ -112,7 +104,7 @@ class TiffCodec(Codec):
             for page in pages:
                 _write_page(writer, page, text, bigtiff=bigtiff)
         if any(page.source.metadata.exif for page in pages):
-            _append_exif(path, pages, bigtiff=bigtiff)
+            append_exif(path, pages, bigtiff=bigtiff)
 
 
 def wanted_pages(tiff: TiffFile) -> list[TiffPage]:
@@ -292,26 +284,6 @@ def _copied(page: TiffPage, code: int) -> TiffTag:
     # tifffile reads UTF-8 as a text, and writes it only from bytes.
     value = tag.value.encode() if isinstance(tag.value, str) else tag.value
     return tag.code, tag.dtype, tag.count, value, False
-
-
-def _append_exif(path: Path, pages: Sequence[UpscaledPage], *, bigtiff: bool) -> None:
-    """Append the IFDs of EXIF and GPS, which tifffile does not write, and point to them."""
-    with TiffFile(path, mode="r+") as tiff:
-        handle = tiff.filehandle
-        for page, written in zip(pages, tiff.pages, strict=True):
-            if page.source.metadata.exif is None:
-                continue
-            tags = written.aspage().tags
-            handle.seek(0, os.SEEK_END)
-            handle.write(bytes(handle.tell() % 2))  # an IFD begins at an even place
-            block, offsets = exif_block(page, handle.tell(), bigtiff=bigtiff)
-            handle.write(block)
-            for code, offset in offsets.items():
-                tag = tags[code + PLACEHOLDER]
-                handle.seek(tag.offset)
-                handle.write(code.to_bytes(2, "little"))
-                handle.seek(tag.valueoffset)
-                handle.write(offset.to_bytes(8 if bigtiff else 4, "little"))
 
 
 def _write_page(writer: TiffWriter, page: UpscaledPage, text: str, *, bigtiff: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a DICOM file says in pixels or of them, for a picture of another size.
+"""The attributes of a DICOM file that depend on the size of its pixels, for another size.
 
 The attributes are those of the DICOM standard, PS3.3: C.7.6.2 (image plane), C.7.6.11 and C.8.7.3
 (shutters and collimators), C.7.6.16.2.1 (functional groups), C.8.5.5 (ultrasound regions), C.9.2
@@ -14,7 +14,7 @@ from pydicom.valuerep import DSfloat
 
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 
-# Each counts pixels from one.
+# Each is a number of a pixel, counted from one.
 _COLUMNS = tuple(
     f"{what}{side}VerticalEdge" for what in ("Shutter", "Collimator") for side in ("Left", "Right")
 )
@@ -30,7 +30,7 @@ _PLACES = tuple(  # row, column, row, column ...
 )
 _RADII = ("RadiusOfCircularShutter", "RadiusOfCircularCollimator")
 
-# Of a region of ultrasound, where pixels are counted from zero.
+# Attributes of an ultrasound region, where pixels are counted from zero.
 _REGION_COLUMNS = ("RegionLocationMinX0", "RegionLocationMaxX1", "ReferencePixelX0")
 _REGION_ROWS = ("RegionLocationMinY0", "RegionLocationMaxY1", "ReferencePixelY0")
 
@@ -38,25 +38,25 @@ _OVERLAYS = range(0x6000, 0x6020, 2)
 _OVERLAY_ROWS, _OVERLAY_COLUMNS, _OVERLAY_ORIGIN, _OVERLAY_DATA = 0x10, 0x11, 0x50, 0x3000
 
 
-def grow(dataset: Dataset, x: float, y: float) -> None:
-    """Let a dataset say the same of a picture that is ``x`` times as wide and ``y`` times as high.
+def rescale(dataset: Dataset, x: float, y: float) -> None:
+    """Change a dataset to describe a picture ``x`` times as wide and ``y`` times as high.
 
-    The corners of the picture stay where they are, so that the centre of the first pixel moves.
+    The corners of the picture stay where they are, and so the centre of the first pixel moves.
     """
     common = [dataset, *(dataset.get("SharedFunctionalGroupsSequence") or [])]
     groups = [*common, *(dataset.get("PerFrameFunctionalGroupsSequence") or [])]
-    # Before the spacings change.
+    # Positions are moved first, because that needs the old spacings.
     for group in groups:
         _move_position(group, common, x, y)
     for group in groups:
         for item in (group, *(group.get("PixelMeasuresSequence") or [])):
             _divide_spacings(item, x, y)
     for region in dataset.get("SequenceOfUltrasoundRegions") or []:
-        _grow_region(region, x, y)
-    _grow_shutters(dataset, x, y)
+        _scale_region(region, x, y)
+    _scale_shutters(dataset, x, y)
     for overlay in _OVERLAYS:
         if (overlay, _OVERLAY_DATA) in dataset:
-            _grow_overlay(dataset, overlay, x, y)
+            _scale_overlay(dataset, overlay, x, y)
 
 
 def _divide_spacings(item: Dataset, x: float, y: float) -> None:
@@ -67,7 +67,10 @@ def _divide_spacings(item: Dataset, x: float, y: float) -> None:
 
 
 def _move_position(group: Dataset, common: list[Dataset], x: float, y: float) -> None:
-    """To the centre of what is the first pixel now; what a frame does not say, ``common`` does."""
+    """Move the position to the centre of the new first pixel.
+
+    Attributes that a frame does not have are looked up in ``common``.
+    """
     position = _with_value("ImagePositionPatient", "PlanePositionSequence", [group])
     orientation = _with_value(
         "ImageOrientationPatient", "PlaneOrientationSequence", [group, *common]
@@ -86,7 +89,7 @@ def _move_position(group: Dataset, common: list[Dataset], x: float, y: float) ->
 
 
 def _with_value(name: str, sequence: str, groups: list[Dataset]) -> Dataset | None:
-    """The first that has a value, of the groups themselves and of the items of their sequences."""
+    """Return the first dataset with a value, among groups and the items of their sequences."""
     for group in groups:
         items: list[Dataset] = [group, *(group.get(sequence) or [])]
         for item in items:
@@ -95,7 +98,7 @@ def _with_value(name: str, sequence: str, groups: list[Dataset]) -> Dataset | No
     return None
 
 
-def _grow_region(region: Dataset, x: float, y: float) -> None:
+def _scale_region(region: Dataset, x: float, y: float) -> None:
     for names, growth in ((_REGION_COLUMNS, x), (_REGION_ROWS, y)):
         for name in names:
             if name in region:
@@ -105,7 +108,7 @@ def _grow_region(region: Dataset, x: float, y: float) -> None:
             region[name].value /= growth
 
 
-def _grow_shutters(dataset: Dataset, x: float, y: float) -> None:
+def _scale_shutters(dataset: Dataset, x: float, y: float) -> None:
     for names, growths in ((_COLUMNS, (x,)), (_ROWS, (y,)), (_PLACES, (y, x))):
         for name in names:
             if name in dataset and dataset[name].value is not None:
@@ -118,8 +121,8 @@ def _grow_shutters(dataset: Dataset, x: float, y: float) -> None:
             dataset[name].value = round(dataset[name].value * (x + y) / 2)
 
 
-def _grow_overlay(dataset: Dataset, group: int, x: float, y: float) -> None:
-    """By repeating pixels: an overlay has but two values."""
+def _scale_overlay(dataset: Dataset, group: int, x: float, y: float) -> None:
+    """Enlarge an overlay by repeating its pixels, which have one bit."""
     bits = dataset.overlay_array(group)  # (rows, columns) or (frames, rows, columns)
     for axis, growth, size in ((-2, y, _OVERLAY_ROWS), (-1, x, _OVERLAY_COLUMNS)):
         grown = round(bits.shape[axis] * growth)
@@ -134,5 +137,5 @@ def _grow_overlay(dataset: Dataset, group: int, x: float, y: float) -> None:
 
 
 def _decimals(values: Iterable[float]) -> list[DSfloat]:
-    """As texts of no more than the 16 characters that a decimal string of DICOM has."""
+    """Return decimal strings of DICOM, which have up to 16 characters."""
     return [DSfloat(float(value), auto_format=True) for value in values]
