@@ -100,4 +100,4 @@ def test_control_characters_are_escaped_in_errors_and_messages(tmp_path, monkeyp
     with pytest.raises(SystemExit, match=r"^error: \\x1b\[2Jmodel: there is no such file"):
         main(["info", "\x1b[2Jmodel"])
     record = logging.LogRecord("drnsr", logging.INFO, "", 0, "a\x1b]0;b\x07\nc", None, None)
-    assert cli._PrintableFormatter().format(record) == "a\\x1b]0;b\\x07\nc"
+    assert cli.PrintableFormatter().format(record) == "a\\x1b]0;b\\x07\nc"

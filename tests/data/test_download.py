@@ -140,7 +140,7 @@ def test_progress_counts_more_than_failures(server, tmp_path):
 
 
 def test_a_large_file_has_a_bar_of_its_own(server, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("drnsr.data.download_progress._LARGE", 0)
+    monkeypatch.setattr("drnsr.data.download_progress.SMALLEST_WITH_A_BAR", 0)
     server.script["/a.bin"] = [breaks_off(2 * BLOCK)]
     fetch(server, tmp_path)
     assert "1/1 files, 655.4 kB" in capsys.readouterr().err  # no byte counted twice

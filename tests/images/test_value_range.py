@@ -47,7 +47,7 @@ def test_one_pixel_in_ten_thousand_may_lie_beyond_either_end(tmp_path, dtype):
 
 @pytest.mark.parametrize("how", [{}, {"compression": "zlib", "rowsperstrip": 5}])
 def test_a_large_picture_is_looked_at_in_bands(tmp_path, monkeypatch, how):
-    monkeypatch.setattr("drnsr.images.picture._BAND_PIXELS", 900)
+    monkeypatch.setattr("drnsr.images.picture.BAND_PIXELS", 900)
     tifffile.imwrite(tmp_path / "a.tif", low(1000), **how)
     assert seen(tmp_path / "a.tif") == [(0, 1000)]
 

@@ -158,7 +158,7 @@ def found_in(path):
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_exif_of_a_tiff_with_pages_is_kept(enlarged, tmp_path, monkeypatch, big, order):
     jpeg(tmp_path / "a.jpg")
-    monkeypatch.setattr("drnsr.images.codecs.tiff._BIG", 0 if big else 1 << 30)
+    monkeypatch.setattr("drnsr.images.codecs.tiff.CLASSIC_LIMIT", 0 if big else 1 << 30)
     first = enlarged(tmp_path / "a.jpg", "b.tif")
     with tifffile.TiffFile(first) as file:
         assert file.is_bigtiff == big

@@ -105,13 +105,14 @@ def _require_project(name: str) -> None:
 
 def _configure_logging() -> None:
     handler = logging.StreamHandler()  # on standard error
-    handler.setFormatter(_PrintableFormatter())
+    handler.setFormatter(PrintableFormatter())
     logging.basicConfig(handlers=[handler])
     logging.getLogger("drnsr").setLevel(logging.INFO)
 
 
-class _PrintableFormatter(logging.Formatter):
+class PrintableFormatter(logging.Formatter):
     """Escapes control characters: a message may quote text from a file."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the message of a record, safe to print on a terminal."""
         return printable_lines(super().format(record))

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.text import Text
 
-_LARGE = 8 * 2**20  # bytes; the download of a smaller file is over too soon for a bar
+SMALLEST_WITH_A_BAR = 8 * 2**20  # bytes; the download of a smaller file is over too soon for a bar
 
 
 class _Amount(ProgressColumn):
@@ -57,7 +57,7 @@ class DownloadProgress:
 
     def open_file(self, name: str, size: int, there: int) -> TaskID | None:
         """Add the bar of a large file of ``size`` bytes, of which ``there`` exist already."""
-        if size < _LARGE:
+        if size < SMALLEST_WITH_A_BAR:
             return None
         return self._progress.add_task(name, total=size, completed=there)
 

@@ -42,7 +42,8 @@ RGBA = Channels(((0, 1, 2),), alpha=3)
 _USUAL = {1: GRAY, 2: GRAY_ALPHA, 3: RGB, 4: RGBA}
 
 _NO_DATA = 1e30
-_BAND_PIXELS = 1 << 20
+BAND_PIXELS = 1 << 20
+"""The pixels of a band of rows that is looked through at a time."""
 
 
 def usual_channels(count: int) -> Channels:
@@ -146,7 +147,7 @@ def concatenate_rows(
 
 def iter_rows(picture: Picture) -> Iterator[Pixels]:
     """Yield all rows of a picture from top to bottom, in bands of about a megapixel."""
-    height = max(1, _BAND_PIXELS // picture.width)
+    height = max(1, BAND_PIXELS // picture.width)
     for top in range(0, picture.height, height):
         yield picture.rows(top, min(top + height, picture.height))
 

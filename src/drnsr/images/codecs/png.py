@@ -55,7 +55,7 @@ class PngCodec(AnimatedCodec):
         with path.open("wb") as file:
             file.write(encoded[:_HEADER_END])
             for name, content in _metadata_chunks(page, text):
-                file.write(_chunk(name, content))
+                file.write(encoded_chunk(name, content))
             file.write(memoryview(encoded)[_HEADER_END:])
 
     def animation_options(self, first: UpscaledPage, text: str) -> dict[str, Any]:
@@ -143,7 +143,8 @@ def _xmp_text(metadata: Metadata) -> bytes:
     return PNG_XMP + bytes(4) + packet  # not compressed, no language, no translated keyword
 
 
-def _chunk(name: bytes, content: bytes) -> bytes:
+def encoded_chunk(name: bytes, content: bytes) -> bytes:
+    """Return a chunk of a PNG file: its length, name, content and CRC."""
     check = zlib.crc32(name + content)
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", check)
 

@@ -44,7 +44,7 @@ _KEPT_COMPRESSIONS = (
 )
 _IN_MEMORY = 1 << 28  # bytes; a larger page is written in tiles
 _TILE = 512
-_BIG = 3 << 30  # bytes; a larger file could need offsets of more than 32 bits
+CLASSIC_LIMIT = 3 << 30  # bytes; a larger file could need offsets of more than 32 bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class TiffCodec(Codec):
 
     def write(self, path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
         """Write the pages one after another; large ones in tiles, while they are upscaled."""
-        bigtiff = sum(page.size for page in pages) > _BIG
+        bigtiff = sum(page.size for page in pages) > CLASSIC_LIMIT
         with TiffWriter(path, bigtiff=bigtiff, byteorder="<") as writer:
             for page in pages:
                 _write_page(writer, page, text, bigtiff=bigtiff)
