@@ -40,7 +40,8 @@ def _has_no_negative_number(node: dict[str, Any]) -> dict[str, Any]:
     torch accepts some of them, and then climbs the loss.
     """
     for key, value in _leaves(node):
-        if key != "last_epoch" and isinstance(value, int | float) and value < 0:
+        name = key.rpartition(".")[2]
+        if name != "last_epoch" and isinstance(value, int | float) and value < 0:
             raise InvalidValueError(key, f"{value} is not 0 or more")
     return node
 
