@@ -1,7 +1,7 @@
 """The schema of the configuration: every key, its type, and the values that it may have.
 
-conf/ holds the values themselves and their reasons. The upper limits of workers, connections, threads
-and crops are more than any machine can run: without them, a mistyped number would be tried.
+conf/ holds the values themselves and their reasons. The upper limits of workers, connections,
+threads and crops are more than any machine can run: without them, a mistyped number would be tried.
 """
 
 from collections.abc import Mapping
