@@ -47,7 +47,7 @@ def files_below(folder):
 ENDINGS = pytest.mark.parametrize("ending", [".zip", ".tar", ".tar.gz", ".tgz"])
 
 
-def test_archives_are_told_by_their_names():
+def test_archives_are_recognised_by_name():
     assert all(map(is_archive, ["a.zip", "a.TAR", "a.tar.gz", "a.tgz"]))
     assert not any(map(is_archive, ["a.png", "a.gz", "zip", "tar.png"]))
 
@@ -77,7 +77,7 @@ def test_a_pattern_chooses_among_the_members(tmp_path, ending):
     "name",
     ["../a.png", "set/../../a.png", "/tmp/a.png", "..\\a.png", "set\\..\\..\\a.png", "C:\\a.png"],
 )
-def test_a_way_out_of_the_folder_is_refused(tmp_path, ending, name):
+def test_a_path_out_of_the_folder_is_refused(tmp_path, ending, name):
     (tmp_path / "deep").mkdir()
     archive = make(tmp_path / "deep" / f"evil{ending}", PICTURES | {name: b"evil"})
     with pytest.raises(ArchiveError, match="leads out of the archive's folder") as caught:
@@ -165,7 +165,7 @@ def test_a_damaged_archive_is_named_and_leaves_nothing(tmp_path, ending):
 
 
 @pytest.mark.parametrize("ending", [".tar", ".tar.gz"])
-def test_a_tar_that_breaks_between_two_members_is_no_whole_one(tmp_path, ending):
+def test_a_tar_that_is_truncated_between_members_is_refused(tmp_path, ending):
     """The standard library takes both for a tar of one member."""
     whole = make_tar(tmp_path / "whole.tar", {"a.png": bytes(512), "b.png": bytes(512)})
     after_a = 3 * 512  # the folder's block, and two of a.png
@@ -187,7 +187,7 @@ def test_an_encrypted_zip_is_named(tmp_path):
         unpack_pictures(archive, tmp_path / "out")
 
 
-def test_a_kill_in_the_middle_leaves_nothing_that_is_believed(tmp_path):
+def test_a_killed_unpacking_leaves_no_complete_folder(tmp_path):
     archive = make_zip(tmp_path / "large.zip", {f"{n}.png": os.urandom(10**5) for n in range(200)})
     program = f"""
 from pathlib import Path

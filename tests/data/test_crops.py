@@ -19,7 +19,7 @@ def crops(dataset, **changes):
     return TrainingCrops(dataset, **arguments)
 
 
-def test_sample_k_depends_on_nothing_but_seed_and_k(dataset):
+def test_sample_k_is_a_function_of_seed_and_k(dataset):
     forward = [crops(dataset)[k] for k in range(20)]
     one = crops(dataset)
     for k in reversed(range(20)):
@@ -45,7 +45,7 @@ def test_samples_differ_and_the_seed_matters(dataset):
 
 
 def digests(batches):
-    """A name for each sample of some batches, in their order."""
+    """Return a hash of each sample of some batches, in their order."""
     return [
         hashlib.sha256(lr.numpy().tobytes() + hr.numpy().tobytes()).hexdigest()
         for lrs, hrs in batches
@@ -62,7 +62,7 @@ def digests(batches):
     batches=st.integers(1, 5),
     data=st.data(),
 )
-def test_whatever_interrupts_or_shares_a_run_its_samples_are_the_same(
+def test_an_interrupted_or_distributed_run_has_the_same_samples(
     dataset, seed, batch_size, batches, data
 ):
     total = batches * batch_size
@@ -99,7 +99,7 @@ def test_a_longer_run_begins_as_a_shorter_one(dataset):
 
 
 @pytest.mark.parametrize("scale", [2, 3])
-def test_lr_is_hr_shrunk_whatever_the_symmetry(dataset, scale):
+def test_lr_is_downscaled_hr_in_every_symmetry(dataset, scale):
     for k in range(16):
         lr, hr = (t.permute(1, 2, 0).numpy() for t in crops(dataset, patch_sizes={scale: 20})[k])
         assert (lr.shape, hr.shape) == ((20, 20, 3), (20 * scale, 20 * scale, 3))
@@ -184,7 +184,7 @@ MIXED = {2: 20, 3: 14}
 
 
 def scales(dataset, batches, batch_size=8):
-    """The scale of each batch, after seeing that its samples share it."""
+    """Return the scale of each batch, and check that its samples share it."""
     found = []
     for batch in range(batches):
         sizes = {
@@ -204,7 +204,7 @@ def test_a_batch_has_one_scale_and_all_occur_equally_often(dataset):
     assert found[:100] != found[100:]
 
 
-def test_the_scale_of_a_batch_depends_on_nothing_but_seed_and_number(dataset):
+def test_the_scale_of_a_batch_is_a_function_of_seed_and_number(dataset):
     mixed = crops(dataset, patch_sizes=MIXED, num_samples=10_000)
     again = crops(dataset, patch_sizes=MIXED, num_samples=400)
     for k in (333, 8, 15):

@@ -51,20 +51,20 @@ def left_in(folder):
         breaks_off(200_000),
     ],
 )
-def test_what_may_pass_is_tried_again(server, tmp_path, trouble):
+def test_transient_failures_are_retried(server, tmp_path, trouble):
     server.script["/a.bin"] = [trouble, trouble]
     fetch(server, tmp_path)
     assert (tmp_path / "a.bin").read_bytes() == CONTENT
     assert left_in(tmp_path) == ["a.bin"]
 
 
-def test_a_stalled_connection_is_tried_again(server, tmp_path):
+def test_a_stalled_connection_is_retried(server, tmp_path):
     server.script["/a.bin"] = [server.stalls(0), server.stalls(200_000)]
     fetch(server, tmp_path)
     assert (tmp_path / "a.bin").read_bytes() == CONTENT
 
 
-def test_a_trouble_that_stays_is_given_up_naming_url_and_reason(server, tmp_path):
+def test_a_permanent_failure_names_url_and_reason(server, tmp_path):
     server.script["/a.bin"] = [answers(503)] * 9
     with pytest.raises(FetchError, match=r"/a\.bin: given up after 3 failures in a row: .* 503 "):
         fetch(server, tmp_path)
@@ -72,7 +72,7 @@ def test_a_trouble_that_stays_is_given_up_naming_url_and_reason(server, tmp_path
     assert left_in(tmp_path) == []
 
 
-def test_no_server_is_one_line(server, tmp_path):
+def test_a_missing_server_gives_an_error_of_one_line(server, tmp_path):
     server.stop()
     with pytest.raises(FetchError, match=r"given up .*Connection refused") as caught:
         fetch(server, tmp_path)
@@ -101,7 +101,7 @@ def test_a_server_that_asks_for_hours_is_not_waited_for(server, tmp_path):
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
-def test_what_will_not_pass_fails_at_once_naming_the_url(server, tmp_path, status):
+def test_other_failures_are_not_retried(server, tmp_path, status):
     server.script["/a.bin"] = [answers(status)]
     with pytest.raises(FetchError, match=rf"{server.url}/a\.bin: the server answers {status} "):
         fetch(server, tmp_path)
@@ -109,7 +109,7 @@ def test_what_will_not_pass_fails_at_once_naming_the_url(server, tmp_path, statu
     assert left_in(tmp_path) == []
 
 
-def test_a_wrong_file_names_both_hashes_and_stays_nowhere(server, tmp_path):
+def test_a_wrong_file_is_removed_and_both_hashes_named(server, tmp_path):
     server.files["/a.bin"] = b"something else"
     with pytest.raises(FetchError) as caught:
         fetch(server, tmp_path)
@@ -118,15 +118,15 @@ def test_a_wrong_file_names_both_hashes_and_stays_nowhere(server, tmp_path):
     assert left_in(tmp_path) == []
 
 
-def test_a_broken_download_goes_on_where_it_ended(server, tmp_path):
+def test_a_broken_download_resumes(server, tmp_path):
     server.script["/a.bin"] = [breaks_off(2 * BLOCK)]
     fetch(server, tmp_path)
     assert (tmp_path / "a.bin").read_bytes() == CONTENT
     assert [asked for _, asked in server.requests] == [None, f"bytes={2 * BLOCK}-"]
 
 
-def test_progress_counts_more_than_failures(server, tmp_path):
-    """A line that breaks ten times is borne as long as each connection brings something."""
+def test_failures_are_counted_anew_after_progress(server, tmp_path):
+    """Ten broken connections are retried as long as each brings new data."""
 
     def bring_a_tenth(handler, content):
         start = int((handler.headers["Range"] or "bytes=0-").removeprefix("bytes=").rstrip("-"))
@@ -146,7 +146,7 @@ def test_a_large_file_has_a_bar_of_its_own(server, tmp_path, monkeypatch, capsys
     assert "1/1 files, 655.4 kB" in capsys.readouterr().err  # no byte counted twice
 
 
-def test_a_later_run_goes_on_where_an_earlier_one_ended(server, tmp_path):
+def test_a_later_run_resumes_the_download(server, tmp_path):
     server.script["/a.bin"] = [breaks_off(2 * BLOCK), *[answers(500)] * 2]
     with pytest.raises(FetchError, match="given up"):
         fetch(server, tmp_path)
@@ -168,7 +168,7 @@ def test_a_later_run_goes_on_where_an_earlier_one_ended(server, tmp_path):
     ],
     ids=["200", "416", "416 of another size", "206 of another part"],
 )
-def test_where_the_rest_cannot_be_had_it_begins_again(server, tmp_path, behaviours):
+def test_a_download_that_cannot_resume_restarts(server, tmp_path, behaviours):
     server.script["/a.bin"] = [breaks_off(2 * BLOCK), *behaviours]
     fetch(server, tmp_path)
     assert (tmp_path / "a.bin").read_bytes() == CONTENT
@@ -178,14 +178,14 @@ def partial_of(folder, content):
     return folder / f".a.bin.{sha256(content)[:16]}.partial"
 
 
-def test_a_whole_file_whose_check_was_killed_is_not_fetched_again(server, tmp_path):
+def test_a_complete_file_whose_check_was_killed_is_not_fetched_again(server, tmp_path):
     partial_of(tmp_path, CONTENT).write_bytes(CONTENT)
     fetch(server, tmp_path)
     assert server.requests == [("/a.bin", f"bytes={len(CONTENT)}-")]
     assert left_in(tmp_path) == ["a.bin"]
 
 
-def test_a_damaged_beginning_is_thrown_away_and_fetched_again(server, tmp_path):
+def test_a_damaged_partial_file_is_fetched_again(server, tmp_path):
     partial_of(tmp_path, CONTENT).write_bytes(bytes(1000))
     fetch(server, tmp_path)
     assert (tmp_path / "a.bin").read_bytes() == CONTENT
@@ -205,7 +205,7 @@ def test_only_what_is_missing_or_wrong_is_fetched(server, tmp_path):
     assert all((tmp_path / name).read_bytes() == CONTENT for name in names)
 
 
-def test_several_files_come_at_a_time(server, tmp_path):
+def test_several_files_are_downloaded_at_a_time(server, tmp_path):
     """Each of two files is sent only when the other was asked for."""
     meeting = []
 
@@ -221,7 +221,7 @@ def test_several_files_come_at_a_time(server, tmp_path):
     fetch(server, tmp_path, "a.bin", "b.bin", retry_policy=RetryPolicy(stall=20))
 
 
-def test_the_first_failure_stops_the_others_and_keeps_their_beginnings(server, tmp_path):
+def test_the_first_failure_stops_the_others_and_keeps_partial_files(server, tmp_path):
     def fail_when_the_other_has_begun(handler, _):
         for _ in range(500):
             partial = partial_of(tmp_path, CONTENT)
@@ -237,7 +237,7 @@ def test_the_first_failure_stops_the_others_and_keeps_their_beginnings(server, t
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_killed_download_leaves_nothing_that_is_believed_and_goes_on(server, tmp_path, how):
+def test_a_killed_download_leaves_no_wrong_file_and_resumes(server, tmp_path, how):
     program = f"""
 from pathlib import Path
 from drnsr.data.download import RetryPolicy, RemoteFile, download_files

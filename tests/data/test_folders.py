@@ -65,7 +65,7 @@ def test_odd_names_are_kept(tmp_path):
     assert names(tmp_path / "raw") == sorted(ODD_NAMES)
 
 
-def test_every_format_that_is_read_is_taken(tmp_path):
+def test_every_readable_format_is_copied(tmp_path):
     own = tmp_path / "own"
     kinds = ["a.gif", "b.jp2", "c.j2k", "d.avif", "e.webp", "f.jfif", "g.pbm"]
     draw(*(own / name for name in kinds if name != "g.pbm"))
@@ -74,7 +74,7 @@ def test_every_format_that_is_read_is_taken(tmp_path):
     assert names(tmp_path / "raw") == kinds
 
 
-def test_what_is_not_read_is_counted_and_named(tmp_path, caplog):
+def test_ignored_files_are_counted_and_named(tmp_path, caplog):
     own = tmp_path / "own"
     draw(own / "a.png", own / ".hidden.png", own / ".cache" / "b.png", own / "x.png" / "in.png")
     for name in ("1.heic", "2.HEIC", "3.heic", "4.heic", "notes.txt", "LICENSE", ".DS_Store"):

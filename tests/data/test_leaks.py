@@ -19,7 +19,7 @@ def resized(pixels, across, down=None):
 
 
 def middle(pixels, share):
-    """The part in the middle that has this share of the area."""
+    """Return the centre crop with this share of the area."""
     top, left = (round(size * (1 - share**0.5) / 2) for size in pixels.shape[:2])
     return pixels[top:-top, left:-left]
 
@@ -65,7 +65,7 @@ def real_pictures(tmp_path_factory):
 
 
 def dataset(pictures: dict[str, np.ndarray], folder: Path):
-    """A dataset of the pictures, by their names without suffix."""
+    """Return a dataset of the pictures."""
     folder.mkdir(parents=True)
     for name, pixels in pictures.items():
         Image.fromarray(pixels.squeeze()).save(folder / f"{name}.png")
@@ -106,7 +106,7 @@ def test_many_copies_of_one_picture_are_all_found(real_pictures, tmp_path):
     assert pairs(leaks) == {(name, "coffee") for name in copies}
 
 
-def test_what_a_leak_tells(real_pictures, tmp_path):
+def test_the_text_of_a_leak(real_pictures, tmp_path):
     original = read_image(real_pictures / "sample_test" / "chelsea.png")
     other = read_image(real_pictures / "sample_test" / "coffee.png")
     (leak,) = find_leaks(

@@ -14,7 +14,7 @@ def make_mirror(names, folder):
 
 @pytest.fixture
 def registries(server, tmp_path, monkeypatch):
-    """Two registries of files on the server, and one of what no mirror can hold."""
+    """Two registries of files on the server, and one of files that no mirror has."""
     monkeypatch.delenv("DRNSR_MIRROR", raising=False)
     monkeypatch.setattr(mirror, "REGISTRIES", tmp_path)
     monkeypatch.chdir(tmp_path)

@@ -28,13 +28,13 @@ def written(folder, name, pixels):
 
 
 def area_shrunk(pixels, scale=2):
-    """LR made by another program, with another kernel."""
+    """Downscale with another program and another kernel."""
     height, width, _ = pixels.shape
     return cv2.resize(pixels, (width // scale, height // scale), interpolation=cv2.INTER_AREA)
 
 
 def given(tmp_path, change, *, scale=2, **limits):
-    """What becomes of a picture whose LR was changed."""
+    """Return the LR of a pair whose LR was changed."""
     original = texture(240, 320, seed=3)
     written(tmp_path / "hr", "a.png", original)
     written(tmp_path / f"lr_x{scale}", f"ax{scale}.png", change(area_shrunk(original, scale)))
@@ -53,7 +53,7 @@ PHOTOGRAPHIC = {
 
 
 @pytest.mark.parametrize("change", PHOTOGRAPHIC)
-def test_what_a_camera_does_is_no_fault(change, tmp_path):
+def test_degradations_of_a_camera_are_accepted(change, tmp_path):
     lr = given(tmp_path, PHOTOGRAPHIC[change])
     assert_array_equal(lr, read_image(tmp_path / "lr_x2/ax2.png"))
 
@@ -78,14 +78,14 @@ def test_a_shift_is_found_in_its_size_and_direction(right, down, scale, tmp_path
     assert float(along) * (1 if end == "down" else -1) == pytest.approx(down, abs=0.1)
 
 
-def test_every_second_pixel_is_no_reduced_picture(tmp_path):
+def test_every_second_pixel_is_a_shift(tmp_path):
     original = texture(240, 320, seed=3)
     # LR pixel i stands for the original's 2i and 2i + 1, and here for 2i alone.
     with pytest.raises(ImageError, match=r"0\.25 pixels to the right and 0\.25 down"):
         given(tmp_path, lambda lr: np.ascontiguousarray(original[::2, ::2]))
 
 
-def test_another_picture_is_told(tmp_path):
+def test_another_picture_is_refused(tmp_path):
     with pytest.raises(ImageError, match=r"does not match a\.png: another picture"):
         given(tmp_path, lambda lr: texture(120, 160, seed=4))
 
@@ -131,7 +131,7 @@ def test_two_partners_are_named(tmp_path):
         pairs(tmp_path)
 
 
-def test_the_original_may_have_a_rest_and_no_more(tmp_path):
+def test_the_original_may_exceed_the_multiple_by_less_than_the_scale(tmp_path):
     original = texture(81, 80)
     written(tmp_path / "hr", "a.png", original)
     written(tmp_path / "lr_x2", "a.png", area_shrunk(original[:80]))
@@ -141,7 +141,7 @@ def test_the_original_may_have_a_rest_and_no_more(tmp_path):
         pairs(tmp_path)(tmp_path / "hr/a.png", texture(82, 80), 2)
 
 
-def test_the_pack_holds_the_users_low_resolution(tmp_path):
+def test_the_dataset_has_the_users_low_resolution(tmp_path):
     for number in range(3):
         original = texture(80, 90, seed=number)
         written(tmp_path / "hr", f"{number}.png", original)

@@ -36,7 +36,7 @@ def content(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_what_is_packed_comes_out_again(picture_folder, tmp_path):
+def test_prepared_pictures_are_unchanged(picture_folder, tmp_path):
     dataset(picture_folder, tmp_path / "dataset")
     opened = PreparedDataset.open(tmp_path / "dataset")
     assert opened.name == "mine"
@@ -97,7 +97,7 @@ def test_the_fingerprint_knows_every_pixel(picture_folder, tmp_path):
     assert dataset(picture_folder, tmp_path / "c").fingerprint != before
 
 
-def test_every_bad_picture_is_named_and_no_pack_is_left(picture_folder, tmp_path):
+def test_every_bad_picture_is_named_and_no_dataset_is_left(picture_folder, tmp_path):
     (picture_folder / "picture0.png").write_bytes(b"text")
     whole = (picture_folder / "picture1.png").read_bytes()
     (picture_folder / "picture1.png").write_bytes(whole[:-200])
@@ -113,7 +113,7 @@ def test_every_bad_picture_is_named_and_no_pack_is_left(picture_folder, tmp_path
 
 
 def spoil(folder):
-    """Make one picture each no picture, too small, too large; the fourth is as it was."""
+    """Make one picture unreadable, one too small and one too large; the fourth is unchanged."""
     (folder / "picture0.png").write_bytes(b"text")
     Image.fromarray(texture(31, 90)).save(folder / "picture1.png")
     Image.fromarray(texture(300, 300)).save(folder / "picture2.png")
@@ -122,7 +122,7 @@ def spoil(folder):
 CHECKS = {"max_pixels": 50_000, "min_side": 32}
 
 
-def test_all_that_is_asked_of_a_picture_is_told(picture_folder, tmp_path):
+def test_every_requirement_is_checked_and_named(picture_folder, tmp_path):
     spoil(picture_folder)
     with pytest.raises(DataError, match="3 of 4 pictures cannot be used") as caught:
         dataset(picture_folder, tmp_path / "dataset", checks=Checks("fail", **CHECKS))
@@ -163,11 +163,11 @@ def test_messages_name_the_users_own_files(picture_folder, tmp_path, caplog):
             picture_folder, folder, checks=Checks("skip", **CHECKS), original_paths=original_paths
         )
     assert "left out: /home/me/picture1.png: 90 x 31 pixels" in caplog.text
-    # Where the user's files are is no part of what is made.
+    # The dataset does not depend on the paths of the user's files.
     assert content(tmp_path / "datasetTrue") == content(tmp_path / "datasetFalse")
 
 
-def test_what_is_left_out_can_leave_too_little(picture_folder, tmp_path):
+def test_too_few_pictures_after_leaving_out_are_refused(picture_folder, tmp_path):
     spoil(picture_folder)
     with pytest.raises(DataError, match="mine has 1 picture that can be used; at least two"):
         dataset(picture_folder, tmp_path / "dataset", checks=Checks("skip", **CHECKS))
@@ -181,7 +181,7 @@ def test_the_same_picture_twice_is_named(picture_folder, tmp_path):
         dataset(picture_folder, tmp_path / "dataset")
 
 
-def test_a_failed_second_attempt_leaves_no_older_pack(picture_folder, tmp_path):
+def test_a_failed_second_attempt_leaves_no_older_dataset(picture_folder, tmp_path):
     dataset(picture_folder, tmp_path / "dataset")
     (picture_folder / "picture0.png").write_bytes(b"text")
     with pytest.raises(DataError, match="1 of 4 pictures"):
@@ -215,7 +215,7 @@ prepare_training_set(sorted(pictures.iterdir()), folder, **settings, progress=di
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
-def test_what_a_killed_run_leaves_is_no_pack_and_does_not_hinder_the_next(picture_folder, tmp_path):
+def test_a_killed_preparation_leaves_no_dataset_and_can_be_repeated(picture_folder, tmp_path):
     dataset(picture_folder, tmp_path / "undisturbed")
     dataset(
         picture_folder, tmp_path / "killed"
@@ -248,7 +248,7 @@ def change_a_byte(path):
     [change_a_byte, lambda path: os.truncate(path, 5000), Path.unlink],
     ids=["changed", "cut off", "gone"],
 )
-def test_pixels_that_are_others_than_were_written_are_noticed(picture_folder, tmp_path, name, harm):
+def test_changed_pixel_files_are_detected(picture_folder, tmp_path, name, harm):
     dataset(picture_folder, tmp_path / "dataset").verify()
     harm(tmp_path / "dataset" / name)
     with pytest.raises(DataError, match=rf"{name}: missing, changed or truncated") as caught:

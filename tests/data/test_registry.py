@@ -97,7 +97,7 @@ def test_two_at_once_fetch_each_file_once(server, tmp_path):
     assert all((tmp_path / name / "a.png").is_file() for name in ("raw1", "raw2", "raw3"))
 
 
-def test_the_folder_appears_when_the_set_is_whole_and_replaces_an_older_one(server, tmp_path):
+def test_the_folder_appears_when_the_set_is_complete_and_replaces_an_older_one(server, tmp_path):
     lines = [entry(server, f"{number}.png", b"%d" % number) for number in range(3)]
     server.script["/2.png"] = [answers(404)]
     for old in ("raw", "fresh"):
@@ -152,7 +152,7 @@ def test_a_bomb_or_two_pictures_of_one_name_leave_no_folder(server, tmp_path):
     assert not list(tmp_path.glob(".raw*"))
 
 
-def test_files_that_come_by_hand(server, tmp_path):
+def test_manual_files(server, tmp_path):
     downloads, page = tmp_path / "downloads", "https://example.org/agreement"
     known = hashlib.sha256(b"known").hexdigest()
     lines = [f"{name}.png - manual:{page}" for name in "abcd"]
@@ -174,7 +174,7 @@ def test_files_that_come_by_hand(server, tmp_path):
     assert len(list((tmp_path / "raw").iterdir())) == 6
 
 
-def test_an_archive_that_comes_by_hand(tmp_path):
+def test_a_manual_archive(tmp_path):
     registry = registry_of(tmp_path, "all.zip - manual:#*/b.png")
     with pytest.raises(FetchError, match=r"all\.zip .*: get them from their owner"):
         fetch_registry(registry, tmp_path / "downloads", tmp_path / "raw")
@@ -198,7 +198,7 @@ def test_a_real_benchmark_from_the_real_mirror(mirror, tmp_path, name, count):
 @pytest.mark.parametrize("name", ["set5", "set14"])
 @pytest.mark.parametrize("scale", [3, 4])
 def test_the_files_of_scale_2_crop_to_those_of_every_scale(mirror, name, scale):
-    """So that one registry serves all scales; the files themselves are the measure."""
+    """One registry serves all scales."""
     set_name = name.capitalize()
     for (of_2, _), (of_scale, _) in zip(
         benchmark_files(mirror, set_name, 2), benchmark_files(mirror, set_name, scale), strict=True
@@ -226,7 +226,7 @@ def test_the_registries_of_the_project_are_well_formed(registry):
     assert len({entry.name for entry in entries}) == len(entries) > 0
 
 
-def test_a_single_file_is_brought_where_it_is_wanted_once(server, tmp_path):
+def test_a_single_file_is_fetched_once(server, tmp_path):
     registry = registry_of(tmp_path, entry(server, "weights.pth", b"W" * 1000))
     for _ in range(2):
         fetch_file(registry, tmp_path / "there" / "mine.pth")
@@ -234,7 +234,7 @@ def test_a_single_file_is_brought_where_it_is_wanted_once(server, tmp_path):
     assert len(server.requests) == 1
 
 
-def test_a_single_file_that_is_another_one_is_not_kept(server, tmp_path):
+def test_a_wrong_single_file_is_removed(server, tmp_path):
     registry = registry_of(tmp_path, entry(server, "weights.pth", b"right"))
     server.files["/weights.pth"] = b"wrong"
     with pytest.raises(FetchError, match=r"weights.pth: not the expected file"):

@@ -1,4 +1,4 @@
-"""Crops that a device cuts from pixels that live there are the CPU's, bit for bit."""
+"""Crops that a device cuts from its own memory equal those of the CPU, bit for bit."""
 
 import albumentations as A
 import numpy as np
@@ -34,7 +34,7 @@ def test_crops_cut_at_positions_are_those_of_the_dataset(dataset):
 
 
 def test_a_draw_is_what_numpy_and_albumentations_draw_from_its_counter(dataset):
-    """Each with a generator of its own, as the documentation of both has it."""
+    """Each library has its own generator, as in its documentation."""
     training = [n for n, image in enumerate(dataset.images) if image.split == "train"]
     draws = Draws(dataset, training, patch_sizes={2: 16}, **STREAM)
     symmetry = A.D4()
@@ -56,16 +56,14 @@ def test_a_draw_is_what_numpy_and_albumentations_draw_from_its_counter(dataset):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_training_on_pixels_that_live_on_the_device_is_the_same_training(
-    dataset, tmp_path, monkeypatch, workers
-):
+def test_training_with_resident_pixels_gives_the_same_bits(dataset, tmp_path, monkeypatch, workers):
     usual = run_outputs(train(dataset, tmp_path / "usual"), tmp_path / "usual")
     monkeypatch.setattr("drnsr.data.datamodule.fits", lambda *_: True)
     folder = tmp_path / "resident"
     assert run_outputs(train(dataset, folder, workers=workers), folder) == usual
 
 
-def test_pixels_stay_on_the_cpu_where_the_device_has_no_memory_of_its_own(dataset):
+def test_pixels_stay_on_the_cpu_if_the_device_has_no_memory_of_its_own(dataset):
     data = SRDataModule(
         dataset,
         scale=2,

@@ -1,4 +1,4 @@
-"""What is withheld of a picture can change nothing of what is trained on."""
+"""The withheld part of a picture has no effect on the training part."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from drnsr.images.files import read_image
 from tests.conftest import texture
 
 
-def test_zero_shot_sees_nothing_but_what_the_network_is_given_to_enlarge():
+def test_zero_shot_trains_on_the_low_resolution_alone():
     picture = texture(65, 83)
     seen, withheld = withhold(picture, "zero_shot", 2)
     lr, _ = get_protocol("paper_y").prepare(picture, 2)
@@ -35,7 +35,7 @@ def image(tmp_path):
     return tmp_path / "parrot.png"
 
 
-def test_what_validates_is_cut_off_what_trains(image, tmp_path):
+def test_the_validation_strip_is_not_trained_on(image, tmp_path):
     write_parts(image, tmp_path / "train", tmp_path / "test", mode="half", scale=2)
     training, validation = (
         read_image(tmp_path / "train" / name) for name in ("training.png", "validation.png")

@@ -1,4 +1,4 @@
-"""The resize that is checked against MATLAB's own files, on the networks' batches."""
+"""Reference computations for networks: the resize that is tested against MATLAB's files."""
 
 import numpy as np
 import torch
@@ -7,7 +7,7 @@ from drnsr.images.resize import upscale
 
 
 def matlab_bicubic(pictures, scale, border="replicate"):
-    """(N, C, H, W) floats to (N, C, scale*H, scale*W)."""
+    """Enlarge (N, C, H, W) floats to (N, C, scale*H, scale*W)."""
     enlarged = [
         upscale(picture.permute(1, 2, 0).numpy(), scale, border=border) for picture in pictures
     ]
@@ -15,5 +15,5 @@ def matlab_bicubic(pictures, scale, border="replicate"):
 
 
 def count(network):
-    """How many numbers are trained."""
+    """Return the number of trained values."""
     return sum(parameter.numel() for parameter in network.parameters())

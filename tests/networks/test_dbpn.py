@@ -30,7 +30,7 @@ def test_the_recurrent_one_has_the_published_number_of_parameters():
 
 
 @pytest.mark.parametrize("family", [DBPN, RecurrentDBPN])
-def test_what_it_cannot_be_is_refused(family):
+def test_invalid_arguments_are_refused(family):
     with pytest.raises(ValueError, match="dbpn has no x3; it has x2, x4 and x8"):
         family(scale=3)
     with pytest.raises(ValueError, match="num_stages: dbpn has at least 2, not 1"):
@@ -77,7 +77,7 @@ class Plain:
         return l0 + self.lower(f"{unit}.down_error", h0 - high)
 
     def stages(self, low):
-        """Three up-projections, each fed with all that came down, newest first."""
+        """Three up-projections, each with all LR features so far, newest first."""
         h1 = self.up(0, low)
         l1 = self.down(0, h1)
         h2 = self.up(1, l1)
@@ -101,7 +101,7 @@ def test_it_is_the_papers_equations():
         assert_allclose(network(lr), expected, atol=1e-5 * float(expected.abs().max()))
 
 
-def test_the_recurrent_one_goes_on_from_its_last_lr_features():
+def test_the_recurrent_one_starts_each_run_from_its_last_lr_features():
     network, lr = RecurrentDBPN(**SMALL, num_recurrences=2), torch.rand(1, 3, 5, 6)
     plain = Plain(network)
     (first, *_), low = plain.stages(plain.shallow(lr))

@@ -24,6 +24,6 @@ def test_it_has_the_published_number_of_parameters(blocks, features, scale, publ
     assert count(network) == published
 
 
-def test_it_refuses_a_scale_it_has_no_upsampler_for():
+def test_a_scale_without_upsampler_is_refused():
     with pytest.raises(ValueError, match="scale 6 is neither 3 nor a power of two"):
         EDSR(scale=6)

@@ -1,4 +1,4 @@
-"""What every network of conf/model must do; a new one is picked up without an edit here."""
+"""Tests of every network in conf/model; new ones are found without an edit here."""
 
 import copy
 
@@ -35,7 +35,7 @@ SERVED = [(model, scale) for model in MODELS for scale in (2, 3, 4, 8) if serves
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """So small, several would only wait for each other."""
+    """Networks this small are slower with several threads."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -56,12 +56,12 @@ def test_its_name_is_its_file_name(model):
 
 
 @each_model
-def test_it_serves_the_scales_that_all_serve(model):
+def test_it_serves_scales_2_and_4(model):
     assert {(model, 2), (model, 4)} <= set(SERVED)
 
 
 @each_model
-def test_a_scale_that_it_lacks_is_refused_with_those_it_has(model):
+def test_an_unknown_scale_is_refused_with_the_known_ones(model):
     network = build(model)
     with pytest.raises(ValueError, match=f"^{type(network).__name__} has no x7; .* x2"):
         network.upscale(random_lr(network, 4, 4), 7)
@@ -104,7 +104,7 @@ def test_gradients_reach_every_parameter(model):
 
 
 def make_positive(network):
-    """Give every layer weights that let all through: no ReLU is shut, nothing cancels out."""
+    """Give every layer positive weights, so that no ReLU is zero and nothing cancels."""
     for parameter in network.parameters():
         nn.init.uniform_(parameter, 0.5, 1.0)
         parameter.data /= max(1, parameter[0].numel())
@@ -112,10 +112,10 @@ def make_positive(network):
 
 
 def reach(network, scale, side):
-    """How far away the LR pixels lie on which the pixels of the middle depend."""
+    """Return the distance of the furthest LR pixel on which the pixels in the middle depend."""
     block = network.descriptor.size_multiple  # in which not every pixel need see as far
     start = side // block // 2 * block
-    # Lighter than any mean colour that is taken off, and not by so much that a sigmoid saturates.
+    # Lighter than any mean colour, but not so light that a sigmoid saturates.
     lr = torch.full((1, network.descriptor.channels, side, side), 0.5, requires_grad=True)
     middle = slice(start * scale, (start + block) * scale)
     network.upscale(lr, scale)[:, :, middle, middle].sum().backward()
@@ -124,7 +124,7 @@ def reach(network, scale, side):
 
 
 @each_scale
-def test_the_receptive_field_is_the_measured_one(model, scale):
+def test_the_receptive_field_equals_the_measured_one(model, scale):
     network = make_positive(build(model, scale))
     stated = network.descriptor.receptive_field
     block = network.descriptor.size_multiple
@@ -137,7 +137,7 @@ def test_the_receptive_field_is_the_measured_one(model, scale):
 
 
 @each_scale
-def test_a_tile_with_its_surroundings_is_the_whole_there(model, scale):
+def test_a_tile_with_its_halo_equals_the_whole(model, scale):
     network = build(model, scale).eval()
     descriptor = network.descriptor
     if not descriptor.tiling_exact:
@@ -154,7 +154,7 @@ def test_a_tile_with_its_surroundings_is_the_whole_there(model, scale):
 
 
 @each_model
-def test_saved_and_loaded_it_is_the_same(model, tmp_path):
+def test_saving_and_loading_preserves_it(model, tmp_path):
     network = build(model).eval()
     save_model(tmp_path / "model.safetensors", network, Origin("", "", ""))
     again = load_model(tmp_path / "model.safetensors")

@@ -28,6 +28,6 @@ def test_a_block_is_the_papers():
     assert_allclose(block(x).detach(), (x + weights * residual).detach(), atol=1e-6)
 
 
-def test_a_reduction_to_nothing_is_refused():
+def test_a_reduction_to_no_channels_is_refused():
     with pytest.raises(ValueError, match="reduction 16 leaves none of 8 channels"):
         RCAN(scale=2, num_features=8)

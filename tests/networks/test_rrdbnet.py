@@ -20,7 +20,7 @@ def test_it_has_the_published_number_of_parameters(scale, published):
 @pytest.mark.parametrize(
     ("scale", "unshuffle", "doublings"), [(2, 1, 1), (8, None, 3), (1, 1, 0), (3, None, 1)]
 )
-def test_without_unshuffling_it_doubles_as_often_as_the_scale_wants(scale, unshuffle, doublings):
+def test_the_number_of_doublings_follows_the_scale(scale, unshuffle, doublings):
     network = RRDBNet(scale=scale, num_features=4, num_blocks=1, num_growth=2, unshuffle=unshuffle)
     assert len(network.doublings) == doublings
     assert network(torch.rand(1, 3, 2, 3)).shape == (1, 3, 2 * scale, 3 * scale)

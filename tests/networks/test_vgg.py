@@ -1,4 +1,4 @@
-"""VGG19's features against the published layout, and against the paper's table read plainly."""
+"""VGG19's features against the published layout, and against the paper's table."""
 
 import torch
 import torch.nn.functional as F

@@ -40,7 +40,7 @@ def test_the_adjustable_limit_is_theta_over_the_rate():
     assert second == pytest.approx([-40.0, 35.0])
 
 
-def test_without_a_rate_there_is_no_limit():
+def test_a_rate_of_zero_has_no_limit():
     optimizer = with_gradients((0.0, [1e6]))
     clip_adjustably(optimizer, theta=0.4)
     assert gradients(optimizer) == [[1e6]]

@@ -1,4 +1,4 @@
-"""What optimizers are made into on a device of its own; they are made here, and take no step."""
+"""The optimizers for a GPU; they are only created here, and take no step."""
 
 from functools import partial
 
@@ -28,13 +28,13 @@ def network():
     ],
     ids=["adam", "adamw", "sgd", "foreach", "muon", "function"],
 )
-def test_a_gpu_gets_a_fused_optimizer_where_there_is_one(make, fused, captured):
+def test_a_gpu_gets_a_fused_optimizer_if_there_is_one(make, fused, captured):
     optimizer = make_optimizer(CUDA, make, network().parameters())
     assert (can_skip(optimizer), is_capturable(optimizer)) == (fused, captured)
     assert len(optimizer.param_groups[0]["params"]) > 0
 
 
-def test_a_cpu_gets_what_was_asked_for():
+def test_a_cpu_gets_the_unchanged_optimizer():
     optimizer = make_optimizer(CPU, partial(torch.optim.Adam, lr=1e-3), network().parameters())
     assert not can_skip(optimizer)
     assert optimizer.defaults["fused"] is None

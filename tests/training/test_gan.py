@@ -64,7 +64,7 @@ def test_constant_averages_give_no_gradient():
     assert fake.grad.tolist() == pytest.approx(of_fake)
 
 
-def test_a_discriminator_that_knows_nothing_has_a_loss_of_log_2_and_a_sure_one_is_finite():
+def test_equal_logits_give_a_loss_of_log_2_and_large_ones_a_finite_loss():
     same = torch.full((4, 1), 5.0)
     assert relativistic_average_loss(same, same).item() == pytest.approx(math.log(2))
     assert relativistic_average_loss(-1000 * same, same).item() == pytest.approx(5005, rel=1e-6)
@@ -178,7 +178,7 @@ def test_the_discriminator_gives_the_network_no_gradients():
     only_adversarial_of_nothing = dict.fromkeys(WEIGHTS, 0.0)
     module = make_module(network, discriminator, None, only_adversarial_of_nothing)
     make_trainer(2).fit(module, DataLoader(batches(2), batch_size=2))
-    # Nothing asks the network to change, while the discriminator learns all the same.
+    # No loss changes the network, while the discriminator learns.
     assert all(torch.equal(network.state_dict()[name], before[0][name]) for name in before[0])
     assert not torch.equal(discriminator[0].weight, before[1]["0.weight"])
 
@@ -204,7 +204,7 @@ def test_the_gradients_of_both_are_clipped_before_their_steps():
 
 
 class Remaining(Sampler):
-    """Goes on after the samples that the run has had."""
+    """Yields the samples that are left to train on."""
 
     def __init__(self, module, count, batch_size):
         self.module, self.count, self.batch_size = module, count, batch_size
@@ -258,7 +258,7 @@ def test_resume_restores_both_networks_optimizers_schedules_and_the_average(tmp_
 
 
 class Recorder(L.Callback):
-    """Notes the trained weights after each step."""
+    """Keeps the trained weights after each step."""
 
     def __init__(self):
         self.seen = []
@@ -267,7 +267,7 @@ class Recorder(L.Callback):
         self.seen.append(pl_module.network.head.weight.detach().clone())
 
 
-def test_a_run_on_pictures_counts_as_a_run_without_a_discriminator_does(dataset, tmp_path):
+def test_a_gan_run_counts_steps_like_a_run_without_discriminator(dataset, tmp_path):
     seed_everything(0, threads=2)
     network, discriminator, features = networks()
     data = SRDataModule(

@@ -1,4 +1,4 @@
-"""What a step of training compares, worked out by hand."""
+"""Loss and PSNR of a training step, computed by hand."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from tests.conftest import texture
 
 
 class Logged(SRModule):
-    """Keeps what it would log."""
+    """Keeps the logged values."""
 
     def log(self, name, value, **_):
         setattr(self, name, float(value.detach()))

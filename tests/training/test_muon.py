@@ -28,7 +28,7 @@ def train(network, optimizer, steps=3):
 
 
 @pytest.mark.parametrize("shape", [(16, 144), (64, 16), (3, 5)])
-def test_all_directions_weigh_about_the_same(shape):
+def test_singular_values_become_nearly_equal(shape):
     matrices = torch.randn(4, *shape, generator=torch.Generator().manual_seed(0))
     found = orthogonalise(matrices)
     values = torch.linalg.svdvals(found)
@@ -76,7 +76,7 @@ def test_pixels_and_biases_move_as_under_adam():
         assert torch.equal(mine, other), name
 
 
-def test_it_goes_on_from_its_state():
+def test_it_resumes_from_its_state():
     through, resumed = layers(), layers()
     train(through, Muon(through.parameters(), lr=0.01, adam_lr=1e-3), steps=5)
     first = Muon(resumed.parameters(), lr=0.01, adam_lr=1e-3)

@@ -1,4 +1,4 @@
-"""The perceptual loss on features one can work out, and which networks give it features."""
+"""The perceptual loss on features that can be computed by hand, and loading of feature networks."""
 
 import os
 
@@ -11,7 +11,7 @@ from drnsr.weights.native import ModelFileError
 
 
 class Doubled(nn.Module):
-    """Two features of a pixel: twice its red, and its green less its blue."""
+    """Two features of a pixel: twice red, and green minus blue."""
 
     def forward(self, picture):
         red, green, blue = picture.unbind(1)
@@ -39,7 +39,7 @@ def test_gradients_reach_the_prediction_alone():
 
 
 @pytest.mark.parametrize("zipped", [True, False])  # VGG19's published file is of the older kind
-def test_weights_are_taken_by_name_and_the_rest_of_the_file_is_left(tmp_path, zipped):
+def test_weights_are_loaded_by_name_and_others_ignored(tmp_path, zipped):
     published = nn.Conv2d(3, 4, 3)
     tensors = {**published.state_dict(), "classifier.0.weight": torch.zeros(5)}
     file = tmp_path / "features.pth"
@@ -72,7 +72,7 @@ class Touch:
         ("code", "not a file of tensors by name"),
     ],
 )
-def test_a_file_that_is_not_for_the_network_is_one_clear_line(tmp_path, content, message):
+def test_an_unfit_file_gives_an_error_of_one_line(tmp_path, content, message):
     file, touched = tmp_path / "features.pth", tmp_path / "touched"
     if isinstance(content, bytes):
         file.write_bytes(content)

@@ -17,7 +17,7 @@ def rates(warmup, warmup_steps, total_steps):
 
 
 def rates_of(schedule, steps):
-    """The rate of each step, and the one after the last, from a rate of 1."""
+    """Return the rate of each step, and the one after the last, from a rate of 1."""
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     scheduler = schedule(optimizer)
     seen = []
@@ -43,12 +43,12 @@ def test_a_line_up_and_a_line_down():
 
 
 @pytest.mark.parametrize("warmup", [warmup_cosine, warmup_linear])
-def test_no_warmup_begins_at_the_top(warmup):
+def test_without_warmup_the_first_rate_is_the_highest(warmup):
     assert rates(warmup, 0, 10)[0] == pytest.approx(1.0)
 
 
 def of_conf(choice, **shorter):
-    """A schedule of conf/, so short that it can be walked through."""
+    """Return a schedule of conf/ with shorter periods."""
     node = OmegaConf.load(PROJECT / "conf" / "scheduler" / f"{choice}.yaml")
     assert set(shorter) <= set(node)
     return instantiate(OmegaConf.merge(node, shorter))
@@ -76,7 +76,7 @@ def test_cosines_are_the_authors_but_for_the_step_of_each_restart():
         assert not restarts or authors == pytest.approx(lowest)
 
 
-def test_cosines_start_again_from_the_top():
+def test_cosines_restart_at_the_highest_rate():
     seen = rates_of(of_conf("cosine_restarts", T_0=4, eta_min=0.2), 8)
     # Down along half a cosine to 0.2, whose middle is 0.6, in four steps, and up at once.
     assert seen[0] == seen[4] == seen[8] == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""A short training, twice, and what it leaves."""
+"""A short training: reproducibility, curves, averaging and clipping."""
 
 import csv
 from functools import partial
@@ -36,7 +36,7 @@ def test_curves(dataset, tmp_path):
         assert [row["step"] for row in csv.DictReader(file)] == ["5", "10"]
 
 
-def test_training_beats_where_it_began(dataset, tmp_path):
+def test_training_reduces_the_error(dataset, tmp_path):
     network = train(dataset, tmp_path, steps=150)
     lr, hr = (tensor[None].float() / 255 for tensor in _validation(dataset)[0])
     with torch.no_grad():
@@ -52,7 +52,7 @@ def _validation(dataset):
 
 
 class Recorder(L.Callback):
-    """Notes the trained weights after each step."""
+    """Keeps the trained weights after each step."""
 
     def __init__(self):
         self.seen = []
@@ -61,7 +61,7 @@ class Recorder(L.Callback):
         self.seen.append(pl_module.network.head.weight.detach().double().numpy().copy())
 
 
-def test_the_weights_that_are_kept_are_the_average_by_its_formula(dataset, tmp_path):
+def test_the_saved_weights_follow_the_formula_of_the_average(dataset, tmp_path):
     recorder = Recorder()
     network = train(dataset, tmp_path, callbacks=[recorder])
     average = recorder.seen[0]

@@ -1,6 +1,6 @@
-"""Networks as other programs have them: the papers' equations, in plain torch, under their names.
+"""Networks of other programs: the papers' equations in plain torch, with their tensor names.
 
-Each takes and gives 0..1, whatever its program feeds it with.
+Each takes and returns 0..1, whatever the range inside its program.
 """
 
 from itertools import pairwise
@@ -70,14 +70,14 @@ class Block(nn.Module):
 
 
 def without_mean_shift(network):
-    """As traiNNer-redux has it with ``norm: false``: no such layers, and 0..1 inside."""
+    """Remove the mean shift, as traiNNer-redux with ``norm: false``: 0..1 inside."""
     network.img_range = 1.0
     network.sub_mean = network.add_mean = nn.Identity()
     return network
 
 
-class OfSuperImage:
-    """Hugging Face's: nobody multiplies 0..1 by the range that its mean shift is of."""
+class SuperImageMixin:
+    """The forward pass of super-image: 0..1 is not multiplied by the range of the mean shift."""
 
     def forward(self, x):
         return self.add_mean(self.middle(self.sub_mean(x)))
@@ -166,7 +166,7 @@ class RCANOfficial(MeanShifted):
         return self.tail(x + self.body(x))
 
 
-class SuperImageRCAN(OfSuperImage, RCANOfficial):
+class SuperImageRCAN(SuperImageMixin, RCANOfficial):
     pass
 
 
@@ -252,7 +252,7 @@ class BasicSRRCAN(BasicSREDSR):
 
 
 def dense_block(x, convs):
-    """Five convolutions, each seeing all before it."""
+    """Five densely connected convolutions."""
     seen = [x]
     for layer in convs[:-1]:
         seen.append(F.leaky_relu(layer(torch.cat(seen, 1)), 0.2))
@@ -344,7 +344,7 @@ GEOMETRY = {2: (6, 2, 2), 4: (8, 4, 2), 8: (12, 8, 2)}
 
 
 class DBPNOfficial(nn.Module):
-    """Dense, or recurrent with a bicubic skip where ``recurrences`` says how often."""
+    """Dense, or recurrent with a bicubic skip if ``recurrences`` is given."""
 
     def __init__(self, scale, features, shallow, stages, recurrences=None):
         super().__init__()

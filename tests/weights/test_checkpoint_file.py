@@ -1,4 +1,4 @@
-"""No file of weights makes anything run."""
+"""No checkpoint file can run code."""
 
 import contextlib
 import datetime
@@ -26,7 +26,7 @@ from tests.weights import foreign_networks as theirs
 
 
 class Calls:
-    """Pickles as a call."""
+    """Is pickled as a call of a function."""
 
     def __init__(self, function, *arguments):
         self.call = function, arguments
@@ -56,7 +56,7 @@ def attacks(ran):
 
 @pytest.mark.parametrize("old_format", [True, False])
 @pytest.mark.parametrize("attack", attacks(""))
-def test_a_file_that_wants_to_run_code_is_refused(attack, old_format, ran, tmp_path):
+def test_a_file_that_calls_code_is_refused(attack, old_format, ran, tmp_path):
     file = tmp_path / "weights.pth"
     content = attacks(ran)[attack]
     torch.save(content, file, _use_new_zipfile_serialization=not old_format)
@@ -65,14 +65,14 @@ def test_a_file_that_wants_to_run_code_is_refused(attack, old_format, ran, tmp_p
     assert not ran.exists()
 
 
-def test_an_attack_works_where_nobody_looks(ran, tmp_path):
-    """The files above are no duds."""
+def test_the_attacks_work_in_an_unrestricted_pickle(ran, tmp_path):
+    """Check that the attacks above are real."""
     torch.save(attacks(ran)["nested"], tmp_path / "weights.pth")
     torch.load(tmp_path / "weights.pth", weights_only=False)
     assert ran.exists()
 
 
-# What Python writes never has these; a person who writes a file byte by byte may.
+# Instructions that Python never writes, but an attacker may.
 def _global(name, value):
     return b"c" + name.encode() + b"\n" + value.encode() + b"\n"
 
@@ -137,13 +137,13 @@ def test_a_pickle_written_byte_by_byte_is_refused(attack, ran, tmp_path):
 
 
 def make_a_file(path, *_):
-    """Of a module that is neither Python's own nor known: nothing says that it is bad."""
+    """A function of a module that is neither in the standard library nor known."""
     Path(path).touch()
     return dict
 
 
 class MakesAFile(dict):
-    """Whatever is done with it makes a file."""
+    """Makes a file by any operation on it."""
 
     def __init__(self, path):
         make_a_file(path)
@@ -172,7 +172,7 @@ def _numpy(ran):
     return np.array([Calls(make_a_file, str(ran))], dtype=object)
 
 
-# One for each thing that is read and not refused: what could be done with it.
+# Possible abuses of names that are accepted.
 ABUSES = {
     "a function is called": lambda ran: Calls(make_a_file, str(ran)),
     "a factory of a defaultdict": lambda ran: Calls(
@@ -198,7 +198,7 @@ ABUSES = {
 
 @pytest.mark.parametrize("old_format", [True, False])
 @pytest.mark.parametrize("abuse", ABUSES)
-def test_what_is_read_and_not_refused_still_calls_nothing(abuse, old_format, ran, tmp_path):
+def test_accepted_names_are_never_called(abuse, old_format, ran, tmp_path):
     file = tmp_path / "weights.pth"
     content = {"beside": ABUSES[abuse](ran), "weights": {"a.b": torch.ones(2)}}
     torch.save(content, file, _use_new_zipfile_serialization=not old_format)
@@ -240,7 +240,7 @@ def built(ran):
 
 
 @pytest.mark.parametrize("instruction", built(""))
-def test_no_instruction_reaches_an_object_that_a_file_names(instruction, ran, tmp_path):
+def test_no_instruction_reaches_an_object_named_by_a_file(instruction, ran, tmp_path):
     file = archive_of(built(ran)[instruction], tmp_path)
     with pytest.raises(ModelFileError):
         load_network(file)
@@ -248,15 +248,23 @@ def test_no_instruction_reaches_an_object_that_a_file_names(instruction, ran, tm
 
 
 @pytest.mark.parametrize("instruction", ["REDUCE and BUILD", "INST", "SETITEM"])
-def test_these_instructions_work_where_nobody_looks(instruction, ran):
+def test_the_instructions_work_in_an_unrestricted_pickle(instruction, ran):
     with contextlib.suppress(Exception):  # what comes after the first call does not matter
         pickle.loads(built(ran)[instruction])
     assert ran.exists() or instruction == "SETITEM"
 
 
 def nested(levels):
-    """A tuple that holds itself twice, at each of so many levels, in a few bytes each."""
+    """Return a pickle of nested pairs that doubles in size with each level."""
     return b")" + b"".join(b"q\x00h\x00\x86" for _ in range(levels))
+
+
+def nested_modules(levels):
+    """Return a pickle of modules that each contain the previous one twice."""
+    module = _global("a", "B") + b")\x81"
+    child_names = b"}(" + _text("x") + b"h\x00" + _text("y") + b"h\x00u"
+    level = module + b"}" + _text("_modules") + child_names + b"sbq\x00"
+    return b"\x80\x02" + module + b"q\x00" + level * levels + b"."
 
 
 BOMBS = {
@@ -285,42 +293,8 @@ BOMBS = {
         + b"h\x00h\x01R0" * 50_000
         + b"."
     ),
-    "modules within modules": (
-        b"\x80\x02"
-        + _global("a", "B")
-        + b")\x81q\x00"
-        + b"".join(
-            _global("a", "B")
-            + b")\x81}"
-            + _text("_modules")
-            + b"}("
-            + _text("x")
-            + b"h\x00"
-            + _text("y")
-            + b"h\x00"
-            + b"usbq\x00"
-            for _ in range(12)
-        )
-        + b"."
-    ),
-    "modules within modules, deeper": (
-        b"\x80\x02"
-        + _global("a", "B")
-        + b")\x81q\x00"
-        + b"".join(
-            _global("a", "B")
-            + b")\x81}"
-            + _text("_modules")
-            + b"}("
-            + _text("x")
-            + b"h\x00"
-            + _text("y")
-            + b"h\x00"
-            + b"usbq\x00"
-            for _ in range(60)
-        )
-        + b"."
-    ),
+    "modules within modules": nested_modules(12),
+    "modules within modules, deeper": nested_modules(60),
     "dictionaries within dictionaries": (
         b"\x80\x02}q\x00"
         + b"".join(b"}(" + _text("x") + b"h\x00" + _text("y") + b"h\x00uq\x00" for _ in range(60))
@@ -330,7 +304,7 @@ BOMBS = {
 
 
 def _limits():
-    """A process that would take all memory or time ends as one that fails."""
+    """Limit memory and time of the process."""
     resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
     resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 
@@ -353,8 +327,8 @@ assert grown < 1 << 20, f"{grown} KiB"
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="limits are POSIX's")
-def test_bombs_are_refused_in_little_time_and_memory(tmp_path):
-    """In a process of their own, with limits, all in turn."""
+def test_bombs_are_refused_within_limits_of_time_and_memory(tmp_path):
+    """All files are read in one process with limits."""
     files = []
     for number, (name, content) in enumerate(BOMBS.items()):
         for file, write in (("new.pt", in_a_zip), ("old.pth", in_the_old_format)):
@@ -408,14 +382,14 @@ def in_the_old_format(file, content):
         ("weights.safetensors", b"\x00" * 20, "not a readable safetensors file"),
     ],
 )
-def test_what_is_no_file_of_weights_is_named_in_one_line(name, content, message, tmp_path):
+def test_other_files_give_an_error_of_one_line(name, content, message, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelFileError, match=message) as caught:
         load_network(tmp_path / name)
     assert "\n" not in str(caught.value)
 
 
-def test_a_dictionary_within_itself_is_no_endless_way(tmp_path):
+def test_a_dictionary_that_contains_itself_is_refused(tmp_path):
     content = {}
     content["model"] = content
     torch.save(content, tmp_path / "weights.pth")
@@ -423,14 +397,14 @@ def test_a_dictionary_within_itself_is_no_endless_way(tmp_path):
         load_network(tmp_path / "weights.pth")
 
 
-def test_a_program_of_torch_is_not_run(tmp_path):
+def test_torchscript_is_not_run(tmp_path):
     torch.jit.script(torch.nn.Conv2d(1, 1, 3)).save(str(tmp_path / "net.pt"))
     with pytest.raises(ModelFileError, match=r"net\.pt: not a readable .* TorchScript") as caught:
         load_network(tmp_path / "net.pt")
     assert len(str(caught.value)) < 300  # not torch's advice on how to run it nevertheless
 
 
-def test_a_file_that_is_cut_off_is_named(tmp_path):
+def test_a_truncated_file_is_refused(tmp_path):
     file = tmp_path / "weights.pth"
     torch.save({"weight": torch.rand(100)}, file)
     file.write_bytes(file.read_bytes()[:300])

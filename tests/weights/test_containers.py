@@ -1,4 +1,4 @@
-"""Weights in whatever else a training program saved beside them."""
+"""Weights inside the checkpoints of training programs."""
 
 import datetime
 import pathlib
@@ -34,12 +34,12 @@ def renamed(state, prefix):
 
 
 def worse(state):
-    """Weights that would be taken by mistake."""
+    """Return wrong weights, which must not be taken."""
     return {name: torch.zeros_like(value) for name, value in state.items()}
 
 
 class Settings:
-    """A class of somebody else's program."""
+    """A class of another program."""
 
     def __init__(self):
         self.lr = 0.1
@@ -84,7 +84,7 @@ def test_a_whole_averaged_model(their, lr, tmp_path):
     torch.testing.assert_close(load_network(tmp_path / "w.pth")(lr), their(lr), atol=1e-5, rtol=0)
 
 
-def test_what_was_taken_and_left_is_told(their, tmp_path):
+def test_the_description_says_what_was_taken_and_ignored(their, tmp_path):
     state = their.state_dict()
     torch.save(WHERE["a GAN of Lightning"](state), tmp_path / "gan.ckpt")
     told = load_foreign(tmp_path / "gan.ckpt").description
@@ -94,7 +94,7 @@ def test_what_was_taken_and_left_is_told(their, tmp_path):
     assert "taken from 'params-ema', a moving average (EMA)" in told
 
 
-def test_two_networks_of_which_none_is_said_to_be_meant(their, tmp_path):
+def test_two_equally_good_networks_are_refused(their, tmp_path):
     state = their.state_dict()
     torch.save({"a": state, "b": state}, tmp_path / "two.pth")
     with pytest.raises(ModelFileError, match=r"several networks, and does not say .*: 'a', 'b'"):
@@ -130,7 +130,7 @@ BESIDE = {
 
 @pytest.mark.parametrize("old_format", [True, False])
 @pytest.mark.parametrize("beside", BESIDE)
-def test_what_lies_beside_the_weights_does_no_harm(beside, old_format, their, lr, tmp_path):
+def test_other_content_beside_the_weights_is_ignored(beside, old_format, their, lr, tmp_path):
     state = OrderedDict((name, value.clone()) for name, value in their.state_dict().items())
     with torch.inference_mode():
         expected = their(lr).clone()

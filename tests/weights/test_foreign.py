@@ -1,4 +1,4 @@
-"""The bridge by numbers: a network of another program and what we make of its file agree."""
+"""A network of another program and the network loaded from its file give the same numbers."""
 
 import json
 import sys
@@ -52,7 +52,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("prefix", ["", "module."])
-def test_the_same_picture_comes_out(case, prefix, lr, tmp_path):
+def test_the_network_gives_the_same_picture(case, prefix, lr, tmp_path):
     network, arguments, options, wrapper = CASES[case]
     their = build(network, *arguments, **options)
     state = {prefix + name: value for name, value in their.state_dict().items()}
@@ -121,7 +121,7 @@ def test_safetensors_and_a_lightning_checkpoint(lr, tmp_path):
         torch.testing.assert_close(ours(lr), their(lr), atol=1e-5, rtol=0)
 
 
-def test_a_whole_module_as_the_first_torch_pickled_it(lr, tmp_path, monkeypatch):
+def test_a_whole_module_in_the_format_of_the_first_torch(lr, tmp_path, monkeypatch):
     """Parameters were calls with a state then, and each module had a backend that is gone."""
 
     class Parameter:
@@ -152,7 +152,7 @@ def test_a_whole_module_as_the_first_torch_pickled_it(lr, tmp_path, monkeypatch)
     assert torch.equal(ours.layers[2].bias, expected["residual_layer.1.conv.bias"])
 
 
-def test_what_the_file_does_not_say_is_told_and_can_be_given(lr, tmp_path):
+def test_undetermined_hyper_parameters_are_described_and_can_be_given(lr, tmp_path):
     their = build(theirs.EDSRPyTorch, 2, 8, 2, 0.5)
     torch.save(their.state_dict(), tmp_path / "edsr.pt")
     foreign = load_foreign(tmp_path / "edsr.pt")
@@ -179,13 +179,13 @@ def test_what_the_file_does_not_say_is_told_and_can_be_given(lr, tmp_path):
         ({"scales": [0]}, "cannot build VDSR: scale 0: bicubic enlargement is by 2 or more"),
     ],
 )
-def test_values_that_no_network_has_are_refused(given, message, tmp_path):
+def test_invalid_hyper_parameters_are_refused(given, message, tmp_path):
     torch.save(build(theirs.PytorchVDSR, 8, 4, True).state_dict(), tmp_path / "vdsr.pth")
     with pytest.raises(ModelFileError, match=message):
         load_foreign(tmp_path / "vdsr.pth", given)
 
 
-def test_what_else_a_training_program_saved_is_left_aside(lr, tmp_path):
+def test_other_content_of_a_training_program_is_ignored(lr, tmp_path):
     their = build(theirs.EDSRPyTorch, 2, 8, 2)
     content = {"lr": torch.tensor(0.1), "model": None, "state_dict": their.state_dict()}
     torch.save(content, tmp_path / "edsr.pt")
@@ -219,7 +219,7 @@ SUPER_IMAGE = {
 
 
 @pytest.mark.parametrize("architecture", SUPER_IMAGE)
-def test_super_image_is_told_by_the_config_beside_it(architecture, lr, tmp_path):
+def test_super_image_is_recognised_by_its_config(architecture, lr, tmp_path):
     network, arguments, config = SUPER_IMAGE[architecture]
     their = build(network, *arguments)
     weights = tmp_path / "pytorch_model_2x.pt"
@@ -228,7 +228,7 @@ def test_super_image_is_told_by_the_config_beside_it(architecture, lr, tmp_path)
     foreign = load_foreign(weights)
     assert foreign.description == f"{architecture} x2, weights of super-image"
     torch.testing.assert_close(foreign.network(lr), their(lr), atol=1e-4, rtol=0)
-    # Without it nobody can know, but may say so.
+    # Without it the user can give the values.
     (tmp_path / "config.json").unlink()
     assert "super-image" not in load_foreign(weights).description
     given = {"img_range": 1}
@@ -275,7 +275,7 @@ def test_the_oldest_esrgan_of_one_enlargement_may_be_of_scale_3(lr, tmp_path):
         load_foreign(tmp_path / "esrgan.pth", {"scale": 4})
 
 
-def test_a_dbpn_with_as_many_recurrences_as_stages_can_be_said_to_be_recurrent(lr, tmp_path):
+def test_an_ambiguous_dbpn_is_dense_unless_recurrences_are_given(lr, tmp_path):
     their = build(theirs.DBPNOfficial, 4, 4, 8, 3, recurrences=3)
     torch.save(their.state_dict(), tmp_path / "dbpn.pth")
     dense = build(theirs.DBPNOfficial, 4, 4, 8, 3)
@@ -291,7 +291,7 @@ def test_a_dbpn_with_as_many_recurrences_as_stages_can_be_said_to_be_recurrent(l
 
 
 @pytest.mark.parametrize("img_range", [1.0, 255.0])
-def test_a_range_that_the_mean_colour_leaves_open_is_told_and_can_be_given(img_range, lr, tmp_path):
+def test_an_undetermined_range_is_described_and_can_be_given(img_range, lr, tmp_path):
     their = build(theirs.EDSRPyTorch, 2, 8, 2, img_range=img_range)
     for shift in (their.sub_mean, their.add_mean):
         shift.bias.data = shift.bias.data.sign() * torch.tensor([0.5, 0.4, 0.3])
@@ -311,7 +311,7 @@ def test_a_range_that_the_mean_colour_leaves_open_is_told_and_can_be_given(img_r
         ({"rgb_mean": []}, r"rgb_mean: \[\] is not a value like|cannot build EDSR"),
     ],
 )
-def test_ranges_and_colours_that_are_none(given, message, tmp_path):
+def test_invalid_ranges_and_colours_are_refused(given, message, tmp_path):
     torch.save(build(theirs.EDSRPyTorch, 2, 8, 2).state_dict(), tmp_path / "edsr.pt")
     with pytest.raises(ModelFileError, match=message):
         load_foreign(tmp_path / "edsr.pt", given)
@@ -332,8 +332,8 @@ ONE_OF_EACH = (
 
 
 @pytest.mark.parametrize("case", ONE_OF_EACH)
-def test_whatever_shape_a_tensor_has_is_told_in_one_line(case, tmp_path):
-    """Tensors that a layout looks at, in shapes that nobody writes."""
+def test_a_wrong_shape_gives_an_error_of_one_line(case, tmp_path):
+    """Tensors that a layout reads, in wrong shapes."""
     network, arguments, options, _ = CASES[case]
     state = build(network, *arguments, **options).state_dict()
     for name in {**dict(list(state.items())[:9]), **dict(list(state.items())[-4:])}:
@@ -345,7 +345,7 @@ def test_whatever_shape_a_tensor_has_is_told_in_one_line(case, tmp_path):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
-def test_weights_that_are_not_finite_are_refused_by_their_name(value, tmp_path):
+def test_nonfinite_weights_are_refused_by_name(value, tmp_path):
     state = build(theirs.EDSRPyTorch, 2, 8, 2).state_dict()
     name = "body.1.body.2.weight"
     state[name] = state[name].double()
@@ -401,7 +401,7 @@ def _without(name):
         (lambda s: {}, "holds no weights under a known key, but nothing"),
     ],
 )
-def test_what_is_wrong_is_named_in_one_line(change, message, tmp_path):
+def test_errors_name_the_fault_in_one_line(change, message, tmp_path):
     state = build(theirs.EDSRPyTorch, 2, 8, 2).state_dict()
     torch.save(change(dict(state)), tmp_path / "edsr.pt")
     with pytest.raises(ModelFileError, match=message) as caught:

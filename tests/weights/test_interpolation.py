@@ -1,4 +1,4 @@
-"""What lies between two networks."""
+"""Interpolation of two networks."""
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ def network(seed, architecture=DRNSR, **sizes):
     return made
 
 
-def test_each_weight_is_between_its_two():
+def test_each_weight_is_interpolated():
     first, second = network(0), network(1)
     between = interpolate(first, second, 0.8).state_dict()
     for name, value in first.state_dict().items():
@@ -24,7 +24,7 @@ def test_each_weight_is_between_its_two():
         assert_allclose(between[name], 0.2 * value.double() + 0.8 * other, atol=1e-6)
 
 
-def test_the_ends_are_the_networks_themselves_which_stay_as_they_are():
+def test_the_ends_are_the_networks_which_stay_unchanged():
     first, second = network(0), network(1)
     picture = torch.rand(1, 3, 5, 6)
     for alpha, end in ((0.0, first), (1.0, second), (0.5, None)):
@@ -45,6 +45,6 @@ def test_the_ends_are_the_networks_themselves_which_stay_as_they_are():
         (network(1), float("nan"), "alpha: nan is not between 0 and 1"),
     ],
 )
-def test_between_different_networks_there_is_nothing(second, alpha, message):
+def test_different_networks_are_refused(second, alpha, message):
     with pytest.raises(InterpolationError, match=message):
         interpolate(network(0), second, alpha)

@@ -44,7 +44,7 @@ def test_equal_models_are_equal_to_the_byte_in_another_process(tmp_path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
-def test_whoever_may_read_new_files_may_read_a_model(tmp_path):
+def test_a_model_has_the_permissions_of_new_files(tmp_path):
     save_model(tmp_path / "model", DRNSR(scale=2, num_features=4, num_blocks=1), ORIGIN)
     (tmp_path / "any").touch()
     assert (tmp_path / "model").stat().st_mode == (tmp_path / "any").stat().st_mode
@@ -60,7 +60,7 @@ def test_the_header_holds_json_that_other_programs_can_read(tmp_path):
     assert "skip.weight" not in header  # a constant, and no part of the checkpoint
 
 
-def test_what_is_no_model_is_refused_in_one_line(tmp_path):
+def test_other_files_are_refused_in_one_line(tmp_path):
     with pytest.raises(ModelFileError, match=r"gone\.safetensors: there is no such file"):
         load_model(tmp_path / "gone.safetensors")
     (tmp_path / "torn.safetensors").write_bytes(b"\x99" * 40)

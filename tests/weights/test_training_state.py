@@ -1,4 +1,4 @@
-"""A run's own states load like any model, and say what they are."""
+"""The training states of a run are loaded like models."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def newest(states):
     return max(states.glob("step-*.ckpt"))
 
 
-def test_the_average_is_taken_and_said(run, dataset, tmp_path):
+def test_the_moving_average_is_used_and_described(run, dataset, tmp_path):
     network, states = run
     state = load_foreign(states / "best.ckpt")
     assert isinstance(state.network, DRNSR)
@@ -47,7 +47,7 @@ def test_without_an_average_and_against_a_discriminator(dataset, tmp_path):
         assert torch.equal(value, content["state_dict"][f"network.{name}"]), name
 
 
-def test_whatever_takes_a_model_takes_a_state(run, tmp_path, monkeypatch, capsys):
+def test_commands_take_a_state_as_a_model(run, tmp_path, monkeypatch, capsys):
     _, states = run
     monkeypatch.chdir(tmp_path)
     state = str(newest(states))
@@ -81,7 +81,7 @@ CHANGES = [
 ]
 
 
-def test_what_is_wrong_with_a_state_is_one_line(run, tmp_path):
+def test_a_damaged_state_gives_an_error_of_one_line(run, tmp_path):
     for change, message in CHANGES:
         content = torch.load(run[1] / "best.ckpt", weights_only=True)
         change(content)

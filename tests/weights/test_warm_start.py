@@ -30,20 +30,20 @@ def test_the_same_scale_takes_everything():
     assert torch.equal(network(picture), source(picture))
 
 
-def test_hyper_parameters_that_change_what_weights_mean_are_told():
+def test_different_hyper_parameters_are_named():
     told = warm_start(edsr(2), edsr(2, img_range=1.0, num_blocks=1), "x2.pt")
     assert "num_blocks 1 instead of 2, img_range 1.0 instead of 255.0" in told
     assert "but body.1.conv1, body.1.conv2, which start anew" in told
 
 
-def test_what_does_not_fit_is_refused_and_changes_nothing():
+def test_an_unfit_source_is_refused_and_changes_nothing():
     network = edsr(2)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     with pytest.raises(
         WarmStartError, match=r"a\.pt has the architecture DRNSR, but the model is EDSR"
     ):
         warm_start(network, DRNSR(scale=2, num_features=8, num_blocks=2), "a.pt")
-    # Their tails have a bias of the same shape, and it is of no use without its weight.
+    # The tails have biases of the same shape, which are not copied without their weights.
     with pytest.raises(WarmStartError, match=r"num_features 4 instead of 8\) has no layer"):
         warm_start(network, edsr(2, num_features=4), "b.pt")
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
