@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 import zlib
 from functools import partial
@@ -125,6 +126,14 @@ def test_no_other_program_is_asked_to_open_a_file():
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ImageError, match=r"gone\.png: No such file"):
         read_image(tmp_path / "gone.png")
+
+
+def test_a_pipe_and_a_folder_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")  # to read it would wait for ever
+    (tmp_path / "folder.png").mkdir()
+    for name in ("pipe", "folder"):
+        with pytest.raises(ImageError, match=rf"{name}\.png: no regular file"):
+            read_image(tmp_path / f"{name}.png")
 
 
 def png_that_claims(width, height):

@@ -1,6 +1,7 @@
 """Formats of the web, of games and of telephones, and animations; Pillow and imagecodecs look."""
 
 import importlib.util
+from functools import partial
 
 import imagecodecs
 import numpy as np
@@ -9,6 +10,7 @@ import tifffile
 from PIL import Image, ImageSequence
 
 from drnsr.errors import UserError
+from drnsr.images.reading import open_picture, pixel_count
 from drnsr.upscale.jobs import plan
 from tests.conftest import texture
 from tests.images.pictures import bicubic, far
@@ -59,6 +61,58 @@ def test_16_bits_stay_16(enlarged, tmp_path, suffix):
     assert made.dtype == np.uint16
     assert far(made, bicubic(deep)) <= 1
     assert enlarged(tmp_path / f"a.{suffix}", f"c.{suffix}").stat().st_size > 0
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+def test_avif_of_more_than_8_bits_is_read_with_them(enlarged, tmp_path, bits):
+    smooth = np.add.outer(np.arange(22) * 20, np.arange(26) * 16).astype(np.uint16)
+    smooth = np.minimum(smooth, (1 << bits) - 1)[:, :, None].repeat(3, 2)
+    (tmp_path / "a.avif").write_bytes(
+        imagecodecs.avif_encode(smooth, bitspersample=bits, level=100)
+    )
+    decoded = imagecodecs.avif_decode((tmp_path / "a.avif").read_bytes())
+    made = imagecodecs.png_decode(enlarged(tmp_path / "a.avif", "b.png").read_bytes())
+    assert made.dtype == np.uint16
+    step = 65_535 / ((1 << bits) - 1)
+    assert far(made, bicubic((decoded * step).round().astype(np.uint16))) <= 1
+    assert len(np.unique(made)) > 256
+    assert f"{bits} bits become 16" in " ".join(enlarged.notes)
+    enlarged(tmp_path / "a.avif", "c.avif")
+    assert "AVIF is written with 8 bits" in " ".join(enlarged.notes)
+
+
+SIZES = [(1, 1), (8, 16), (256, 256), (300, 200), (640, 360), (1, 700), (13, 900)]
+
+
+@pytest.mark.parametrize("suffix", ["jp2", "jxl", "hdr", "avif"])
+def test_the_size_is_read_from_the_header(tmp_path, monkeypatch, suffix):
+    encode = {
+        "jp2": partial(imagecodecs.jpeg2k_encode, codecformat="jp2"),
+        "jxl": imagecodecs.jpegxl_encode,
+        "hdr": lambda pixels: imagecodecs.rgbe_encode(pixels.astype(np.float32)),
+        "avif": imagecodecs.avif_encode,
+    }[suffix]
+    for height, width in SIZES:
+        content = encode(np.full((height, width, 3), 77, np.uint8))
+        (tmp_path / f"a.{suffix}").write_bytes(content)
+        assert pixel_count(tmp_path / f"a.{suffix}") == height * width
+    monkeypatch.setattr("drnsr.images.codec.check_size.__defaults__", (1000, ""))
+    cut = content if suffix == "avif" else content[: len(content) // 2]  # decoding would fail
+    (tmp_path / f"b.{suffix}").write_bytes(cut)
+    with (
+        pytest.raises(UserError, match="900 x 13 pixels, more than the limit of 1,000"),
+        open_picture(tmp_path / f"b.{suffix}"),
+    ):
+        pass
+
+
+def test_jpeg_xl_in_boxes(tmp_path):
+    content = imagecodecs.jpegxl_encode(RGB, usecontainer=True)
+    assert content[4:8] == b"JXL "
+    (tmp_path / "a.jxl").write_bytes(content)
+    assert pixel_count(tmp_path / "a.jxl") == 22 * 26
+    with open_picture(tmp_path / "a.jxl") as file:
+        assert file.pages[0].picture.width == 26
 
 
 @pytest.mark.parametrize(("suffix", "becomes"), [("ico", ".png"), ("dds", ".png")])

@@ -102,7 +102,7 @@ def read_page(path: Path, formats: tuple[str, ...], number: int | None = None) -
         if number is not None:
             image.seek(number)
         check_image_size(image)
-        if image.mode in ("RGB", "RGBA", "LA") and is_deep(image, _header(path)):
+        if image.mode in ("RGB", "RGBA", "LA") and is_deep(image, read_header(path)):
             raise ImageError(
                 f"{image.format} with more than 8 bits a colour: make it a TIFF or PNG first"
             )
@@ -117,7 +117,8 @@ def read_page(path: Path, formats: tuple[str, ...], number: int | None = None) -
     return Page(from_array(upright(pixels, orientation), channels), metadata, converted + notes)
 
 
-def _header(path: Path) -> bytes:
+def read_header(path: Path) -> bytes:
+    """Return the first 64 KiB of a file."""
     with path.open("rb") as file:
         return file.read(_HEADER)
 
@@ -209,15 +210,22 @@ def is_deep(image: Image.Image, content: bytes) -> bool:
     if image.format == "JPEG2000":
         return _jpeg2000_bits(content) > 8
     if image.format == "AVIF":
-        # AV1 in ISOBMFF, section 2.3.3: `high_bitdepth` is a bit of the configuration's third byte.
-        start = content.find(b"av1C")
-        return start >= 0 and bool(int.from_bytes(content[start + 6 : start + 7]) & 0x40)
+        return avif_bits(content) > 8
     tiles = getattr(image, "tile", [])
     if image.format == "PPM":  # the arguments of its decoder end with the largest value
         return any(tile.codec_name == "ppm" and tile.args[-1] > 255 for tile in tiles)
     # A tile's arguments name the type of pixels in the file, such as "RGB;16B". "BGR;16" in BMP has
     # 5, 6 and 5 bits.
     return any(";16" in str(tile.args) and "BGR;16" not in str(tile.args) for tile in tiles)
+
+
+def avif_bits(content: bytes) -> int:
+    """Return the depth by the configuration of the codec (AV1 in ISOBMFF, section 2.3.3)."""
+    start = content.find(b"av1C")
+    third = int.from_bytes(content[start + 6 : start + 7]) if start >= 0 else 0
+    if not third & 0x40:  # high_bitdepth
+        return 8
+    return 12 if third & 0x20 else 10  # twelve_bit
 
 
 def _jpeg2000_bits(content: bytes) -> int:

@@ -1,8 +1,24 @@
-"""AVIF, still and animated."""
+"""AVIF, still and animated; Pillow truncates 10 and 12 bits to 8."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
 
 from drnsr.images.backends.animation import AnimatedCodec
+from drnsr.images.backends.pillow import (
+    avif_bits,
+    check_image_size,
+    header_metadata,
+    opened,
+    read_header,
+    upright,
+)
+from drnsr.images.errors import ImageError
+from drnsr.images.page import Page, UpscaledPage
+from drnsr.images.picture import from_array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,6 +28,33 @@ class AvifCodec(AnimatedCodec):
     def recognises(self, head: bytes) -> bool:
         """See :meth:`Codec.recognises`."""
         return head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis")
+
+    def read(self, path: Path) -> list[Page]:
+        """See :meth:`Codec.read`."""
+        bits = avif_bits(read_header(path))
+        return super().read(path) if bits == 8 else [self._read_deep(path, bits)]
+
+    def _read_deep(self, path: Path, bits: int) -> Page:
+        with opened(path, self.pillow) as image:
+            check_image_size(image)
+            metadata, orientation, notes = header_metadata(image)
+            if getattr(image, "n_frames", 1) > 1:
+                notes += ("only the first of its pictures is read",)
+        try:
+            pixels = imagecodecs.avif_decode(path.read_bytes(), index=0)
+        except (imagecodecs.AvifError, ValueError, IndexError) as error:
+            raise ImageError(f"damaged or truncated ({error})") from error
+        pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
+        scaled = (pixels * (65_535 / ((1 << bits) - 1))).round().astype(np.uint16)
+        notes += (f"{bits} bits become 16, so that white stays white",)
+        return Page(from_array(upright(scaled, orientation)), metadata, notes)
+
+    def losses(self, pages: Sequence[UpscaledPage], text: str) -> list[str]:
+        """See :meth:`Codec.losses`."""
+        lost = super().losses(pages, text)
+        if any(page.source.picture.dtype == np.uint16 for page in pages):
+            lost.append("AVIF is written with 8 bits a channel: --format png or tiff keeps 16")
+        return lost
 
 
 CODEC = AvifCodec(
