@@ -1,11 +1,12 @@
-"""Crops per second, with augmentation, beside decoding a PNG for each sample.
+"""Crops per second with augmentation, compared with decoding a PNG file for each sample.
 
     python benchmarks/data_path.py MIRROR
 
-A plain data set, as the well-known trainers have it, opens the PNG files of both resolutions for
-each sample, crops and flips. Ours takes crops from a dataset. Both through a DataLoader in the
-process, in turn; LR patch 48, scale 2, batches of 16. Pictures are 20 of BSDS500 as they are, and
-enlarged to the size of DIV2K's. At last, what the default network consumes while it trains.
+A plain data set, as in the well-known trainers, opens the PNG files of both resolutions for each
+sample, crops and flips. Ours takes crops from a dataset. Both run in turn through a DataLoader in
+the process: LR patch 48, scale 2, batches of 16. The images are 20 of BSDS500, in their own size
+and in that of DIV2K. The last row compares with the number of crops that the default network trains
+on.
 """
 
 import random
@@ -32,7 +33,7 @@ SIZES = {"BSDS500, 481 x 321": (481, 321), "2K, 2040 x 1356": (2040, 1356)}
 
 
 class Decoding(Dataset[tuple[Tensor, Tensor]]):
-    """The plain one."""
+    """The plain data set."""
 
     def __init__(self, folder: Path, count: int) -> None:
         self.files = [(path, folder / "lr" / path.name) for path in sorted(folder.glob("*.png"))]
@@ -60,7 +61,7 @@ class Decoding(Dataset[tuple[Tensor, Tensor]]):
 
 
 def pictures(mirror: str | None, size: tuple[int, int], folder: Path) -> PreparedDataset:
-    """PNG files of both resolutions for the plain way, and a dataset of the same for ours."""
+    """Write PNG files of both resolutions for the plain data set, and the dataset for ours."""
     (folder / "lr").mkdir(parents=True)
     for path in fetched("bsds500_test", mirror, folder.parent)[:PICTURES]:
         picture = Image.open(path).convert("RGB")
@@ -79,8 +80,8 @@ def pictures(mirror: str | None, size: tuple[int, int], folder: Path) -> Prepare
     return dataset
 
 
-def seen(data: Dataset[tuple[Tensor, Tensor]]) -> Callable[[], None]:
-    """Go through all batches."""
+def read_all(data: Dataset[tuple[Tensor, Tensor]]) -> Callable[[], None]:
+    """Return a call that goes through all batches."""
 
     def run() -> None:
         for _ in DataLoader(data, batch_size=BATCH):
@@ -90,11 +91,11 @@ def seen(data: Dataset[tuple[Tensor, Tensor]]) -> Callable[[], None]:
 
 
 def compare(name: str, dataset: PreparedDataset, rounds: int) -> dict[str, object]:
-    """Crops per second both ways."""
+    """Measure the crops per second of both."""
     plain, ours = 6 * BATCH, 200 * BATCH
     ways = {
-        "plain": seen(Decoding(dataset.folder.parent, plain)),
-        "ours": seen(
+        "plain": read_all(Decoding(dataset.folder.parent, plain)),
+        "ours": read_all(
             TrainingCrops(
                 dataset, patch_sizes={2: PATCH}, batch_size=BATCH, num_samples=ours, seed=0
             )
@@ -106,11 +107,11 @@ def compare(name: str, dataset: PreparedDataset, rounds: int) -> dict[str, objec
 
 
 def row(name: str, other: str, rates: dict[str, float]) -> dict[str, object]:
-    """Both rates, and their ratio."""
+    """Return the row with both rates and their ratio."""
     return {
-        "pictures": name,
+        "images": name,
         "our crops/s": round(rates["ours"]),
-        "beside": other,
+        "compared with": other,
         "its crops/s": round(rates["other"]),
         "ratio": round(rates["ours"] / rates["other"], 1),
     }

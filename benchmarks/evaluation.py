@@ -1,10 +1,10 @@
-"""SSIM and VIF beside torchmetrics', and a benchmark with more threads for its metrics.
+"""SSIM and VIF compared with torchmetrics', and a benchmark with more threads for its metrics.
 
     python benchmarks/evaluation.py MIRROR
 
-In turn: SSIM and VIF of a picture of 1024 x 768 pixels, each by torchmetrics and by us; bicubic on
-Set14 at scale 2 with every metric, which one thread computes or as many as there are cores, while
-the calling thread enlarges the next pictures.
+It measures in turn: SSIM and VIF of an image of 1024 x 768 pixels, by torchmetrics and by drnsr;
+and bicubic on Set14 at scale 2 with every metric, which one thread computes or as many as there are
+cores, while the calling thread upscales the next images.
 """
 
 import tempfile
@@ -29,7 +29,7 @@ SHAPE = (768, 1024, 1)
 
 
 def metrics() -> dict[str, Callable[[], object]]:
-    """Each of ours after torchmetrics'."""
+    """Return the metrics, each of drnsr after that of torchmetrics."""
     reference = np.random.default_rng(0).integers(0, 256, SHAPE, np.uint8)
     pair = [each.astype(float) for each in (upscale(downscale(reference, 2), 2), reference)]
     image, target = (torch.from_numpy(each[None, None, :, :, 0]) for each in pair)
@@ -44,7 +44,7 @@ def metrics() -> dict[str, Callable[[], object]]:
 
 
 def benchmark(mirror: str | None, folder: Path) -> dict[str, Callable[[], object]]:
-    """Set14 on one core and on all."""
+    """Return the evaluation of Set14 with one thread and with all."""
     protocol = get_protocol("paper_y")
     dataset = prepare_benchmark(
         fetched("set14_x2", mirror, folder), folder / "dataset", name="set14"
@@ -69,7 +69,7 @@ def benchmark(mirror: str | None, folder: Path) -> dict[str, Callable[[], object
 
 
 def main() -> None:
-    """Measure, and print each with what it is compared with."""
+    """Measure, and print each with its ratio."""
     parser = arguments(__doc__, rounds=3)
     parser.add_argument("mirror", nargs="?", metavar="MIRROR")
     parsed = parser.parse_args()

@@ -1,13 +1,13 @@
-"""One GPU: how fast training and enlarging are there, and whether the promises hold.
+"""One GPU: the speed of training and upscaling, and the guarantees of determinism.
 
     python benchmarks/gpu.py
 
-Needs a CUDA device and nothing else: the pictures are noise, made here. Beside each step of ours
-(bf16, channels-last, crops cut on the device, averaging, curves, states) stands a plain PyTorch
-loop as the well-known trainers have it: fp32, contiguous, Adam, a batch that is on the device
-already. A picture is enlarged from its bytes to its bytes, in memory. The checks run the same
-trainer: compiled against eager, twice in two processes, and killed and gone on with.
-`--device cpu --small` goes through every branch in a minute.
+It needs a CUDA device and no files: the images are noise. Each step of ours (bf16, channels-last,
+crops cut on the device, averaging, curves, states) is compared with a plain PyTorch loop as in the
+well-known trainers: fp32, contiguous, Adam, a batch that is on the device already. An image is
+upscaled from its bytes to its bytes, in memory. The checks run the same trainer: compiled against
+eager, twice in two processes, and killed and resumed.
+`--device cpu --small` runs every branch in a minute.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ from drnsr.tracking.logger import CurveLogger
 
 Row = dict[str, object]
 
-# What is trained: network, batch, LR patch, and how many steps are timed.
+# Network, batch, LR patch, and the number of steps that are timed.
 STEPS: dict[str, tuple[Callable[[], Network], int, int, int]] = {
     "EDSR-baseline x2": (lambda: EDSR(scale=2), 16, 48, 300),
     "EDSR-baseline x2 ": (lambda: EDSR(scale=2), 256, 48, 60),
@@ -50,11 +50,11 @@ STEPS: dict[str, tuple[Callable[[], Network], int, int, int]] = {
 SMALL: dict[str, tuple[Callable[[], Network], int, int, int]] = {
     "drnsr 8x1 x2": (lambda: DRNSR(scale=2, num_features=8, num_blocks=1), 4, 12, 5),
 }
-WARM_UP = 12  # steps, which compile and record too
+WARM_UP = 12  # steps; they also compile and record
 
 
 class Pace(Clock):
-    """Times the steps after the warm-up together: to time each would wait for the device."""
+    """Times all steps after the warm-up at once: timing each would synchronize the device."""
 
     def __init__(self, device: torch.device, last: int) -> None:
         super().__init__()
@@ -62,25 +62,25 @@ class Pace(Clock):
         self.taken = 0.0
 
     def on_train_batch_end(self, *arguments: Any) -> None:  # noqa: ANN401 (Lightning's own)
-        """Read the clock at both ends."""
+        """Read the clock at the first and the last step."""
         self._step += 1
         if self._step in (WARM_UP, self._last):
             finish(self._device)
             self.taken = time.perf_counter() - self.taken
 
     def a_step(self) -> float:
-        """Seconds of one, in the mean."""
+        """Return the mean seconds of a step."""
         return self.taken / (self._last - WARM_UP)
 
 
 def finish(device: torch.device) -> None:
-    """Wait for all that the device was told to do."""
+    """Wait until the device has finished."""
     if device.type != "cpu":
         torch.get_device_module(device).synchronize()
 
 
 def plain_step(network: Network, batch: int, patch: int, steps: int, device: torch.device) -> float:
-    """Seconds of a step of the plain loop."""
+    """Return the seconds of a step of the plain loop."""
     network = network.to(device)
     optimizer = adam(network.parameters())
     lr = torch.randint(0, 256, (batch, 3, patch, patch), device=device) / 255
@@ -109,7 +109,7 @@ def trained_step(
     folder: Path,
     **choices: bool,
 ) -> float:
-    """Seconds of a step through the trainer."""
+    """Return the seconds of a step of the trainer."""
     last = WARM_UP + steps
     pace = Pace(device, last)
     with tempfile.TemporaryDirectory(dir=folder) as name:
@@ -138,7 +138,7 @@ WAYS: dict[str, dict[str, bool]] = {
 
 
 def pace_rows(parsed: Namespace, device: torch.device, folder: Path) -> list[Row]:
-    """Each network's plain loop, and ours in each way."""
+    """Measure the plain loop of each network, and ours in each way."""
     side, chosen = (120, SMALL) if parsed.small else (800, STEPS)
     dataset = noise(folder, side=side)
     rows: list[Row] = []
@@ -148,7 +148,7 @@ def pace_rows(parsed: Namespace, device: torch.device, folder: Path) -> list[Row
         rows.append(row(name, batch, "plain loop", plain, plain))
         for way, choices in WAYS.items():
             if number > 0 and way != "ours":
-                continue  # what the choices cost shows in the first
+                continue  # the first network shows what the choices cost
             began = time.perf_counter()
             seconds = trained_step(
                 make(), batch, patch, steps, device, dataset=dataset, folder=folder, **choices
@@ -159,7 +159,7 @@ def pace_rows(parsed: Namespace, device: torch.device, folder: Path) -> list[Row
 
 
 def row(name: str, batch: int, way: str, seconds: float, plain: float) -> Row:
-    """One line of the table."""
+    """Return one row of the table."""
     return {
         "network": name.strip(),
         "batch": batch,
@@ -171,7 +171,7 @@ def row(name: str, batch: int, way: str, seconds: float, plain: float) -> Row:
 
 
 def picture_rows(parsed: Namespace, device: torch.device) -> list[Row]:
-    """EDSR-baseline x2 on a picture of 8 bits, whole and in tiles."""
+    """Measure EDSR-baseline x2 on an image of 8 bits, whole and in tiles."""
     height, width, tiles = (36, 64, (32,)) if parsed.small else (720, 1280, (640, 320))
     torch.use_deterministic_algorithms(False)
     torch.backends.cudnn.benchmark = False
@@ -204,7 +204,7 @@ def picture_rows(parsed: Namespace, device: torch.device) -> list[Row]:
 def network_row(
     network: Network, height: int, width: int, precision: str, device: torch.device, fp32: float
 ) -> Row:
-    """The network by itself, on pixels that are on the device."""
+    """Measure only the network, on pixels that are on the device."""
     lr = torch.rand(1, 3, height, width, device=device)
     lr = lr.contiguous(memory_format=torch.channels_last)
     low = AUTOCAST.get(precision)
@@ -235,7 +235,7 @@ def small_training(
     precision: str = "32-true",
     seconds_between_states: float = 1e9,
 ) -> dict[str, Tensor]:
-    """The weights that a short training of a small network ends with."""
+    """Return the weights after a short training of a small network."""
     torch.manual_seed(0)
     network = DRNSR(scale=2, num_features=16, num_blocks=2)
     train(
@@ -253,7 +253,7 @@ def small_training(
 
 
 def compiled_is_eager(folder: Path, dataset: PreparedDataset, device: torch.device) -> str:
-    """The weights after 20 steps in fp32 (on a GPU in TF32, of 11 bits): how far they are apart."""
+    """Compare the weights after 20 steps in fp32 (on a GPU in TF32, with 11 bits)."""
     runs = []
     for compiled in (False, True):
         run = folder / f"compiled_{compiled}"
@@ -263,13 +263,13 @@ def compiled_is_eager(folder: Path, dataset: PreparedDataset, device: torch.devi
         torch.cat([weights.flatten() for weights in which]).norm()
         for which in ([runs[0][n] - runs[1][n] for n in runs[0]], list(runs[0].values()))
     )
-    told = f"after 20 steps |difference| / |weights| is {float(apart / size):.1e}"
-    assert apart < 1e-3 * size, told
-    return told
+    details = f"after 20 steps |difference| / |weights| is {float(apart / size):.1e}"
+    assert apart < 1e-3 * size, details
+    return details
 
 
 def device_crops_are_cpu_crops(folder: Path, dataset: PreparedDataset, device: torch.device) -> str:
-    """Many batches of crops, bit by bit."""
+    """Compare many batches of crops, bit by bit."""
     sizes = {2: 20}
     crops = TrainingCrops(dataset, patch_sizes=sizes, batch_size=16, num_samples=1600, seed=3)
     positions = CropPositions(dataset, patch_sizes=sizes, draws=crops.draws)
@@ -283,7 +283,7 @@ def device_crops_are_cpu_crops(folder: Path, dataset: PreparedDataset, device: t
 
 
 def child(parsed: Namespace, device: torch.device) -> None:
-    """One training in a process of its own; prints the hash of its weights."""
+    """Train in this process, and print the hash of the weights."""
     dataset = PreparedDataset.open(parsed.child / "dataset")
     weights = small_training(
         parsed.child / parsed.run,
@@ -301,7 +301,7 @@ def child(parsed: Namespace, device: torch.device) -> None:
 
 
 def in_a_process(parsed: Namespace, folder: Path, run: str, steps: int) -> subprocess.Popen[str]:
-    """Start a child."""
+    """Start a training in another process."""
     (folder / run).mkdir(exist_ok=True)
     command = [sys.executable, __file__, "--device", parsed.device, "--child", str(folder)]
     command += ["--run", run, "--steps", str(steps), *(["--small"] if parsed.small else [])]
@@ -309,14 +309,14 @@ def in_a_process(parsed: Namespace, folder: Path, run: str, steps: int) -> subpr
 
 
 def weights_of(process: subprocess.Popen[str]) -> str:
-    """What a child printed last."""
+    """Return the line of a training with the hash of its weights."""
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, f"a training ended with {process.returncode}"
     return output.splitlines()[-1]
 
 
 def same_bytes(parsed: Namespace, folder: Path) -> str:
-    """Twice in two processes; and a third that is killed between two states, and gone on with."""
+    """Compare two processes, and a third one that is killed between two states and resumed."""
     steps = 40 if parsed.small else 200
     processes = {run: in_a_process(parsed, folder, run, steps) for run in ("a", "b", "killed")}
     try:
@@ -327,12 +327,12 @@ def same_bytes(parsed: Namespace, folder: Path) -> str:
     finally:
         for process in processes.values():
             process.kill()
-    assert rest == first, "a run that was killed and gone on with gave other bytes"
+    assert rest == first, "a run that was killed and resumed gave other bytes"
     return f"twice, and killed after step {at} of {steps}"
 
 
 def kill_after(process: subprocess.Popen[str], states: Path, step: int) -> int:
-    """Kill a training as soon as it has a state of this step or a later one; which one it is."""
+    """Kill a training when it has a state of this step or a later one, and return its step."""
     for _ in range(24000):
         found = [int(path.name[5:13]) for path in states.glob("step-*.ckpt")]
         if found and max(found) >= step:
@@ -345,7 +345,7 @@ def kill_after(process: subprocess.Popen[str], states: Path, step: int) -> int:
 
 
 def check_rows(parsed: Namespace, device: torch.device, folder: Path) -> list[Row]:
-    """Every check, even after one that failed."""
+    """Run every check, even after one that failed."""
     dataset = noise(folder, side=120)
     checks: dict[str, Callable[[], str]] = {
         "device crops are CPU crops": lambda: device_crops_are_cpu_crops(folder, dataset, device),
@@ -356,26 +356,28 @@ def check_rows(parsed: Namespace, device: torch.device, folder: Path) -> list[Ro
     for name, check in checks.items():
         began = time.perf_counter()
         try:
-            rows.append({"check": name, "holds": "yes", "told": check()})
-        except Exception as error:  # the others are to be seen too
-            rows.append({"check": name, "holds": "NO", "told": f"{type(error).__name__}: {error}"})
+            rows.append({"check": name, "holds": "yes", "details": check()})
+        except Exception as error:  # the other checks run too
+            rows.append(
+                {"check": name, "holds": "NO", "details": f"{type(error).__name__}: {error}"}
+            )
         print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
     return rows
 
 
 def options() -> ArgumentParser:
-    """What can be said on the command line."""
+    """Return the parser of the command line."""
     parser = arguments(__doc__)
-    parser.add_argument("--device", default="cuda", help="torch's name of one")
+    parser.add_argument("--device", default="cuda", help="a device of torch (default: %(default)s)")
     parser.add_argument("--small", action="store_true", help="tiny networks, a few steps")
     parser.add_argument("--only", choices=("steps", "pictures", "checks"), help="one part")
     for name, kind in (("child", Path), ("run", str), ("steps", int)):
-        parser.add_argument(f"--{name}", type=kind, help="of the program's own processes")
+        parser.add_argument(f"--{name}", type=kind, help="for the program's own processes")
     return parser
 
 
 def main() -> None:
-    """Measure, check, and print; 1 is returned where a check failed."""
+    """Measure, check, and print; exit with 1 if a check failed."""
     parsed = options().parse_args()
     device = torch.device(parsed.device)
     if parsed.child:

@@ -1,11 +1,11 @@
-"""EDSR-baseline on whole pictures: bf16 and channels-last over plain fp32, and what it costs.
+"""EDSR-baseline on whole images: the speed of bf16 and channels-last over plain fp32.
 
     python benchmarks/inference.py MIRROR [--model FILE]
 
-Seconds for the five pictures of Set5 at scale 2 and for one of 640 x 640 pixels, in turn, on two
-threads; and the PSNR (`paper_y`) of both on Set5. Weights are those of FILE, any checkpoint of
-EDSR-baseline x2; without one the network is trained on BSDS500 for STEPS steps first, for PSNR says
-nothing of an untrained network.
+It measures the seconds for the five images of Set5 at scale 2 and for one of 640 x 640 pixels, in
+turn, on two threads, and the PSNR (`paper_y`) of both on Set5. The weights are those of FILE, any
+checkpoint of EDSR-baseline x2. Without one the network is first trained on BSDS500 for STEPS steps,
+because the PSNR of an untrained network means nothing.
 """
 
 import copy
@@ -33,7 +33,7 @@ STEPS = 300
 
 
 def trained(mirror: str | None, folder: Path) -> Network:
-    """EDSR-baseline after a short training."""
+    """Return EDSR-baseline after a short training."""
     network = EDSR(scale=2)
     photographs = fetched("bsds500_test", mirror, folder)
     dataset = prepare_training_set(
@@ -53,13 +53,13 @@ def trained(mirror: str | None, folder: Path) -> Network:
 
 @torch.no_grad()
 def plain(network: Network, lr: np.ndarray) -> Tensor:
-    """What everyone writes first."""
+    """Upscale as a plain program does."""
     sr: Tensor = network(torch.from_numpy(lr))
     return sr
 
 
 def method(name: str, engine: TorchEngine) -> Method:
-    """An engine on whole pictures."""
+    """Return the method of an engine on whole images."""
     tiling = Tiling(engine, tile="off")
     return Method(name, lambda lr: tiling.upscale(from_array(lr)), "rgb")
 
@@ -67,7 +67,7 @@ def method(name: str, engine: TorchEngine) -> Method:
 def compare(
     title: str, pictures: list[np.ndarray], network: Network, low: TorchEngine, rounds: int
 ) -> dict[str, object]:
-    """Seconds both ways."""
+    """Measure the seconds of both ways."""
     seconds = in_turn(
         {
             "plain": lambda: [plain(network, each) for each in pictures],
@@ -76,7 +76,7 @@ def compare(
         rounds,
     )
     return {
-        "pictures": title,
+        "images": title,
         "plain fp32 s": round(seconds["plain"], 3),
         "ours bf16 s": round(seconds["ours"], 3),
         "speed over plain": round(seconds["plain"] / seconds["ours"], 2),

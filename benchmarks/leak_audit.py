@@ -1,10 +1,10 @@
-"""Times the leak audit on 400 x 220 pictures of BSDS500's size.
+"""The time of the leak audit on 400 x 220 images of BSDS500's size.
 
     python benchmarks/leak_audit.py MIRROR
 
-The training pictures are BSDS500's train and test, the benchmark pictures Set5, Set14 and, for B100
-and Urban100, which a mirror may lack, 201 of BSDS500's own made into strangers: their quarters are
-swapped crosswise and their values inverted.
+The training images are BSDS500's train and test, the benchmark images Set5, Set14 and 201 images
+that stand for B100 and Urban100, which a mirror may lack: images of BSDS500 whose quarters are
+swapped diagonally and whose values are inverted, so that they are no copies.
 """
 
 import os
@@ -27,19 +27,19 @@ from drnsr.images.files import read_image
 STRANGERS = 201
 
 
-def stranger(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture with as much detail that is no copy of ``pixels``, (H, W, C)."""
+def unrelated(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image with as much detail that is no copy of ``pixels``, (H, W, C)."""
     height, width, _ = pixels.shape
     return np.ascontiguousarray(255 - np.roll(pixels, (height // 2, width // 2), axis=(0, 1)))
 
 
 def datasets(mirror: str | None, folder: Path) -> tuple[PreparedDataset, list[PreparedDataset]]:
-    """The training pictures, and the benchmarks."""
+    """Prepare the training images and the benchmarks."""
     bsds = [p for part in ("train", "test") for p in fetched(f"bsds500_{part}", mirror, folder)]
-    (folder / "strangers").mkdir()
+    (folder / "unrelated").mkdir()
     for picture in bsds[:STRANGERS]:
-        write_png(folder / "strangers" / f"{picture.stem}.png", stranger(read_image(picture)))
-    benchmarks = {"strangers": sorted((folder / "strangers").iterdir())}
+        write_png(folder / "unrelated" / f"{picture.stem}.png", unrelated(read_image(picture)))
+    benchmarks = {"unrelated": sorted((folder / "unrelated").iterdir())}
     for name in ("set5", "set14"):
         benchmarks[name] = fetched(f"{name}_x2", mirror, folder)
     return (

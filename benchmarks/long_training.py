@@ -1,8 +1,9 @@
-"""Memory of a training over 10,000 steps, with all callbacks, states every ten seconds and curves.
+"""The memory of a training over 10,000 steps, with all callbacks, states and curves.
 
     python benchmarks/long_training.py
 
-A small network, so that it takes minutes; what could grow is around it.
+The network is small, so that it takes minutes; a leak would be in what is around it. A state is
+written every ten seconds.
 """
 
 import tempfile
@@ -17,7 +18,7 @@ from drnsr.tracking.logger import CurveLogger
 
 
 def main() -> None:
-    """Train, and print the process's memory now and then."""
+    """Train, and print the memory of the process at some steps."""
     parser = arguments(__doc__)
     parser.add_argument("--steps", type=int, default=10_000)
     parsed = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What the programs here have in common: ways that take turns, and rows that are shown."""
+"""What the benchmarks share: measuring in turn, arguments, and the table of results."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def fetched(name: str, mirror: str | None, folder: Path) -> list[Path]:
-    """The pictures of a registry; of pairs, the originals."""
+    """Fetch a registry, and return its images; for pairs the originals."""
     place = folder / name
     registry = ROOT / "conf" / "registry" / f"{name}.txt"
     fetch_registry(registry, ROOT / "data" / "downloads", place, mirror=mirror)
@@ -26,10 +26,10 @@ def fetched(name: str, mirror: str | None, folder: Path) -> list[Path]:
 
 
 def in_turn(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The seconds of the fastest call of each way.
+    """Return the seconds of the fastest call of each way.
 
-    They are called one after another, ``rounds`` times, so that what else the machine does hits all
-    of them alike; one call of each before is not counted.
+    The ways are called in turn, ``rounds`` times, so that other work on the machine affects all of
+    them; one call of each before is not counted.
     """
     for call in ways.values():
         call()
@@ -43,18 +43,20 @@ def in_turn(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, 
 
 
 def arguments(description: str | None, *, rounds: int | None = None) -> argparse.ArgumentParser:
-    """The arguments that the programs share; ``rounds`` is the default where ways take turns."""
+    """Return a parser of the shared arguments; ``rounds`` is a default, None for no rounds."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     if rounds is not None:
-        parser.add_argument("--rounds", type=int, default=rounds, help="that each way is measured")
-    parser.add_argument("--json", type=Path, help="to write the rows into")
+        parser.add_argument(
+            "--rounds", type=int, default=rounds, help="how often each way is measured"
+        )
+    parser.add_argument("--json", type=Path, help="a file for the rows as JSON")
     return parser
 
 
 def training_cost(model: Path) -> dict[str, Any]:
-    """What the training of a model took; its run was trained here, and its folder still stands."""
+    """Read the cost of the training of a model, which was trained on this machine."""
     file = run_folder(read_info(model).origin.fingerprint) / "training_cost.json"
     content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return content

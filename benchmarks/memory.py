@@ -1,10 +1,10 @@
-"""Peak memory and time for large pictures, each in a process of its own.
+"""Peak memory and time for large images, each in its own process.
 
     python benchmarks/memory.py photo tiff photos tiffs prepared [--model MODEL]
 
-`drnsr upscale` on a `photo`, a JPEG of 24 megapixels, on a `tiff`, of 100 megapixels with 16 bits a
-channel, or on several of each from 1 to 100; and the preparation of training pictures of 1, 10 and
-100. The pictures are made of noise and slopes, and removed afterwards.
+It runs `drnsr upscale` on a `photo`, a JPEG of 24 megapixels, on a `tiff`, of 100 megapixels with
+16 bits a channel, or on several of each from 1 to 100 megapixels; and the preparation of training
+images of 1, 10 and 100 megapixels. The images are made of noise and gradients, and removed.
 """
 
 import re
@@ -28,7 +28,7 @@ main(["upscale", *sys.argv[1:]])
 print(Path("/proc/self/status").read_text())
 """
 
-# A set needs two pictures; the other one is small.
+# A set needs two images; the second one is small.
 _PREPARE = """
 import sys
 from pathlib import Path
@@ -44,7 +44,7 @@ print(Path("/proc/self/status").read_text())
 
 
 def photo(folder: Path, megapixels: int) -> Path:
-    """An RGB photograph's size in JPEG, 3 wide to 2 high."""
+    """Write an RGB JPEG with the aspect ratio 3:2."""
     height = round((megapixels * 1e6 / 1.5) ** 0.5)
     pixels = np.concatenate(list(_bands(height, height * 3 // 2, np.uint8)))
     path = folder / "photo.jpg"
@@ -53,7 +53,7 @@ def photo(folder: Path, megapixels: int) -> Path:
 
 
 def tiff(folder: Path, megapixels: int) -> Path:
-    """A square RGB scene of 16 bits, in packed tiles."""
+    """Write a square RGB TIFF of 16 bits, in compressed tiles."""
     side = round((megapixels * 1e6) ** 0.5 / 256) * 256
     path = folder / f"scene{megapixels}.tif"
     tiles = (
@@ -84,7 +84,7 @@ def _bands(height: int, width: int, dtype: type[np.generic]) -> Iterator[np.ndar
 
 
 def measure(picture: Path, program: str, options: list[str]) -> dict[str, object]:
-    """Call a program on a picture, and tell what it took."""
+    """Run a program on an image, and return its peak memory and time."""
     start = time.perf_counter()
     call = [sys.executable, "-c", program, str(picture), "--out", str(picture.parent / "out")]
     status = subprocess.run([*call, *options], check=True, stdout=subprocess.PIPE, text=True)
@@ -113,7 +113,7 @@ def main() -> None:
     """Measure, and print."""
     parser = arguments(__doc__)
     parser.add_argument("what", nargs="+", choices=CASES)
-    parser.add_argument("--model", help="that `drnsr upscale` takes, its own choice if left out")
+    parser.add_argument("--model", help="the model for `drnsr upscale` (default: its own default)")
     parsed = parser.parse_args()
     model = ["--model", parsed.model] if parsed.model else []
     rows = []

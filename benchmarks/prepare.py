@@ -1,10 +1,11 @@
-"""`prepare` for 400 photographs at scales 2, 3 and 4, beside a script of Pillow and numpy.
+"""`prepare` for 400 photographs at scales 2, 3 and 4, compared with a script of Pillow and numpy.
 
     python benchmarks/prepare.py MIRROR
 
-The script is what one writes to make low-resolution pictures as MATLAB does: on one core, for each
-axis a table of weights and of the pixels that they belong to, rounded after each pass; it writes
-PNG files. Ours checks, hashes and datasets. Both in turn, on BSDS500's training and test pictures.
+The script is a plain program that downscales like MATLAB: on one core, with a table of weights and
+pixel indices for each axis, rounding after each pass. It writes PNG files. `prepare` also checks
+and hashes the images, and writes a dataset. Both run in turn, on BSDS500's training and test
+images.
 """
 
 import tempfile
@@ -21,7 +22,7 @@ SCALES = (2, 3, 4)
 
 
 def cubic(x: np.ndarray) -> np.ndarray:
-    """The kernel, a = -0.5."""
+    """Return the cubic kernel with a = -0.5."""
     x = np.abs(x)
     near = 1.5 * x**3 - 2.5 * x**2 + 1
     far = -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
@@ -29,7 +30,7 @@ def cubic(x: np.ndarray) -> np.ndarray:
 
 
 def shrink(picture: np.ndarray, axis: int, scale: int) -> np.ndarray:
-    """One axis of (H, W, 3) uint8."""
+    """Downscale one axis of (H, W, 3) uint8."""
     size = picture.shape[axis] // scale
     centre = (np.arange(size) + 0.5) * scale - 0.5
     first = np.floor(centre - 2 * scale)
@@ -44,7 +45,7 @@ def shrink(picture: np.ndarray, axis: int, scale: int) -> np.ndarray:
 
 
 def script(pictures: list[Path], folder: Path) -> None:
-    """The plain way."""
+    """Write the LR images as the plain program does."""
     folder.mkdir(exist_ok=True)
     for path in pictures:
         picture = np.asarray(Image.open(path).convert("RGB"))
@@ -78,7 +79,7 @@ def main() -> None:
     show(
         [
             {
-                "pictures": len(pictures),
+                "images": len(pictures),
                 "script s": round(seconds["script"], 1),
                 "prepare s": round(seconds["ours"], 1),
                 "ratio": round(seconds["script"] / seconds["ours"], 2),

@@ -1,9 +1,9 @@
-"""Where the time goes: one training step of EDSR-baseline, and one `drnsr upscale`.
+"""Profiles of one training step of EDSR-baseline, and of one `drnsr upscale`.
 
     python benchmarks/profiles.py
 
-The step by torch's profiler, operation by operation; the upscale (drnsr-x2, a JPEG of 1600 x 1200)
-by Python's, function by function. Both with the time spent in the line itself.
+The step is profiled by torch, operation by operation; the upscaling (drnsr-x2, a JPEG of 1600 x
+1200) by Python, function by function. The times exclude those of the functions called.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ LINES = 10
 
 
 def training_step() -> list[dict[str, object]]:
-    """The operations that take most of a step."""
+    """Return the operations that take most of a step."""
     seed_everything(0, threads=2)
     steps = step(torch.channels_last, low=True)
     steps()
@@ -51,7 +51,7 @@ def training_step() -> list[dict[str, object]]:
 
 
 def upscale() -> list[dict[str, object]]:
-    """The functions that take most of an upscale, without the imports."""
+    """Return the functions that take most of an upscaling, without the imports."""
     with tempfile.TemporaryDirectory() as name:
         picture = Path(name) / "photo.jpg"
         pixels = np.random.default_rng(0).integers(0, 256, (75, 100, 3), np.uint8)
@@ -79,8 +79,8 @@ def upscale() -> list[dict[str, object]]:
 def main() -> None:
     """Profile both, and print."""
     parsed = arguments(__doc__).parse_args()
-    # Each in a process of its own: a training turns deterministic algorithms on, and an upscale
-    # keeps freed memory, for as long as their process lives.
+    # Each runs in its own process: a training turns deterministic algorithms on, and an upscaling
+    # keeps freed memory, for the rest of the process.
     with ProcessPoolExecutor(
         1, mp_context=get_context("spawn"), max_tasks_per_child=1
     ) as processes:

@@ -1,8 +1,8 @@
-"""Runs the founding paper's experiment on ten natural pictures, in both modes.
+"""The experiment `single_image` on ten natural images, in both modes.
 
     python benchmarks/single_image.py MIRROR
 
-The pictures are the five of `sample_test` and the first five photographs of Set14. Each training is
+The images are the five of `sample_test` and the first five photographs of Set14. Each training is
 the command of docs/single_image.md, on one thread, one after another.
 """
 
@@ -23,7 +23,7 @@ SET14 = {1: "baboon", 2: "barbara", 3: "bridge", 4: "coastguard", 6: "face"}
 
 
 def pictures(folder: Path, mirror: str | None) -> list[Path]:
-    """The ten, under names that people know."""
+    """Return the ten images, under their usual names."""
     chosen = fetched("sample_test", mirror, folder)
     set14 = {each.name: each for each in fetched("set14_x2", mirror, folder)}
     for number, name in SET14.items():
@@ -33,7 +33,7 @@ def pictures(folder: Path, mirror: str | None) -> list[Path]:
 
 
 def train(picture: Path, mode: str, folder: Path) -> dict[str, object]:
-    """One run of the experiment, as a user calls it."""
+    """Run the experiment once, with the command of a user."""
     command = [sys.executable, "-m", "pipelines.train", "experiment=single_image", "logger=none"]
     command += [f"image={picture}", f"mode={mode}", f"hydra.run.dir={folder}"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -56,7 +56,7 @@ def train(picture: Path, mode: str, folder: Path) -> dict[str, object]:
 
 
 def main() -> None:
-    """Train on every picture in every mode."""
+    """Train on every image in every mode."""
     parser = arguments(__doc__)
     parser.add_argument("mirror", nargs="?", metavar="MIRROR")
     parsed = parser.parse_args()

@@ -1,10 +1,10 @@
-"""What one waits for before anything happens; the graph must have been run here (`make repro`).
+"""The time until something happens; the graph must have been run here (`make repro`).
 
     python benchmarks/startup.py
 
-In turn, the fastest of each: `drnsr --help`; the stage `train`, untracked, until its first step is
-over, over a process that imports torch and lightning and ends; and a `dvc repro` that finds nothing
-to do.
+It measures in turn, the fastest of each: `drnsr --help`; the stage `train`, untracked, until its
+first step ends, compared with a process that imports torch and lightning and ends; and a `dvc
+repro` that has nothing to do.
 """
 
 import shutil
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from measuring import ROOT, arguments, in_turn, show
 
-# The stage itself, whose first step ends the process.
+# The stage; the end of its first step ends the process.
 _FIRST_STEP = """
 import os
 from drnsr.training.callbacks.curves import Curves
@@ -28,12 +28,12 @@ run_stage(train)
 
 
 def call(*command: str, folder: Path = ROOT) -> Callable[[], object]:
-    """A process that must succeed."""
+    """Return a call of a process that must succeed."""
     return lambda: subprocess.run(command, cwd=folder, check=True, capture_output=True)
 
 
 def project(folder: Path) -> Path:
-    """What the stage needs, in a folder of its own: a training that is ended leaves its state."""
+    """Link what the stage needs into a folder, in which the training may leave its state."""
     for name in ("conf", "pipelines", "resolved.yaml", "pyproject.toml"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "data").mkdir()
@@ -47,7 +47,7 @@ def main() -> None:
     programs = Path(sys.executable).parent
     status = subprocess.run([programs / "dvc", "status"], cwd=ROOT, capture_output=True, text=True)
     if "up to date" not in status.stdout:
-        sys.exit("error: `dvc status` names what is to be done; run `make repro` first")
+        sys.exit("error: `dvc status` names stages to run; run `make repro` first")
     with tempfile.TemporaryDirectory() as name:
         place = project(Path(name))
         options = ["--config-dir=.", "--config-name=resolved", "logger.experiment=null"]

@@ -1,9 +1,9 @@
-"""The table of a multirun: what each job was, how long it trained, and how good it became.
+"""The table of a multirun: the command line of each job, its time and its results.
 
     python benchmarks/sweep_table.py multirun/DATE/TIME [...]
 
-Sorted by the PSNR of the validation pictures, by which a recipe may be chosen; the benchmarks stand
-beside it. Of each job, its command line, and what is in its metrics.
+It is sorted by the PSNR of the validation images, by which a recipe may be chosen; the results on
+the benchmarks are beside it.
 """
 
 import csv
@@ -20,7 +20,7 @@ VALIDATION = "validation dB"
 
 
 def row(job: Path) -> dict[str, Any]:
-    """One job of a multirun."""
+    """Return the row of one job."""
     overrides = OmegaConf.to_object(OmegaConf.load(job / ".hydra" / "overrides.yaml"))
     assert isinstance(overrides, list)
     config = OmegaConf.load(job / ".hydra" / "config.yaml")
@@ -44,7 +44,7 @@ def row(job: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read and print."""
+    """Read the jobs, and print the table."""
     parser = arguments(__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parsed = parser.parse_args()

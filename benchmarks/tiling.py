@@ -1,8 +1,8 @@
-"""What tiles cost: the speed on a picture in tiles over that on the whole picture at once.
+"""The speed on an image in tiles, compared with that on the whole image.
 
     python benchmarks/tiling.py drnsr-x2 drnsr-x3 drnsr-x4
 
-Both are measured in turn, several times, in one process; the fastest of each are compared.
+Both run in turn, several times, in one process; the fastest runs are compared.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ _SIDE = 1280  # LR pixels: two tiles by two
 
 
 def measure(name: str, network: Network, rounds: int) -> dict[str, object]:
-    """Time both ways in turn."""
+    """Measure both ways in turn."""
     engine = TorchEngine(network)
     picture = from_array(np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), np.uint8))
     whole, tiles = Tiling(engine, tile="off"), Tiling(engine)
@@ -36,9 +36,9 @@ def measure(name: str, network: Network, rounds: int) -> dict[str, object]:
 
 
 def main() -> None:
-    """Print a table and write JSON."""
+    """Measure each model, and print the table."""
     parser = arguments(__doc__, rounds=3)
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="by default all of them")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="shipped models (default: all)")
     parsed = parser.parse_args()
     networks = {name: load_network(pretrained.model_file(name)) for name in pretrained.NAMES}
     networks["edsr-baseline-x2"] = EDSR(scale=2)

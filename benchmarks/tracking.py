@@ -1,10 +1,11 @@
-"""What a tracking store that is in trouble costs a training: seconds a step, as a ratio.
+"""The time of a training step with tracking stores that do not work, over an untracked one.
 
     python benchmarks/tracking.py
 
-The default network trains on pictures of noise, its loss logged at every step: untracked; into a
-SQLite file; with that file locked; with a server that is away; and with one that takes requests and
-never answers. In turn; what counts is the median, for what trouble costs is no matter of luck.
+The default network trains on noise, and logs its loss at every step: untracked; into a SQLite file;
+with that file locked; with a server that cannot be reached; and with one that accepts requests and
+never answers. They run in turn, and the median counts, because the cost of a failing store is no
+outlier.
 """
 
 import socket
@@ -27,7 +28,7 @@ STEPS = 60
 
 
 def seconds_a_step(dataset: PreparedDataset, folder: Path, uri: str | None) -> float:
-    """Of a training of the default network that logs its loss into a store, if there is one."""
+    """Train the default network, and return its seconds per step; None stands for no store."""
     with ExitStack() as stack:
         loggers = []
         if uri is not None:
@@ -41,7 +42,7 @@ def seconds_a_step(dataset: PreparedDataset, folder: Path, uri: str | None) -> f
 
 @contextmanager
 def locked(database: Path) -> Iterator[None]:
-    """Keep every other process out of a SQLite file."""
+    """Lock a SQLite file against every other process."""
     connection = sqlite3.connect(database)
     connection.execute("BEGIN EXCLUSIVE")
     try:

@@ -1,15 +1,15 @@
-"""A training step of EDSR-baseline at scale 2 (batch 16, LR patch 48): how fast, of how much.
+"""A training step of EDSR-baseline at scale 2 (batch 16, LR patch 48): its time and GFLOP/s.
 
     python benchmarks/training_step.py MIRROR
 
-In turn, in one process on two threads: a plain PyTorch loop as the well-known trainers have it
-(fp32, contiguous, both PNG files decoded for each sample); ours (bf16 and channels-last, crops
-from a dataset); the steps of both without their data. Then ours under Lightning with its data, all
-callbacks, curves and an MLflow store: after each of its steps comes one without Lightning and data,
-and the ratio is the median over such pairs, so that other work on the machine hits both alike.
-Beside them what the machine can do at best: a product of matrices and a convolution of 64 channels.
-A step's operations are three times those of the forward pass, a multiply-add counted as two.
-Pictures are 20 of BSDS500.
+These run in turn, in one process on two threads: a plain PyTorch loop as in the well-known trainers
+(fp32, contiguous, both PNG files decoded for each sample); ours (bf16 and channels-last, crops from
+a dataset); and the steps of both without their data. Then ours runs under Lightning with its data,
+all callbacks, curves and an MLflow store: each of its steps is followed by one without Lightning
+and data, and the ratio is the median over such pairs, so that other work on the machine affects
+both. A matrix product and a convolution of 64 channels show the best speed of the machine. The
+operations of a step are three times those of the forward pass, and a multiply-add counts as two.
+The images are 20 of BSDS500.
 """
 
 import tempfile
@@ -38,11 +38,11 @@ from drnsr.training.precision import choose_precision
 from drnsr.training.trainer import seed_everything
 
 BATCH, PATCH, CHANNELS, SIDE = 16, 48, 64, 2048
-STEPS = 4  # that are measured at a time
+STEPS = 4  # measured at a time
 
 
 class Turns(Callback):
-    """Takes a step of its own after each of Lightning's, and times both; the first two warm up."""
+    """Runs a bare step after each of Lightning's, and times both; the first two warm up."""
 
     def __init__(self, own: Callable[[], None]) -> None:
         self._own = own
@@ -50,7 +50,7 @@ class Turns(Callback):
         self._pairs: list[tuple[float, float]] = []
 
     def on_train_batch_end(self, *arguments: Any) -> None:  # noqa: ANN401 (Lightning's own)
-        """Note both."""
+        """Record both times."""
         lightning_end = time.perf_counter()
         self._own()
         own_end = time.perf_counter()
@@ -59,11 +59,11 @@ class Turns(Callback):
         self._start = own_end
 
     def seconds(self) -> float:
-        """Of Lightning's fastest step."""
+        """Return the time of Lightning's fastest step."""
         return min(lightning for lightning, _ in self._pairs[2:])
 
     def ratio(self) -> float:
-        """The speed of Lightning's steps over that of the others."""
+        """Return the speed of Lightning's steps over that of the bare ones."""
         return median(own / lightning for lightning, own in self._pairs[2:])
 
 
@@ -74,7 +74,7 @@ def step(
     low: bool,
     steps: int = STEPS,
 ) -> Callable[[], None]:
-    """Some steps, from uint8 to new weights; without batches, on pixels that are there already."""
+    """Return some steps, from uint8 to new weights; without batches, on pixels in memory."""
     network = EDSR(scale=2).to(memory_format=layout)  # type: ignore[call-overload]
     optimizer = adam(network.parameters())
     lr = torch.randint(0, 256, (BATCH, 3, PATCH, PATCH), dtype=torch.uint8)
@@ -96,7 +96,7 @@ def step(
 
 
 def loops(dataset: PreparedDataset, *, low: bool) -> dict[str, Callable[[], None]]:
-    """The plain loop and ours, with their data and without."""
+    """Return the plain loop and ours, with their data and without."""
     many = 10_000 * BATCH
     decoded = DataLoader(Decoding(dataset.folder.parent, many), batch_size=BATCH)
     crops = TrainingCrops(
@@ -113,7 +113,7 @@ def loops(dataset: PreparedDataset, *, low: bool) -> dict[str, Callable[[], None
 
 
 def under_lightning(folder: Path, store: str, precision: str) -> Turns:
-    """A whole training, in turn with steps of ours."""
+    """Run a whole training, in turn with bare steps."""
     folder.mkdir()
     outbox = begun(folder, store)
     turns = Turns(step(torch.channels_last, low=precision == "bf16-mixed", steps=1))
@@ -131,7 +131,7 @@ def under_lightning(folder: Path, store: str, precision: str) -> Turns:
 
 
 def ceiling(kind: torch.dtype) -> dict[str, Callable[[], object]]:
-    """A product of matrices and a convolution in one type."""
+    """Return a matrix product and a convolution in one type."""
     a, b = torch.randn(2, SIDE, SIDE, dtype=kind)
     pixels = torch.randn(BATCH, CHANNELS, PATCH, PATCH, dtype=kind)
     pixels = pixels.contiguous(memory_format=torch.channels_last)
@@ -145,7 +145,7 @@ def ceiling(kind: torch.dtype) -> dict[str, Callable[[], object]]:
 
 
 def step_operations() -> int:
-    """Of one training step."""
+    """Return the operations of one training step."""
     with FlopCounterMode(display=False) as counter:
         EDSR(scale=2)(torch.zeros(BATCH, 3, PATCH, PATCH))
     return 3 * counter.get_total_flops()
@@ -168,7 +168,7 @@ def main() -> None:
         ways = loops(dataset, low=precision == "bf16-mixed")
         store = f"sqlite:///{folder / 'mlflow.db'}"
         (folder / "first").mkdir()
-        deliver(begun(folder / "first", store))  # a store is made once, not in every training
+        deliver(begun(folder / "first", store))  # the store is created once, not in every training
         for number in range(parsed.rounds):
             found = {each: taken / STEPS for each, taken in in_turn(ways, 1).items()}
             found |= in_turn(ceilings, 20)
@@ -182,7 +182,7 @@ def main() -> None:
 
 
 def rows(seconds: dict[str, float]) -> list[dict[str, object]]:
-    """Each with its speed, and a ratio where there is something to compare with."""
+    """Return the rows with the speed of each, and the ratios to others."""
     matrix, convolution = 2 * SIDE**3, 2 * BATCH * PATCH**2 * CHANNELS**2 * 9
     operations = {
         name: matrix if "matrix" in name else convolution if "conv" in name else step_operations()

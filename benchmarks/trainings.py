@@ -1,4 +1,4 @@
-"""A training as the stage `train` puts it together, for the programs that measure one."""
+"""A training as the stage `train` builds it, for the programs that measure one."""
 
 import os
 import time
@@ -33,7 +33,7 @@ Optimizers = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 
 def begun(folder: Path, store: str) -> Outbox:
-    """The outbox of a run that is to be delivered to a store."""
+    """Begin the outbox of a run for a store."""
     config = {"model": {"name": "any"}, "data": {"name": "any"}, "scale": 2, "seed": 0}
     return Outbox.begin(
         folder, Destination(store, "benchmark"), describe_run(config, {}, "a benchmark")
@@ -41,25 +41,25 @@ def begun(folder: Path, store: str) -> Outbox:
 
 
 class Clock(Callback):
-    """Notes when each step was over, and how much memory the process held then."""
+    """Records the end of each step, and the memory of the process at that time."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
         self.memory: list[int] = []
 
     def on_train_batch_end(self, *arguments: Any) -> None:  # noqa: ANN401 (Lightning's own)
-        """Note both."""
+        """Record both."""
         self.seconds.append(time.perf_counter())
         pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
         self.memory.append(pages * os.sysconf("SC_PAGE_SIZE"))
 
     def a_step(self) -> float:
-        """Seconds of one step, in the mean; the first two warm up."""
+        """Return the mean seconds of a step; the first two warm up."""
         return (self.seconds[-1] - self.seconds[1]) / (len(self.seconds) - 2)
 
 
 def noise(folder: Path, side: int = 400, count: int = 4) -> PreparedDataset:
-    """Square pictures of noise, packed; one in four validates."""
+    """Prepare square images of noise; one in four is for validation."""
     random = np.random.default_rng(0)
     pictures = [folder / f"{number}.png" for number in range(count)]
     for picture in pictures:
@@ -93,7 +93,7 @@ def train(
     validate_every: int | None = None,
     clock: Clock | None = None,
 ) -> Clock:
-    """Train a network at scale 2 with all callbacks, on two threads."""
+    """Train a network at scale 2 with all callbacks, on two threads, and return the clock."""
     seed_everything(0, threads=2, deterministic=deterministic)
     module: L.LightningModule = SRModule(
         network,

@@ -1,10 +1,10 @@
-"""What is lost where a TIFF of 16 bits is not white at 65535: PSNR by what is seen as white.
+"""The loss of PSNR if the white of a TIFF of 16 bits is not 65535, by the range that is given.
 
     python benchmarks/value_range.py MIRROR --scale 2
 
-The pictures of Set5 and Set14 are made smaller, and both sizes are written with white at several
-values. Each small one is enlarged by the shipped model as `drnsr upscale` does it: by itself, and
-with ranges that a person could say. PSNR is that of all channels, with the white level as its peak.
+The images of Set5 and Set14 are downscaled, and both sizes are written with white at several
+values. `drnsr upscale` with the shipped model upscales each, with the measured range and with
+ranges that a user could give. PSNR is that of all channels, with the white value as its peak.
 """
 
 import argparse
@@ -21,19 +21,19 @@ from drnsr.upscale.files import UpscaleSpec, upscale_file
 from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
 
 WHITES = (255, 400, 1000, 1500, 3000, 65_535)
-_BORDER = 8  # HR pixels, which are not compared
+_BORDER = 8  # HR pixels that are not compared
 
 Range = tuple[float, float]
 
 
 def psnr(made: np.ndarray, wanted: np.ndarray, white: int) -> float:
-    """In dB."""
+    """Return the PSNR in dB."""
     inner = slice(_BORDER, -_BORDER)
     return float(10 * np.log10(white**2 / np.mean((made - wanted)[inner, inner] ** 2)))
 
 
 def measure(pictures: list[Path], models: Models, scale: int, white: int) -> dict[str, object]:
-    """Enlarge all with one level of white, in each way."""
+    """Upscale all images with one white value, with each range."""
     ways: dict[str, list[float]] = {}
     with TemporaryDirectory() as folder:
         source, target = Path(folder) / "a.tif", Path(folder) / "b.tif"
@@ -42,11 +42,11 @@ def measure(pictures: list[Path], models: Models, scale: int, white: int) -> dic
             low = downscale(wanted, scale).round().clip(0, white).astype(np.uint16)
             tifffile.imwrite(source, low.squeeze(), metadata=None)
             asked: dict[str, Range | None] = {
-                "all of 16 bits": (0, 65_535),
+                "0 to 65535": (0, 65_535),
                 "--range 0 WHITE": (0, white),
                 "--range 0 MAX": (0, float(low.max())),
                 "--range MIN MAX": (float(low.min()), float(low.max())),
-                "by itself": None,
+                "measured": None,
             }
             for name, value_range in asked.items():
                 work = UpscaleSpec(models, OutputSize(scale=scale), value_range)
@@ -55,19 +55,19 @@ def measure(pictures: list[Path], models: Models, scale: int, white: int) -> dic
                 ways.setdefault(name, []).append(psnr(made, wanted, white))
     means = {name: float(np.mean(values)) for name, values in ways.items()}
     best = max((name for name in means if name.startswith("--")), key=means.__getitem__)
-    below = np.subtract(ways["by itself"], ways[best])
+    below = np.subtract(ways["measured"], ways[best])
     return {
         "white": white,
         **{name: round(mean, 2) for name, mean in means.items()},
-        "by itself - best range": round(float(below.mean()), 3),
-        "in the worst picture": round(float(below.min()), 3),
+        "measured - best range": round(float(below.mean()), 3),
+        "in the worst image": round(float(below.min()), 3),
     }
 
 
 def main() -> None:
-    """Print a table and write JSON."""
+    """Measure, print the table and write JSON."""
     parser = arguments(__doc__, rounds=1)
-    parser.add_argument("mirror", help="of the benchmark files")
+    parser.add_argument("mirror", help="the mirror of the benchmark files")
     parser.add_argument("--scale", type=int, choices=(2, 3, 4), default=2)
     parsed: argparse.Namespace = parser.parse_args()
     with TemporaryDirectory() as folder:
