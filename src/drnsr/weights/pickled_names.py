@@ -1,4 +1,4 @@
-"""What stands in for the functions and classes that a pickle of weights names.
+"""The stand-ins for the functions and classes that a pickle of weights names.
 
 No name of a file is ever imported. A table has the functions and classes that build tensors and
 dictionaries. Any other name becomes an inert stand-in, which can be called and have its state set
@@ -140,7 +140,7 @@ _HARMLESS = {
 
 
 def resolve(module: str, name: str) -> object:
-    """Return what stands in for ``module.name`` of a file.
+    """Return the stand-in for ``module.name`` of a file.
 
     Raises:
         RefusedError: if the name could act on the machine.

@@ -63,7 +63,7 @@ class Unpickler:
         self._steps = 0
 
     def find_class(self, module: str, name: str) -> object:
-        """Return what stands in for ``module.name``; torch resolves storage classes before this.
+        """Return the stand-in for ``module.name``; torch resolves storage classes before this.
 
         Raises:
             RefusedError: if the name could act on the machine.
