@@ -16,6 +16,7 @@ from pydicom.uid import (
     EnhancedCTImageStorage,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
 )
 
 from drnsr.cli import main
@@ -328,6 +329,29 @@ def test_an_overlay_grows_along(enlarge):
     before = source.overlay_array(0x6000)
     assert 0 < before.mean() < 1
     assert_array_equal(made.overlay_array(0x6000), before.repeat(2, axis=0).repeat(2, axis=1))
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+@pytest.mark.parametrize("name", ["a.dcm", "IM0001"])
+def test_files_without_preamble_and_suffix(model, tmp_path, write, implicit, name):
+    pixels = gray(12, 14, 0, 900, np.uint16)
+    syntax = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+    whole = pydicom.dcmread(write(pixels[None], syntax=syntax, SpecificCharacterSet="ISO_IR 100"))
+    bare = Dataset()
+    bare.update(whole)
+    bare.save_as(tmp_path / name, implicit_vr=implicit, little_endian=True)
+    assert (tmp_path / name).read_bytes()[:4] == b"\x08\0\x05\0"
+    call = ["upscale", str(tmp_path / name), "--model", str(model), "--out", "out"]
+    if implicit and name == "IM0001":  # nothing tells it from other files
+        with pytest.raises(SystemExit, match="not a picture in a format"):
+            main(call)
+        return
+    main(call)
+    (made,) = (tmp_path / "out").iterdir()
+    assert made.suffix == ".dcm"
+    wanted = bicubic(pixels).clip(0, None)
+    assert np.abs(pydicom.dcmread(made).pixel_array - wanted).max() <= 0.51
+    assert frame_pixels(tmp_path / name) == 12 * 14
 
 
 def test_what_counts_pixels_counts_those_of_the_enlarged_picture(enlarge, write):

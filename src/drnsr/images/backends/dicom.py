@@ -30,7 +30,13 @@ try:
     from pydicom.pixels.decoders.base import get_decoder
     from pydicom.pixels.utils import pixel_array
     from pydicom.sr.codedict import codes
-    from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+    from pydicom.uid import (
+        UID,
+        ExplicitVRBigEndian,
+        ExplicitVRLittleEndian,
+        ImplicitVRLittleEndian,
+        generate_uid,
+    )
 
     from drnsr.images.metadata.dicom_geometry import rescale
 except ModuleNotFoundError as error:
@@ -54,7 +60,7 @@ def read_frames(path: Path) -> list[Page]:
         ImageError: it is damaged, or its pixels cannot be decoded or upscaled.
     """
     with _errors("damaged, or no DICOM that can be read"):
-        dataset = dcmread(path)
+        dataset = _read(path)
         _check(dataset)
         frames = _frames(dataset)
         metadata = _metadata(dataset)
@@ -69,7 +75,7 @@ def frame_pixels(path: Path) -> int:
     """
     with _errors("damaged, or no DICOM that can be read"):
         names: list[Any] = ["Rows", "Columns", "NumberOfFrames"]
-        header = dcmread(path, stop_before_pixels=True, specific_tags=names)
+        header = _read(path, names)
         # A file with fewer bytes is damaged.
         frames = min(_frame_count(header), path.stat().st_size)
         return int(header.Rows * header.Columns * frames)
@@ -83,11 +89,21 @@ def stored_text(path: Path) -> str | None:
     """
     with _errors("damaged, or no DICOM that can be read"):
         names: list[Any] = ["ContributingEquipmentSequence"]
-        header = dcmread(path, stop_before_pixels=True, specific_tags=names)
+        header = _read(path, names)
         for item in reversed(header.get(names[0]) or []):
             if item.get("Manufacturer") == _MAKER:
                 return str(item.ContributionDescription)
     return None
+
+
+def _read(path: Path, names: list[Any] | None = None) -> FileDataset:
+    """Read a file, or some attributes of it; a file without meta information is completed."""
+    dataset = dcmread(path, force=True, stop_before_pixels=names is not None, specific_tags=names)
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        is_implicit, is_little = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else explicit
+    return dataset
 
 
 @contextmanager

@@ -10,7 +10,21 @@ from pathlib import Path
 from drnsr.images.codec import Codec
 from drnsr.images.page import Page, UpscaledPage
 
-_PREAMBLE = 128
+_PREAMBLE = 128  # bytes before the signature, with any content
+
+# The beginnings of a file without preamble: an element of group 2 or 8, little endian, with a type
+# in two letters, such as the length of the group or the character set (PS3.5, 7.1.2).
+_FIRST_ELEMENTS = tuple(
+    group + element + kind
+    for group, element, kind in (
+        (b"\x02\0", b"\0\0", b"UL"),
+        (b"\x08\0", b"\0\0", b"UL"),
+        (b"\x08\0", b"\x05\0", b"CS"),
+        (b"\x08\0", b"\x08\0", b"CS"),
+        (b"\x08\0", b"\x12\0", b"DA"),
+        (b"\x08\0", b"\x16\0", b"UI"),
+    )
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +33,12 @@ class DicomCodec(Codec):
 
     def recognises(self, head: bytes) -> bool:
         """See :meth:`Codec.recognises`."""
-        return head[_PREAMBLE : _PREAMBLE + 4] == b"DICM"
+        signed = head[_PREAMBLE : _PREAMBLE + 4] == b"DICM"
+        return signed or head.startswith(_FIRST_ELEMENTS)
+
+    def may_be(self, head: bytes) -> bool:
+        """Return whether it begins with an element of group 8, whose type may be implicit."""
+        return head.startswith(b"\x08\0")
 
     def read(self, path: Path) -> list[Page]:
         """See :meth:`Codec.read`."""

@@ -51,6 +51,10 @@ CLASSIC_LIMIT = 3 << 30  # bytes; a larger file could need offsets of more than 
 class TiffCodec(Codec):
     """TIFF and BigTIFF."""
 
+    def recognises(self, head: bytes) -> bool:
+        """Return whether it begins as TIFF and is no DICOM, whose preamble may begin so, too."""
+        return super().recognises(head) and head[128:132] != b"DICM"
+
     @contextmanager
     def open(self, path: Path) -> Iterator[list[Page]]:
         """Open a file, whose rows are read when they are needed; previews and masks are left out.
