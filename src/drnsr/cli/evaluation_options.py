@@ -6,13 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
-from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from drnsr.atomic import temporary_folder
-from drnsr.config.errors import ConfigError, one_line
+from drnsr.config.compose import compose_benchmarks
 from drnsr.data.folders import copy_pictures, original_paths
 from drnsr.data.prepare import prepare_benchmark
 from drnsr.data.prepared import PreparedDataset
@@ -70,14 +68,9 @@ def _registries(names: str, scale: int) -> dict[str, Path | None]:
     """Return the registry of each benchmark by name; None stands for the user's folder."""
     registries: dict[str, Path | None] = {}
     for name in names.split(","):
-        try:
-            with initialize_config_dir(str(CONF), version_base="1.3"):
-                config = compose("config", overrides=[f"benchmark={name}", f"scale={scale}"])
-        except HydraException as error:
-            raise ConfigError(one_line(error)) from error
-        for benchmark, content in config.benchmark.items():
-            registry = content.get("registry")
-            registries[str(benchmark)] = CONF.parent / registry if registry else None
+        for benchmark, content in compose_benchmarks(name, scale).items():
+            registry = content.registry
+            registries[benchmark] = CONF.parent / registry if registry else None
     return registries
 
 

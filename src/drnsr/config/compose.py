@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from drnsr.config.errors import ConfigError, composition_errors, describe, one_line
 from drnsr.config.rehearsal import check_steps
-from drnsr.config.schema import ComposedConfig, Config
+from drnsr.config.schema import Benchmark, ComposedConfig, Config
 from drnsr.config.targets import check_networks, check_targets
 from drnsr.project import CONF, missing_in_copy
 
@@ -62,6 +62,16 @@ def compose_choices(choices: Mapping[str, Any], conf: Path = CONF) -> DictConfig
         OmegaConf.set_struct(composed, True)
         merged = OmegaConf.merge(composed, values, choices.get("set") or {})
     return cast(DictConfig, merged)
+
+
+def compose_benchmarks(choice: str, scale: int, conf: Path = CONF) -> dict[str, Benchmark]:
+    """Return the benchmarks of a file of conf/benchmark, by name, at a scale.
+
+    Raises:
+        ConfigError: if there is no such file.
+    """
+    resolved = resolve(compose_choices({"benchmark": choice, "scale": scale}, conf))
+    return {name: Benchmark(**content) for name, content in resolved["benchmark"].items()}
 
 
 def load_option(group: str, option: str, conf: Path = CONF) -> DictConfig:
