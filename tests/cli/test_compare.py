@@ -1,4 +1,4 @@
-"""`drnsr upscale --compare`: a picture beside each, and a page of several that is all in itself."""
+"""`drnsr upscale --compare`: a comparison for each image, and a self-contained page for several."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ from tests.conftest import texture
 
 @pytest.fixture
 def model(tmp_path, monkeypatch):
-    """A network that adds noise to bicubic; and a folder to work in."""
+    """A network that adds noise to bicubic, and a working folder."""
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     network = DRNSR(scale=2, num_features=4, num_blocks=1)
@@ -34,7 +34,7 @@ def run(*arguments):
 
 
 class Page(HTMLParser):
-    """What a page refers to, and what is written on it."""
+    """The references of a page, and its text."""
 
     def __init__(self, text):
         super().__init__()
@@ -65,13 +65,13 @@ def names(tmp_path):
     return sorted(path.name for path in (tmp_path / "out").iterdir())
 
 
-def test_of_one_picture_there_is_a_picture(model, tmp_path):
+def test_one_image_gets_a_comparison(model, tmp_path):
     Image.fromarray(texture(60, 80)).save("a.png")
     run("a.png", "--model", model)
     assert names(tmp_path) == ["a_x2.png", "a_x2_compare.png"]
 
 
-def test_of_several_there_is_a_page_that_needs_nothing_else(model, tmp_path, picture_folder):
+def test_several_images_get_a_self_contained_page(model, tmp_path, picture_folder):
     odd = "<i>5% & more</i>".replace("/", "") + ".png"
     (picture_folder / "below").mkdir()
     Image.fromarray(texture(90, 120)).save(picture_folder / "below" / odd)
@@ -103,11 +103,11 @@ def test_before_and_after_are_bicubic_and_the_model(model, tmp_path):
         np.asarray(decoded(each)).astype(int) for each in read_page(tmp_path).images[:2]
     )
     assert before.shape == shown.shape == after.shape  # all of it is shown
-    # JPEG of quality 90, of a picture of noise.
+    # The difference is that of JPEG with quality 90 for noise.
     assert np.abs(shown - after).mean() < 5 < np.abs(before - after).mean()
 
 
-def test_the_same_command_goes_on_where_it_was(model, tmp_path, picture_folder, capsys):
+def test_the_same_command_resumes(model, tmp_path, picture_folder, capsys):
     run(picture_folder, "--model", model)
     page = (tmp_path / "out/index.html").read_bytes()
     drawn = (tmp_path / "out/picture1_x2_compare.png").read_bytes()
@@ -121,7 +121,7 @@ def test_the_same_command_goes_on_where_it_was(model, tmp_path, picture_folder, 
     assert (tmp_path / "out/picture1_x2_compare.png").read_bytes() == drawn
 
 
-def test_what_another_model_made_is_not_compared(model, tmp_path, picture_folder, capsys):
+def test_results_of_another_model_are_not_compared(model, tmp_path, picture_folder, capsys):
     run(picture_folder, "--model", model)
     for path in (tmp_path / "out").glob("*_compare.png"):
         path.unlink()
@@ -147,7 +147,7 @@ def test_what_another_model_made_is_not_compared(model, tmp_path, picture_folder
     assert len(list((tmp_path / "out").glob("*_compare.png"))) == 2
 
 
-def test_a_page_of_others_is_not_written_over(model, tmp_path, picture_folder):
+def test_a_page_of_another_program_is_not_overwritten(model, tmp_path, picture_folder):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/index.html").write_text("my own page")
     with pytest.raises(SystemExit, match=r"index\.html: drnsr did not make it: take another --out"):
@@ -156,7 +156,7 @@ def test_a_page_of_others_is_not_written_over(model, tmp_path, picture_folder):
     assert (tmp_path / "out/index.html").read_text() == "my own page"
 
 
-def test_pictures_of_one_name_have_a_comparison_each(model, tmp_path):
+def test_images_with_the_same_name_get_a_comparison_each(model, tmp_path):
     Image.fromarray(texture(20, 30)).save("a.png")
     tifffile.imwrite("a.tif", texture(20, 30, seed=1))
     run("a.png", "a.tif", "--model", model)
@@ -165,13 +165,13 @@ def test_pictures_of_one_name_have_a_comparison_each(model, tmp_path):
     ]
 
 
-def test_a_bad_picture_is_told_and_the_others_are_compared(model, tmp_path, picture_folder):
+def test_a_damaged_image_is_reported_and_the_others_are_compared(model, tmp_path, picture_folder):
     (picture_folder / "picture0.png").write_bytes(b"not a picture")
     with pytest.raises(SystemExit, match=r"error: 1 of 4 could not be upscaled: .*picture0\.png"):
         run(picture_folder, "--model", model)
     assert len(read_page(tmp_path).images) == 3 * 3
 
 
-def test_it_is_not_made_unasked(model, tmp_path, picture_folder):
+def test_no_comparison_is_written_without_the_option(model, tmp_path, picture_folder):
     main(["upscale", str(picture_folder), "--model", str(model), "--out", "out"])
     assert names(tmp_path) == [f"picture{number}_x2.png" for number in range(4)]

@@ -1,4 +1,4 @@
-"""`drnsr convert` and `drnsr info`, and what takes a foreign file directly."""
+"""`drnsr convert` and `drnsr info`, and commands that take a foreign file directly."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.weights.foreign_networks import EDSRPyTorch
 
 @pytest.fixture
 def edsr(tmp_path, monkeypatch):
-    """A checkpoint of EDSR-PyTorch, in a folder of its own."""
+    """A checkpoint of EDSR-PyTorch in an empty folder."""
     monkeypatch.chdir(tmp_path)
     torch.save(EDSRPyTorch(2, 8, 2).state_dict(), "edsr.pt")
     return "edsr.pt"
@@ -32,7 +32,7 @@ def test_a_checkpoint_becomes_a_model_file(edsr, capsys):
     assert "converted from edsr.pt (sha256 " in read_info(Path("edsr.safetensors")).origin.made_from
 
 
-def test_info_of_theirs_and_ours(edsr, capsys):
+def test_info_shows_a_checkpoint_and_a_model_file(edsr, capsys):
     main(["info", edsr])
     told = capsys.readouterr().out
     main(["convert", edsr, "edsr.safetensors"])
@@ -47,7 +47,7 @@ def test_info_of_theirs_and_ours(edsr, capsys):
     assert parameters in ours
 
 
-def test_a_foreign_file_is_measured_mixed_and_applied_directly(edsr, picture_folder, capsys):
+def test_every_command_takes_a_foreign_file(edsr, picture_folder, capsys):
     arguments = ["evaluate", edsr, "--benchmark", "folder", "--folder", str(picture_folder)]
     main([*arguments, "--json"])
     assert {row["method"] for row in json.loads(capsys.readouterr().out)} == {edsr}
@@ -60,7 +60,7 @@ def test_a_foreign_file_is_measured_mixed_and_applied_directly(edsr, picture_fol
     )
 
 
-def test_what_was_assumed_is_told_once(edsr, caplog):
+def test_an_assumed_hyper_parameter_is_reported_once(edsr, caplog):
     file = Path(edsr).rename("loaded_twice.pt")
     with caplog.at_level("INFO", logger="drnsr"):
         Upscaler.from_file(file)

@@ -1,4 +1,4 @@
-"""`drnsr demo`: mistakes in one line, before anything is served."""
+"""`drnsr demo`: errors in one line, before anything is served."""
 
 import socket
 
@@ -12,7 +12,7 @@ from drnsr.weights.native import Origin, save_model
 
 @pytest.fixture
 def served(monkeypatch):
-    """What would be served, instead of serving it."""
+    """The arguments of the server, which is not started."""
     calls = []
     monkeypatch.setattr(server, "serve", lambda *arguments: calls.append(arguments))
     return calls
@@ -34,20 +34,20 @@ def test_a_port_that_is_taken_is_one_line(served):
     assert not served
 
 
-def test_a_model_that_is_none_is_one_line(served, tmp_path):
+def test_a_missing_model_is_one_line(served, tmp_path):
     with pytest.raises(SystemExit, match=r"^error: .*gone\.safetensors: there is no such file"):
         main(["demo", "--model", str(tmp_path / "gone.safetensors")])
     assert not served
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "many"])
-def test_a_port_that_cannot_be_is_named(served, capsys, port):
+def test_an_invalid_port_is_named(served, capsys, port):
     with pytest.raises(SystemExit):
         main(["demo", "--port", port])
     assert f"argument --port: invalid port value: '{port}'" in capsys.readouterr().err
 
 
-def test_the_shipped_models_and_those_named_are_offered(served, tmp_path, capsys):
+def test_the_shipped_models_and_the_named_ones_are_offered(served, tmp_path, capsys):
     file = str(tmp_path / "vdsr.safetensors")
     save_model(
         tmp_path / "vdsr.safetensors",
@@ -62,6 +62,6 @@ def test_the_shipped_models_and_those_named_are_offered(served, tmp_path, capsys
     assert capsys.readouterr().out == ""
 
 
-def test_that_others_can_reach_it_is_said(served, capsys):
+def test_a_public_address_is_reported(served, capsys):
     main(["demo", "--host", "0.0.0.0"])
     assert "--host 0.0.0.0: everyone who can reach this machine" in capsys.readouterr().out

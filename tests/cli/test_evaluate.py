@@ -1,4 +1,4 @@
-"""`drnsr evaluate`, as a user calls it."""
+"""The command `drnsr evaluate`."""
 
 import csv
 import json
@@ -18,13 +18,13 @@ from tests.conftest import texture
 
 @pytest.fixture
 def somewhere(tmp_path, monkeypatch):
-    """A folder of the test's own, in which the command keeps its data."""
+    """An empty folder, in which the command keeps its data."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.mark.slow
-def test_json_csv_and_a_table_of_the_same_numbers(somewhere, capsys):
+def test_json_csv_and_the_table_have_the_same_numbers(somewhere, capsys):
     fields = "{name: mine, lr: float, sr: float, resize_border: mirror}"
     arguments = ["evaluate", "bicubic", "lanczos", "--protocol", fields]
     main([*arguments, "--json"])  # the benchmark is fetched, and only the result is printed
@@ -42,7 +42,7 @@ def test_json_csv_and_a_table_of_the_same_numbers(somewhere, capsys):
     assert "LR is MATLAB's bicubic on RGB as float, mirrored at the border" in table
 
 
-def test_ones_own_pictures_as_they_are_now_and_what_a_model_costs(
+def test_own_images_are_read_again_and_the_cost_of_a_model_is_shown(
     somewhere, picture_folder, capsys
 ):
     network = VDSR(scales=[2], num_features=4, num_layers=3)
@@ -68,7 +68,7 @@ def test_ones_own_pictures_as_they_are_now_and_what_a_model_costs(
 
 
 @pytest.mark.slow
-def test_a_network_on_luma_at_one_of_its_scales(somewhere, capsys):
+def test_a_network_on_luma_is_evaluated_at_one_of_its_scales(somewhere, capsys):
     network = VDSR(scales=[2, 3], num_features=4, num_layers=3)
     save_model(somewhere / "vdsr.safetensors", network, Origin("", "", ""))
     arguments = ["evaluate", "vdsr.safetensors", "--benchmark", "sample_test", "--json"]
@@ -108,11 +108,11 @@ def test_a_mistake_is_one_line(somewhere, arguments, message):
 
 @pytest.fixture
 def own_pictures(somewhere, picture_folder):
-    """Arguments that measure the test's own pictures."""
+    """Arguments that evaluate on images of a folder."""
     return ["--benchmark", "folder", "--folder", str(picture_folder)]
 
 
-def test_metrics_are_those_that_were_asked_for(own_pictures, capsys):
+def test_only_the_requested_metrics_are_shown(own_pictures, capsys):
     arguments = ["evaluate", "bicubic", "nearest", *own_pictures]
     main([*arguments, "--csv"])
     usual = list(csv.DictReader(capsys.readouterr().out.splitlines()))
@@ -138,7 +138,7 @@ def test_every_metric_is_in_the_help(capsys):
     assert all(name in shown for name in METRICS)
 
 
-def test_a_metric_that_is_defined_on_no_picture(somewhere, capsys):
+def test_a_metric_may_be_defined_for_no_image(somewhere, capsys):
     small = somewhere / "small"
     for number in range(2):
         write_png(small / f"{number}.png", texture(40, 40, seed=number))
@@ -148,7 +148,7 @@ def test_a_metric_that_is_defined_on_no_picture(somewhere, capsys):
     assert "folder: nearest and bicubic: VIF is defined on none of the pictures" in shown
 
 
-def test_nothing_of_ones_own_pictures_is_kept(own_pictures, somewhere, capsys):
+def test_own_images_are_not_kept(own_pictures, somewhere, capsys):
     main(["evaluate", "bicubic", *own_pictures])
     assert list((somewhere / "data" / "evaluate").iterdir()) == []
 
@@ -166,7 +166,7 @@ def test_ctrl_c_ends_it_with_one_line(own_pictures, somewhere, monkeypatch, caps
     assert list((somewhere / "data" / "evaluate").iterdir()) == []
 
 
-def test_what_a_killed_evaluation_left_is_removed_by_the_next(own_pictures, somewhere):
+def test_files_of_a_killed_evaluation_are_removed_by_the_next(own_pictures, somewhere):
     cache = somewhere / "data" / "evaluate"
     program = """
 import os, signal
@@ -183,7 +183,7 @@ main()
 
 
 @pytest.mark.slow
-def test_two_at_once_share_one_benchmark(somewhere, picture_folder):
+def test_two_processes_share_one_benchmark(somewhere, picture_folder):
     program = "from drnsr.cli import main; main()"
     options = ["--benchmark", "sample_test,folder", "--folder", str(picture_folder), "--json"]
     both = [

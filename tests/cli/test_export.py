@@ -1,4 +1,4 @@
-"""`drnsr export`: what is in the files, and that no wrong one is written."""
+"""`drnsr export`: the content of the files, and that no wrong file is written."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ QUICK = "vdsr"  # on luma, and of several scales
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A folder without MLflow to work in; on one thread, as several would wait for each other."""
+    """A working folder without MLflow; one thread, because several would wait for each other."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     threads = torch.get_num_threads()
@@ -59,7 +59,7 @@ def enlarged(model, *more):
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name == QUICK else pytest.mark.slow) for name in MODELS]
 )
-def test_the_picture_is_that_of_torch_whole_and_in_tiles(name):
+def test_the_result_is_that_of_torch_whole_and_in_tiles(name):
     network = saved(wake(build(name)))
     Image.fromarray(texture(37, 45)).save("a.png")
     main(["export", MODEL, "model.onnx", "--scale", "2"])
@@ -73,7 +73,7 @@ def test_the_picture_is_that_of_torch_whole_and_in_tiles(name):
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name == QUICK else pytest.mark.slow) for name in MODELS]
 )
-def test_a_pt2_gives_what_the_network_gives(name):
+def test_a_pt2_gives_the_output_of_the_network(name):
     network = saved(wake(build(name)))
     main(["export", MODEL, "model.pt2", "--scale", "2"])
     program = torch.export.load("model.pt2").module()
@@ -97,7 +97,7 @@ with torch.no_grad():
 
 
 @pytest.mark.slow
-def test_a_pt2_runs_where_drnsr_is_not():
+def test_a_pt2_runs_without_drnsr():
     network = small()
     main(["export", MODEL, "model.pt2"])
     lr = np.random.default_rng(0).random((2, 3, 9, 7), np.float32)
@@ -111,7 +111,7 @@ def test_a_pt2_runs_where_drnsr_is_not():
         assert_allclose(np.load("sr.npy"), network(torch.from_numpy(lr)), atol=1e-5)
 
 
-def test_an_onnx_says_what_it_is_and_where_it_came_from(capsys):
+def test_an_onnx_holds_its_description_and_origin(capsys):
     saved(MDSR(scales=[2, 3], num_features=4, num_blocks=2))
     main(["export", MODEL, "x3.onnx", "--scale", "3"])
     assert "x3.onnx: MDSR x3, opset 17, fp32; differs from torch by " in capsys.readouterr().out
@@ -141,7 +141,7 @@ def test_an_onnx_says_what_it_is_and_where_it_came_from(capsys):
         assert known in told
 
 
-def test_nothing_but_one_line_is_printed(recwarn, capfd):
+def test_only_one_line_is_printed(recwarn, capfd):
     small()
     main(["export", MODEL, "model.onnx"])
     main(["export", MODEL, "model.pt2"])
@@ -158,7 +158,7 @@ def test_other_opsets(opset):
     assert [known.version for known in onnx.load("model.onnx").opset_import] == [opset]
 
 
-def test_half_precision_is_within_a_step_of_8_bits():
+def test_half_precision_differs_by_less_than_a_step_of_8_bits():
     small()
     Image.fromarray(texture(37, 45)).save("a.png")
     main(["export", MODEL, "half.onnx", "--fp16"])
@@ -169,7 +169,7 @@ def test_half_precision_is_within_a_step_of_8_bits():
     assert np.abs(enlarged("half.onnx") - enlarged(MODEL)).max() <= 1
 
 
-def test_the_bicubic_skip_is_not_of_half_precision():
+def test_the_bicubic_skip_is_not_in_half_precision():
     saved(DRNSR(scale=3, num_features=4, num_blocks=1))  # untrained, which is bicubic
     main(["export", MODEL, "half.onnx", "--fp16"])
     picture = texture(13, 14) / 255
@@ -190,7 +190,7 @@ def test_the_bicubic_skip_is_not_of_half_precision():
     ],
     ids=["values", "nan", "shape"],
 )
-def test_a_wrong_export_is_refused_and_leaves_what_was_there(monkeypatch, out, wrong, told):
+def test_a_wrong_export_is_refused_and_the_old_file_stays(monkeypatch, out, wrong, told):
     small()
     monkeypatch.setattr(export.NetworkAtScale, "forward", lambda self, lr: wrong(self.network(lr)))
     Path(out).write_bytes(b"of yesterday")
@@ -230,7 +230,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(network, arguments, told):
 
 
 @pytest.mark.parametrize("out", ["model.onnx", "model.pt2"])
-def test_a_full_disk_is_told_and_nothing_is_left(small_disk, out):
+def test_a_full_disk_is_reported_and_no_file_is_left(small_disk, out):
     saved(DRNSR(scale=2, num_features=4, num_blocks=1))
     network = DRNSR(scale=2, num_features=32, num_blocks=1)  # 130 kB
     with pytest.raises(OSError, match=out):

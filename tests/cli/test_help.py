@@ -13,14 +13,14 @@ from drnsr.cli import ANYWHERE, IN_A_PROJECT, main
 
 COMMANDS = ANYWHERE | IN_A_PROJECT
 
-# What a user would wait for. The help of all commands needs none of them, the help of one command
-# none of the second.
+# Imports that a user would wait for: the list of commands needs none of them, and the help of one
+# command none of the second kind.
 _BESIDES_PYTHON = ("numpy", "rich")
 _SLOW = ("torch", "hydra", "mlflow", "lightning", "omegaconf", "dvc", "PIL", "nicegui", "filelock")
 
 
 def loaded_after(arguments, names):
-    """Which of the modules a process has loaded that printed some help."""
+    """Print helps in a process; its last line names those of the modules that it has loaded."""
     program = f"""
 import sys
 from drnsr.cli import main

@@ -1,4 +1,4 @@
-"""`drnsr interpolate`, as a user calls it."""
+"""The command `drnsr interpolate`."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def call(models, *arguments):
     main(["interpolate", str(models / "a"), str(models / "b"), *arguments])
 
 
-def test_the_result_is_in_between_and_says_what_it_was_made_from(models, capsys):
+def test_the_result_is_interpolated_and_names_its_sources(models, capsys):
     call(models, "--alpha", "0.8", str(models / "out.safetensors"))
     a, b, out = (load_model(models / name).state_dict() for name in ("a", "b", "out.safetensors"))
     assert torch.allclose(out["head.weight"], 0.2 * a["head.weight"] + 0.8 * b["head.weight"])
@@ -31,7 +31,7 @@ def test_the_result_is_in_between_and_says_what_it_was_made_from(models, capsys)
     assert made_from in capsys.readouterr().out
 
 
-def test_different_models_are_one_line_and_nothing_is_written(models):
+def test_different_networks_are_one_line_and_nothing_is_written(models):
     save_model(models / "b", DRNSR(scale=2, num_features=5, num_blocks=1), Origin())
     with pytest.raises(SystemExit, match=r"two different networks .*: num_features 4 and 5"):
         call(models, str(models / "out"), "--alpha=0.5")

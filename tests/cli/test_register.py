@@ -1,4 +1,4 @@
-"""`drnsr register` and `drnsr promote` on runs with results made by hand."""
+"""`drnsr register` and `drnsr promote` on runs whose results the tests choose."""
 
 import shutil
 from pathlib import Path
@@ -50,7 +50,7 @@ def begin(store, seed: int) -> str:
 
 
 def finish(store, seed: int, gain: float) -> str:
-    """A run with a model, which is better than bicubic by about so much on each of 14 pictures."""
+    """A run with a model that is better than bicubic by about ``gain`` on each of 14 images."""
     run_id = begin(store, seed)
     log_model(store, run_id, model_of(seed), encode_png(texture(10, 12)))
     gains = gain + np.linspace(-0.1, 0.1, 14)
@@ -88,7 +88,7 @@ def test_a_registered_model_is_a_candidate_with_a_card_and_is_registered_once(st
         main(["register", run_id, "--name", "a/b"])  # which MLflow does not take
     assert "\n" not in str(told.value)
 
-    # What the registry has is the very file, with its signature, example and packages.
+    # The registry has the same file, with its signature, example and packages.
     downloaded = model_file("models:/drnsr-x2@candidate")
     assert file_sha256(downloaded) == file_sha256(Path("model0.safetensors"))
     from mlflow.models import get_model_info
@@ -105,7 +105,7 @@ def test_a_registered_model_is_a_candidate_with_a_card_and_is_registered_once(st
 
 
 @pytest.mark.slow
-def test_the_champion_is_who_was_proven_to_be_better(store, capsys):
+def test_the_champion_is_the_model_that_was_proven_to_be_better(store, capsys):
     first, better, worse = (finish(store, seed, gain) for seed, gain in enumerate((3.0, 3.5, 2.5)))
     main(["promote", first])  # registers it
     assert "version 1 is the champion now, for there was none" in capsys.readouterr().out
@@ -133,7 +133,7 @@ def test_the_champion_is_who_was_proven_to_be_better(store, capsys):
 
 
 @pytest.mark.parametrize("command", ["register", "promote"])
-def test_what_has_no_model_or_no_numbers_is_not_registered(store, command):
+def test_a_run_without_model_or_results_is_not_registered(store, command):
     run_id = begin(store, 0)
     with pytest.raises(SystemExit, match=rf"error: {run_id}: this run has not been"):
         main([command, run_id])

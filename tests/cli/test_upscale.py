@@ -1,4 +1,4 @@
-"""`drnsr upscale`: what it makes, and what it says of what it cannot."""
+"""`drnsr upscale`: its results, and its reports of what it cannot upscale."""
 
 import os
 import re
@@ -25,7 +25,7 @@ from tests.conftest import texture
 
 @pytest.fixture
 def model(tmp_path, monkeypatch):
-    """An untrained network, which is bicubic; and a folder without MLflow."""
+    """An untrained network, which is bicubic, and a folder without MLflow."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     path = tmp_path / "model.safetensors"
@@ -47,7 +47,7 @@ def test_an_untrained_network_gives_bicubic_files(model, tmp_path, picture_folde
         assert difference.max() <= 1  # of rounding
 
 
-def test_the_same_command_goes_on_where_it_was(model, tmp_path, picture_folder, capsys):
+def test_the_same_command_resumes(model, tmp_path, picture_folder, capsys):
     run(picture_folder, "--model", model, "--out", tmp_path / "out")
     whole = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
     (tmp_path / "out/picture1_x2.png").unlink()
@@ -60,7 +60,7 @@ def test_the_same_command_goes_on_where_it_was(model, tmp_path, picture_folder, 
     assert (tmp_path / "out/picture2_x2.png").read_bytes() == whole["picture2_x2.png"]
 
 
-def test_a_bad_picture_is_told_at_the_end_and_the_others_are_done(model, tmp_path, picture_folder):
+def test_a_damaged_image_is_reported_at_the_end(model, tmp_path, picture_folder):
     (picture_folder / "picture0.png").write_bytes(b"not a picture")
     with pytest.raises(SystemExit, match=r"error: 1 of 4 could not be upscaled: .*picture0\.png"):
         run(picture_folder, "--model", model, "--out", tmp_path / "out")
@@ -88,7 +88,7 @@ def test_mistakes(model, tmp_path, picture_folder, path, model_name, more, told)
     assert not (tmp_path / "out").exists()
 
 
-def test_a_pattern_names_pictures(model, tmp_path, picture_folder):
+def test_a_pattern_selects_images(model, tmp_path, picture_folder):
     run("pictures/*[12].png", "--model", model, "--out", "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "picture1_x2.png",
@@ -96,7 +96,7 @@ def test_a_pattern_names_pictures(model, tmp_path, picture_folder):
     ]
 
 
-def test_folders_below_a_folder_are_kept(model, tmp_path, picture_folder):
+def test_subfolders_are_kept(model, tmp_path, picture_folder):
     (picture_folder / "deep/er").mkdir(parents=True)
     (picture_folder / "picture0.png").rename(picture_folder / "deep/er/picture1.PNG")
     run("pictures", "--model", model, "--out", "out", "--suffix", "@2")
@@ -104,7 +104,7 @@ def test_folders_below_a_folder_are_kept(model, tmp_path, picture_folder):
     assert (tmp_path / "out/picture1@2.png").is_file()
 
 
-def test_the_second_of_two_pictures_that_would_become_one_file_is_told(model, tmp_path):
+def test_two_images_with_the_same_result_are_reported(model, tmp_path):
     for suffix in (".png", ".bmp"):
         Image.fromarray(texture(8, 8)).save(tmp_path / f"a{suffix}")
     told = r"error: 1 of 2 could not be .*: a\.bmp: would become out/a_x2\.webp, as a\.png does"
@@ -113,7 +113,7 @@ def test_the_second_of_two_pictures_that_would_become_one_file_is_told(model, tm
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a_x2.webp"]
 
 
-def test_a_picture_is_not_written_over_itself(model, tmp_path):
+def test_an_image_is_not_overwritten_by_its_result(model, tmp_path):
     Image.fromarray(texture(8, 8)).save(tmp_path / "a.png")
     with pytest.raises(SystemExit, match=r"error: .*a\.png: would be written over itself"):
         run("a.png", "--model", model, "--out", ".", "--suffix", "", "--overwrite")
@@ -176,7 +176,7 @@ def test_no_error_of_any_type_ends_a_batch(model, tmp_path, monkeypatch, capsys,
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_the_traceback_of_an_error_is_there_for_who_asks(model, tmp_path, monkeypatch, caplog):
+def test_the_traceback_of_an_error_is_printed_on_request(model, tmp_path, monkeypatch, caplog):
     Image.fromarray(texture(8, 8)).save(tmp_path / "a.png")
 
     def failing(*_):
@@ -192,7 +192,7 @@ def test_the_traceback_of_an_error_is_there_for_who_asks(model, tmp_path, monkey
     assert "in failing" in caplog.text
 
 
-def test_names_of_any_kind(model, tmp_path, capfd):
+def test_file_names_of_any_kind(model, tmp_path, capfd):
     folder = tmp_path / "in"
     folder.mkdir()
     names = [f"{'n' * 235}.png", f"{'m' * 251}.png", "[red]a[].png", "\x1b[31mb.png", "c\nd.png"]
@@ -208,7 +208,7 @@ def test_names_of_any_kind(model, tmp_path, capfd):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_what_is_no_file_is_told_when_named_and_left_out_of_folders(
+def test_a_path_that_is_no_file_is_reported_when_named_and_skipped_in_folders(
     model, tmp_path, picture_folder
 ):
     os.mkfifo(picture_folder / "a.png")
@@ -245,7 +245,7 @@ def test_any_size(model, tmp_path, asked, name, size):
         (("--size", "20x"), "a.png: it has 30 x 20 pixels, and 20 x 13 is not larger"),
     ],
 )
-def test_sizes_that_cannot_be(model, tmp_path, asked, told):
+def test_impossible_sizes(model, tmp_path, asked, told):
     Image.fromarray(texture(20, 30)).save(tmp_path / "a.png")
     with pytest.raises(SystemExit, match=f"error: 1 of 1 could not be upscaled: {told}"):
         run("a.png", "--model", model, "--out", "out", *asked)
@@ -264,7 +264,7 @@ def test_sizes_that_cannot_be(model, tmp_path, asked, told):
         (("--format", "exr"), "'exr' is none of avif, bmp, dicom, gif"),
     ],
 )
-def test_arguments_that_mean_nothing(model, capsys, asked, told):
+def test_invalid_arguments(model, capsys, asked, told):
     with pytest.raises(SystemExit):
         run("a.png", "--model", model, "--out", "out", *asked)
     assert re.search(told, capsys.readouterr().err)
@@ -277,12 +277,12 @@ def test_arguments_that_mean_nothing(model, capsys, asked, told):
         (("--device", "toaster"), "device toaster: cannot be used here"),
     ],
 )
-def test_devices_that_are_not_there(model, tmp_path, picture_folder, asked, told):
+def test_missing_devices(model, tmp_path, picture_folder, asked, told):
     with pytest.raises(SystemExit, match=f"error: {told}"):
         run("pictures", "--model", model, "--out", "out", *asked)
 
 
-def test_dry_run_says_what_would_be_made_and_makes_nothing(model, tmp_path, capsys, monkeypatch):
+def test_a_dry_run_lists_the_results_and_writes_nothing(model, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     Image.fromarray(texture(20, 30)).save(tmp_path / "a.png")
     (tmp_path / "bad.png").write_bytes(b"")
@@ -301,7 +301,7 @@ def test_a_full_disk_ends_the_run_in_one_line(model, tmp_path, picture_folder, s
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next(model, tmp_path, picture_folder):
+def test_files_of_a_killed_run_are_removed_by_the_next(model, tmp_path, picture_folder):
     target = tmp_path / "out/picture1_x2.png"
     target.parent.mkdir()
     gone = subprocess.Popen([sys.executable, "-c", ""])
@@ -314,7 +314,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(model, tmp_path, picture_
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_leaves_nothing_half_written(model, tmp_path, number):
+def test_a_signal_leaves_no_incomplete_file(model, tmp_path, number):
     Image.fromarray(texture(8, 8)).save(tmp_path / "a.png")
     Image.new("RGB", (2000, 2000)).save(tmp_path / "b.bmp")
     program = "from drnsr.cli import main; main()"
@@ -349,7 +349,7 @@ def test_the_shipped_models_are_found_by_their_names_and_scales(tmp_path, monkey
         run("a.png", "--out", "out", "--model", "drnsr-x9")
 
 
-def test_a_model_of_several_scales_is_told_which(tmp_path, model, picture_folder):
+def test_a_model_with_several_scales_needs_a_scale(tmp_path, model, picture_folder):
     save_model(
         tmp_path / "v.safetensors", VDSR(scales=[2, 3], num_features=4, num_layers=3), Origin()
     )
@@ -357,7 +357,7 @@ def test_a_model_of_several_scales_is_told_which(tmp_path, model, picture_folder
     assert Image.open(tmp_path / "out/picture0_x3.png").size == (300, 288)
 
 
-def test_a_picture_says_what_made_it(model, tmp_path, capsys):
+def test_a_result_names_its_model(model, tmp_path, capsys):
     Image.fromarray(texture(20, 30)).save(tmp_path / "a.png")
     run("a.png", "--model", model, "--out", "out")
     capsys.readouterr()
@@ -370,7 +370,7 @@ def test_a_picture_says_what_made_it(model, tmp_path, capsys):
     assert not (tmp_path / "mlflow.db").exists()  # to look makes none
 
 
-def test_the_pixels_are_those_of_a_file_without_text(model, tmp_path):
+def test_the_provenance_is_the_only_text_of_a_result(model, tmp_path):
     Image.fromarray(texture(20, 30)).save(tmp_path / "a.png")
     run("a.png", "--model", model, "--out", "out")
     with Image.open(tmp_path / "out/a_x2.png") as made:
