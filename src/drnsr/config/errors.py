@@ -1,7 +1,7 @@
 """How a mistake in the configuration is reported: one line that names the key."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -74,23 +74,24 @@ def describe(error: "ValidationError") -> str:
     """
     details = error.errors(include_url=False)
     first: Any = min(details, key=lambda each: each["type"] != "extra_forbidden")
-    keys, context, kind = [str(part) for part in first["loc"]], first.get("ctx", {}), first["type"]
-    cause, value = context.get("error"), _shown(first["input"])
-    if isinstance(cause, InvalidValueError):
-        keys += [cause.key] if cause.key else []
-    message = f"{value} is not {_wanted(kind, context)}"
+    keys, cause = [str(part) for part in first["loc"]], first.get("ctx", {}).get("error")
+    if isinstance(cause, InvalidValueError) and cause.key:
+        keys.append(cause.key)
+    message = _message(first) if cause is None else str(cause)
+    return " ".join((f"{'.'.join(keys)}: {message}" if keys else message).split())
+
+
+def _message(details: Mapping[str, Any]) -> str:
+    kind, value = details["type"], _shown(details["input"])
     if kind == "missing":
-        message = "this key is missing"
-    elif kind == "extra_forbidden":
-        message = "there is no such key"
-    elif cause is not None:
-        message = str(cause)
-    elif _wanted(kind, context) is None:
-        message = f"{value}: {first['msg']}"
-    return " ".join(f"{'.'.join(keys)}: {message}".split()) if keys else message
+        return "this key is missing"
+    if kind == "extra_forbidden":
+        return "there is no such key"
+    wanted = _wanted(kind, details.get("ctx", {}))
+    return f"{value}: {details['msg']}" if wanted is None else f"{value} is not {wanted}"
 
 
-def _wanted(kind: str, context: dict[str, Any]) -> str | None:
+def _wanted(kind: str, context: Mapping[str, Any]) -> str | None:
     """Return what pydantic wanted instead of a value; None for a rare type of error."""
     if kind == "literal_error":
         names: str = context["expected"]
