@@ -197,7 +197,7 @@ def test_a_run_that_the_store_lost_is_sent_again(another):
         store.unlink()
     # In another process than the one that has the lost store open.
     result = another.run("python", "-m", "pipelines.evaluate", *GRAPH_ARGUMENTS)
-    assert "this MLflow does not know the run: telling it from the start" in result.stdout
+    assert "this MLflow does not have the run: delivering it from the start" in result.stdout
     (after,) = another.mlflow_runs()
     assert results(after) == results(before)
     assert after.data.tags["drnsr.model_sha256"] == before.data.tags["drnsr.model_sha256"]
