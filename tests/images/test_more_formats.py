@@ -170,3 +170,6 @@ def test_heic_without_what_reads_it_is_told_or_read(enlarged, tmp_path):
 
     pillow_heif.from_pillow(Image.fromarray(RGB)).save(path, quality=90)
     assert Image.open(enlarged(path, "b.png")).size == (52, 44)
+    path.rename(tmp_path / "c.jpg")  # as telephones call it when they send it
+    assert pixel_count(tmp_path / "c.jpg") == 22 * 26
+    assert Image.open(enlarged(tmp_path / "c.jpg", "d.png")).size == (52, 44)
