@@ -51,25 +51,18 @@ def upscale_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool)
     return pixels
 
 
-def submit_part(
-    engine: Engine, picture: Picture, part: Pixels, ensemble: bool
-) -> Callable[[], Pixels] | None:
-    """Start :func:`upscale_part` on an asynchronous device, if the device can do all of it.
+def submit_function(
+    engine: Engine, picture: Picture, ensemble: bool
+) -> Callable[[NDArray[np.uint8]], Callable[[], NDArray[np.uint8]]] | None:
+    """Return the engine's ``submit`` if an asynchronous device can do all of :func:`upscale_part`.
 
-    It can for 8-bit RGB. For other pictures the CPU normalizes the values.
-
-    Returns:
-        A function that waits for the pixels and returns them; None if the device cannot do it.
-
-    Raises:
-        OutOfMemoryError: there is not enough memory for a part of this size.
+    It can for 8-bit RGB. For other pictures the CPU normalizes the values, and the result is None.
     """
     if not isinstance(engine, TorchEngine) or not engine.is_asynchronous or ensemble:
         return None
-    is_rgb = engine.descriptor.colour == "RGB" and part.shape[2] == 3
-    is_plain = len(picture.channels.groups) == 1 and not picture.may_have_holes
-    is_8_bit = part.dtype == np.uint8 and tuple(picture.value_range) == (0.0, 255.0)
-    return engine.submit(part) if is_rgb and is_plain and is_8_bit else None
+    is_rgb = engine.descriptor.colour == "RGB" and picture.channels.groups == ((0, 1, 2),)
+    is_8_bit = picture.dtype == np.uint8 and tuple(picture.value_range) == (0.0, 255.0)
+    return engine.submit if is_rgb and is_8_bit and not picture.may_have_holes else None
 
 
 def _normalize(part: Pixels, low: float, high: float) -> FloatPixels:

@@ -19,6 +19,8 @@ log = logging.getLogger("drnsr")
 FloatPixels = NDArray[np.float32]
 """Pixels in 0..1; each function states the shape."""
 
+_MAX_SHAPES = 64  # of a compiled network; tiles of one picture have nine at most
+
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """The data type that torch's autocast uses for a precision; fp32 needs no autocast."""
 
@@ -61,6 +63,8 @@ class TorchEngine:
         device: torch's name of a device, such as "cpu", "cuda" or "mps".
         precision: the precision of the computation. The bicubic skip connection of a network stays
             in fp32.
+        compile: whether torch compiles the network for each shape of its input. On a GPU that takes
+            seconds for a shape, and fuses the additions of biases and residuals.
 
     Attributes:
         is_asynchronous: whether the device computes while the CPU does other work.
@@ -77,6 +81,8 @@ class TorchEngine:
         scale: int | None = None,
         device: str = "cpu",
         precision: Precision = "fp32",
+        *,
+        compile: bool = False,
     ) -> None:
         self.descriptor = network.descriptor
         self.scale = resolve_scale(network, scale)
@@ -86,6 +92,11 @@ class TorchEngine:
         self._precision = precision
         self.is_asynchronous = self._device.type != "cpu"
         self._has_warned = False
+        self._compiled: Callable[[Tensor, int], Tensor] | None = None
+        if compile:
+            torch._dynamo.config.recompile_limit = _MAX_SHAPES
+            self._compiled = torch.compile(self._network.upscale, dynamic=False)
+        self._copy_stream = torch.cuda.Stream() if self._device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     @torch.inference_mode()
     def __call__(self, lr: FloatPixels) -> FloatPixels:
@@ -104,58 +115,73 @@ class TorchEngine:
 
     @torch.inference_mode()
     def submit(self, rgb: NDArray[np.uint8]) -> Callable[[], NDArray[np.uint8]]:
-        """Start to upscale an 8-bit picture and do not wait for the result.
+        """Start to upscale a batch of 8-bit pictures and do not wait for the result.
 
-        The pixels are transferred to the device and back as 8-bit values.
+        The pixels are transferred to the device and back as 8-bit values, on CUDA while it computes
+        other batches.
 
         Args:
-            rgb: (H, W, 3) in 0..255.
+            rgb: (N, H, W, 3) in 0..255.
 
         Returns:
-            A function that waits for the result and returns it: (scale*H, scale*W, 3), rounded and
-            clipped.
+            A function that waits for the result and returns it: (N, scale*H, scale*W, 3), rounded
+            and clipped.
 
         Raises:
-            OutOfMemoryError: there is not enough memory for a picture of this size.
+            OutOfMemoryError: there is not enough memory for a batch of this size.
         """
         low_precision = AUTOCAST.get(self._precision)
         with _convert_memory_errors():
-            pixels = torch.from_numpy(np.ascontiguousarray(rgb)).to(self._device)
-            sr = self._forward(pixels.permute(2, 0, 1)[None].float() / 255, low_precision)[0]
-            is_finite = _copy_to_cpu(sr.isfinite().all())
+            pixels = torch.from_numpy(np.ascontiguousarray(rgb))
+            if self._copy_stream is not None:
+                pixels = pixels.pin_memory()
+            pixels = pixels.to(self._device, non_blocking=True)
+            sr = self._forward(pixels.permute(0, 3, 1, 2).float() / 255, low_precision)
+            is_finite = sr.isfinite().all()
             sr = sr.mul_(255).round_().clamp_(0, 255)
-            result = _copy_to_cpu(sr.permute(1, 2, 0).to(torch.uint8).contiguous())
+            copies = self._start_copy(
+                is_finite, sr.permute(0, 2, 3, 1).to(torch.uint8).contiguous()
+            )
 
         def wait() -> NDArray[np.uint8]:
-            if self._device.type == "cuda":
-                done.synchronize()
-            if not is_finite:
-                return self._upscale_in_fp32(rgb)
-            return result.numpy()
+            is_finite, result = copies()
+            return result.numpy() if is_finite else self._upscale_again(rgb)
 
-        if self._device.type == "cuda":
-            done = torch.cuda.Event()  # type: ignore[no-untyped-call]
-            done.record()
         return wait
 
-    def _upscale_in_fp32(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _start_copy(self, *tensors: Tensor) -> Callable[[], list[Tensor]]:
+        """Start to copy tensors to the CPU; return what waits for the copies and returns them.
+
+        From CUDA they are copied into pinned memory by another stream, so that the next batch does
+        not wait for them.
+        """
+        if self._copy_stream is None:
+            copies = [tensor.cpu() for tensor in tensors]
+            return lambda: copies
+        pinned = [torch.empty(t.shape, dtype=t.dtype, pin_memory=True) for t in tensors]
+        self._copy_stream.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(self._copy_stream):
+            for tensor, copy in zip(tensors, pinned, strict=True):
+                copy.copy_(tensor, non_blocking=True)
+                tensor.record_stream(self._copy_stream)  # its memory is not reused before the copy
+            done = self._copy_stream.record_event()
+
+        def wait() -> list[Tensor]:
+            done.synchronize()
+            return pinned
+
+        return wait
+
+    def _upscale_again(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Handle NaN and infinity as :meth:`__call__` does."""
-        sr = self(rgb.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255))
-        pixels: NDArray[np.uint8] = (sr[0] * 255).round().clip(0, 255).astype(np.uint8)
-        return pixels.transpose(1, 2, 0)
+        sr = self(rgb.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(255))
+        pixels: NDArray[np.uint8] = (sr * 255).round().clip(0, 255).astype(np.uint8)
+        return pixels.transpose(0, 2, 3, 1)
 
     def _forward(self, lr: Tensor, low_precision: torch.dtype | None) -> Tensor:
         pixels = lr.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self._device.type, low_precision, enabled=low_precision is not None):
-            return self._network.upscale(pixels, self.scale).float()
-
-
-def _copy_to_cpu(tensor: Tensor) -> Tensor:
-    """Copy a tensor to the CPU; from CUDA asynchronously, into pinned memory."""
-    if tensor.device.type != "cuda":
-        return tensor.cpu()
-    pinned = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
-    return pinned.copy_(tensor, non_blocking=True)
+            return (self._compiled or self._network.upscale)(pixels, self.scale).float()
 
 
 class OutOfMemoryError(MemoryError):

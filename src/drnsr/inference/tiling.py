@@ -1,7 +1,7 @@
 """Tiled upscaling: the memory use depends on the size of a tile, not of the picture."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 from typing import Literal
 
@@ -9,8 +9,8 @@ import numpy as np
 
 from drnsr.errors import UserError
 from drnsr.images.picture import Box, Picture, Pixels, concatenate_rows
-from drnsr.inference.channels import submit_part, upscale_part
-from drnsr.inference.engine import Engine
+from drnsr.inference.channels import submit_function, upscale_part
+from drnsr.inference.engine import Engine, TorchEngine
 from drnsr.inference.holes import FILL_RADIUS
 
 log = logging.getLogger("drnsr")
@@ -21,6 +21,12 @@ TileSize = int | Literal["auto", "off"]
 # The halo of 17 pixels around a tile of 640 adds 11 % to the computation; the shipped models need
 # 0.4 GB for it.
 AUTO_TILE = 640
+
+AUTO_TILE_GPU = 1280
+"""The automatic tile size on a GPU, and the root of the number of pixels in a batch of tiles."""
+
+# On a GPU a tile may be larger than its size, if the picture then needs fewer tiles and halos.
+_GPU_TOLERANCE = 1.25
 
 MIN_TILE = 16
 
@@ -59,7 +65,11 @@ class Tiling:
         self.engine = engine
         self._ensemble = ensemble
         self._has_warned = engine.descriptor.tiling_exact
-        self._side: float = {"auto": AUTO_TILE, "off": float("inf")}.get(tile, tile)  # type: ignore[arg-type]
+        on_gpu = isinstance(engine, TorchEngine) and engine.is_asynchronous
+        auto = AUTO_TILE_GPU if on_gpu else AUTO_TILE
+        self._side: float = {"auto": auto, "off": float("inf")}.get(tile, tile)  # type: ignore[arg-type]
+        self._tolerance = _GPU_TOLERANCE if on_gpu else 1.0
+        self._batch_pixels = AUTO_TILE_GPU**2
 
     @property
     def side(self) -> float:
@@ -95,6 +105,9 @@ class Tiling:
     def upscale(self, picture: Picture) -> Pixels:
         """Upscale a picture into one array (scale*H, scale*W, C); see :meth:`iter_rows`."""
         scale = self.engine.scale
+        if self._step(picture.height) >= picture.height:
+            (pixels,) = self.iter_rows(picture)
+            return pixels
         shape = (picture.height * scale, picture.width * scale, picture.channels.count)
         return concatenate_rows(self.iter_rows(picture), shape, picture.dtype)
 
@@ -128,32 +141,56 @@ class Tiling:
         )
         lefts = range(0, picture.width, self._step(picture.width))
         boxes = [Box(top, bottom, left, left + lefts.step) for left in lefts]
-        # An asynchronous device computes the next tile while this one is copied into the band.
-        submitted = self._submit(picture, boxes[0])
-        for box, next_box in zip_longest(boxes, boxes[1:]):
+        batches = self._batches(picture, boxes)
+        # An asynchronous device computes the next batch while this one is copied into the band.
+        submitted = self._submit(picture, batches[0])
+        for batch, next_batch in zip_longest(batches, batches[1:]):
             wait = submitted
-            if next_box is not None:
-                submitted = self._submit(picture, next_box)
-            band[:, box.left * scale : box.right * scale] = wait()
-            advance(height * (min(box.right, picture.width) - box.left))
+            if next_batch is not None:
+                submitted = self._submit(picture, next_batch)
+            for box, tile in zip(batch, wait(), strict=True):
+                if len(boxes) == 1:  # without a copy
+                    band = np.ascontiguousarray(tile)
+                else:
+                    band[:, box.left * scale : box.right * scale] = tile
+                advance(height * (min(box.right, picture.width) - box.left))
         return band
 
-    def _submit(self, picture: Picture, box: Box) -> Callable[[], Pixels]:
-        """Start to upscale a box if the device is asynchronous; return what gives its pixels."""
-        if self._fits_tile(box):
-            part, place = self._with_halo(picture, box)
+    def _batches(self, picture: Picture, boxes: list[Box]) -> list[list[Box]]:
+        """Group neighbouring tiles of equal size for an asynchronous device; others are alone."""
+        if submit_function(self.engine, picture, self._ensemble) is None:
+            return [[box] for box in boxes]
+        batches: list[list[Box]] = []
+        last_shape = (0, 0)
+        for box in boxes:
+            seen = self._add_halo(picture, box)
+            shape = seen.height, seen.width
+            fits = batches and (len(batches[-1]) + 1) * shape[0] * shape[1] <= self._batch_pixels
+            if fits and shape == last_shape:
+                batches[-1].append(box)
+            else:
+                batches.append([box])
+            last_shape = shape
+        return batches
+
+    def _submit(self, picture: Picture, boxes: list[Box]) -> Callable[[], Iterable[Pixels]]:
+        """Start to upscale boxes if the device is asynchronous; return what gives their pixels."""
+        submit = submit_function(self.engine, picture, self._ensemble)
+        if submit is not None and all(map(self._fits_tile, boxes)):
+            parts, places = zip(*(self._with_halo(picture, box) for box in boxes), strict=True)
             try:
-                wait = submit_part(self.engine, picture, part, self._ensemble)
-            except MemoryError:  # _tile tries again, and halves the tile if it fails again
-                wait = None
-            if wait is not None:
-                return lambda: wait()[place]
-        return lambda: self._tile(picture, box)
+                wait = submit(np.stack(parts))
+            except MemoryError:  # _tile tries each box again, and halves the tile if it fails again
+                if len(boxes) > 1:
+                    self._batch_pixels //= 2
+            else:
+                return lambda: [tile[place] for tile, place in zip(wait(), places, strict=True)]
+        return lambda: (self._tile(picture, box) for box in boxes)
 
     def _step(self, length: int) -> int:
         """Divide a length into equal tiles; return their side, a multiple of the network's."""
         multiple = self._multiple
-        tiles = max(1, int(-(-length // self._side)))
+        tiles = max(1, int(-(-length // (self._side * self._tolerance))))
         return -(-length // tiles // multiple) * multiple
 
     def _tile(self, picture: Picture, box: Box) -> Pixels:
@@ -190,19 +227,29 @@ class Tiling:
 
     def _with_halo(self, picture: Picture, box: Box) -> tuple[Pixels, tuple[slice, slice]]:
         """Return the pixels of a box and its halo, and the place of the box in them, upscaled."""
-        scale, halo = self.engine.scale, self._halo(picture)
-        top, left = max(0, box.top - halo), max(0, box.left - halo)
-        part = _read_padded(picture, top, box.bottom + halo, left, box.right + halo, self._multiple)
+        scale = self.engine.scale
+        seen = self._add_halo(picture, box)
+        part = _read_padded(picture, seen)
         bottom, right = min(box.bottom, picture.height), min(box.right, picture.width)
-        rows = slice((box.top - top) * scale, (bottom - top) * scale)
-        return part, (rows, slice((box.left - left) * scale, (right - left) * scale))
+        rows = slice((box.top - seen.top) * scale, (bottom - seen.top) * scale)
+        return part, (rows, slice((box.left - seen.left) * scale, (right - seen.left) * scale))
+
+    def _add_halo(self, picture: Picture, box: Box) -> Box:
+        """Return a box with its halo; it may extend beyond the picture up to the next multiple."""
+        halo = self._halo(picture)
+        return Box(
+            max(0, box.top - halo),
+            min(box.bottom + halo, picture.height + -picture.height % self._multiple),
+            max(0, box.left - halo),
+            min(box.right + halo, picture.width + -picture.width % self._multiple),
+        )
 
     @property
     def _multiple(self) -> int:
         return self.engine.descriptor.size_multiple
 
     def _fits_tile(self, box: Box) -> bool:
-        return box.side <= max(self._side, MIN_TILE) + self._multiple
+        return box.side <= max(self._side, MIN_TILE) * self._tolerance + self._multiple
 
     def _is_tiled(self, picture: Picture) -> bool:
         return max(picture.height, picture.width) > self._side
@@ -215,13 +262,11 @@ class Tiling:
         return -(-halo // self._multiple) * self._multiple
 
 
-def _read_padded(
-    picture: Picture, top: int, bottom: int, left: int, right: int, multiple: int
-) -> Pixels:
-    """Read a part of a picture; repeat its last row and column if a side is not a multiple."""
-    part = picture.rows(top, min(bottom, picture.height))[:, left : min(right, picture.width)]
-    below = min(bottom - picture.height, -picture.height % multiple)
-    beyond = min(right - picture.width, -picture.width % multiple)
-    if below <= 0 and beyond <= 0:
+def _read_padded(picture: Picture, box: Box) -> Pixels:
+    """Read a box; repeat the last row and column of the picture where it extends beyond them."""
+    part = picture.rows(box.top, min(box.bottom, picture.height))
+    part = part[:, box.left : min(box.right, picture.width)]
+    below, beyond = box.height - part.shape[0], box.width - part.shape[1]
+    if not below and not beyond:
         return part
-    return np.pad(part, ((0, max(0, below)), (0, max(0, beyond)), (0, 0)), mode="edge")
+    return np.pad(part, ((0, below), (0, beyond), (0, 0)), mode="edge")
