@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from drnsr.errors import UserError
-from drnsr.inference.engine import NotFiniteError, OutOfMemoryError, TorchEngine
+from drnsr.inference.engine import CompileError, NotFiniteError, OutOfMemoryError, TorchEngine
 from drnsr.networks import DRNSR, VDSR
-from tests.networks.building import overflowing
+from tests.networks.building import overflowing, wake
 
 
 def test_an_overflow_in_fp16_is_computed_in_fp32_with_one_warning(caplog):
@@ -44,3 +44,27 @@ def test_a_network_of_several_scales_needs_a_choice():
         TorchEngine(network)
     with pytest.raises(UserError, match="VDSR has no x4; it enlarges by x2 or x3"):
         TorchEngine(network, 4)
+
+
+def test_a_failure_of_the_compiler_is_one_line(monkeypatch):
+    def fails(graph, inputs):
+        raise RuntimeError("there is no C++ compiler")
+
+    compile_network = torch.compile
+    monkeypatch.setattr(
+        "drnsr.inference.engine.torch.compile",
+        lambda function, dynamic: compile_network(function, backend=fails, dynamic=dynamic),
+    )
+    network = DRNSR(scale=2, num_features=4, num_blocks=1)
+    with pytest.raises(CompileError, match=r"no C\+\+ compiler") as caught:
+        TorchEngine(network, compile=True)(np.zeros((1, 3, 4, 4), np.float32))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_compiled_network_computes_the_same():
+    network = wake(DRNSR(scale=2, num_features=4, num_blocks=1))
+    engine = TorchEngine(network, compile=True)
+    for height, width in ((9, 8), (12, 7)):
+        lr = np.random.default_rng(0).random((1, 3, height, width), np.float32)
+        np.testing.assert_allclose(engine(lr), TorchEngine(network)(lr), atol=1e-5)

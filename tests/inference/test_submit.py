@@ -73,3 +73,36 @@ def test_a_device_with_too_little_memory_continues_with_smaller_tiles():
         assert np.abs(upscaled - expected).max() <= 1  # the order of summation may differ
         assert np.mean(upscaled == expected) > 0.999
         assert MIN_TILE <= tiling.side <= 64
+
+
+def test_neighbouring_tiles_of_equal_size_are_one_batch(monkeypatch):
+    sizes = []
+    submit = TorchEngine.submit
+
+    def counting(engine, rgb):
+        sizes.append(len(rgb))
+        return submit(engine, rgb)
+
+    monkeypatch.setattr(TorchEngine, "submit", counting)
+    # Five columns: the first and the last see less than those between.
+    Tiling(engine(edsr(), is_asynchronous=True), tile=16).upscale(from_array(texture(20, 100)))
+    assert sizes == [1, 3, 1]
+
+
+class SmallBatch(EDSR):
+    """A network that runs out of memory for batches."""
+
+    def upscale(self, lr, scale):
+        if len(lr) > 1:
+            raise torch.OutOfMemoryError("out of memory")
+        return super().upscale(lr, scale)
+
+
+def test_a_batch_that_does_not_fit_is_computed_tile_by_tile():
+    pixels = from_array(texture(20, 100))
+    torch.manual_seed(0)
+    small = SmallBatch(scale=2, num_features=8, num_blocks=2)
+    tiling = Tiling(engine(small, is_asynchronous=True), tile=16)
+    expected = Tiling(engine(edsr(), is_asynchronous=True), tile=16).upscale(pixels)
+    assert np.abs(tiling.upscale(pixels).astype(int) - expected).max() <= 1
+    assert tiling.side == 16  # the tile fits

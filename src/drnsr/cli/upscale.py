@@ -79,6 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " (default: torch, or onnxruntime for an .onnx)",
     )
     parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the network, which takes seconds for each size of tile, for long jobs on a"
+        " GPU",
+    )
+    parser.add_argument(
         "--range",
         type=float,
         nargs=2,
@@ -142,6 +148,7 @@ def _models(parsed: argparse.Namespace) -> "tuple[OutputSize, Models]":
         tile=parsed.tile,
         ensemble=parsed.ensemble,
         backend=parsed.backend,
+        compile=parsed.compile,
     )
     models = Models.from_file(model_file(parsed.model), options) if parsed.model else None
     models = models or Models.shipped(options)

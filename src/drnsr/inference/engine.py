@@ -19,6 +19,9 @@ log = logging.getLogger("drnsr")
 FloatPixels = NDArray[np.float32]
 """Pixels in 0..1; each function states the shape."""
 
+# The modules with the errors of torch.compile, which have no public base class.
+_COMPILERS = ("torch._dynamo", "torch._inductor")
+
 _MAX_SHAPES = 64  # of a compiled network; tiles of one picture have nine at most
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -102,7 +105,7 @@ class TorchEngine:
     def __call__(self, lr: FloatPixels) -> FloatPixels:
         """Upscale a batch of LR pixels; see :class:`Engine`."""
         low_precision = AUTOCAST.get(self._precision)
-        with _convert_memory_errors():
+        with _convert_torch_errors():
             pixels = torch.from_numpy(lr).to(self._device)
             sr: FloatPixels = self._forward(pixels, low_precision).cpu().numpy()
             if low_precision is not None and not np.isfinite(sr).all():
@@ -131,7 +134,7 @@ class TorchEngine:
             OutOfMemoryError: there is not enough memory for a batch of this size.
         """
         low_precision = AUTOCAST.get(self._precision)
-        with _convert_memory_errors():
+        with _convert_torch_errors():
             pixels = torch.from_numpy(np.ascontiguousarray(rgb))
             if self._copy_stream is not None:
                 pixels = pixels.pin_memory()
@@ -204,6 +207,10 @@ class PrecisionError(UserError):
     """A network does not support a precision."""
 
 
+class CompileError(UserError):
+    """A network cannot be compiled on this machine."""
+
+
 def require_finite(sr: FloatPixels) -> FloatPixels:
     """Return the output of a network if all of it is finite.
 
@@ -259,12 +266,16 @@ def _to_device(network: Network, device: str) -> Network:
 
 
 @contextmanager
-def _convert_memory_errors() -> Iterator[None]:
+def _convert_torch_errors() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # the base class of torch.OutOfMemoryError
         if _is_out_of_memory(error):
             raise OutOfMemoryError(str(error)) from error
+        is_compiler = type(error).__module__.startswith(_COMPILERS)
+        if is_compiler or isinstance(error, RecursionError):  # of a compiler in a deep network
+            reason = " ".join(str(error).split())[:200]
+            raise CompileError(f"torch cannot compile the network here: {reason}") from error
         raise
 
 

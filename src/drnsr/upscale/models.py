@@ -30,6 +30,7 @@ class RuntimeOptions:
         ensemble: see :class:`drnsr.inference.tiling.Tiling`.
         backend: the program that runs the model; None for torch, or for onnxruntime with an ONNX
             file.
+        compile: see :class:`drnsr.inference.engine.TorchEngine`.
     """
 
     device: str = "cpu"
@@ -37,6 +38,7 @@ class RuntimeOptions:
     tile: TileSize = "auto"
     ensemble: bool = False
     backend: Backend | None = None
+    compile: bool = False
 
 
 class ModelAtScale:
@@ -70,6 +72,8 @@ class ModelAtScale:
     def _engine(self) -> Engine:
         device, precision = self._options.device, self._options.precision
         backend = self._options.backend
+        if self._options.compile and (self.file.suffix == ONNX or backend not in (None, "torch")):
+            raise UserError("only torch compiles a network: leave out --compile or the --backend")
         if self.file.suffix == ONNX:
             if backend == "torch":
                 raise UserError(f"{self.file}: is exported, and runs in onnxruntime, not in torch")
@@ -81,7 +85,8 @@ class ModelAtScale:
         )
         if backend == "onnxruntime":
             return make_onnxruntime()
-        engine = TorchEngine(network, self.scale, device, precision)
+        compile_network = self._options.compile
+        engine = TorchEngine(network, self.scale, device, precision, compile=compile_network)
         return fastest_engine(engine, make_onnxruntime) if backend == "fastest" else engine
 
     @cached_property
