@@ -6,12 +6,17 @@ It needs a CUDA device and no files: the images are noise. Each step of ours (bf
 crops cut on the device, averaging, curves, states) is compared with a plain PyTorch loop as in the
 well-known trainers: fp32, contiguous, Adam, a batch that is on the device already. An image is
 upscaled from its bytes to its bytes, in memory. The checks run the same trainer: compiled against
-eager, twice in two processes, and killed and resumed.
-`--device cpu --small` runs every branch in a minute.
+eager, twice in two processes, and killed and resumed. They also compare compiled inference and
+tiles with the whole, and run the three commands that take a device on small images in a temporary
+folder. The commands also need hydra-core, pydantic, albumentations, pooch and imagecodecs, with
+what these need; if they are missing, only these checks fail.
+`--device cpu --small` runs every branch in a few minutes.
 """
 
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,7 +29,8 @@ from typing import Any, get_args
 import numpy as np
 import torch
 import torch.nn.functional as F
-from measuring import arguments, in_turn, show
+from measuring import ROOT, arguments, in_turn, show
+from PIL import Image
 from torch import Tensor
 from trainings import Clock, adam, begun, noise, train
 
@@ -171,7 +177,7 @@ def row(name: str, batch: int, way: str, seconds: float, plain: float) -> Row:
 
 
 def picture_rows(parsed: Namespace, device: torch.device) -> list[Row]:
-    """Measure EDSR-baseline x2 on an image of 8 bits, whole and in tiles."""
+    """Measure EDSR-baseline x2 on an image of 8 bits: whole, in tiles, and compiled in bf16."""
     height, width, tiles = (36, 64, (32,)) if parsed.small else (720, 1280, (640, 320))
     torch.use_deterministic_algorithms(False)
     torch.backends.cudnn.benchmark = False
@@ -179,25 +185,34 @@ def picture_rows(parsed: Namespace, device: torch.device) -> list[Row]:
     network = EDSR(scale=2, num_blocks=1 if parsed.small else 16)
     whole: dict[str, float] = {}
     rows: list[Row] = []
-    for precision in get_args(Precision):
-        engine = TorchEngine(network, 2, parsed.device, precision)
+    ways = [(precision, False) for precision in get_args(Precision)]
+    for precision, compiled in [*ways, ("bf16", True)]:
+        name = f"{precision}, compiled" if compiled else precision
+        began = time.perf_counter()
+        engine = TorchEngine(network, 2, parsed.device, precision, compile=compiled)
         for tile in ("off", *tiles):
             tiling = Tiling(engine, tile=tile)
             picture = from_array(pixels)
             work = {"": lambda tiling=tiling, picture=picture: tiling.upscale(picture)}
-            seconds = in_turn(work, 10)[""]
-            whole.setdefault(precision, seconds)
+            try:
+                seconds = in_turn(work, 10)[""]
+            except Exception as error:  # the other rows are still measured
+                print(f"{name}, tile {tile}: FAILED: {type(error).__name__}: {error}", flush=True)
+                continue
+            whole.setdefault(name, seconds)
             rows.append(
                 {
                     "picture": f"{width} x {height}",
-                    "precision": precision,
+                    "precision": name,
                     "tile": tile,
                     "ms": round(1000 * seconds, 1),
                     "speed over whole fp32": round(whole["fp32"] / seconds, 2),
-                    "speed over whole": round(whole[precision] / seconds, 2),
+                    "speed over whole": round(whole[name] / seconds, 2),
                 }
             )
-        rows.append(network_row(network, height, width, precision, device, whole["fp32"]))
+        if not compiled:
+            rows.append(network_row(network, height, width, precision, device, whole["fp32"]))
+        print(f"{name}: {time.perf_counter() - began:.0f} s in all", flush=True)
     return rows
 
 
@@ -344,10 +359,89 @@ def kill_after(process: subprocess.Popen[str], states: Path, step: int) -> int:
     return max(int(path.name[5:13]) for path in states.glob("step-*.ckpt"))
 
 
+def compiled_inference_is_eager(device: torch.device) -> str:
+    """Compare the bytes of an image upscaled by a compiled and an eager network in bf16."""
+    picture = from_array(np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8))
+    network = EDSR(scale=2, num_blocks=2)
+    eager, compiled = (
+        Tiling(TorchEngine(network, 2, str(device), "bf16", compile=compile_it)).upscale(picture)
+        for compile_it in (False, True)
+    )
+    apart = np.abs(eager.astype(int) - compiled)
+    details = f"{np.mean(apart > 0):.1%} of the values differ, by {apart.max()} of 255 at most"
+    assert apart.max() <= 3, details
+    return details
+
+
+def tiles_are_the_whole(device: torch.device) -> str:
+    """Compare the bytes of an image upscaled in batches of tiles and as a whole, in fp32."""
+    picture = from_array(np.random.default_rng(0).integers(0, 256, (160, 400, 3), np.uint8))
+    engine = TorchEngine(EDSR(scale=2, num_blocks=2), 2, str(device))
+    whole, tiled = (Tiling(engine, tile=tile).upscale(picture) for tile in ("off", 64))
+    apart = np.abs(whole.astype(int) - tiled)
+    details = f"{np.mean(apart > 0):.1%} of the values differ, by {apart.max()} of 255 at most"
+    assert apart.max() <= 1, details
+    return details
+
+
+DRNSR_COMMAND = (sys.executable, "-c", "from drnsr.cli import main; main()")
+
+
+def command_runs(folder: Path, *command: str) -> str:
+    """Run a command in a process of its own and return its last line."""
+    path = [str(ROOT / "src"), str(ROOT), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+    result = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=150
+    )
+    lines = (result.stdout + result.stderr).strip().splitlines() or [""]
+    assert result.returncode == 0, " | ".join(lines[-3:])
+    return lines[-1][:80]
+
+
+def command_checks(parsed: Namespace, folder: Path) -> dict[str, Callable[[], str]]:
+    """Return checks that run upscale, evaluate and a training by command line."""
+    for name, count in (("train", 4), ("test", 2)):
+        (folder / name).mkdir()
+        for number in range(count):
+            random = np.random.default_rng(10 * number + len(name))
+            pixels = random.integers(0, 256, (96, 120, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    shutil.copy(ROOT / "params.yaml", folder)
+    device = ("--device", parsed.device)
+    upscale = (*DRNSR_COMMAND, "upscale", "test", *device, "--tile", "64", "--out")
+    training = (
+        *(sys.executable, "-m", "pipelines.train", "run=own_data", "logger=none", "scale=2"),
+        *("data=folder", "folder=train", "benchmark=folder", "benchmark_folder=test"),
+        *("model.network.num_features=8", "model.network.num_blocks=1"),
+        *("trainer.max_steps=20", "trainer.validate_every=10", "trainer.log_every=5"),
+        *("datamodule.patch_size=16", "datamodule.workers=0"),
+        f"trainer.accelerator={'gpu' if parsed.device == 'cuda' else parsed.device}",
+    )
+    evaluate = (
+        *(*DRNSR_COMMAND, "evaluate", "drnsr-x2", "bicubic", "--scale", "2", *device),
+        *("--benchmark", "folder", "--folder", "test", "--csv"),
+    )
+    return {
+        "drnsr upscale, fp32": lambda: command_runs(folder, *upscale, "fp32"),
+        "drnsr upscale, bf16": lambda: command_runs(folder, *upscale, "b", "--precision", "bf16"),
+        "drnsr upscale, compiled": lambda: command_runs(
+            folder, *upscale, "c", "--precision", "bf16", "--compile"
+        ),
+        "drnsr evaluate": lambda: command_runs(folder, *evaluate),
+        "pipelines.train": lambda: command_runs(folder, *training),
+    }
+
+
 def check_rows(parsed: Namespace, device: torch.device, folder: Path) -> list[Row]:
     """Run every check, even after one that failed."""
     dataset = noise(folder, side=120)
+    commands = folder / "commands"
+    commands.mkdir()
     checks: dict[str, Callable[[], str]] = {
+        "compiled inference is eager": lambda: compiled_inference_is_eager(device),
+        "tiles are the whole": lambda: tiles_are_the_whole(device),
+        **command_checks(parsed, commands),
         "device crops are CPU crops": lambda: device_crops_are_cpu_crops(folder, dataset, device),
         "same bytes": lambda: same_bytes(parsed, folder),
         "compiled is eager": lambda: compiled_is_eager(folder, dataset, device),
@@ -356,12 +450,12 @@ def check_rows(parsed: Namespace, device: torch.device, folder: Path) -> list[Ro
     for name, check in checks.items():
         began = time.perf_counter()
         try:
-            rows.append({"check": name, "holds": "yes", "details": check()})
+            rows.append({"check": name, "holds": "ok", "details": check()})
         except Exception as error:  # the other checks run too
             rows.append(
-                {"check": name, "holds": "NO", "details": f"{type(error).__name__}: {error}"}
+                {"check": name, "holds": "FAILED", "details": f"{type(error).__name__}: {error}"}
             )
-        print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+        print(f"{name}: {rows[-1]['holds']}, {time.perf_counter() - began:.0f} s", flush=True)
     return rows
 
 
@@ -400,7 +494,7 @@ def main() -> None:
                 show(rows[part], None)
     if parsed.json:
         parsed.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    if any(each["holds"] == "NO" for each in rows.get("checks", [])):
+    if any(each["holds"] == "FAILED" for each in rows.get("checks", [])):
         sys.exit(1)
 
 
