@@ -116,7 +116,7 @@ def test_jpeg_xl_in_boxes(tmp_path):
 
 
 @pytest.mark.parametrize(("suffix", "becomes"), [("ico", ".png"), ("dds", ".png")])
-def test_what_is_read_alone_becomes_png(enlarged, tmp_path, suffix, becomes):
+def test_formats_that_are_only_read_become_png(enlarged, tmp_path, suffix, becomes):
     square = Image.fromarray(texture(32, 32, 4))
     square.save(tmp_path / f"a.{suffix}", **({"sizes": [(32, 32)]} if suffix == "ico" else {}))
     (job,) = plan(
@@ -159,7 +159,7 @@ def test_animations_keep_their_pictures_and_times(enlarged, tmp_path, suffix):
         enlarged(tmp_path / f"a.{suffix}", "b.jpg")
 
 
-def test_heic_without_what_reads_it_is_told_or_read(enlarged, tmp_path):
+def test_heic_is_read_or_the_missing_package_named(enlarged, tmp_path):
     path = tmp_path / "a.heic"
     if importlib.util.find_spec("pillow_heif") is None:
         path.write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 200)

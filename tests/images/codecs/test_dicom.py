@@ -150,7 +150,7 @@ def test_an_untrained_network_gives_bicubic_values(enlarge, name):
 
 
 @pytest.mark.parametrize("name", READ)
-def test_all_else_is_kept(enlarge, name):
+def test_other_attributes_are_kept(enlarge, name):
     path = of_pydicom(name)
     source, made = pydicom.dcmread(path), enlarge(path)
     kept = [
@@ -174,7 +174,7 @@ def test_the_spacing_at_the_detector_is_halved(enlarge):
 
 
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm", "examples_overlay.dcm"])
-def test_the_picture_lies_where_it_lay(enlarge, name):
+def test_the_position_in_the_patient_is_kept(enlarge, name):
     path = of_pydicom(name)
     source, made = pydicom.dcmread(path), enlarge(path)
     assert_allclose(
@@ -189,7 +189,7 @@ def test_the_picture_lies_where_it_lay(enlarge, name):
         assert_allclose(*corners, rtol=1e-9, atol=1e-6)
 
 
-def test_it_says_that_it_was_derived_and_by_what(enlarge, model, capsys):
+def test_derivation_and_provenance_are_stated(enlarge, model, capsys):
     path = of_pydicom("CT_small.dcm")
     source, made = pydicom.dcmread(path), enlarge(path)
     assert "Enlarged 2 times by drnsr" in made.DerivationDescription
@@ -323,7 +323,7 @@ def test_the_least_and_the_largest_value_are_said_anew(enlarge, write):
     assert made.LargestImagePixelValue != 900
 
 
-def test_an_overlay_grows_along(enlarge):
+def test_an_overlay_is_upscaled(enlarge):
     path = of_pydicom("examples_overlay.dcm")
     source, made = pydicom.dcmread(path), enlarge(path)
     before = source.overlay_array(0x6000)
@@ -354,7 +354,7 @@ def test_files_without_preamble_and_suffix(model, tmp_path, write, implicit, nam
     assert frame_pixels(tmp_path / name) == 12 * 14
 
 
-def test_what_counts_pixels_counts_those_of_the_enlarged_picture(enlarge, write):
+def test_attributes_in_pixels_are_scaled(enlarge, write):
     region = item(
         RegionLocationMinX0=10, RegionLocationMaxX1=19, PhysicalDeltaX=0.2, PhysicalDeltaY=0.1
     )
@@ -379,7 +379,7 @@ def test_what_counts_pixels_counts_those_of_the_enlarged_picture(enlarge, write)
     assert (grown.PhysicalDeltaX, grown.PhysicalDeltaY) == (0.1, 0.05)
 
 
-def test_words_of_a_big_endian_file_are_turned(enlarge, write):
+def test_words_of_a_big_endian_file_are_swapped(enlarge, write):
     table = item(LUTDescriptor=[3, 0, 16])
     table.add_new("LUTData", "OW", np.array([1, 500, 65535], ">u2").tobytes())
     path = write(
@@ -402,7 +402,7 @@ def test_private_data_after_the_pixels_is_kept(enlarge, write):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("SC_rgb_rle.dcm", "DICOM of kind RGB: MONOCHROME1 and MONOCHROME2 alone"),
+        ("SC_rgb_rle.dcm", "DICOM of kind RGB: only MONOCHROME1 and MONOCHROME2"),
         ("rtdose.dcm", "DICOM with 32 bits a pixel"),
         ("liver_1frame.dcm", "DICOM with 1 bits a pixel"),
         ("rtplan.dcm", "DICOM without pixels of whole numbers"),
@@ -450,9 +450,9 @@ def test_other_formats_where_the_type_fits(enlarge, model, tmp_path):
         run(inverted, "jpeg")
 
 
-def test_dicom_is_made_of_dicom_alone(model, tmp_path):
+def test_only_dicom_can_be_written_as_dicom(model, tmp_path):
     Image.fromarray(texture(8, 8)).save("a.png")
-    with pytest.raises(SystemExit, match=r"a\.png: DICOM is made of DICOM alone"):
+    with pytest.raises(SystemExit, match=r"a\.png: only DICOM can be written as DICOM"):
         main(["upscale", "a.png", "--model", str(model), "--out", "out", "--format", "dicom"])
 
 

@@ -16,7 +16,7 @@ def broken(exif: bytes) -> bytes:
     return exif[: place + 2] + b"\x00\x02\x00\x00\x00\x04300\x00" + exif[place + 12 :]
 
 
-def test_a_tag_that_cannot_be_written_again_is_left_out_alone(enlarged, tmp_path):
+def test_only_a_tag_that_cannot_be_written_is_left_out(enlarged, tmp_path):
     exif = Image.Exif()
     exif[271], exif[282] = "a maker", 300.0
     exif.get_ifd(FOLDER)[36867] = "2020:01:01 10:00:00"
@@ -33,7 +33,7 @@ def test_a_tag_that_cannot_be_written_again_is_left_out_alone(enlarged, tmp_path
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
 @pytest.mark.parametrize("content", [b"Exif\0\0nothing", b"II*\0\xff\xff\xff\xff", b"MM\0*"])
-def test_what_is_no_exif(enlarged, tmp_path, kind, content):
+def test_damaged_exif_does_not_stop_the_upscaling(enlarged, tmp_path, kind, content):
     RGB.save(tmp_path / f"a.{kind}", exif=content)
     made = Image.open(enlarged(tmp_path / f"a.{kind}", f"b.{kind}"))
     assert made.size == (28, 24)
@@ -51,7 +51,7 @@ LARGE = {
 
 
 @pytest.mark.parametrize("case", LARGE)
-def test_more_than_a_jpeg_file_holds(enlarged, tmp_path, case):
+def test_exif_larger_than_jpeg_holds_is_reduced(enlarged, tmp_path, case):
     exif = Image.Exif()
     exif[271] = "a maker"
     sizes, told = LARGE[case]

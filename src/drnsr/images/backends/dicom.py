@@ -137,7 +137,7 @@ def _check(dataset: FileDataset) -> None:
         raise ImageError("DICOM without pixels of whole numbers")
     if dataset.PhotometricInterpretation not in ("MONOCHROME1", "MONOCHROME2"):
         raise ImageError(
-            f"DICOM of kind {dataset.PhotometricInterpretation}: MONOCHROME1 and MONOCHROME2 alone"
+            f"DICOM of kind {dataset.PhotometricInterpretation}: only MONOCHROME1 and MONOCHROME2"
             " can be upscaled, no colour"
         )
     if dataset.BitsAllocated not in (8, 16):
@@ -246,7 +246,7 @@ def check_target(pages: Sequence[UpscaledPage]) -> None:
     """
     first = pages[0]
     if first.source.metadata.dicom is None:
-        raise FormatError("DICOM is made of DICOM alone: take another --format")
+        raise FormatError("only DICOM can be written as DICOM: take another --format")
     if max(first.width, first.height) > _LARGEST_SIDE:
         raise FormatError(
             f"{first.width} x {first.height} pixels, and DICOM holds {_LARGEST_SIDE} a side: take"
