@@ -55,7 +55,7 @@ def test_a_precision_trains_or_is_refused(prepared, monkeypatch, precision):
     config = shrunk(composed(f"trainer.precision='{precision}'", *TINY))
     if precision == "16-mixed":  # which Lightning would take bf16-mixed for
         message = refusal(train, config)
-        assert "trainer.precision: 16-mixed cannot be computed in on this machine's cpu" in message
+        assert "trainer.precision: 16-mixed is not supported by this machine's cpu" in message
         return
     assert refusal(train, config) is None
     for name, weights in load_model(prepared / "models/model.safetensors").state_dict().items():
