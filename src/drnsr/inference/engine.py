@@ -99,7 +99,7 @@ class TorchEngine:
         if compile:
             torch._dynamo.config.recompile_limit = _MAX_SHAPES
             self._compiled = torch.compile(self._network.upscale, dynamic=False)
-        self._copy_stream = torch.cuda.Stream() if self._device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._copy_stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     @torch.inference_mode()
     def __call__(self, lr: FloatPixels) -> FloatPixels:
