@@ -198,7 +198,10 @@ def test_a_run_that_the_store_lost_is_sent_again(another):
     # In another process than the one that has the lost store open.
     result = another.run("python", "-m", "pipelines.evaluate", *GRAPH_ARGUMENTS)
     assert "this MLflow does not have the run: delivering it from the start" in result.stdout
-    (after,) = another.mlflow_runs()
+    # At another path, for the lost store stays readable to this process at its own.
+    moved = Project(another.root.rename(another.root.with_name("moved")), {})
+    (after,) = moved.mlflow_runs()
+    assert after.info.run_id != before.info.run_id
     assert results(after) == results(before)
     assert after.data.tags["drnsr.model_sha256"] == before.data.tags["drnsr.model_sha256"]
 
