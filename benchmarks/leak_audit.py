@@ -4,7 +4,7 @@
 
 The training images are BSDS500's train and test, the benchmark images Set5, Set14 and 201 images
 that stand for B100 and Urban100, which a mirror may lack: images of BSDS500 whose quarters are
-swapped diagonally and whose values are inverted, so that they are no copies.
+swapped diagonally and whose values are inverted, so that they are not copies.
 """
 
 import os
@@ -28,7 +28,7 @@ STRANGERS = 201
 
 
 def unrelated(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an image with as much detail that is no copy of ``pixels``, (H, W, C)."""
+    """Return an image with as much detail that is not a copy of ``pixels``, (H, W, C)."""
     height, width, _ = pixels.shape
     return np.ascontiguousarray(255 - np.roll(pixels, (height // 2, width // 2), axis=(0, 1)))
 

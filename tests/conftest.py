@@ -65,7 +65,7 @@ def picture_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dataset(picture_folder: Path, tmp_path: Path) -> PreparedDataset:
-    """Those pictures, prepared for the scales 2 and 3; one is withheld for validation."""
+    """The pictures of ``picture_folder``, prepared for scales 2 and 3; one is for validation."""
     return prepare_training_set(
         sorted(picture_folder.iterdir()),
         tmp_path / "dataset",

@@ -115,7 +115,7 @@ def _is_alive(process: str) -> bool:
     except ProcessLookupError:
         return False
     except (OSError, ValueError):
-        pass  # the process of another user, or no number
+        pass  # the process of another user, or not a number
     return True
 
 

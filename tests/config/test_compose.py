@@ -128,7 +128,7 @@ def test_a_discriminator_has_the_size_of_the_training_crops(tmp_path):
         ("set: 5", "set: expected keys and values"),
         ("scale: 2\nset: {data: {scales: [2, 2]}}", "data.scales"),
         ("gan: esrgan", "gan.discriminator.input_size: None is not int"),  # with other crops
-        (f"gan: esrgan\n{crops(100)}", "gan.discriminator: input_size: 100 is no multiple of 32"),
+        (f"gan: esrgan\n{crops(100)}", "discriminator: input_size: 100 is not a multiple of 32"),
         (
             f"gan: esrgan\n{crops(64, 'gan: {discriminator: {input_size: 128}}')}",
             "gan.discriminator: the discriminator judges 128 x 128 pixels, not 64 x 64",

@@ -47,7 +47,7 @@ def picture(tmp_path):
 @pytest.fixture
 def invalid(tmp_path):
     path = tmp_path / "invalid.png"
-    path.write_bytes(b"this is no picture")
+    path.write_bytes(b"this is not a picture")
     return path
 
 

@@ -40,9 +40,9 @@ def test_it_is_the_papers_layers():
 
 
 def test_another_size_is_refused():
-    with pytest.raises(ValueError, match="input_size: 100 is no multiple of 32"):
+    with pytest.raises(ValueError, match="input_size: 100 is not a multiple of 32"):
         VGGDiscriminator(input_size=100)
-    with pytest.raises(ValueError, match="input_size: 288 is no multiple of 64"):
+    with pytest.raises(ValueError, match="input_size: 288 is not a multiple of 64"):
         VGGDiscriminator(input_size=288)
     with pytest.raises(ValueError, match="judges 32 x 32 pixels, not 48 x 64"):
         VGGDiscriminator(input_size=32, num_features=2)(torch.rand(1, 3, 64, 48))

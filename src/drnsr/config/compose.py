@@ -203,7 +203,7 @@ def refuse_contradictions(chosen: Mapping[str, Any], conf: Path = CONF) -> None:
     """Refuse a choice that differs from the one of the experiment.
 
     Args:
-        chosen: lines of params.yaml; null is no choice.
+        chosen: lines of params.yaml; null counts as no choice.
         conf: the folder with the groups.
 
     Raises:

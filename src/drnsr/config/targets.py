@@ -111,7 +111,7 @@ def _check_target(key: str, node: "Node") -> None:
     except Exception as error:  # whatever importing the module raises
         raise ConfigError(f"{key}._target_: cannot import {node['_target_']!r}") from error
     if not callable(target):
-        raise ConfigError(f"{key}._target_: {node['_target_']} is no class or function")
+        raise ConfigError(f"{key}._target_: {node['_target_']} is not a class or function")
     call = target.__init__ if inspect.isclass(target) else target
     known = inspect.signature(call).parameters
     # Some libraries import the names of their hints for type checkers alone.

@@ -104,7 +104,7 @@ class ResidentPixels:
 def fits(dataset: PreparedDataset, scales: Sequence[int], device: torch.device) -> bool:
     """Return whether the training pictures fit into the memory of a device, beside a network.
 
-    This is false for the CPU, and for devices whose free memory torch cannot tell.
+    This is false for the CPU, and for devices whose free memory torch cannot report.
     """
     free = getattr(torch.get_device_module(device), "mem_get_info", None)
     if device.type == "cpu" or free is None:

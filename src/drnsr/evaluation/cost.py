@@ -88,7 +88,7 @@ def _seconds(network: Network, scale: int, device: str) -> float:
 
 
 def _peak_memory(network: Network, scale: int, device: str) -> float | None:
-    """Measure in a process of its own, because the peak of this one may come from earlier work.
+    """Measure in a separate process, because the peak of this one may come from earlier work.
 
     The process is not one of multiprocessing, which a daemon must not start, and whose helper
     processes end the pool of a joblib worker.

@@ -38,7 +38,7 @@ def read_image(
 ) -> NDArray[np.uint8]:
     """Decode a picture, turned upright by its EXIF orientation; transparency is dropped.
 
-    Of an animation or a file of several pages, the first picture is read, with a warning.
+    An animation or a file of several pages gives its first picture, with a warning.
 
     Args:
         path: the picture's file.

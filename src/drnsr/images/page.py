@@ -125,7 +125,7 @@ class Page:
     Attributes:
         picture: the pixels.
         metadata: what the file says about them.
-        notes: what was converted or left out in reading; the user is told.
+        notes: what was converted or left out in reading, for the user.
     """
 
     picture: Picture

@@ -91,7 +91,7 @@ def check_regular(path: Path) -> None:
 def pixel_count(path: Path) -> int:
     """Return the number of pixels that a file's header states, all pages together.
 
-    It is 0 if the file cannot be read; opening it will tell why.
+    It is 0 if the file cannot be read; opening it reports the reason.
     """
     try:
         return codec_of(path).pixel_count(path)

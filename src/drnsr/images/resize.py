@@ -70,7 +70,7 @@ def downscale(image: SomePicture, scale: int, *, border: Border = "replicate") -
         (H/scale, W/scale, C) of the same type. Floating point is neither rounded nor clipped.
 
     Raises:
-        ValueError: if H or W is no multiple of ``scale`` (see :func:`crop_to_multiple`).
+        ValueError: if H or W is not a multiple of ``scale`` (see :func:`crop_to_multiple`).
     """
     height, width = image.shape[:2]
     if height % scale or width % scale:

@@ -139,7 +139,7 @@ class ImageTypeError(UserError, TypeError):
 
 def _check(pixels: Pixels, axes: tuple[int, ...]) -> None:
     if pixels.ndim not in axes or pixels.size == 0:
-        raise ImageTypeError(f"an array of shape {tuple(pixels.shape)} is no picture")
+        raise ImageTypeError(f"an array of shape {tuple(pixels.shape)} is not a picture")
     if pixels.dtype not in (np.uint8, np.uint16) and not np.issubdtype(pixels.dtype, np.floating):
         raise ImageTypeError(
             f"pixels of type {pixels.dtype}: give uint8, uint16, or floats of 0..1"

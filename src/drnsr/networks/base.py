@@ -142,6 +142,6 @@ def register(network: type[_N]) -> type[_N]:
 
 
 def _plain(value: Any) -> HyperParameter:  # noqa: ANN401 (an argument of any network)
-    """A sequence as a list, so that it compares equal after JSON; other values as they are."""
+    """A sequence as a list, so that it compares equal after JSON; other values unchanged."""
     is_sequence = isinstance(value, Sequence) and not isinstance(value, str)
     return list(value) if is_sequence else value

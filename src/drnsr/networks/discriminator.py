@@ -16,8 +16,8 @@ class VGGDiscriminator(nn.Module):
         num_features: channels of the first layer; eight times as many at the end.
 
     Raises:
-        ValueError: if ``input_size`` is no such multiple; and by :meth:`forward`, if a picture has
-            another size.
+        ValueError: if ``input_size`` is not such a multiple; and by :meth:`forward`, if a picture
+            has another size.
     """
 
     def __init__(self, *, input_size: int = 128, num_features: int = 64) -> None:
@@ -26,7 +26,7 @@ class VGGDiscriminator(nn.Module):
         shrinks = 2**num_stages
         if input_size < shrinks or input_size % shrinks:
             raise ValueError(
-                f"input_size: {input_size} is no multiple of {shrinks}, by which it is shrunk"
+                f"input_size: {input_size} is not a multiple of {shrinks}, by which it is shrunk"
             )
         self.input_size = input_size
         self.num_features = num_features

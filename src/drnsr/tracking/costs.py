@@ -1,7 +1,7 @@
 """The files in a run's folder with the cost of the training and of the model on this machine.
 
-The costs differ from run to run. They are no output of a stage, for which DVC could then never take
-a result from its cache.
+The costs differ from run to run. They are not an output of a stage, because DVC could then never
+take a result from its cache.
 """
 
 import json

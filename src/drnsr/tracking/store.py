@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # The progress bars are for copies of a few files on one disk.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-# In seconds. What cannot be delivered is tried again later, so there is no use in repeating one
-# request for minutes, as MLflow would.
+# In seconds. What cannot be delivered is tried again later, so one request is not
+# repeated for minutes, as MLflow would.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 
@@ -137,7 +137,7 @@ def _create_database(path: Path) -> None:
     """Make the database if it does not exist.
 
     Several processes that find no database would each build its tables and leave it broken. So one
-    of them makes it in a folder of its own, and renames it.
+    of them makes it in a temporary folder, and renames it.
     """
     if path.exists():
         return

@@ -12,7 +12,7 @@ from drnsr.tracking.store import TrackingError, experiment_id, open_store, track
 
 log = logging.getLogger("drnsr")
 
-# Names the parent run to a job, which may run in a process of its own.
+# Names the parent run to a job, which may run in a separate process.
 PARENT_RUN_VARIABLE = "DRNSR_PARENT_RUN"
 
 

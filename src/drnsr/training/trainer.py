@@ -29,7 +29,7 @@ class PlatformError(UserError):
 
 
 class TrainerSettings(Protocol):
-    """What a run is told by the configuration's group ``trainer``.
+    """The values of the configuration's group ``trainer``.
 
     Attributes:
         max_steps: number of optimizer steps.

@@ -87,7 +87,7 @@ def read_frames(path: Path, formats: tuple[str, ...]) -> list[Page]:
         or have 16 bits.
 
     Raises:
-        ImageError: it is no picture, damaged, or too large to be held in memory.
+        ImageError: it is not a picture, damaged, or too large to be held in memory.
     """
     with opened(path, formats) as image:
         check_image_size(image)

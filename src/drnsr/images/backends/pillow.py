@@ -96,7 +96,7 @@ def read_page(path: Path, formats: tuple[str, ...], number: int | None = None) -
             are more.
 
     Raises:
-        ImageError: it is no picture, damaged, or too large to be held in memory.
+        ImageError: it is not a picture, damaged, or too large to be held in memory.
     """
     with opened(path, formats) as image:
         if number is not None:
@@ -133,7 +133,7 @@ def opened(source: Path | BinaryIO, formats: tuple[str, ...]) -> Iterator[Image.
             starts programs of the system.
 
     Raises:
-        ImageError: it is no picture, or damaged.
+        ImageError: it is not a picture, or damaged.
     """
     try:
         with warnings.catch_warnings():

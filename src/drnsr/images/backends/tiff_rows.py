@@ -149,7 +149,7 @@ class TiffRows:
         except Image.DecompressionBombError as error:
             raise ImageError(f"damaged ({error})") from error
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error):
-            return  # it has no header of its own; the decoder will report what is wrong
+            return  # it has no header; the decoder will report what is wrong
         if width * height > _PADDED * self._height * self._width:
             raise ImageError(
                 f"damaged (a strip or tile of {self._width} x {self._height} pixels holds"
