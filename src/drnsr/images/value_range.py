@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from drnsr.images.page import Page
-from drnsr.images.picture import Picture, Pixels, full_range, iter_rows
+from drnsr.images.picture import GRAY, Picture, Pixels, full_range, iter_rows
 
 ONE_OF = 10_000
 """One pixel of this number may be darker than black, and one brighter than white: outliers of a
@@ -22,7 +22,7 @@ def with_ranges(
 
     Integers of 16 bits are seen between the values that contain all but one of :data:`ONE_OF`
     pixels at either end, other types between the smallest and the largest value. Unsigned integers
-    of 8 bits are used in full, except in DICOM.
+    of 8 bits are used in full, except in gray DICOM.
 
     Args:
         pages: all pages of a file.
@@ -35,7 +35,7 @@ def with_ranges(
         notes: tuple[str, ...] = ()
         if asked is not None:
             value_range = asked
-        elif not measured or (dtype == np.uint8 and pages[0].metadata.dicom is None):
+        elif not measured or (dtype == np.uint8 and not _is_gray_dicom(pages[0])):
             continue
         else:
             value_range = measured_range([pages[n].picture for n in numbers])
@@ -45,6 +45,10 @@ def with_ranges(
             picture = replace(page.picture, value_range=value_range)
             ranged[n] = replace(page, picture=picture, notes=page.notes + notes)
     return ranged
+
+
+def _is_gray_dicom(page: Page) -> bool:
+    return page.metadata.dicom is not None and page.picture.channels == GRAY
 
 
 def _note(value_range: tuple[float, float], dtype: np.dtype[np.generic]) -> tuple[str, ...]:

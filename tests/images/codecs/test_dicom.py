@@ -1,15 +1,18 @@
 """DICOM files, small ones that pydicom carries and some of our making, read back by pydicom."""
 
 import sys
+from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
 import tifffile
 from numpy.testing import assert_allclose, assert_array_equal
-from PIL import Image
+from PIL import Image, ImageCms
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.tag import Tag
 from pydicom.uid import (
     CTImageStorage,
@@ -17,6 +20,9 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
 )
 
 from drnsr.cli import main
@@ -402,13 +408,12 @@ def test_private_data_after_the_pixels_is_kept(enlarge, write):
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("SC_rgb_rle.dcm", "DICOM of kind RGB: only MONOCHROME1 and MONOCHROME2"),
         ("rtdose.dcm", "DICOM with 32 bits a pixel"),
         ("liver_1frame.dcm", "DICOM with 1 bits a pixel"),
         ("rtplan.dcm", "DICOM without pixels of whole numbers"),
         ("MR_truncated.dcm", "damaged or truncated"),
-        ("MR_small_jpeg_ls_lossless.dcm", "compressed as JPEG-LS Lossless .*: pydicom needs gdcm"),
-        ("JPGExtended.dcm", r"compressed as JPEG Extended \(Process 2 and 4\), which cannot"),
+        ("SC_rgb_rle_32bit.dcm", "DICOM with 32 bits a pixel"),
+        ("GDCMJ2K_TextGBR.dcm", "compressed as JPEG 2000 .*, which cannot be decoded here"),
     ],
 )
 def test_what_cannot_be_enlarged_is_told_in_a_line(enlarge, tmp_path, name, told):
@@ -493,3 +498,196 @@ def test_frames_of_compressed_pixels_are_held_against_them(model, tmp_path):
     source.save_as(tmp_path / "a.dcm")
     with pytest.raises(SystemExit, match=r"a\.dcm: damaged or truncated \(2,147,483,647 frames"):
         main(["upscale", "a.dcm", "--model", str(model), "--out", "out"])
+
+
+# What the test pictures of Secondary Capture show: bars of ten rows each, of these colours.
+BARS = np.array(
+    [
+        *((255, 0, 0), (255, 128, 128), (0, 255, 0), (128, 255, 128), (0, 0, 255)),
+        *((128, 128, 255), (0, 0, 0), (64, 64, 64), (192, 192, 192), (255, 255, 255)),
+    ]
+)
+
+
+def check_rgb(made, bits=8):
+    assert (made.SamplesPerPixel, made.PhotometricInterpretation) == (3, "RGB")
+    assert (made.PlanarConfiguration, made.PixelRepresentation) == (0, 0)
+    assert (made.BitsAllocated, made.BitsStored, made.HighBit) == (bits, bits, bits - 1)
+    assert made.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    count = int(made.get("NumberOfFrames", 1))
+    size = made.Rows * made.Columns * 3 * bits // 8 * count
+    assert len(made.PixelData) == size + size % 2
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("SC_rgb_rle.dcm", 0),
+        ("SC_rgb_rle_2frame.dcm", 0),
+        ("SC_rgb_rle_16bit.dcm", 0),
+        ("SC_rgb_gdcm_KY.dcm", 0),  # JPEG 2000
+        ("SC_rgb_jpeg_gdcm.dcm", 0),  # JPEG Lossless
+        ("SC_rgb_jls_lossy_line.dcm", 2),  # JPEG-LS with a loss of 2
+        ("SC_rgb_jls_lossy_sample.dcm", 2),
+        ("SC_ybr_full_422_uncompressed.dcm", 6),  # the conversion loses a few
+        ("SC_rgb_dcmtk_+eb+cr.dcm", 6),  # JPEG Baseline: RGB, and YBR without and with subsampling
+        ("SC_rgb_jpeg_dcmtk.dcm", 6),
+        ("SC_rgb_dcmtk_+eb+cy+s2.dcm", 6),
+        ("SC_rgb_dcmtk_+eb+cy+n1.dcm", 6),
+    ],
+)
+def test_colours_of_every_kind_become_rgb(enlarge, name, error):
+    made = enlarge(of_pydicom(name))
+    check_rgb(made, 16 if "16bit" in name else 8)
+    # The middle of the first frame's bars, which the bicubic kernel leaves as it is.
+    middle = np.atleast_3d(made.pixel_array).reshape(-1, 200, 200, 3)[0, 10::20]
+    wanted = BARS[:, None] * (257 if "16bit" in name else 1)
+    assert np.abs(middle.astype(int) - wanted).max() <= error
+
+
+@pytest.mark.parametrize("name", ["examples_rgb_color.dcm", "ExplVR_BigEnd.dcm"])
+def test_a_colour_picture_is_upscaled_as_rgb(enlarge, name):
+    # The second is big endian, colour by plane.
+    path = of_pydicom(name)
+    source, made = pydicom.dcmread(path), enlarge(path)
+    check_rgb(made)
+    wanted = upscale(source.pixel_array.astype(np.float64), 2).clip(0, 255)
+    assert np.abs(made.pixel_array - wanted).max() <= 0.501
+    changed = CHANGED | {"PlanarConfiguration"}
+    for element in source:
+        is_length = element.tag.element == 0  # of a group, which newer files do not state
+        if element.keyword not in changed and not is_length and element.VR != "SQ":
+            assert made[element.tag].value == element.value, element
+
+
+def test_a_palette_becomes_rgb(enlarge):
+    path = of_pydicom("examples_palette.dcm")
+    source, made = pydicom.dcmread(path), enlarge(path)
+    check_rgb(made, 16)
+    tables = [
+        np.frombuffer(source[f"{name}PaletteColorLookupTableData"].value, "<u2")
+        for name in ("Red", "Green", "Blue")
+    ]
+    indices = np.frombuffer(source.PixelData, np.uint8).reshape(source.Rows, source.Columns)
+    colours = np.stack([table[indices] for table in tables], axis=2)
+    assert np.ptp(colours.astype(int), axis=2).max() > 10_000
+    wanted = upscale(colours.astype(np.float64), 2).clip(0, 65535)
+    assert np.abs(made.pixel_array - wanted).max() <= 0.51
+    assert [element.keyword for element in made if "Palette" in element.keyword] == []
+    for before, after in zip(
+        source.SequenceOfUltrasoundRegions, made.SequenceOfUltrasoundRegions, strict=True
+    ):
+        assert_allclose(after.PhysicalDeltaX, before.PhysicalDeltaX / 2)
+
+
+def test_indices_outside_of_a_palette_have_the_colours_at_its_ends(enlarge, write):
+    indices = np.repeat(np.array([[0, 5, 6, 7, 900]], np.uint16), 5, axis=1)[None]
+    colours = {"Red": b"\x0a\x14", "Green": b"\x1e\x28", "Blue": b"\x32\x3c"}
+    path = write(
+        indices.repeat(8, axis=1),
+        PhotometricInterpretation="PALETTE COLOR",
+        **{f"{name}PaletteColorLookupTableDescriptor": [2, 6, 8] for name in colours},
+        **{f"{name}PaletteColorLookupTableData": data for name, data in colours.items()},
+    )
+    made = enlarge(path)
+    check_rgb(made)
+    row = made.pixel_array[8, 5::10]
+    assert row.tolist() == [[10, 30, 50]] * 3 + [[20, 40, 60]] * 2
+
+
+def test_colour_is_written_to_other_formats_with_its_profile(model, tmp_path):
+    source = pydicom.dcmread(of_pydicom("examples_rgb_color.dcm"))
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    source.ICCProfile = profile + b"\0" * (len(profile) % 2)
+    source.save_as("a.dcm")
+    main(["upscale", "a.dcm", "--model", str(model), "--out", "out", "--format", "png"])
+    with Image.open(tmp_path / "out/a_x2.png") as made:
+        wanted = upscale(source.pixel_array.astype(np.float64), 2).clip(0, 255)
+        assert np.abs(np.asarray(made) - wanted).max() <= 0.501
+        assert made.info["icc_profile"] == source.ICCProfile
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "told"),
+    [
+        ("PhotometricInterpretation", "CMYK", "DICOM of kind CMYK with 8 bits"),
+        ("PhotometricInterpretation", "YBR_RCT", "DICOM of kind YBR_RCT with 8 bits"),
+        ("SamplesPerPixel", 1, "1 values a pixel of kind RGB"),
+        ("PixelRepresentation", 1, "colours below zero"),
+        ("Rows", 60_000, "1 frames in"),
+    ],
+)
+def test_colours_that_cannot_be_read_are_told(enlarge, tmp_path, attribute, value, told):
+    source = pydicom.dcmread(of_pydicom("SC_rgb_small_odd.dcm"))
+    with pydicom.config.disable_value_validation():
+        setattr(source, attribute, value)
+        source.save_as(tmp_path / "a.dcm")
+    with pytest.raises(SystemExit, match=rf"a\.dcm: .*{told}"):
+        enlarge(tmp_path / "a.dcm")
+
+
+def test_tiles_of_a_slide_are_refused(enlarge, write):
+    path = write(np.zeros((2, 8, 8), np.uint8), bits=8, TotalPixelMatrixColumns=16)
+    with pytest.raises(SystemExit, match="the tiles of a slide"):
+        enlarge(path)
+
+
+def test_jpeg_ls_without_loss_gives_the_values_of_the_same_picture(enlarge):
+    made = enlarge(of_pydicom("MR_small_jpeg_ls_lossless.dcm")).pixel_array
+    wanted = bicubic(pydicom.dcmread(of_pydicom("MR_small.dcm")).pixel_array)
+    assert np.abs(made - wanted).max() <= 0.51
+
+
+def test_jpeg_extended_shows_the_picture_that_jpeg_2000_shows():
+    # Both are the scintigram NM1 of a series of the DICOM committee.
+    pictures = []
+    for name in ("JPGExtended.dcm", "JPEG2000.dcm"):
+        with open_picture(Path(of_pydicom(name))) as file:
+            picture = file.pages[0].picture
+            pictures.append(picture.rows(0, picture.height).astype(float).ravel())
+    assert np.corrcoef(*pictures)[0, 1] > 0.9
+
+
+@pytest.mark.parametrize("bits", [8, 12, 16])
+@pytest.mark.parametrize("syntax", [JPEGLossless, JPEGLosslessSV1, JPEGLSLossless])
+def test_what_was_compressed_without_loss_is_upscaled_alike(enlarge, write, syntax, bits):
+    frames = np.stack(
+        [gray(21, 18, low, (1 << bits) - 1, np.uint8 if bits == 8 else np.uint16) for low in (0, 9)]
+    )
+    path = write(frames, bits=bits)
+    wanted = enlarge(path).pixel_array
+
+    def compressed(frame):
+        if syntax == JPEGLSLossless:
+            return imagecodecs.jpegls_encode(frame)
+        predictor = 1 if syntax == JPEGLosslessSV1 else 6
+        return imagecodecs.jpeg8_encode(
+            frame, lossless=True, predictor=predictor, bitspersample=bits
+        )
+
+    source = pydicom.dcmread(path)
+    source.PixelData = encapsulate([compressed(frame) for frame in frames])
+    source["PixelData"].is_undefined_length = True
+    source.file_meta.TransferSyntaxUID = syntax
+    source.save_as(path)
+    assert_array_equal(enlarge(path, "--overwrite").pixel_array, wanted)
+
+
+@pytest.mark.parametrize(
+    "name", ["MR_small_jpeg_ls_lossless.dcm", "JPGExtended.dcm", "SC_rgb_jpeg_gdcm.dcm"]
+)
+@pytest.mark.parametrize("damage", ["size", "cut"])
+def test_damaged_jpeg_is_told_in_a_line(enlarge, tmp_path, name, damage):
+    source = pydicom.dcmread(of_pydicom(name))
+    stream = bytearray(next(generate_frames(source.PixelData, number_of_frames=1)))
+    if damage == "size":
+        size = source.Rows.to_bytes(2, "big") + source.Columns.to_bytes(2, "big")
+        place = stream.index(size)
+        stream[place : place + 4] = b"\xff\xff\xff\xff"
+    else:
+        del stream[40:]
+    source.PixelData = encapsulate([bytes(stream)])
+    source.save_as(tmp_path / name)
+    with pytest.raises(SystemExit, match=f"{name}: compressed as .*, which cannot be decoded"):
+        enlarge(tmp_path / name)
+    assert list((tmp_path / "out").iterdir()) == []

@@ -1,16 +1,10 @@
-"""DICOM, the format of medical imaging: grayscale frames with all their attributes."""
+"""DICOM, the format of medical imaging: frames, gray or in colour, with all their attributes."""
 
 import copy
 import hashlib
-import logging
 import os
-import struct
-import warnings
-import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from io import BufferedRandom
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -18,26 +12,26 @@ from typing import Any
 
 import numpy as np
 
-from drnsr.images.codec import MAX_PIXELS
 from drnsr.images.errors import FormatError, ImageError
 from drnsr.images.page import Metadata, Page, Resolution, UpscaledPage
-from drnsr.images.picture import GRAY, Picture, Pixels, full_range
 
 try:
     from pydicom import Dataset, FileDataset, dcmread, dcmwrite
-    from pydicom.config import disable_value_validation
-    from pydicom.errors import BytesLengthException, InvalidDicomError
-    from pydicom.pixels.decoders.base import get_decoder
-    from pydicom.pixels.utils import pixel_array
     from pydicom.sr.codedict import codes
     from pydicom.uid import (
-        UID,
         ExplicitVRBigEndian,
         ExplicitVRLittleEndian,
         ImplicitVRLittleEndian,
         generate_uid,
     )
 
+    from drnsr.images.backends.dicom_pixels import (
+        PALETTE,
+        check_pixels,
+        decoded_frames,
+        dicom_errors,
+        frame_count,
+    )
     from drnsr.images.metadata.dicom_geometry import rescale
 except ModuleNotFoundError as error:
     raise ImageError("DICOM needs pydicom: pip install 'drnsr[medical]'") from error
@@ -47,11 +41,15 @@ _LARGEST_SIDE, _LARGEST_SIZE = 0xFFFF, 0xFFFF_FFFE  # in pixels; in bytes, of al
 _LONGEST_TEXT = 1024  # characters of a Short Text (ST)
 _WORDS = {"OW": "u2", "OL": "u4", "OF": "u4", "OD": "u8", "OV": "u8"}
 _MAKER = "drnsr"
-_ITEM_HEADER = 8  # bytes before each fragment of compressed pixels; a frame has one or more
+_OF_COMPRESSION = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
+_OF_PALETTE = tuple(  # descriptors, UID, data, and segmented data (PS3.3, C.7.9)
+    0x00280000 + element
+    for element in (*range(0x1101, 0x1105), 0x1199, *range(0x1201, 0x1205), *range(0x1221, 0x1225))
+)
 
 
 def read_frames(path: Path) -> list[Page]:
-    """Return the frames with their stored values; each is decoded when its rows are read.
+    """Return the frames, each decoded when its rows are read: gray with its stored values, or RGB.
 
     Args:
         path: the file.
@@ -59,10 +57,10 @@ def read_frames(path: Path) -> list[Page]:
     Raises:
         ImageError: it is damaged, or its pixels cannot be decoded or upscaled.
     """
-    with _errors("damaged, or no DICOM that can be read"):
+    with dicom_errors("damaged, or no DICOM that can be read"):
         dataset = _read(path)
-        _check(dataset)
-        frames = _frames(dataset)
+        check_pixels(dataset)
+        frames = decoded_frames(dataset)
         metadata = _metadata(dataset)
     return [Page(frame, metadata) for frame in frames]
 
@@ -73,11 +71,11 @@ def frame_pixels(path: Path) -> int:
     Raises:
         ImageError: it is damaged.
     """
-    with _errors("damaged, or no DICOM that can be read"):
+    with dicom_errors("damaged, or no DICOM that can be read"):
         names: list[Any] = ["Rows", "Columns", "NumberOfFrames"]
         header = _read(path, names)
         # A file with fewer bytes is damaged.
-        frames = min(_frame_count(header), path.stat().st_size)
+        frames = min(frame_count(header), path.stat().st_size)
         return int(header.Rows * header.Columns * frames)
 
 
@@ -87,7 +85,7 @@ def stored_text(path: Path) -> str | None:
     Raises:
         ImageError: it is damaged.
     """
-    with _errors("damaged, or no DICOM that can be read"):
+    with dicom_errors("damaged, or no DICOM that can be read"):
         names: list[Any] = ["ContributingEquipmentSequence"]
         header = _read(path, names)
         for item in reversed(header.get(names[0]) or []):
@@ -106,125 +104,6 @@ def _read(path: Path, names: list[Any] | None = None) -> FileDataset:
     return dataset
 
 
-@contextmanager
-def _errors(what: str) -> Iterator[None]:
-    """Convert the errors of pydicom to one line, and silence its warnings.
-
-    Raises:
-        ImageError: in place of any of its errors.
-    """
-    log = logging.getLogger("pydicom")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), disable_value_validation():
-            warnings.simplefilter("ignore")
-            yield
-    except (
-        *(ValueError, TypeError, LookupError, AttributeError, RuntimeError, OSError, EOFError),
-        *(InvalidDicomError, BytesLengthException, struct.error, zlib.error),
-    ) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        text = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"{what} ({text})") from error
-    finally:
-        log.setLevel(level)
-
-
-def _check(dataset: FileDataset) -> None:
-    if "PixelData" not in dataset:
-        raise ImageError("DICOM without pixels of whole numbers")
-    if dataset.PhotometricInterpretation not in ("MONOCHROME1", "MONOCHROME2"):
-        raise ImageError(
-            f"DICOM of kind {dataset.PhotometricInterpretation}: only MONOCHROME1 and MONOCHROME2"
-            " can be upscaled, no colour"
-        )
-    if dataset.BitsAllocated not in (8, 16):
-        raise ImageError(
-            f"DICOM with {dataset.BitsAllocated} bits a pixel, of which 8 and 16 can be upscaled"
-        )
-    if not 0 < dataset.Rows * dataset.Columns <= MAX_PIXELS:
-        raise ImageError(
-            f"{dataset.Columns} x {dataset.Rows} pixels, where 1 to {MAX_PIXELS:,} can be read"
-        )
-    _check_frames(dataset)
-
-
-def _check_frames(dataset: FileDataset) -> None:
-    """Check that the file has as many pixels as its header states."""
-    frames, stored = _frame_count(dataset), len(dataset.PixelData)
-    if dataset.file_meta.TransferSyntaxUID.is_encapsulated:
-        needed = frames * _ITEM_HEADER
-    else:
-        needed = frames * dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
-    if not frames > 0 or needed > stored:
-        raise ImageError(f"damaged or truncated ({frames:,} frames in {stored:,} bytes of pixels)")
-
-
-def _frames(dataset: FileDataset) -> list[Picture]:
-    dtype = _dtype(dataset)
-    padding = _padding(dataset)
-    what = _checked_coding(dataset.file_meta.TransferSyntaxUID)
-
-    @lru_cache(maxsize=1)
-    def decoded(number: int) -> Pixels:
-        with _errors(what):
-            pixels: Pixels = pixel_array(dataset, index=number).astype(dtype)
-        if padding is not None:
-            pixels[(pixels >= min(padding)) & (pixels <= max(padding))] = padding[0]
-        return pixels[:, :, None]
-
-    def rows(number: int, top: int, bottom: int) -> Pixels:
-        return decoded(number)[top:bottom]
-
-    return [
-        Picture(
-            height=dataset.Rows,
-            width=dataset.Columns,
-            dtype=dtype,
-            channels=GRAY,
-            value_range=full_range(dtype),
-            rows=partial(rows, number),
-            nodata=None if padding is None else float(padding[0]),
-        )
-        for number in range(_frame_count(dataset))
-    ]
-
-
-def _checked_coding(syntax: UID) -> str:
-    """Return the message for a frame that cannot be decoded.
-
-    Raises:
-        ImageError: the packages that decode this transfer syntax are not installed.
-    """
-    decoder = get_decoder(syntax)
-    if not decoder.is_available:
-        needed = [each.partition("requires ")[2] for each in decoder.missing_dependencies]
-        raise ImageError(f"compressed as {syntax.name}: pydicom needs {', or '.join(needed)}")
-    compressed = f"compressed as {syntax.name}, which cannot be decoded here"
-    return compressed if syntax.is_encapsulated else "damaged or truncated"
-
-
-def _frame_count(dataset: Dataset) -> int:
-    return int(dataset.get("NumberOfFrames") or 1)
-
-
-def _dtype(dataset: Dataset) -> np.dtype[Any]:
-    return np.dtype(f"{'i' if dataset.PixelRepresentation else 'u'}{dataset.BitsAllocated // 8}")
-
-
-def _padding(dataset: Dataset) -> tuple[int, int] | None:
-    """Return the first and last value that mean no data; None if the file states none."""
-    value = dataset.get("PixelPaddingValue")
-    if value is None:
-        return None
-    both = value, dataset.get("PixelPaddingRangeLimit", value)
-    # Some files with signed pixels state it as an unsigned number.
-    first, last = np.array(both).astype(_dtype(dataset)).tolist()
-    return first, last
-
-
 def _metadata(dataset: FileDataset) -> Metadata:
     resolution = None
     if spacing := dataset.get("PixelSpacing"):
@@ -233,6 +112,7 @@ def _metadata(dataset: FileDataset) -> Metadata:
             resolution = Resolution.parse(10 / across, 10 / down, "cm")
     return Metadata(
         resolution=resolution,
+        icc=dataset.get("ICCProfile"),
         white_is_zero=dataset.PhotometricInterpretation == "MONOCHROME1",
         dicom=dataset,
     )
@@ -290,15 +170,19 @@ def write_frames(path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
         # pydicom does not accept the wrapper of a temporary file on Windows.
         os.fdopen(file.fileno(), "w+b", closefd=False) as pixels,
     ):
-        written = _write_pixels(pixels, pages, _limits(source))
-        with _errors("its attributes cannot be written again"):
+        dtype = pages[0].source.picture.dtype
+        written = _write_pixels(pixels, pages, _limits(source, dtype))
+        with dicom_errors("its attributes cannot be written again"):
             dataset = _little_endian(copy.deepcopy(source))
+            _describe_pixels(dataset, dtype)
             _derive(dataset, pages[0], text, written)
             dataset.add_new(_PIXEL_DATA, "OB" if dataset.BitsAllocated == 8 else "OW", pixels)
             dcmwrite(path, dataset, enforce_file_format=True)
 
 
-def _limits(dataset: Dataset) -> tuple[int, int]:
+def _limits(dataset: Dataset, dtype: np.dtype[Any]) -> tuple[int, int]:
+    if dataset.PhotometricInterpretation == PALETTE:
+        return 0, int(np.iinfo(dtype).max)
     values = 1 << dataset.BitsStored
     return (-values // 2, values // 2 - 1) if dataset.PixelRepresentation else (0, values - 1)
 
@@ -331,6 +215,20 @@ def _little_endian(dataset: FileDataset) -> FileDataset:
 
         dataset.walk(swap)
     return dataset
+
+
+def _describe_pixels(dataset: FileDataset, dtype: np.dtype[Any]) -> None:
+    """State that pixels are not compressed, and that colours are RGB, without a palette."""
+    for name in _OF_COMPRESSION:
+        dataset.pop(name, None)
+    if dataset.PhotometricInterpretation == PALETTE:
+        for tag in _OF_PALETTE:
+            dataset.pop(tag, None)
+        bits = 8 * dtype.itemsize
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = bits, bits, bits - 1
+        dataset.PixelRepresentation, dataset.SamplesPerPixel = 0, 3
+    if dataset.SamplesPerPixel == 3:
+        dataset.PhotometricInterpretation, dataset.PlanarConfiguration = "RGB", 0
 
 
 def _derive(dataset: FileDataset, page: UpscaledPage, text: str, written: _Written) -> None:

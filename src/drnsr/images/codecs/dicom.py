@@ -78,5 +78,5 @@ CODEC = DicomCodec(
     bits=(8, 16),
     alpha=False,
     is_paged=True,
-    keeps=frozenset({"resolution", "dicom"}),
+    keeps=frozenset({"icc", "resolution", "dicom"}),
 )
