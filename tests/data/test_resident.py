@@ -7,10 +7,9 @@ import torch
 from numpy.testing import assert_array_equal
 
 from drnsr.data.crops import TrainingCrops, apply_symmetry
-from drnsr.data.datamodule import SRDataModule
 from drnsr.data.draws import Draws
 from drnsr.data.resident import CropPositions, ResidentPixels
-from tests.training.runs import run_outputs, train
+from tests.training.runs import datamodule, run_outputs, train
 
 CPU = torch.device("cpu")
 SIZES = {2: 16, 3: 11}
@@ -64,16 +63,6 @@ def test_training_with_resident_pixels_gives_the_same_bits(dataset, tmp_path, mo
 
 
 def test_pixels_stay_on_the_cpu_if_the_device_has_no_memory_of_its_own(dataset):
-    data = SRDataModule(
-        dataset,
-        scale=2,
-        scales=[2],
-        patch_size=12,
-        batch_size=4,
-        validation_crop=40,
-        workers=0,
-        max_steps=2,
-        seed=0,
-    )
+    data = datamodule(dataset, max_steps=2)
     lr, hr = next(iter(data.train_dataloader()))
     assert (lr.device.type, lr.shape, hr.shape) == ("cpu", (4, 3, 12, 12), (4, 3, 24, 24))

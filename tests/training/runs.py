@@ -102,6 +102,23 @@ def settings(**changed):
     return SimpleNamespace(**values | changed)
 
 
+def datamodule(
+    dataset: PreparedDataset, *, max_steps: int, workers: int = 0, seed: int = 0
+) -> SRDataModule:
+    """Return crops of 12 x 12 LR pixels of a dataset, four in a batch."""
+    return SRDataModule(
+        dataset,
+        scale=2,
+        scales=[2],
+        patch_size=12,
+        batch_size=4,
+        validation_crop=40,
+        workers=workers,
+        max_steps=max_steps,
+        seed=seed,
+    )
+
+
 def train(
     dataset: PreparedDataset,
     folder: Path,
@@ -130,17 +147,7 @@ def train(
         clipping=clipping,
         channels_last=True,
     )
-    data = SRDataModule(
-        dataset,
-        scale=2,
-        scales=[2],
-        patch_size=12,
-        batch_size=4,
-        validation_crop=40,
-        workers=workers,
-        max_steps=steps,
-        seed=seed,
-    )
+    data = datamodule(dataset, max_steps=steps, workers=workers, seed=seed)
     curves = Curves(log_every=3)
     fit(
         module,

@@ -13,7 +13,6 @@ from numpy.testing import assert_allclose
 from torch import nn
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 
-from drnsr.data.datamodule import SRDataModule
 from drnsr.networks import DRNSR
 from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
 from drnsr.training.callbacks.curves import Curves
@@ -22,7 +21,7 @@ from drnsr.training.callbacks.progress import TrainingProgress
 from drnsr.training.gan import GANModule, relativistic_average_loss
 from drnsr.training.perceptual import PerceptualLoss
 from drnsr.training.trainer import fit, seed_everything
-from tests.training.runs import settings
+from tests.training.runs import datamodule, settings
 
 WEIGHTS = {"pixel_weight": 0.3, "perceptual_weight": 2.0, "adversarial_weight": 0.7}
 LR, DECAY_AFTER = 3e-3, 2
@@ -270,17 +269,7 @@ class Recorder(L.Callback):
 def test_a_gan_run_counts_steps_like_a_run_without_discriminator(dataset, tmp_path):
     seed_everything(0, threads=2)
     network, discriminator, features = networks()
-    data = SRDataModule(
-        dataset,
-        scale=2,
-        scales=[2],
-        patch_size=12,
-        batch_size=4,
-        validation_crop=40,
-        workers=0,
-        max_steps=12,
-        seed=0,
-    )
+    data = datamodule(dataset, max_steps=12)
     curves, recorder = Curves(log_every=3), Recorder()
     fit(
         make_module(network, discriminator, features),
