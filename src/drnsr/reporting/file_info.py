@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from drnsr.hashing import file_sha256
+from drnsr.images.errors import ImageError
+from drnsr.images.reading import codec_of, open_picture
 from drnsr.inference.export_info import ONNX, read_exported
 from drnsr.networks import Descriptor, Network
 from drnsr.reporting.costs import describe_costs
 from drnsr.tracking.store import TrackingError, store_exists
 from drnsr.upscale.provenance import Provenance, read_provenance
 from drnsr.weights.loading import load_foreign
-from drnsr.weights.native import Origin, is_native, load_model, read_info
+from drnsr.weights.native import ModelFileError, Origin, is_native, load_model, read_info
 
 
 def describe_file(path: Path) -> dict[str, str]:
@@ -20,10 +22,11 @@ def describe_file(path: Path) -> dict[str, str]:
 
     Args:
         path: a model file, a checkpoint of another program, an ONNX file that `drnsr export` wrote,
-            or an image that `drnsr upscale` wrote.
+            or an image.
 
     Raises:
         ModelFileError: if it is none of them, or is damaged.
+        ImageError: if it is a damaged image.
     """
     provenance = read_provenance(path)
     if provenance is not None:
@@ -32,7 +35,13 @@ def describe_file(path: Path) -> dict[str, str]:
     if path.suffix == ONNX:
         return _describe_exported(path)
     sha256 = file_sha256(path) if path.is_file() else ""
-    return _describe_model(path) | {"sha256": sha256} | _describe_run(sha256)
+    try:
+        model = _describe_model(path)
+    except ModelFileError:
+        if not _is_image(path):
+            raise
+        return _describe_other_image(path)
+    return model | {"sha256": sha256} | _describe_run(sha256)
 
 
 def _describe_image(provenance: Provenance) -> dict[str, str]:
@@ -45,6 +54,23 @@ def _describe_image(provenance: Provenance) -> dict[str, str]:
         "training code": provenance.code,
     }
     return {name: value for name, value in known.items() if value}
+
+
+def _is_image(path: Path) -> bool:
+    try:
+        codec_of(path)
+    except ImageError:
+        return False
+    return True
+
+
+def _describe_other_image(path: Path) -> dict[str, str]:
+    """Describe an image without the provenance that `drnsr upscale` writes."""
+    with open_picture(path, measured=False) as file:
+        picture = file.pages[0].picture
+        pages = f"{len(file.pages)} x " if len(file.pages) > 1 else ""
+        size = f"{pages}{picture.width} x {picture.height} pixels"
+        return {"picture": f"{file.codec.name.upper()}, {size}; nothing in it says what made it"}
 
 
 def _describe_run(model_sha256: str) -> dict[str, str]:
