@@ -23,7 +23,7 @@ from tests.conftest import texture
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_png_gives_back_what_it_got(tmp_path, channels):
+def test_a_png_gives_back_the_pixels_that_were_written(tmp_path, channels):
     image = texture(7, 9, channels)
     write_png(tmp_path / "deep" / "picture.png", image)
     assert_array_equal(read_image(tmp_path / "deep" / "picture.png"), image)
@@ -103,7 +103,7 @@ def test_the_suffixes_are_those_that_pillow_gives_the_formats():
     assert set(FORMATS) <= set(Image.OPEN)
 
 
-def test_of_an_animation_the_first_picture_is_read_and_it_is_told(tmp_path, caplog):
+def test_the_first_picture_of_an_animation_is_read_with_a_warning(tmp_path, caplog):
     frames = [Image.fromarray(texture(8, 9, seed=seed)).convert("P") for seed in range(3)]
     file = tmp_path / "moving.gif"
     frames[0].save(file, save_all=True, append_images=frames[1:])
@@ -151,14 +151,14 @@ def png_that_claims(width, height):
 
 
 @pytest.mark.parametrize("side", [100_000, 13_000])  # beyond Pillow's limit, and within it
-def test_a_header_that_promises_too_many_pixels_is_refused_before_decoding(tmp_path, side):
+def test_a_header_that_states_too_many_pixels_is_refused_before_decoding(tmp_path, side):
     (tmp_path / "bomb.png").write_bytes(png_that_claims(side, side))
     # Decoding would find the pixels missing, and say that instead.
     with pytest.raises(ImageError, match=r"bomb\.png: .*pixels.*limit"):
         read_image(tmp_path / "bomb.png")
 
 
-def test_the_limit_of_pixels_is_the_callers(tmp_path):
+def test_the_caller_sets_the_limit_of_pixels(tmp_path):
     write_png(tmp_path / "picture.png", texture(10, 10))
     assert read_image(tmp_path / "picture.png", max_pixels=100).shape == (10, 10, 3)
     with pytest.raises(ImageError, match="10 x 10 pixels, more than the limit of 99"):

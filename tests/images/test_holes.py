@@ -38,7 +38,7 @@ VALUES = [np.nan, np.inf, -np.inf, LOWEST, -LOWEST, 1e30, -1e38]
     [OutputSize(scale=2), OutputSize(factor=1.5), OutputSize(size=(77, 41))],
     ids=["2", "1.5", "size"],
 )
-def test_floats_without_a_value(enlarged, tmp_path, value, dtype, target):
+def test_floats_that_mark_missing_values_are_no_data(enlarged, tmp_path, value, dtype, target):
     before = ground(dtype, value)
     tifffile.imwrite(tmp_path / "a.tif", before)
     with open_picture(tmp_path / "a.tif") as file:
@@ -54,7 +54,7 @@ def test_floats_without_a_value(enlarged, tmp_path, value, dtype, target):
 
 
 @pytest.mark.parametrize("value", [65_504, -65_504, np.inf])
-def test_half_precision_floats(enlarged, tmp_path, value):
+def test_half_precision_floats_are_upscaled(enlarged, tmp_path, value):
     tifffile.imwrite(tmp_path / "a.tif", ground(np.float16, value))
     made = tifffile.imread(enlarged(tmp_path / "a.tif", "b.tif"))
     assert (made == value).sum() == 4 * 18
@@ -62,7 +62,7 @@ def test_half_precision_floats(enlarged, tmp_path, value):
 
 
 @pytest.mark.parametrize("factor", [1.3, 1.5, 1.99])
-def test_nodata_at_any_size(enlarged, tmp_path, factor):
+def test_nodata_stays_nodata_at_any_size(enlarged, tmp_path, factor):
     before = ground(np.int16, 121)  # the next value after 120, which rounding could produce
     before[30:, 5:] = np.random.default_rng(0).choice(np.int16([119, 120, 122, 123]), (10, 45))
     tifffile.imwrite(tmp_path / "a.tif", before, extratags=[(42113, 2, 4, b"121\0", True)])

@@ -106,7 +106,7 @@ def test_the_size_is_read_from_the_header(tmp_path, monkeypatch, suffix):
         pass
 
 
-def test_jpeg_xl_in_boxes(tmp_path):
+def test_jpeg_xl_in_a_container_is_read(tmp_path):
     content = imagecodecs.jpegxl_encode(RGB, usecontainer=True)
     assert content[4:8] == b"JXL "
     (tmp_path / "a.jxl").write_bytes(content)

@@ -45,7 +45,7 @@ def test_downscale_is_bit_for_bit_what_matlab_made(mirror, name, scale):
 
 
 @pytest.mark.parametrize("noted", NOTED, ids=lambda row: f"{row['picture']}-{row['scale']}")
-def test_it_still_is_what_it_was_when_it_was_compared_with_matlabs_files(noted):
+def test_the_result_has_not_changed_since_it_was_compared_with_matlab(noted):
     scale = int(noted["scale"])
     hr = crop_to_multiple(read_image(files("skimage.data") / noted["picture"]), scale)
     lr = downscale(hr, scale)
@@ -80,7 +80,7 @@ def test_a_constant_picture_stays_constant():
     assert (upscale(gray, 3) == 77).all()
 
 
-def test_tiny_pictures():
+def test_tiny_pictures_are_resized():
     one = np.full((1, 1, 3), 200, np.uint8)
     assert upscale(one, 4).shape == (4, 4, 3)
     assert downscale(np.full((3, 3, 1), 9, np.uint8), 3).tolist() == [[[9]]]

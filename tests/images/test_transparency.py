@@ -41,7 +41,7 @@ def png(path, bits, rows, transparent):
 
 
 @pytest.mark.parametrize(("bits", "transparent"), [(1, 1), (2, 2), (4, 5), (8, 77), (16, 1234)])
-def test_the_transparent_gray_of_a_png(enlarged, tmp_path, bits, transparent):
+def test_the_transparent_gray_of_a_png_becomes_alpha(enlarged, tmp_path, bits, transparent):
     values = np.arange(64 * 16).reshape(16, 64) % min(1 << bits, 100)
     values[4:8] = transparent
     digits = (values[:, :, None] >> np.arange(bits)[::-1]) & 1
@@ -57,7 +57,7 @@ def test_the_transparent_gray_of_a_png(enlarged, tmp_path, bits, transparent):
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparency_of_a_bmp(enlarged, tmp_path, mode):
+def test_the_transparency_of_a_bmp_is_read(enlarged, tmp_path, mode):
     pixels = texture(12, 13, 4)
     Image.fromarray(pixels).convert(mode).save(tmp_path / "a.png", dpi=(96, 96))
     made = Image.open(enlarged(tmp_path / "a.png", "b.bmp"))
@@ -73,7 +73,7 @@ def test_transparency_of_a_bmp(enlarged, tmp_path, mode):
 
 
 @pytest.mark.parametrize("extra", [["unassalpha", "unspecified"], ["unspecified", "unassalpha"]])
-def test_alpha_beside_a_band(enlarged, tmp_path, extra):
+def test_alpha_beside_a_band_is_kept(enlarged, tmp_path, extra):
     pixels = texture(16, 18, 5)
     alpha = 3 + extra.index("unassalpha")
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=extra)
@@ -102,7 +102,7 @@ def test_12_bits_become_16_and_white_stays_white(enlarged, tmp_path):
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_turned_bits_are_turned_back(tmp_path, bits):
+def test_the_reversed_bits_of_fill_order_2_are_read(tmp_path, bits):
     pixels = texture(9, 11).astype(f"<u{bits // 8}") * (257 if bits == 16 else 1)
     turned = imagecodecs.bitorder_encode(pixels.tobytes())
     write_tiff(tmp_path / "a.tif", turned, bits, 9, 11, order=2)
@@ -124,7 +124,7 @@ def write_tiff(path, content, bits, height, width, order=1):
     path.write_bytes(head + struct.pack("<3H", bits, bits, bits) + bytes(content))
 
 
-def test_bmp_of_5_6_and_5_bits(enlarged, tmp_path):
+def test_a_bmp_of_5_6_and_5_bits_is_read(enlarged, tmp_path):
     values = np.arange(8 * 6, dtype="<u2").reshape(6, 8) * 1300
     header = struct.pack("<IiiHHIIiiII", 40, 8, 6, 1, 16, 3, values.nbytes, 0, 0, 0, 0)
     masks = struct.pack("<3I", 0xF800, 0x07E0, 0x001F)
@@ -137,7 +137,7 @@ def test_bmp_of_5_6_and_5_bits(enlarged, tmp_path):
     assert Image.open(enlarged(tmp_path / "a.bmp", "b.bmp")).size == (16, 12)
 
 
-def test_more_than_a_megabyte_of_icc(enlarged, tmp_path):
+def test_more_than_a_megabyte_of_icc_is_kept(enlarged, tmp_path):
     profile = np.random.default_rng(0).bytes(1_500_000)
     Image.fromarray(texture(9, 9)).save(tmp_path / "a.png", icc_profile=profile)
     assert Image.open(enlarged(tmp_path / "a.png", "b.png")).info["icc_profile"] == profile
@@ -151,7 +151,7 @@ def test_other_frames_of_a_deep_animation_are_told(enlarged, tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["1", "P"])
-def test_pages_of_one_bit_and_palettes(enlarged, tmp_path, mode):
+def test_pages_of_one_bit_and_with_palettes_are_upscaled(enlarged, tmp_path, mode):
     pages = [Image.fromarray(texture(14, 15, seed=n)).convert(mode) for n in range(3)]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
     enlarged(tmp_path / "a.tif", "b.tif")

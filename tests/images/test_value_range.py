@@ -65,13 +65,13 @@ def test_pages_of_one_type_are_seen_alike_and_alpha_is_no_colour(tmp_path):
 
 
 @pytest.mark.parametrize(("level", "wanted"), [(0, (0, 0)), (65_535, (65_535, 65_535))])
-def test_a_picture_of_one_value(enlarged, tmp_path, level, wanted):
+def test_a_picture_of_one_value_stays_as_it_is(enlarged, tmp_path, level, wanted):
     tifffile.imwrite(tmp_path / "a.tif", np.full((8, 8), level, np.uint16))
     assert seen(tmp_path / "a.tif") == [wanted]
     assert (tifffile.imread(enlarged(tmp_path / "a.tif", "b.tif")) == level).all()
 
 
-def test_stars_on_a_black_sky_are_no_tail_that_is_cut_off(tmp_path):
+def test_stars_on_a_black_sky_are_not_taken_as_outliers(tmp_path):
     sky = np.zeros((300, 300), np.uint16)
     sky[::150, ::150] = 700
     tifffile.imwrite(tmp_path / "a.tif", sky)
@@ -89,7 +89,7 @@ def test_values_come_back_in_their_own_units(enlarged, tmp_path, white, tile):
     assert enlarged.notes == ([f"{tmp_path / 'a.tif'}: {told}"] if white < 65_535 else [])
 
 
-def test_png_and_pgm_of_16_bits_too(enlarged, tmp_path):
+def test_values_of_16_bits_come_back_in_png_and_pgm(enlarged, tmp_path):
     pixels = low(500)
     for name in ("a.png", "a.pgm"):
         Image.fromarray(pixels).save(tmp_path / name)

@@ -270,7 +270,7 @@ def test_values_do_not_leave_the_bits_that_are_stored(enlarge, write):
 
 
 @pytest.mark.parametrize(("dtype", "bits"), [(np.uint8, 8), (np.int8, 8), (np.uint8, 6)])
-def test_eight_bits(enlarge, write, dtype, bits):
+def test_values_of_8_bits_and_fewer_are_upscaled(enlarge, write, dtype, bits):
     low = -(1 << bits - 1) if dtype == np.int8 else 0
     pixels = gray(9, 11, low + 20, low + (1 << bits) - 20, dtype)
     made = enlarge(write(pixels[None], bits=bits))
@@ -278,7 +278,7 @@ def test_eight_bits(enlarge, write, dtype, bits):
     assert np.abs(made.pixel_array - bicubic(pixels)).max() <= 0.51
 
 
-def test_any_size(enlarge, write):
+def test_any_size_can_be_asked_for(enlarge, write):
     # An odd number of bytes, which DICOM fills up; the sides grow by different factors.
     pixels = gray(9, 11, 0, 255, np.uint8)
     path = write(pixels[None], bits=8, PixelSpacing=[1.3, 1.1], NominalScannedPixelSpacing=[13, 11])
@@ -416,7 +416,7 @@ def test_private_data_after_the_pixels_is_kept(enlarge, write):
         ("GDCMJ2K_TextGBR.dcm", "compressed as JPEG 2000 .*, which cannot be decoded here"),
     ],
 )
-def test_what_cannot_be_enlarged_is_told_in_a_line(enlarge, tmp_path, name, told):
+def test_a_dicom_file_that_cannot_be_upscaled_is_told_in_a_line(enlarge, tmp_path, name, told):
     with pytest.raises(SystemExit, match=f"{name}: {told}") as error:
         enlarge(of_pydicom(name))
     assert "\n" not in str(error.value)
@@ -430,7 +430,7 @@ def test_without_pydicom_it_is_told_what_to_install(enlarge, monkeypatch):
         enlarge(of_pydicom("CT_small.dcm"))
 
 
-def test_other_formats_where_the_type_fits(enlarge, model, tmp_path):
+def test_dicom_is_written_to_other_formats_that_hold_its_type(enlarge, model, tmp_path):
     def run(name, file_format):
         out = tmp_path / file_format
         main(["upscale", name, "--model", str(model), "--out", str(out), "--format", file_format])
@@ -650,7 +650,7 @@ def test_jpeg_extended_shows_the_picture_that_jpeg_2000_shows():
 
 @pytest.mark.parametrize("bits", [8, 12, 16])
 @pytest.mark.parametrize("syntax", [JPEGLossless, JPEGLosslessSV1, JPEGLSLossless])
-def test_what_was_compressed_without_loss_is_upscaled_alike(enlarge, write, syntax, bits):
+def test_lossless_compression_does_not_change_the_result(enlarge, write, syntax, bits):
     frames = np.stack(
         [gray(21, 18, low, (1 << bits) - 1, np.uint8 if bits == 8 else np.uint16) for low in (0, 9)]
     )

@@ -26,7 +26,7 @@ def read(path):
 
 @pytest.mark.parametrize("pixels", [GRAY, RGB], ids=["gray", "RGB"])
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".ppm", ".tif"])
-def test_formats_without_loss_hold_the_very_pixels(enlarged, tmp_path, pixels, suffix):
+def test_lossless_formats_hold_the_exact_pixels(enlarged, tmp_path, pixels, suffix):
     source = tmp_path / f"a{suffix}"
     Image.fromarray(pixels).save(source)
     made = np.asarray(Image.open(enlarged(source, f"b{suffix}")))
@@ -35,7 +35,7 @@ def test_formats_without_loss_hold_the_very_pixels(enlarged, tmp_path, pixels, s
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp"])
-def test_formats_with_loss_hold_nearly_the_pixels(enlarged, tmp_path, suffix):
+def test_lossy_formats_hold_nearly_the_same_pixels(enlarged, tmp_path, suffix):
     source = tmp_path / f"a{suffix}"
     smooth = np.uint8(np.add.outer(np.arange(40) * 3, np.arange(50) * 2))[:, :, None].repeat(3, 2)
     Image.fromarray(smooth).save(source, quality=100)
@@ -46,7 +46,7 @@ def test_formats_with_loss_hold_nearly_the_pixels(enlarged, tmp_path, suffix):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
-def test_orientation_is_applied_as_pillow_does(tmp_path, orientation, suffix):
+def test_the_orientation_is_applied_as_pillow_applies_it(tmp_path, orientation, suffix):
     exif = Image.Exif()
     exif[274] = orientation
     Image.fromarray(RGB).save(tmp_path / f"a{suffix}", exif=exif)
@@ -102,7 +102,7 @@ def test_cmyk_is_converted_and_told(enlarged, tmp_path):
     assert enlarged.notes == [f"{tmp_path / 'a.jpg'}: CMYK converted to RGB"]
 
 
-def test_gray_of_16_bits_in_pgm(enlarged, tmp_path):
+def test_gray_of_16_bits_is_kept_in_pgm(enlarged, tmp_path):
     deep = texture(12, 17, 1).astype(np.uint16)[:, :, 0] * 201
     Image.fromarray(deep).save(tmp_path / "a.pgm")
     made = np.asarray(Image.open(enlarged(tmp_path / "a.pgm", "b.pgm")))
@@ -165,7 +165,7 @@ def bomb(path):
     path.write_bytes(content)
 
 
-def test_a_bomb_is_refused_undecoded(tmp_path):
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
     bomb(tmp_path / "a.png")
     with pytest.raises(UserError, match=r"a\.png: .*3600000000 pixels|60000 x 60000 pixels"):
         read(tmp_path / "a.png")
@@ -175,7 +175,7 @@ def test_a_bomb_is_refused_undecoded(tmp_path):
     ("content", "told"),
     [(b"", "an empty file"), (b"GIF89a", "damaged|not a picture"), (b"\x00" * 200, "not a")],
 )
-def test_what_is_no_picture(tmp_path, content, told):
+def test_a_file_that_is_no_picture_is_named(tmp_path, content, told):
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(UserError, match=rf"a\.png: {told}"):
         read(tmp_path / "a.png")
@@ -187,7 +187,7 @@ def test_a_jpeg_that_is_called_png_is_read(tmp_path, enlarged):
         assert made.format == "PNG"
 
 
-def test_no_dark_fringe_around_what_is_opaque(enlarged, tmp_path):
+def test_opaque_parts_get_no_dark_fringe(enlarged, tmp_path):
     y, x = np.mgrid[:40, :40]
     disc = (y - 20) ** 2 + (x - 18) ** 2 < 150
     pixels = np.zeros((40, 40, 4), np.uint8)  # black where nothing is seen

@@ -173,7 +173,7 @@ def test_pages_are_enlarged_one_by_one_and_previews_left_out(enlarged, tmp_path)
         enlarged(tmp_path / "a.tif", "c.png")
 
 
-def test_a_microscopes_pixels_keep_their_size_on_the_specimen(enlarged, tmp_path):
+def test_the_pixel_size_of_a_microscope_is_divided_by_the_scale(enlarged, tmp_path):
     how = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.5, "axes": "YX"}
     tifffile.imwrite(tmp_path / "a.ome.tif", DEEP[:, :, 0], metadata=how, ome=True)
     with tifffile.TiffFile(enlarged(tmp_path / "a.ome.tif", "b.ome.tif")) as file:
@@ -183,7 +183,7 @@ def test_a_microscopes_pixels_keep_their_size_on_the_specimen(enlarged, tmp_path
     assert (pixels["PhysicalSizeX"], pixels["PhysicalSizeY"]) == (0.125, 0.25)
 
 
-def test_what_stands_beside_the_pixels_is_kept(enlarged, tmp_path):
+def test_metadata_of_a_tiff_are_kept(enlarged, tmp_path):
     write(
         tmp_path / "a.tif",
         RGB,
@@ -247,7 +247,7 @@ def test_strips_that_do_not_fit_in_memory_are_refused(tmp_path, monkeypatch):
         pass
 
 
-def test_pixels_that_are_no_numbers_of_light_are_refused(tmp_path):
+def test_complex_pixels_are_refused(tmp_path):
     write(tmp_path / "a.tif", np.zeros((4, 4), np.complex64), photometric="minisblack")
     with (
         pytest.raises(UserError, match=r"a\.tif: pixels of kind complex64"),
@@ -277,7 +277,7 @@ def jpeg_tiffs(folder):
     return sorted(folder.glob("*.tif"))
 
 
-def test_jpeg_within_tiff(enlarged, tmp_path):
+def test_jpeg_compressed_tiff_is_read(enlarged, tmp_path):
     paths = jpeg_tiffs(tmp_path)
     assert len(paths) == 7
     for path in paths:
@@ -291,7 +291,7 @@ def test_jpeg_within_tiff(enlarged, tmp_path):
         assert far(made, bicubic(before)) <= 2, path.name  # decoders differ by one
 
 
-def test_a_tile_that_promises_more_than_its_page_is_not_decoded(tmp_path):
+def test_a_tile_that_states_more_pixels_than_its_page_is_not_decoded(tmp_path):
     buffer = io.BytesIO()
     Image.fromarray(RGB[:16, :16, 0]).save(buffer, "JPEG")
     jpeg = bytearray(buffer.getvalue())
@@ -321,7 +321,7 @@ def test_texts_of_any_script_are_kept(enlarged, tmp_path, text):
 
 @pytest.mark.parametrize("dtype", [np.uint64, np.int64])
 @pytest.mark.parametrize("compression", [None, "lzw", "zlib", "zstd", "lzma", "packbits"])
-def test_whole_numbers_of_64_bits(enlarged, tmp_path, dtype, compression):
+def test_integers_of_64_bits_are_upscaled(enlarged, tmp_path, dtype, compression):
     limits = np.iinfo(dtype)
     pixels = texture(20, 24, 1)[:, :, 0].astype(np.float64) / 255 * 2.0**63
     pixels = (pixels + float(limits.min)).astype(dtype)
@@ -347,7 +347,7 @@ ONE_PIXEL += [(279, 4, 1, 1)]
 
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("length", [1, 2, 150])
-def test_pages_that_go_round_in_a_circle(tmp_path, big, length):
+def test_a_looped_chain_of_pages_is_refused(tmp_path, big, length):
     start = 16 if big else 8
     size = len(ifd(ONE_PIXEL, 0, big=big))
     places = [start + number * size for number in range(length)]
@@ -383,7 +383,7 @@ def test_counts_are_held_against_the_file(tmp_path, monkeypatch):
     refused(start + ifd(many, 0), "not a picture")
 
 
-def test_too_many_pages(tmp_path, monkeypatch):
+def test_too_many_pages_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(tiff_file, "_MOST_PAGES", 3)
     for number, told in ((3, None), (4, "more than 3 pages: split the file")):
         with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
@@ -423,7 +423,7 @@ def test_rational_polynomials_grow_with_the_picture(enlarged, tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["P", "1", "CMYK"])
-def test_georeference_of_what_becomes_gray_or_rgb(enlarged, tmp_path, mode):
+def test_the_georeference_of_a_picture_that_becomes_gray_or_rgb_is_kept(enlarged, tmp_path, mode):
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     tags[33550], tags[33922] = (10.0, 20.0, 0.0), (0.0, 0.0, 0.0, 500.0, 700.0, 0.0)
     for tag in tags:

@@ -68,7 +68,7 @@ def test_exif_larger_than_jpeg_holds_is_reduced(enlarged, tmp_path, case):
 
 
 @pytest.mark.parametrize("dpi", [(0, 0), (1e9, 1e9), (40_000, 40_000), (0.01, 0.01)])
-def test_resolutions_that_a_format_cannot_hold(enlarged, tmp_path, dpi):
+def test_a_resolution_that_a_format_cannot_hold_stops_nothing(enlarged, tmp_path, dpi):
     exif = Image.Exif()
     exif[282], exif[283], exif[296] = dpi[0], dpi[1], 2
     for kind in ("jpg", "tif", "png"):
