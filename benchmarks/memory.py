@@ -1,10 +1,13 @@
 """Peak memory and time for large images, each in its own process.
 
-    python benchmarks/memory.py photo tiff photos tiffs prepared [--model MODEL]
+    python benchmarks/memory.py photo png tiff photos pngs tiffs prepared [--model MODEL]
 
-It runs `drnsr upscale` on a `photo`, a JPEG of 24 megapixels, on a `tiff`, of 100 megapixels with
-16 bits a channel, or on several of each from 1 to 100 megapixels; and the preparation of training
-images of 1, 10 and 100 megapixels. The images are made of noise and gradients, and removed.
+It runs `drnsr upscale` on a `photo`, a JPEG of 24 megapixels, on a `png` of as many, on a `tiff`,
+of 100 megapixels with 16 bits a channel, or on several of each up to 100 megapixels; and the
+preparation of training images of 1, 10 and 100 megapixels. The images are made of noise and
+gradients, and removed.
+
+The peak memory is the kernel's VmHWM, which includes the mapped pages of files.
 """
 
 import re
@@ -45,11 +48,21 @@ print(Path("/proc/self/status").read_text())
 
 def photo(folder: Path, megapixels: int) -> Path:
     """Write an RGB JPEG with the aspect ratio 3:2."""
-    height = round((megapixels * 1e6 / 1.5) ** 0.5)
-    pixels = np.concatenate(list(_bands(height, height * 3 // 2, np.uint8)))
     path = folder / "photo.jpg"
-    Image.fromarray(pixels).save(path, quality=90)
+    _image(megapixels).save(path, quality=90)
     return path
+
+
+def png(folder: Path, megapixels: int) -> Path:
+    """Write the same pixels as PNG."""
+    path = folder / "photo.png"
+    _image(megapixels).save(path, compress_level=1)
+    return path
+
+
+def _image(megapixels: int) -> Image.Image:
+    height = round((megapixels * 1e6 / 1.5) ** 0.5)
+    return Image.fromarray(np.concatenate(list(_bands(height, height * 3 // 2, np.uint8))))
 
 
 def tiff(folder: Path, megapixels: int) -> Path:
@@ -103,7 +116,9 @@ def measure(picture: Path, program: str, options: list[str]) -> dict[str, object
 CASES = {
     "photo": (photo, _UPSCALE, [24]),
     "tiff": (tiff, _UPSCALE, [100]),
-    "photos": (photo, _UPSCALE, [1, 10, 100]),
+    "png": (png, _UPSCALE, [24]),
+    "photos": (photo, _UPSCALE, [1, 10, 24, 100]),
+    "pngs": (png, _UPSCALE, [24, 100]),
     "tiffs": (tiff, _UPSCALE, [1, 10, 100]),
     "prepared": (photo, _PREPARE, [1, 10, 100]),
 }

@@ -19,7 +19,17 @@ from drnsr.images.errors import ImageError
 from drnsr.images.metadata.exif import SOFTWARE, read_exif, upscaled_exif
 from drnsr.images.metadata.xmp import upright_xmp
 from drnsr.images.page import Metadata, Page, Resolution, UpscaledPage
-from drnsr.images.picture import GRAY, GRAY_ALPHA, RGB, RGBA, Channels, Picture, Pixels, from_array
+from drnsr.images.picture import (
+    GRAY,
+    GRAY_ALPHA,
+    RGB,
+    RGBA,
+    Picture,
+    Pixels,
+    from_array,
+    full_range,
+)
+from drnsr.images.pixel_file import iter_thin, stored
 
 IPTC_BLOCK = 0x0404
 """The number of IPTC among the blocks of Photoshop in a JPEG."""
@@ -108,13 +118,14 @@ def read_page(path: Path, formats: tuple[str, ...], number: int | None = None) -
             )
         animated = number is None and getattr(image, "n_frames", 1) > 1
         image.load()
-        pixels, channels, converted = _pixels(image)
         metadata, orientation, notes = header_metadata(image)
+        plain, converted = _plain(image)
+        picture = stored(_upright_picture(plain, orientation))
     if converted:
         metadata = replace(metadata, icc=None)  # the profile described the colours before
     if animated:
         notes += ("only the first of its pictures is read",)
-    return Page(from_array(upright(pixels, orientation), channels), metadata, converted + notes)
+    return Page(picture, metadata, converted + notes)
 
 
 def read_header(path: Path) -> bytes:
@@ -238,20 +249,33 @@ def _jpeg2000_bits(content: bytes) -> int:
 
 def picture_of_pillow(image: Image.Image) -> Picture:
     """Return the pixels of a Pillow image, not turned upright."""
-    pixels, channels, _ = _pixels(image)
-    return from_array(pixels, channels)
+    plain, _ = _plain(image)
+    return from_array(_pixels(plain), _CHANNELS.get(plain.mode, GRAY))
 
 
-def _pixels(image: Image.Image) -> tuple[Pixels, Channels, tuple[str, ...]]:
-    plain, notes = _plain(image)
+def _upright_picture(image: Image.Image, orientation: int) -> Picture:
+    """Return a picture whose rows are cut from an image of :func:`_plain`, and turned upright."""
+    is_turned = orientation in (5, 6, 7, 8)
+    height, width = (image.width, image.height) if is_turned else (image.height, image.width)
+
+    def rows(top: int, bottom: int) -> Pixels:
+        if orientation in (3, 4, 7, 8):  # the first row is the last row or column of the image
+            top, bottom = height - bottom, height - top
+        box = (top, 0, bottom, width) if is_turned else (0, top, width, bottom)
+        return upright(_pixels(image.crop(box)), orientation)
+
+    dtype = {"F": np.float32, "I": np.uint16, "I;16": np.uint16}.get(image.mode, np.uint8)
+    channels = _CHANNELS.get(image.mode, GRAY)
+    return Picture(height, width, np.dtype(dtype), channels, full_range(np.dtype(dtype)), rows)
+
+
+def _pixels(plain: Image.Image) -> Pixels:
     pixels = np.asarray(plain)
     if plain.mode in ("I", "I;16"):
         if pixels.min() < 0 or pixels.max() > 65_535:
             raise ImageError("gray of 32 bits: make it a TIFF first")
         pixels = pixels.astype(np.uint16)
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, None]
-    return pixels, _CHANNELS.get(plain.mode, GRAY), notes
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
 def _plain(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
@@ -295,13 +319,18 @@ def whole_image(page: UpscaledPage, *, deep: bool = False) -> Image.Image:
     """
     image: Image.Image | None = None
     top = 0
-    for band in page.rows:
-        if band.dtype == np.uint16 and not deep:
-            band = ((band.astype(np.uint32) + 128) // 257).astype(np.uint8)
-        part = to_pillow(band)
+    for band in iter_thin(page.rows, page.width):
+        part = to_pillow(band if deep else in_8_bits(band))
         if image is None:
             image = Image.new(part.mode, (page.width, page.height))
         image.paste(part, (0, top))
         top += len(band)
     assert image is not None
     return image
+
+
+def in_8_bits(pixels: Pixels) -> Pixels:
+    """Round uint16 to uint8; other pixels are returned as they are."""
+    if pixels.dtype != np.uint16:
+        return pixels
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)

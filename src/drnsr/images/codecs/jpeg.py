@@ -1,13 +1,19 @@
 """JPEG."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
-from drnsr.images.backends.pillow import IPTC_BLOCK, PillowCodec
+import numpy as np
+from PIL import Image
+
+from drnsr.images.backends.pillow import IPTC_BLOCK, PillowCodec, in_8_bits
 from drnsr.images.metadata.exif import upscaled_exif
 from drnsr.images.page import Metadata, UpscaledPage
+from drnsr.images.picture import Pixels
+from drnsr.images.pixel_file import PixelFile, iter_thin
 
 _MAKER_NOTE, _USER_COMMENT = 0x927C, 0x9286  # tags of EXIF
 _LARGEST_EXIF = 65_533  # bytes, because the length of a segment is a number of 16 bits
@@ -36,6 +42,20 @@ class JpegCodec(PillowCodec):
                 lost.append(f"IPTC, {_TOO_LARGE}")
         return lost
 
+    def write(self, path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
+        """Write a picture, whose pixels wait in a temporary file until all are computed.
+
+        Pillow encodes whole images only, and reads these from the file.
+        """
+        page = pages[0]
+        mode = "L" if page.channels.count == 1 else "RGBX"
+        pixels = PixelFile(_in_bytes_of_pillow(page), path.parent)
+        size = (page.width, page.height)
+        image = Image.frombuffer(mode, size, pixels.content, "raw", mode, 0, 1)
+        with path.open("wb") as file:
+            releasing: Any = _Releasing(file, pixels)  # Pillow calls no other method of a file
+            image.save(releasing, format="JPEG", **self.save_options(page, text))
+
     def save_options(self, page: UpscaledPage, text: str) -> dict[str, Any]:
         """See :meth:`PillowCodec.save_options`."""
         options = super().save_options(page, text)
@@ -49,6 +69,26 @@ class JpegCodec(PillowCodec):
     def exif(self, page: UpscaledPage, text: str) -> bytes:
         """See :meth:`PillowCodec.exif`."""
         return _fitting_exif(page, text)[0]
+
+
+class _Releasing:
+    """A file that Pillow writes to; what has been encoded is taken out of memory."""
+
+    def __init__(self, file: IO[bytes], pixels: PixelFile) -> None:
+        self._file = file
+        self._pixels = pixels
+
+    def write(self, content: bytes) -> int:
+        """Write a part of the encoded image."""
+        self._pixels.release()
+        return self._file.write(content)
+
+
+def _in_bytes_of_pillow(page: UpscaledPage) -> Iterator[Pixels]:
+    """Yield rows as Pillow holds them: RGB takes four bytes a pixel."""
+    for band in iter_thin(page.rows, page.width):
+        band = in_8_bits(band)
+        yield np.pad(band, ((0, 0), (0, 0), (0, 1))) if band.shape[2] == 3 else band
 
 
 def _photoshop_segment(iptc: bytes) -> bytes:

@@ -3,11 +3,14 @@
 import os
 import struct
 import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
+import numpy as np
 from PIL.PngImagePlugin import PngInfo
 
 from drnsr.images.backends.animation import AnimatedCodec
@@ -22,9 +25,13 @@ from drnsr.images.codec import PROVENANCE_KEY
 from drnsr.images.errors import ImageError
 from drnsr.images.metadata.exif import upscaled_exif
 from drnsr.images.page import PNG_XMP, Metadata, Page, UpscaledPage
-from drnsr.images.picture import from_array
+from drnsr.images.picture import Pixels, from_array
+from drnsr.images.pixel_file import iter_thin, stored
 
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_END = 33  # the signature and IHDR come first
+_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by the number of channels
+_IDAT_BYTES = 8192  # as libpng divides them
 _COLOUR_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt")  # XMP is an iTXt
 _KEPT_CHUNKS = _COLOUR_CHUNKS + _TEXT_CHUNKS
@@ -50,13 +57,13 @@ class PngCodec(AnimatedCodec):
 
     def write_single(self, path: Path, page: UpscaledPage, text: str) -> None:
         """Write one picture with its metadata and the provenance."""
-        pixels = page.pixels()
-        encoded = imagecodecs.png_encode(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
         with path.open("wb") as file:
-            file.write(encoded[:_HEADER_END])
+            file.write(_SIGNATURE + encoded_chunk(b"IHDR", _header(page)))
             for name, content in _metadata_chunks(page, text):
                 file.write(encoded_chunk(name, content))
-            file.write(memoryview(encoded)[_HEADER_END:])
+            for content in _compressed(_filtered(page)):
+                file.write(encoded_chunk(b"IDAT", content))
+            file.write(encoded_chunk(b"IEND", b""))
 
     def animation_options(self, first: UpscaledPage, text: str) -> dict[str, Any]:
         """See :meth:`AnimatedCodec.animation_options`."""
@@ -113,7 +120,55 @@ def _read(path: Path, formats: tuple[str, ...]) -> Page:
         raise ImageError(f"damaged or truncated ({error})") from error
     if frames > 1:
         notes += ("only the first of its pictures is read",)
-    return Page(from_array(upright(pixels, orientation)), metadata, notes)
+    return Page(stored(from_array(upright(pixels, orientation))), metadata, notes)
+
+
+def _header(page: UpscaledPage) -> bytes:
+    bits = page.source.picture.dtype.itemsize * 8
+    colour_type = _COLOUR_TYPES[page.channels.count]
+    return struct.pack(">IIBBBBB", page.width, page.height, bits, colour_type, 0, 0, 0)
+
+
+def _filtered(page: UpscaledPage) -> Iterator[memoryview]:
+    """Yield the rows of a page with the filters that libpng chooses (PNG specification, 9).
+
+    A filter depends on a row and the row above it. libpng writes a band, and the last row of the
+    band before it, as a PNG without compression, from which the filtered rows are taken.
+    """
+    above: Pixels | None = None
+    for band in iter_thin(page.rows, page.width):
+        block = band if above is None else np.concatenate([above, band])
+        plain = block[:, :, 0] if block.shape[2] == 1 else block
+        # imagecodecs reserves too little for a byte of filter in each short row.
+        room = 2 * (block.nbytes + len(block)) + _IDAT_BYTES
+        encoded = imagecodecs.png_encode(plain, level=0, out=room)
+        rows = memoryview(zlib.decompress(_image_data(encoded)))
+        yield rows if above is None else rows[len(rows) // len(block) :]
+        above = band[-1:]
+
+
+def _image_data(encoded: bytes | bytearray) -> bytes:
+    """Return the content of all IDAT chunks of a PNG."""
+    parts = []
+    start = len(_SIGNATURE)
+    while start < len(encoded):
+        length, name = struct.unpack_from(">I4s", encoded, start)
+        if name == b"IDAT":
+            parts.append(encoded[start + 8 : start + 8 + length])
+        start += length + 12
+    return b"".join(parts)
+
+
+def _compressed(parts: Iterable[memoryview]) -> Iterator[bytes]:
+    """Yield a zlib stream in pieces, compressed as libpng does it by default."""
+    compressor = zlib.compressobj()
+    waiting = b""
+    for part in chain(parts, [None]):
+        waiting += compressor.flush() if part is None else compressor.compress(part)
+        end = len(waiting) if part is None else len(waiting) // _IDAT_BYTES * _IDAT_BYTES
+        for start in range(0, end, _IDAT_BYTES):
+            yield waiting[start : start + _IDAT_BYTES]
+        waiting = waiting[end:]
 
 
 def _metadata_chunks(page: UpscaledPage, text: str) -> list[tuple[bytes, bytes]]:
@@ -152,7 +207,7 @@ def encoded_chunk(name: bytes, content: bytes) -> bytes:
 CODEC = PngCodec(
     name="png",
     suffixes=(".png", ".apng"),
-    signatures=(b"\x89PNG\r\n\x1a\n",),
+    signatures=(_SIGNATURE,),
     bits=(8, 16),
     keeps=frozenset({"icc", "resolution", "exif", "xmp", "png_chunks", "duration"}),
     pillow=("PNG",),
