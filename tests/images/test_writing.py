@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pydicom
 import pytest
+import rasterio
 import tifffile
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -122,6 +123,24 @@ def found_in(path):
     if path.suffix == ".dcm":
         dataset = pydicom.dcmread(path)
         return {"dicom"} if dataset.StudyInstanceUID else set()
+    if path.suffix == ".jp2":  # GDAL reads XMP; EXIF is a TIFF within a box
+        content = path.read_bytes()
+        found = {"xmp"} if UPRIGHT_XMP in content else set()
+        if b"JpgTiffExif->JP2" in content:
+            start = content.index(b"JpgTiffExif->JP2") + 16
+            tags = Image.Exif()
+            tags.load(content[start:])
+            is_camera = tags.get(MAKE) == "a maker" and tags.get_ifd(GPS_IFD).get(1) == "N"
+            if is_camera and tags.get_ifd(EXIF_IFD).get(DATE) == "2020:01:01 10:00:00":
+                assert tags.get(274, 1) == 1
+                found.add("exif")
+            found |= {"resolution"} if abs(float(tags.get(282, 0)) - 100) < 0.5 else set()
+        with rasterio.open(path) as other:
+            assert other.read().shape == (other.count, other.height, other.width)
+            packets = other.tags(ns="xml:XMP")
+            assert ("xmp" in found) == any(UPRIGHT_XMP.decode() in v for v in packets.values())
+        # A restricted ICC profile, as ISO/IEC 15444-1, I.5.3.3, lays it out.
+        return found | ({"icc"} if b"colr\x02\0\0" + PROFILE in content else set())
     found = set()
     with Image.open(path) as image:
         tags = image.getexif()
@@ -152,6 +171,23 @@ def found_in(path):
             found |= {"description"} if page.description == "a note" else set()
             found |= {"georeference"} if page.tags.valueof(33550) == (5, 5, 0) else set()
     return found
+
+
+def test_metadata_of_jpeg_2000_are_read(enlarged, tmp_path):
+    jpeg(tmp_path / "a")
+    enlarged(tmp_path / "a", "b.jp2")
+    with Image.open(enlarged(tmp_path / "b.jp2", "c.jpg")) as made:
+        assert made.info["icc_profile"] == PROFILE
+        assert made.info["xmp"] == UPRIGHT_XMP
+        assert made.getexif()[MAKE] == "a maker"
+        assert made.getexif().get_ifd(EXIF_IFD)[DATE] == "2020:01:01 10:00:00"
+        assert made.info["dpi"] == (200, 200)
+        assert made.size == (36, 36)
+    content = (tmp_path / "b.jp2").read_bytes()
+    start = content.index(b"JpgTiffExif->JP2") + 16
+    (tmp_path / "d.jp2").write_bytes(content[:start] + bytes(40) + content[start + 40 :])
+    assert Image.open(enlarged(tmp_path / "d.jp2", "e.png")).size == (36, 36)
+    assert any("EXIF that is damaged" in note for note in enlarged.notes)
 
 
 @pytest.mark.parametrize("big", [False, True])

@@ -36,10 +36,6 @@ class HdrCodec(ImagecodecsCodec):
             raise ImageError("damaged (its header has no size)")
         return sides[b"X"], sides[b"Y"]
 
-    def notes(self, path: Path) -> tuple[str, ...]:
-        """Return nothing: the format has neither profiles nor EXIF."""
-        return ()
-
     def write(self, path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
         """Not used: see ``written_as``."""
         raise NotImplementedError

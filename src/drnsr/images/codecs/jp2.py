@@ -6,10 +6,18 @@ from pathlib import Path
 
 import imagecodecs
 
-from drnsr.images.backends.imagecodecs import ImagecodecsCodec
+from drnsr.images.backends.boxes import box, boxes
+from drnsr.images.backends.imagecodecs import ImagecodecsCodec, Packets
 from drnsr.images.backends.pillow import opened
+from drnsr.images.metadata.exif import upscaled_exif
 from drnsr.images.page import UpscaledPage
 from drnsr.images.picture import Pixels
+
+# The names of boxes with metadata, as ExifTool and Adobe's programs write them (XMP, part 3).
+_EXIF = b"JpgTiffExif->JP2"
+_XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+_EXIF_START = b"Exif\0\0"
+_RESTRICTED_ICC = b"\x02"  # a way to state colours (ISO/IEC 15444-1, I.5.3.3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +29,19 @@ class Jp2Codec(ImagecodecsCodec):
         pixels: Pixels = imagecodecs.jpeg2k_decode(content)
         return pixels
 
+    def packets(self, content: bytes) -> Packets:
+        """See :meth:`ImagecodecsCodec.packets`."""
+        icc = exif = xmp = None
+        for name, part in boxes(content):
+            if name == b"jp2h":
+                colours = [c for n, c in boxes(part) if n == b"colr" and c[:1] == _RESTRICTED_ICC]
+                icc = colours[0][3:] if colours else None
+            elif name == b"uuid" and part.startswith(_EXIF):
+                exif = part[len(_EXIF) :]
+            elif name == b"uuid" and part.startswith(_XMP):
+                xmp = part[len(_XMP) :]
+        return Packets(icc=icc, exif=exif, xmp=xmp)
+
     def header_size(self, path: Path) -> tuple[int, int]:
         """See :meth:`ImagecodecsCodec.header_size`."""
         with opened(path, self.pillow) as image:
@@ -30,7 +51,24 @@ class Jp2Codec(ImagecodecsCodec):
         """See :meth:`Codec.write`."""
         pixels = pages[0].pixels()
         pixels = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
-        path.write_bytes(imagecodecs.jpeg2k_encode(pixels, reversible=True, codecformat="jp2"))
+        coded = imagecodecs.jpeg2k_encode(pixels, reversible=True, codecformat="jp2")
+        metadata = pages[0].source.metadata
+        with path.open("wb") as file:
+            for name, content in boxes(bytes(coded)):
+                if name == b"jp2c":  # the pixels
+                    exif = upscaled_exif(pages[0], text).removeprefix(_EXIF_START)
+                    file.write(box(b"uuid", _EXIF + exif))
+                    if metadata.xmp:
+                        file.write(box(b"uuid", _XMP + metadata.xmp))
+                if name == b"jp2h" and metadata.icc:
+                    content = _with_profile(content, metadata.icc)
+                file.write(box(name, content))
+
+
+def _with_profile(header: bytes, icc: bytes) -> bytes:
+    """Return the boxes of a JP2 header with a profile instead of a known colour space."""
+    colour = _RESTRICTED_ICC + b"\0\0" + icc
+    return b"".join(box(n, colour if n == b"colr" else part) for n, part in boxes(header))
 
 
 CODEC = Jp2Codec(
@@ -39,6 +77,7 @@ CODEC = Jp2Codec(
     read_suffixes=(".j2c", ".jpc", ".jpf", ".jpx"),
     signatures=(b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
     bits=(8, 16),
+    keeps=frozenset({"icc", "resolution", "exif", "xmp"}),
     pillow=("JPEG2000",),
     in_datasets=True,
 )

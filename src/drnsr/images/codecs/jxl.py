@@ -46,6 +46,10 @@ class JxlCodec(ImagecodecsCodec):
             raise ImageError("damaged or truncated (a JPEG XL file without a picture)")
         return _size(start[len(_CODESTREAM) :])
 
+    def notes(self, path: Path) -> tuple[str, ...]:
+        """See :meth:`ImagecodecsCodec.notes`."""
+        return ("profiles and EXIF of this format are not kept",)
+
     def write(self, path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
         """See :meth:`Codec.write`."""
         pixels = pages[0].pixels()
