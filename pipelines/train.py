@@ -1,13 +1,18 @@
 """Stage `train`: train a network of conf/model on data/prepared/train, and write models/."""
 
+import json
 import logging
+import warnings
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drnsr.atomic import check_writable
+from drnsr.config.errors import ConfigError
 from drnsr.config.schema import GAN, Config
 from drnsr.config.targets import instantiate
 from drnsr.data.prepared import PreparedDataset
+from drnsr.errors import exit_on_error
 from drnsr.hashing import file_sha256
 from drnsr.locks import folder_lock
 from drnsr.project import run_folder
@@ -21,6 +26,7 @@ from drnsr.weights.warm_start import warm_start
 from pipelines.app import run_stage
 from pipelines.evaluate import check_evaluation, evaluate
 from pipelines.fetch import fetch
+from pipelines.launch import launch
 from pipelines.paths import Outputs
 from pipelines.perceptual_weights import check_features_file, features_file
 from pipelines.prepare import prepare
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
 
     from drnsr.networks import Network
+    from drnsr.training.callbacks.curves import Curves
     from drnsr.training.perceptual import PerceptualLoss
 
 log = logging.getLogger("drnsr")
@@ -60,8 +67,17 @@ def train(config: Config) -> None:
     A run by hand may also prepare its data before, and evaluate after.
     """
     from drnsr.training.precision import check_hardware
+    from drnsr.training.processes import launched_process
 
-    check_hardware(config.trainer.accelerator, config.trainer.precision)
+    trainer, process = config.trainer, launched_process()
+    if process is None:
+        check_hardware(trainer.accelerator, trainer.precision, devices=trainer.devices)
+        if trainer.world_size > 1:
+            launch(config)
+            return
+    else:
+        check_hardware(trainer.accelerator, trainer.precision)
+        _check_world_size(config, process.world_size)
     if config.run.prepare_before_training:
         fetch(config)
         prepare(config)
@@ -88,6 +104,32 @@ def train(config: Config) -> None:
         evaluate(config)
 
 
+def _check_world_size(config: Config, started: int) -> None:
+    wanted = config.trainer.world_size
+    if started != wanted:
+        raise ConfigError(
+            f"trainer.devices: {config.trainer.devices} on trainer.num_nodes:"
+            f" {config.trainer.num_nodes} are {wanted} processes, but torchrun started {started};"
+            " give trainer.devices its --nproc-per-node, and trainer.num_nodes its --nnodes"
+        )
+
+
+def follow() -> None:
+    """Train as one of several processes, of which the first runs :func:`train` and writes all.
+
+    Raises:
+        UserError: as :func:`train`.
+    """
+    from drnsr.training.processes import hear_first
+
+    log.setLevel(logging.ERROR)
+    warnings.simplefilter("ignore")  # the first process shows them
+    told = json.loads(hear_first())
+    config, origin = Config.model_validate(told["config"]), Origin(**told["origin"])
+    dataset = open_training_set(config)
+    _fit(config, dataset, origin, loggers=[])
+
+
 def resolve_auto(config: Config) -> Config:
     """Replace each `auto` by the choice for this machine, which the fingerprint then covers."""
     from drnsr.training.device import choose_compile
@@ -100,7 +142,7 @@ def resolve_auto(config: Config) -> Config:
         log.info("precision %s: %s", precision, reason)
     if compiled == "auto":
         compiled, reason = choose_compile(config.trainer.accelerator)
-        compiled = compiled and config.gan is None
+        compiled = compiled and config.can_compile
         if compiled:
             log.info("compile: %s", reason)
     trainer = config.trainer.model_copy(update={"precision": precision, "compile": compiled})
@@ -114,8 +156,44 @@ def _train(
     outputs: Outputs,
     loggers: "list[Logger]",
 ) -> None:
+    from drnsr.training.callbacks.checkpoint import mark_finished
+    from drnsr.training.processes import tell_others
+
+    if config.trainer.world_size > 1:
+        tell_others(json.dumps({"config": config.model_dump(), "origin": asdict(origin)}))
+    trained = _fit(config, dataset, origin, loggers)
+    save_model(outputs.model, trained.network, origin)
+    trained.curves.write(outputs.curves)
+    cost = _cost(config, trained.seconds, trained.skipped)
+    write_cost(origin, TRAINING_FILE, {"precision": config.trainer.precision, **cost})
+    numbers = {f"{TRAINING_COST}{name}": value for name, value in cost.items()}
+    for logger in loggers:
+        logger.log_metrics(numbers, step=config.trainer.max_steps)
+    mark_finished(run_folder(origin.fingerprint))
+
+
+class _Trained(NamedTuple):
+    """What a training gave.
+
+    Attributes:
+        network: the trained network.
+        curves: its curves.
+        seconds: how long it took.
+        skipped: number of skipped losses.
+    """
+
+    network: "Network"
+    curves: "Curves"
+    seconds: float
+    skipped: int
+
+
+def _fit(
+    config: Config, dataset: PreparedDataset, origin: Origin, loggers: "list[Logger]"
+) -> _Trained:
+    """Train; all processes of a training call this."""
     from drnsr.data.datamodule import SRDataModule
-    from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint, mark_finished
+    from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
     from drnsr.training.callbacks.curves import Curves
     from drnsr.training.callbacks.progress import TrainingProgress
     from drnsr.training.trainer import fit, seed_everything
@@ -130,6 +208,7 @@ def _train(
         dataset,
         scale=config.scale,
         max_steps=trainer.max_steps,
+        accumulate=trainer.accumulate_grad_batches,
         seed=config.seed,
         bad_images=config.prepare.bad_images,
         **config.datamodule.model_dump(),
@@ -150,14 +229,7 @@ def _train(
         loggers=loggers,
         callbacks=[curves],
     )
-    save_model(outputs.model, network, origin)
-    curves.write(outputs.curves)
-    cost = _cost(config, progress.seconds, skipped)
-    write_cost(origin, TRAINING_FILE, {"precision": trainer.precision, **cost})
-    numbers = {f"{TRAINING_COST}{name}": value for name, value in cost.items()}
-    for logger in loggers:
-        logger.log_metrics(numbers, step=trainer.max_steps)
-    mark_finished(checkpoints.folder)
+    return _Trained(network, curves, progress.seconds, skipped)
 
 
 def _cost(config: Config, seconds: float, skipped: int) -> dict[str, float]:
@@ -218,5 +290,17 @@ def fingerprinted_values(config: Config) -> dict[str, Any]:
     return values
 
 
+def main() -> None:
+    """Run the stage; a process that torchrun started beside the first one follows that."""
+    from drnsr.training.processes import launched_process
+
+    process = launched_process()
+    if process is None or process.rank == 0:
+        run_stage(train)
+        return
+    with exit_on_error():
+        follow()
+
+
 if __name__ == "__main__":
-    run_stage(train)
+    main()

@@ -133,6 +133,10 @@ class Trainer(Section):
     validate_every: Count
     log_every: Count
     accelerator: str
+    devices: Annotated[Integer, Field(ge=1, le=1024)]
+    num_nodes: Annotated[Integer, Field(ge=1, le=1024)]
+    strategy: Literal["auto", "ddp", "fsdp"]
+    accumulate_grad_batches: Annotated[Integer, Field(ge=1, le=65_536)]
     precision: Literal["auto", "32-true", "64-true", "16-mixed", "bf16-mixed", "bf16-true"]
     channels_last: bool
     threads: Annotated[Integer, Field(ge=1, le=1024)]
@@ -140,6 +144,11 @@ class Trainer(Section):
     ema_decay: Annotated[Float, Field(ge=0, lt=1)]
     deterministic: bool
     compile: bool | Literal["auto"]
+
+    @property
+    def world_size(self) -> int:
+        """The number of processes on all machines."""
+        return self.devices * self.num_nodes
 
     @field_validator("accelerator")
     @classmethod
@@ -280,10 +289,45 @@ class Config(ComposedConfig):
         return self
 
     @model_validator(mode="after")
-    def _is_not_compiled_against_a_gan(self) -> "Config":
-        if self.trainer.compile is True and self.gan is not None:
+    def _is_compiled_in_one_process_alone(self) -> "Config":
+        if self.trainer.compile is True and not self.can_compile:
             raise InvalidValueError(
-                "trainer.compile", "true is not for training against a gan; take auto or false"
+                "trainer.compile",
+                "true is for one process that takes a step at once, and not against a gan; take"
+                " auto or false",
+            )
+        return self
+
+    @property
+    def can_compile(self) -> bool:
+        """Whether a step of this training can be compiled."""
+        parts = self.trainer.world_size * self.trainer.accumulate_grad_batches
+        return self.gan is None and parts == 1 and self.trainer.strategy != "fsdp"
+
+    @model_validator(mode="after")
+    def _batch_has_equal_parts(self) -> "Config":
+        """The mean over the parts is then the mean over the batch."""
+        trainer, size = self.trainer, self.datamodule.batch_size
+        if size % (trainer.world_size * trainer.accumulate_grad_batches) != 0:
+            raise InvalidValueError(
+                "datamodule.batch_size",
+                f"{size} samples in all cannot be split into equal parts by"
+                f" {trainer.world_size} processes (trainer.devices times trainer.num_nodes) in"
+                f" {trainer.accumulate_grad_batches} parts each (trainer.accumulate_grad_batches)",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _strategy_can_train(self) -> "Config":
+        trainer = self.trainer
+        if self.gan is not None and trainer.accumulate_grad_batches > 1:
+            raise InvalidValueError(
+                "trainer.accumulate_grad_batches",
+                f"{trainer.accumulate_grad_batches} is not for training against a gan; take 1",
+            )
+        if trainer.strategy == "fsdp" and (self.gan is not None or trainer.ema_decay > 0):
+            raise InvalidValueError(
+                "trainer.strategy", "fsdp is for trainer.ema_decay=0 and no gan; take ddp"
             )
         return self
 

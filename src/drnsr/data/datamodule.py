@@ -31,10 +31,11 @@ class SRDataModule(L.LightningDataModule):
         patch_size: side of the LR crop in pixels at every scale; None if ``hr_patch_size`` is
             given.
         hr_patch_size: side of the HR crop, rounded to the nearest multiple of each scale.
-        batch_size: crops per step.
+        batch_size: crops per step, of all processes together.
         validation_crop: largest side of a validation crop, in LR pixels.
         workers: number of loader processes; 0 cuts the crops in the training process.
         max_steps: number of steps of the run.
+        accumulate: number of batches of the loader whose gradients make a step.
         seed: seed of the crops.
         bad_images: see :class:`TrainingCrops`.
 
@@ -54,11 +55,13 @@ class SRDataModule(L.LightningDataModule):
         validation_crop: int,
         workers: int,
         max_steps: int,
+        accumulate: int = 1,
         seed: int,
         bad_images: Literal["fail", "skip"] = "fail",
     ) -> None:
         super().__init__()
         self._batch_size = batch_size
+        self._accumulate = accumulate
         self._workers = workers
         self._dataset = dataset
         self._patch_sizes = lr_patch_sizes(scales, patch_size, hr_patch_size)
@@ -74,15 +77,28 @@ class SRDataModule(L.LightningDataModule):
         self._resident: ResidentPixels | None = None
         self._validation = ValidationCrops(dataset, scale=scale, crop_size=validation_crop)
 
+    @property
+    def has_one_scale(self) -> bool:
+        """Whether all batches are of one scale."""
+        return len(self._patch_sizes) == 1
+
     def train_dataloader(self) -> DataLoader[Any]:
-        """Return a loader of the samples 0, 1, 2, ...; they are random without shuffling."""
+        """Return a loader of the samples 0, 1, 2, ...; they are random without shuffling.
+
+        If there are several processes, or steps accumulate gradients, a batch of the configuration
+        is cut into equal parts, which they get in order.
+        """
         draw = self._batch_function()
         # A GPU's step is too short to draw a large batch in the same process.
         workers = self._workers if self._resident is None else max(1, self._workers)
+        rank, world_size = self._process()
+        part = self._batch_size // (world_size * self._accumulate)
         return DataLoader(
             cast(Dataset[int], range(self._num_samples)),  # a sequence is a map-style data set
-            batch_size=self._batch_size,
-            sampler=_RemainingSamples(self, self._batch_size, self._num_samples),
+            batch_size=part,
+            sampler=_RemainingSamples(
+                self, part, self._num_samples, rank=rank, world_size=world_size
+            ),
             collate_fn=draw,
             num_workers=workers,
             worker_init_fn=_ignore_interrupt,
@@ -113,8 +129,19 @@ class SRDataModule(L.LightningDataModule):
         return moved
 
     def val_dataloader(self) -> DataLoader[Pair]:
-        """Return a loader of single pictures, because they differ in size."""
-        return DataLoader(self._validation, batch_size=1)
+        """Return a loader of single pictures, because they differ in size.
+
+        Of several processes, each gets every so many pictures.
+        """
+        rank, world_size = self._process()
+        numbers = range(rank, len(self._validation), world_size)
+        return DataLoader(self._validation, batch_size=1, sampler=numbers)
+
+    def _process(self) -> tuple[int, int]:
+        """Return the number of this process, and how many there are."""
+        if self.trainer is None:
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size
 
 
 def _ignore_interrupt(_: int) -> None:
@@ -123,19 +150,26 @@ def _ignore_interrupt(_: int) -> None:
 
 
 class _RemainingSamples(Sampler[int]):
-    """The numbers of the samples that are left to train on, in ascending order.
+    """The numbers of the samples that are left to train on in this process, in ascending order.
 
     Lightning restores the step of a resumed run, but starts the loader from the beginning. Without
     a trainer all samples are left.
     """
 
-    def __init__(self, data: SRDataModule, batch_size: int, num_samples: int) -> None:
+    def __init__(
+        self, data: SRDataModule, part: int, num_samples: int, *, rank: int, world_size: int
+    ) -> None:
         self._data = data
-        self._batch_size = batch_size
+        self._part = part  # samples of a batch of the loader
         self._num_samples = num_samples
+        self._rank = rank
+        self._world_size = world_size
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(self._finished_batches() * self._batch_size, self._num_samples))
+        together = self._part * self._world_size
+        first = self._finished_batches() * together + self._rank * self._part
+        for start in range(first, self._num_samples, together):
+            yield from range(start, start + self._part)
 
     def _finished_batches(self) -> int:
         if self._data.trainer is None:
@@ -145,4 +179,4 @@ class _RemainingSamples(Sampler[int]):
         return progress.processed
 
     def __len__(self) -> int:
-        return self._num_samples
+        return self._num_samples // self._world_size

@@ -17,6 +17,7 @@ from drnsr.cuda_graphs import CudaGraphed
 from drnsr.images.colour import luma_planes
 from drnsr.networks import Network
 from drnsr.training.device import compile_loss, is_capturable, make_optimizer
+from drnsr.training.processes import in_sample_order
 from drnsr.training.scalars import VAL_PSNR
 
 Batch = tuple[Tensor, Tensor]
@@ -69,6 +70,7 @@ class SRModule(L.LightningModule):
         self._is_compiled = compiled
         self._step_loss: Callable[[Tensor, Tensor], Tensor] = self._batch_loss
         self._whole_step: CudaGraphed | None = None
+        self._psnrs: list[Tensor] = []  # of this process's validation crops
 
     def on_train_start(self) -> None:
         """Compile or capture the step, as the device and the optimizer allow."""
@@ -140,7 +142,13 @@ class SRModule(L.LightningModule):
         if self.network.descriptor.colour == "RGB":
             sr = sr.mul(255).round().clamp(0, 255) / 255
         psnr = peak_signal_noise_ratio(sr, hr, data_range=1.0)
-        self.log(VAL_PSNR.name, psnr, logger=False, batch_size=1)
+        self._psnrs.append(psnr)
+
+    def on_validation_epoch_end(self) -> None:
+        """Record the mean PSNR, which is added up in the order of the crops in every process."""
+        psnrs = in_sample_order(self.trainer, self._psnrs)
+        self._psnrs = []
+        self.log(VAL_PSNR.name, sum(psnrs) / len(psnrs), logger=False)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return an optimizer for the network's parameters, and its schedule."""

@@ -43,17 +43,20 @@ class HardwareError(UserError):
     """An accelerator or a precision that this machine does not support."""
 
 
-def check_hardware(accelerator: str, precision: str) -> None:
+def check_hardware(accelerator: str, precision: str, *, devices: int = 1) -> None:
     """Check whether Lightning can train on this machine, before hours of preparation.
 
     Args:
         accelerator: Lightning's name of an accelerator, or "auto".
         precision: Lightning's name of a precision, or "auto".
+        devices: number of processes on this machine, each with a device of its own.
 
     Raises:
-        HardwareError: if this machine does not support the accelerator or the precision.
+        HardwareError: if this machine does not support the accelerator or the precision, or has
+            fewer devices.
     """
     import lightning as L
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     wanted = "32-true" if precision == AUTO else precision
@@ -62,7 +65,8 @@ def check_hardware(accelerator: str, precision: str) -> None:
             warnings.simplefilter("ignore")  # a replaced precision, which is an error here
             trainer = L.Trainer(
                 accelerator=accelerator,
-                devices=1,
+                devices=devices,
+                plugins=[LightningEnvironment()],
                 precision=wanted,  # type: ignore[arg-type]
                 logger=False,
                 enable_checkpointing=False,
@@ -73,7 +77,7 @@ def check_hardware(accelerator: str, precision: str) -> None:
         reason = " ".join(str(error).split())
         raise HardwareError(
             f"trainer.accelerator: {accelerator} cannot be used on this machine ({reason});"
-            " take auto or cpu"
+            f" take auto or cpu{' or fewer trainer.devices' if devices > 1 else ''}"
         ) from error
     device = trainer.strategy.root_device
     taken = trainer.precision

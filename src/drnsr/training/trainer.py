@@ -5,13 +5,18 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import lightning as L
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, Strategy
 
+from drnsr.data.datamodule import SRDataModule
+from drnsr.device import resolve_device
 from drnsr.errors import UserError
 from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
 from drnsr.training.callbacks.ema import EMA
@@ -19,9 +24,14 @@ from drnsr.training.callbacks.nonfinite import NonfiniteLoss, NonfiniteLossCheck
 from drnsr.training.callbacks.progress import TrainingProgress
 from drnsr.training.callbacks.signals import Interruption
 from drnsr.training.device import configure_device
+from drnsr.training.processes import launched_process
 
 # The modules with the errors of torch.compile, which have no public class in common.
 _COMPILERS = ("torch._dynamo", "torch._inductor")
+
+
+# What torch's backends of communication say when another process is gone.
+_LOST_PEER = ("gloo/transport", "Connection closed by peer", "NCCL", "Gloo connectFullMesh")
 
 
 class PlatformError(UserError):
@@ -37,6 +47,10 @@ class TrainerSettings(Protocol):
         log_every: number of steps between two checks of the losses, except on a CPU, where each
             loss is checked before its step.
         accelerator: Lightning's name of one, or "auto".
+        devices: number of processes on each machine, each with a device of its own.
+        num_nodes: number of machines.
+        strategy: how the processes share the work; "auto" is "ddp" if there is more than one.
+        accumulate_grad_batches: number of batches of the loader that make a step.
         precision: Lightning's name of one, such as "32-true" or "bf16-mixed".
         ema_decay: decay per step of the weights' moving average; 0 keeps the weights themselves.
         nonfinite_loss: what happens at a step whose loss is NaN or infinite.
@@ -47,6 +61,10 @@ class TrainerSettings(Protocol):
     validate_every: int
     log_every: int
     accelerator: str
+    devices: int
+    num_nodes: int
+    strategy: Literal["auto", "ddp", "fsdp"]
+    accumulate_grad_batches: int
     precision: Any  # a Literal: Lightning knows its names by their types
     ema_decay: float
     nonfinite_loss: NonfiniteLoss
@@ -72,7 +90,7 @@ def seed_everything(seed: int, *, threads: int, deterministic: bool = True) -> N
 
 def fit(
     module: L.LightningModule,
-    data: L.LightningDataModule,
+    data: SRDataModule,
     settings: TrainerSettings,
     *,
     checkpoints: TrainingStateCheckpoint,
@@ -97,14 +115,15 @@ def fit(
     Raises:
         NonfiniteLossError: if a loss is NaN or infinite, and may not be skipped.
         SignalError: if SIGTERM or Ctrl-C came; the state is written first.
-        PlatformError: if a loader worker was killed, or the device has no deterministic form of an
-            operation (which shows in the first step).
+        PlatformError: if a loader worker or another process of the training was killed, or the
+            device has no deterministic form of an operation (which shows in the first step).
     """
     _silence_known_warnings()
     nonfinite = NonfiniteLossCheck(settings.nonfinite_loss, settings.log_every)
     averaging = [EMA(settings.ema_decay)] if settings.ema_decay > 0 else []
     trainer = _new_trainer(
         settings,
+        uses_all_weights=module.automatic_optimization and data.has_one_scale,
         loggers=loggers,
         callbacks=[
             *averaging,
@@ -127,16 +146,38 @@ def fit(
 
 
 def _new_trainer(
-    settings: TrainerSettings, *, loggers: list[Logger], callbacks: list[Callback], folder: Path
+    settings: TrainerSettings,
+    *,
+    uses_all_weights: bool,
+    loggers: list[Logger],
+    callbacks: list[Callback],
+    folder: Path,
 ) -> L.Trainer:
-    """Make Lightning's trainer; ``folder`` is where a requeued job on SLURM looks for its state."""
+    """Make Lightning's trainer.
+
+    Args:
+        settings: see :func:`fit`.
+        uses_all_weights: whether each backward pass gives all weights a gradient.
+        loggers: see :func:`fit`.
+        callbacks: all of them.
+        folder: where a requeued job on SLURM looks for its state.
+    """
+    accumulate = settings.accumulate_grad_batches
+    world_size = settings.devices * settings.num_nodes
     return L.Trainer(
         accelerator=settings.accelerator,
-        devices=1,
+        devices=settings.devices,
+        num_nodes=settings.num_nodes,
+        strategy=_strategy(settings, world_size, uses_all_weights),
+        # Their environment is told, because inside a job of SLURM Lightning prefers SLURM's.
+        plugins=[TorchElasticEnvironment() if launched_process() else LightningEnvironment()],
+        use_distributed_sampler=False,  # the data module gives each process its samples
+        sync_batchnorm=world_size > 1 and resolve_device(settings.accelerator) == "cuda",
+        accumulate_grad_batches=accumulate,
         precision=settings.precision,
         max_steps=settings.max_steps,
         max_epochs=1,  # a run is one pass over its samples
-        val_check_interval=min(settings.validate_every, settings.max_steps),
+        val_check_interval=min(settings.validate_every, settings.max_steps) * accumulate,
         num_sanity_val_steps=0,
         deterministic=settings.deterministic,
         logger=loggers,
@@ -149,12 +190,27 @@ def _new_trainer(
     )
 
 
+def _strategy(
+    settings: TrainerSettings, world_size: int, uses_all_weights: bool
+) -> Strategy | Literal["auto"]:
+    if settings.strategy == "fsdp":
+        return FSDPStrategy(state_dict_type="full")
+    if world_size == 1:
+        return "auto"
+    # Buffers are constants; to send them around would also need as many validation crops for all.
+    return DDPStrategy(find_unused_parameters=not uses_all_weights, broadcast_buffers=False)
+
+
 def _silence_known_warnings() -> None:
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for library in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     for message in (
         ".*isinstance.treespec, LeafSpec.*",  # about code of Lightning itself
         ".*does not have many workers.*",  # crops come from mapped memory, and need none
         ".*your dataloader is not resumable.*",  # it is
+        ".*`broadcast_buffers` is deprecated.*",  # its successor is not in all versions of torch
+        ".*when logging on epoch level in distributed setting.*",  # the mean is of all processes
+        ".*Total length of `DataLoader` across ranks is zero.*",
     ):
         warnings.filterwarnings("ignore", message=message)
 
@@ -170,6 +226,11 @@ def _platform_errors(states: Path) -> Iterator[None]:
         yield
     except RuntimeError as error:
         text = " ".join(str(error).split())
+        if any(sign in text for sign in _LOST_PEER):
+            raise PlatformError(
+                "another process of this training ended; the same command continues from the last"
+                f" state in {states}"
+            ) from error
         if "DataLoader worker" in text:
             raise PlatformError(
                 f"a loader worker ended: {text.rstrip('.')}; if memory ran out, use fewer"

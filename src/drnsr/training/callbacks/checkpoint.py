@@ -12,6 +12,7 @@ import torch
 from drnsr.atomic import atomic_path, naming_file
 from drnsr.hashing import file_sha256
 from drnsr.training.callbacks.nonfinite import are_finite
+from drnsr.training.processes import any_process, starts_step
 from drnsr.training.scalars import VAL_PSNR
 from drnsr.weights.training_state import FINGERPRINT, NETWORK, self_description
 
@@ -77,14 +78,17 @@ class TrainingStateCheckpoint(L.Callback):
         batch: Any,  # noqa: ANN401 (Lightning's own signature)
         batch_idx: int,
     ) -> None:
-        """Save a state, if the interval has passed."""
-        if time.monotonic() >= self._written_at + self._seconds:
+        """Save a state before a step, if the interval has passed in one of the processes."""
+        if not starts_step(trainer, batch_idx):
+            return
+        if any_process(trainer, time.monotonic() >= self._written_at + self._seconds):
             self.write(trainer)
 
     def write(self, trainer: L.Trainer) -> None:
         """Save the current state, and remove old ones beyond ``keep``.
 
-        Nothing is saved if weights are NaN or infinite.
+        All processes call it, and the first one writes. Nothing is saved if weights are NaN or
+        infinite.
 
         Raises:
             OSError: if the disk is full; earlier states are unchanged.
@@ -92,6 +96,10 @@ class TrainingStateCheckpoint(L.Callback):
         if trainer.global_step == self._written or not are_finite(trainer.lightning_module):
             return  # the next loss reports NaN or infinite weights
         self._written = trainer.global_step
+        self._written_at = time.monotonic()
+        if not trainer.is_global_zero:
+            trainer.save_checkpoint(self.folder)  # takes part, and writes nothing
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = self.folder / "partial.ckpt"
         try:
@@ -111,6 +119,9 @@ class TrainingStateCheckpoint(L.Callback):
         psnr = float(trainer.callback_metrics[VAL_PSNR.name])
         if psnr > self._best:
             self._best = psnr
+            if not trainer.is_global_zero:
+                trainer.save_checkpoint(self.folder)  # takes part, and writes nothing
+                return
             with atomic_path(self.folder / BEST_FILE) as beside, naming_file(self.folder):
                 trainer.save_checkpoint(beside)
 

@@ -10,19 +10,23 @@ import torch
 from torch import Tensor
 
 from drnsr.atomic import write_text
+from drnsr.training.processes import ends_step, mean_over_processes
 from drnsr.training.scalars import TRAINING_CURVE, VAL_PSNR, VALIDATION_CURVE, Curve
 
 
 class Curves(L.Callback):
     """Keeps the mean loss of every ``log_every`` steps, and every validation PSNR.
 
-    The same points go to the loggers of the run. The files hold only what the same training gives
+    A loss is the mean over all processes and all batches of a step. The same points go to the
+    loggers of the run. The files hold only what the same training gives
     again: no time of day, no run id.
     """
 
     def __init__(self, *, log_every: int) -> None:
         self._log_every = log_every
         self._window: list[Tensor] = []  # since the last point, on the training's device
+        self._step: list[Tensor] = []  # the losses of a step that accumulates gradients
+        self._trainer: L.Trainer | None = None
         self._before = torch.empty(0)  # the part of the window from before a resumed state
         self._loss: list[tuple[int, float, float]] = []
         self._psnr: list[tuple[int, float]] = []
@@ -36,7 +40,13 @@ class Curves(L.Callback):
         batch_idx: int,
     ) -> None:
         """Keep the loss and the learning rate."""
-        self._window.append(outputs["loss"])
+        self._trainer = trainer
+        self._step.append(outputs["loss"])
+        if not ends_step(trainer, batch_idx):
+            return
+        loss_of_step = self._step[0] if len(self._step) == 1 else torch.stack(self._step).mean()
+        self._window.append(loss_of_step)
+        self._step.clear()
         if trainer.global_step % self._log_every == 0:
             losses = self._losses()
             loss = float(losses[losses.isfinite()].mean())  # without the losses of skipped steps
@@ -63,9 +73,10 @@ class Curves(L.Callback):
 
     def _losses(self) -> Tensor:
         """Return the losses of the window, which one transfer brings to the CPU."""
-        if not self._window:
+        if not self._window or self._trainer is None:
             return self._before
-        return torch.cat([self._before, torch.stack(self._window).cpu()])
+        losses = mean_over_processes(self._trainer, torch.stack(self._window))
+        return torch.cat([self._before, losses.cpu()])
 
     @staticmethod
     def _log(trainer: L.Trainer, curve: Curve, values: tuple[float, ...]) -> None:

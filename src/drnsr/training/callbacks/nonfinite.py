@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from drnsr.errors import UserError
 from drnsr.training.device import can_skip, is_asynchronous
+from drnsr.training.processes import mean_over_processes, starts_step
 
 log = logging.getLogger("drnsr")
 
@@ -30,6 +31,8 @@ class NonfiniteLossCheck(L.Callback):
     a fused optimizer skips the step on the device; with any other optimizer each loss is checked
     before its step.
 
+    Several processes check the mean of their losses, which is NaN or infinite if one of them is.
+
     Args:
         nonfinite_loss: "fail" ends the run; "skip" leaves weights and optimizer unchanged in that
             step, and logs and counts it.
@@ -45,6 +48,7 @@ class NonfiniteLossCheck(L.Callback):
         self._check_every = check_every
         self._module: nn.Module = nn.Identity()
         self._is_deferred = False  # whether losses are checked later, together
+        self._trainer: L.Trainer | None = None
         self._unchecked: list[tuple[int, Tensor]] = []
         self._step = 0
         self._batch_size = 0
@@ -53,8 +57,9 @@ class NonfiniteLossCheck(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Choose when losses are checked."""
         self._module = pl_module
+        is_whole = trainer.world_size == 1 and trainer.accumulate_grad_batches == 1
         self._is_deferred = is_asynchronous(pl_module.device) and (
-            self._nonfinite_loss == "fail" or all(map(can_skip, trainer.optimizers))
+            self._nonfinite_loss == "fail" or (is_whole and all(map(can_skip, trainer.optimizers)))
         )
 
     def on_train_batch_start(
@@ -65,8 +70,11 @@ class NonfiniteLossCheck(L.Callback):
         batch_idx: int,
     ) -> None:
         """Record the number of the step and its batch size."""
+        self._trainer = trainer
         self._step = trainer.global_step + 1
-        self._batch_size = len(batch[0])
+        self._batch_size = len(batch[0]) * trainer.world_size * trainer.accumulate_grad_batches
+        if starts_step(trainer, batch_idx):
+            self._is_nonfinite = False
 
     def on_before_backward(
         self, trainer: L.Trainer, pl_module: L.LightningModule, loss: Tensor
@@ -79,7 +87,7 @@ class NonfiniteLossCheck(L.Callback):
         """
         self._unchecked.append((self._step, loss.detach()))
         if not self._is_deferred:
-            self._is_nonfinite = self._check()
+            self._is_nonfinite = self._check() or self._is_nonfinite
 
     def on_before_optimizer_step(
         self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer
@@ -122,7 +130,10 @@ class NonfiniteLossCheck(L.Callback):
         steps, losses = zip(*self._unchecked, strict=True)
         self._unchecked.clear()
         is_nonfinite = False
-        for step, loss in zip(steps, torch.stack(losses).tolist(), strict=True):
+        means = torch.stack(losses)
+        if self._trainer is not None:
+            means = mean_over_processes(self._trainer, means)
+        for step, loss in zip(steps, means.tolist(), strict=True):
             is_nonfinite = not math.isfinite(loss)
             if is_nonfinite:
                 self._handle(step, loss)

@@ -18,7 +18,8 @@ class TrainingProgress(L.Callback):
     """A progress bar with step, loss, validation PSNR, samples per second and remaining time.
 
     Lightning's own bars count epochs and batches, but a run here is a single pass. If the output is
-    not a terminal, each validation prints a line instead.
+    not a terminal, each validation prints a line instead. Of several processes, the first one shows
+    the bar, and the loss of its part of the batch.
     """
 
     def __init__(self) -> None:
@@ -42,7 +43,8 @@ class TrainingProgress(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the bar."""
         self._bar.update(self._task, total=trainer.max_steps)
-        self._bar.start()
+        if trainer.is_global_zero:
+            self._bar.start()
         self._start = time.monotonic()
 
     def on_train_batch_end(
@@ -54,21 +56,22 @@ class TrainingProgress(L.Callback):
         batch_idx: int,
     ) -> None:
         """Update the bar."""
-        self._samples += len(batch[0])
+        self._samples += len(batch[0]) * trainer.world_size
         self._loss = outputs["loss"]
         # Not in every step: reading the loss waits for the device.
-        if self._console.is_terminal and time.monotonic() >= self._shown_at + _REFRESH_SECONDS:
+        if self._is_bar(trainer) and time.monotonic() >= self._shown_at + _REFRESH_SECONDS:
             self._show(trainer)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print a line if there is no bar."""
-        if not self._console.is_terminal:
+        if trainer.is_global_zero and not self._console.is_terminal:
             step = f"step {trainer.global_step}/{trainer.max_steps}"
             self._console.print(f"training: {step}  {self._metrics_text(trainer)}", highlight=False)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Show the finished bar."""
-        self._show(trainer)
+        if self._is_bar(trainer):
+            self._show(trainer)
         self._bar.stop()
 
     def on_exception(
@@ -89,6 +92,9 @@ class TrainingProgress(L.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Resume from a state."""
         self._seconds_before = state_dict["seconds"]
+
+    def _is_bar(self, trainer: L.Trainer) -> bool:
+        return self._console.is_terminal and trainer.is_global_zero
 
     def _show(self, trainer: L.Trainer) -> None:
         self._bar.update(

@@ -1,0 +1,30 @@
+"""One process of a training that :mod:`pipelines.launch` starts in several."""
+
+import sys
+from pathlib import Path
+
+from drnsr.config.targets import check_targets
+from drnsr.errors import UserError
+from drnsr.training.processes import launched_process
+from pipelines.launch import read_launch, report_error
+from pipelines.train import follow, train
+
+
+def main(folder: Path) -> None:
+    """Train as the first process, or follow it; leave a user's mistake in ``folder``."""
+    process = launched_process()
+    assert process is not None
+    try:
+        if process.rank == 0:
+            config = read_launch(folder)
+            check_targets(config.model_dump())
+            train(config)
+        else:
+            follow()
+    except UserError as error:
+        report_error(folder, process.rank, error)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,173 @@
+"""Trainings in two processes, by the real commands: the same samples, weights, files and ends."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.conftest import PROJECT
+
+TWO = ("trainer=ddp_cpu",)
+SMALL = (
+    *("model.network.num_features=4", "model.network.num_blocks=1", "scale=2", "data=folder"),
+    *("datamodule.patch_size=12", "datamodule.batch_size=8", "datamodule.validation_crop=32"),
+    *("trainer.max_steps=6", "trainer.validate_every=3", "trainer.log_every=3"),
+    *("trainer.threads=1", "scheduler.warmup_steps=2", "logger.experiment=null"),
+    # In fp64 sums in another order differ by so little that no rounding hides a wrong sample.
+    "trainer.precision=64-true",
+    *("run.evaluate_after_training=false", "run.prepare_before_training=false"),
+)
+
+
+class Runs:
+    """Runs the command on one prepared data set, each time in a folder of its own."""
+
+    def __init__(self, folder, data):
+        self.folder, self.data = folder, data
+
+    def start(self, name, *options, launcher=("-m",)):
+        place = self.folder / name
+        place.mkdir(exist_ok=True)
+        environment = os.environ | {
+            "PYTHONPATH": f"{PROJECT / 'src'}{os.pathsep}{PROJECT}",
+            "OMP_WAIT_POLICY": "passive",
+        }
+        command = [sys.executable, *launcher, "pipelines.train", *SMALL, f"run.data={self.data}"]
+        return subprocess.Popen(
+            [*command, "hydra.run.dir=out", *options],
+            cwd=place,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, name, *options):
+        process = self.start(name, *options)
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, output
+        return output
+
+    def weights(self, name, out="out"):
+        return load_file(self.folder / name / out / "models/model.safetensors")
+
+    def model(self, name, out="out"):
+        return (self.folder / name / out / "models/model.safetensors").read_bytes()
+
+    def curve(self, name, file):
+        with (self.folder / name / "out/metrics/curves" / file).open() as rows:
+            return [[float(value) for value in row] for row in list(csv.reader(rows))[1:]]
+
+
+@pytest.fixture(scope="module")
+def runs(picture_folder, tmp_path_factory):
+    from drnsr.data.prepare import prepare_training_set
+
+    data = tmp_path_factory.mktemp("data")
+    prepare_training_set(
+        sorted(picture_folder.iterdir()),
+        data / "prepared/train",
+        name="folder",
+        scales=[2, 3, 4],
+        validation_fraction=0.4,
+    )
+    return Runs(tmp_path_factory.mktemp("runs"), data)
+
+
+@pytest.fixture(scope="module")
+def two(runs):
+    """A training in two processes, which writes a state after each step."""
+    runs.run("two", *TWO, "checkpoints.seconds=0")
+    return "two"
+
+
+def largest_difference(one, other):
+    return max((one[name] - other[name]).abs().max().item() for name in one)
+
+
+@pytest.mark.slow
+def test_two_processes_or_two_parts_give_the_weights_and_curves_of_one(runs, two):
+    runs.run("one", "trainer=cpu")
+    runs.run("parts", "trainer=cpu", "trainer.accumulate_grad_batches=2")
+    start = runs.weights("one")
+    for name in (two, "parts"):
+        # Models are kept in fp32, whose last bit is about 6e-8 of a weight.
+        assert largest_difference(start, runs.weights(name)) < 1e-7
+        for file in ("training_loss.csv", "validation_psnr.csv"):
+            for expected, found in zip(
+                runs.curve("one", file), runs.curve(name, file), strict=True
+            ):
+                assert found == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_two_nodes_of_torchrun_give_the_bytes_of_two_processes(runs, two):
+    port = 20_000 + os.getpid() % 20_000
+    rendezvous = ("--rdzv-backend", "c10d", "--rdzv-endpoint", f"localhost:{port}")
+    launcher = ("-m", "torch.distributed.run", "--nnodes", "2", *rendezvous, "-m")
+    options = (*TWO, "trainer.devices=1", "trainer.num_nodes=2")
+    agents = [runs.start("nodes", *options, launcher=launcher) for _ in range(2)]
+    outputs = [agent.communicate(timeout=240)[0] for agent in agents]
+    assert [agent.returncode for agent in agents] == [0, 0], outputs
+    one, other = runs.weights(two), runs.weights("nodes")
+    assert all(one[name].equal(other[name]) for name in one)
+
+
+def ranks_of(launcher):
+    """Return the ids of the processes that a launcher started, by rank."""
+    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    found = {}
+    for child in children:
+        environment = Path(f"/proc/{child}/environ").read_bytes().decode(errors="replace")
+        if match := re.search(r"(?:^|\0)RANK=(\d+)", environment):
+            found[int(match[1])] = int(child)
+    return found
+
+
+def wait_for_a_state(folder, process):
+    while not list(folder.glob("runs/*/step-*.ckpt")):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
+def test_a_killed_process_ends_the_others_and_the_command_goes_on_to_the_same_bytes(runs, two):
+    process = runs.start("killed", *TWO, "checkpoints.seconds=0")
+    wait_for_a_state(runs.folder / "killed", process)
+    ranks = ranks_of(process.pid)
+    os.kill(ranks[1], signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "error: process 1 of the training was ended by SIGKILL" in output
+    assert not Path(f"/proc/{ranks[0]}").exists()
+    assert "resuming after step" in runs.run("killed", *TWO, "checkpoints.seconds=0")
+    assert runs.model("killed") == runs.model(two)
+
+
+@pytest.mark.slow
+def test_sigterm_ends_all_processes_after_the_same_step(runs):
+    process = runs.start("ended", *TWO, "checkpoints.seconds=0", "trainer.max_steps=5000")
+    wait_for_a_state(runs.folder / "ended", process)
+    process.terminate()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    (step,) = re.findall(r"error: SIGTERM after step (\d+) of 5000", output)
+    assert list((runs.folder / "ended").glob(f"runs/*/step-{int(step):08d}-*.ckpt"))
+
+
+@pytest.mark.slow
+def test_a_sweep_trains_each_job_in_two_processes(runs):
+    sweep = ("-m", "seed=1,2", "hydra.sweep.dir=out", "hydra.sweep.subdir=${hydra.job.num}")
+    gan = ("gan=esrgan", "gan.features.weights=null", "gan.weights.perceptual=0")
+    output = runs.run("sweep", *TWO, *gan, *sweep)
+    assert "Launching 2 jobs" in output
+    models = {runs.model("sweep", f"out/{job}") for job in (0, 1)}
+    assert len(models) == 2
