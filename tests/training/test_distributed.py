@@ -10,9 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from PIL import Image
 from safetensors.torch import load_file
 
-from tests.conftest import PROJECT
+from drnsr.config.compose import validate
+from tests.conftest import PROJECT, free_port, texture
 
 TWO = ("trainer=ddp_cpu",)
 SMALL = (
@@ -32,16 +35,16 @@ class Runs:
     def __init__(self, folder, data):
         self.folder, self.data = folder, data
 
-    def start(self, name, *options, launcher=("-m",)):
+    def start(self, name, *options, launcher=("-m",), flags=()):
         place = self.folder / name
         place.mkdir(exist_ok=True)
         environment = os.environ | {
             "PYTHONPATH": f"{PROJECT / 'src'}{os.pathsep}{PROJECT}",
             "OMP_WAIT_POLICY": "passive",
         }
-        command = [sys.executable, *launcher, "pipelines.train", *SMALL, f"run.data={self.data}"]
+        command = [sys.executable, *launcher, "pipelines.train", *flags, *SMALL]
         return subprocess.Popen(
-            [*command, "hydra.run.dir=out", *options],
+            [*command, f"run.data={self.data}", "hydra.run.dir=out", *options],
             cwd=place,
             env=environment,
             stdout=subprocess.PIPE,
@@ -49,8 +52,8 @@ class Runs:
             text=True,
         )
 
-    def run(self, name, *options):
-        process = self.start(name, *options)
+    def run(self, name, *options, flags=()):
+        process = self.start(name, *options, flags=flags)
         output, _ = process.communicate(timeout=240)
         assert process.returncode == 0, output
         return output
@@ -67,12 +70,15 @@ class Runs:
 
 
 @pytest.fixture(scope="module")
-def runs(picture_folder, tmp_path_factory):
+def runs(tmp_path_factory):
     from drnsr.data.prepare import prepare_training_set
 
     data = tmp_path_factory.mktemp("data")
+    for number in range(5):
+        pixels = texture(60 + 12 * number, 72, seed=number)
+        Image.fromarray(pixels).save(data / f"{number}.png")
     prepare_training_set(
-        sorted(picture_folder.iterdir()),
+        sorted(data.glob("*.png")),
         data / "prepared/train",
         name="folder",
         scales=[2, 3, 4],
@@ -109,8 +115,7 @@ def test_two_processes_or_two_parts_give_the_weights_and_curves_of_one(runs, two
 
 @pytest.mark.slow
 def test_two_nodes_of_torchrun_give_the_bytes_of_two_processes(runs, two):
-    port = 20_000 + os.getpid() % 20_000
-    rendezvous = ("--rdzv-backend", "c10d", "--rdzv-endpoint", f"localhost:{port}")
+    rendezvous = ("--rdzv-backend", "c10d", "--rdzv-endpoint", f"localhost:{free_port()}")
     launcher = ("-m", "torch.distributed.run", "--nnodes", "2", *rendezvous, "-m")
     options = (*TWO, "trainer.devices=1", "trainer.num_nodes=2")
     agents = [runs.start("nodes", *options, launcher=launcher) for _ in range(2)]
@@ -165,9 +170,28 @@ def test_sigterm_ends_all_processes_after_the_same_step(runs):
 
 @pytest.mark.slow
 def test_a_sweep_trains_each_job_in_two_processes(runs):
-    sweep = ("-m", "seed=1,2", "hydra.sweep.dir=out", "hydra.sweep.subdir=${hydra.job.num}")
-    gan = ("gan=esrgan", "gan.features.weights=null", "gan.weights.perceptual=0")
-    output = runs.run("sweep", *TWO, *gan, *sweep)
+    sweep = ("seed=1,2", "hydra.sweep.dir=out", "hydra.sweep.subdir=${hydra.job.num}")
+    gan = (
+        "gan=esrgan",
+        "gan.features.weights=null",
+        "gan.discriminator.num_features=4",
+        "gan.weights.perceptual=0",
+    )
+    crops = ("datamodule.patch_size=null", "datamodule.hr_patch_size=32")
+    output = runs.run("sweep", *TWO, *gan, *crops, *sweep, flags=("-m",))
     assert "Launching 2 jobs" in output
     models = {runs.model("sweep", f"out/{job}") for job in (0, 1)}
     assert len(models) == 2
+
+
+def test_the_script_for_slurm_is_a_script_whose_command_line_composes():
+    script = PROJECT / "docs/scale.sbatch"
+    subprocess.run(["bash", "-n", script], check=True)
+    _, _, command = script.read_text().partition("-m pipelines.train ")
+    composed = compose_choices_of_command(command.split())
+    assert (composed.trainer.devices, composed.trainer.num_nodes) == (8, 4)
+
+
+def compose_choices_of_command(overrides):
+    with initialize_config_dir(str(PROJECT / "conf"), version_base="1.3"):
+        return validate(compose("config", overrides=["run=graph", *overrides]))

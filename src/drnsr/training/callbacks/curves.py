@@ -44,8 +44,10 @@ class Curves(L.Callback):
         self._step.append(outputs["loss"])
         if not ends_step(trainer, batch_idx):
             return
-        loss_of_step = self._step[0] if len(self._step) == 1 else torch.stack(self._step).mean()
-        self._window.append(loss_of_step)
+        # Lightning has divided each by their number, so that the gradients add up to the mean's.
+        self._window.append(
+            self._step[0] if len(self._step) == 1 else torch.stack(self._step).sum()
+        )
         self._step.clear()
         if trainer.global_step % self._log_every == 0:
             losses = self._losses()

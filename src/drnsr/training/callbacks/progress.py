@@ -57,7 +57,8 @@ class TrainingProgress(L.Callback):
     ) -> None:
         """Update the bar."""
         self._samples += len(batch[0]) * trainer.world_size
-        self._loss = outputs["loss"]
+        # Lightning has divided it by the number of batches that make a step.
+        self._loss = outputs["loss"] * trainer.accumulate_grad_batches
         # Not in every step: reading the loss waits for the device.
         if self._is_bar(trainer) and time.monotonic() >= self._shown_at + _REFRESH_SECONDS:
             self._show(trainer)
