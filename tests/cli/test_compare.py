@@ -140,9 +140,11 @@ def test_results_of_another_model_are_not_compared(model, tmp_path, picture_fold
         ]
     )
     run(picture_folder, "--model", model)
-    told = capsys.readouterr().err.replace("\n", "")
-    assert re.search(r"picture2_x2\.png: was there, and does not say that this model made it", told)
-    assert "picture3_x2.png: was there" in told
+    message = capsys.readouterr().err.replace("\n", "")
+    assert re.search(
+        r"picture2_x2\.png: was there, and does not say that this model made it", message
+    )
+    assert "picture3_x2.png: was there" in message
     assert len(read_page(tmp_path).images) == 2 * 3
     assert len(list((tmp_path / "out").glob("*_compare.png"))) == 2
 

@@ -34,16 +34,16 @@ def test_a_checkpoint_becomes_a_model_file(edsr, capsys):
 
 def test_info_shows_a_checkpoint_and_a_model_file(edsr, capsys):
     main(["info", edsr])
-    told = capsys.readouterr().out
+    reported = capsys.readouterr().out
     main(["convert", edsr, "edsr.safetensors"])
     main(["info", "edsr.safetensors"])
     ours = capsys.readouterr().out
     for expected in ("EDSR-PyTorch", "x2", "num_blocks: 2", "residual_scale (as published"):
-        assert expected in told
+        assert expected in reported
     for expected in ("drnsr", "x2", "num_blocks: 2", "converted from edsr.pt"):
         assert expected in ours
     parameters = f"{sum(p.numel() for p in EDSRPyTorch(2, 8, 2).parameters()) - 24:,}"
-    assert parameters in told  # all but the mean shift's
+    assert parameters in reported  # all but the mean shift's
     assert parameters in ours
 
 
@@ -65,8 +65,8 @@ def test_an_assumed_hyper_parameter_is_reported_once(edsr, caplog):
     with caplog.at_level("INFO", logger="drnsr"):
         Upscaler.from_file(file)
         Upscaler.from_file(file)
-    (told,) = caplog.messages
-    assert told.startswith(
+    (reported,) = caplog.messages
+    assert reported.startswith(
         "loaded_twice.pt: EDSR x2, weights of EDSR-PyTorch; not in the file, assumed"
     )
 

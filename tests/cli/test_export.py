@@ -136,9 +136,9 @@ def test_an_onnx_holds_its_description_and_origin(capsys):
         "origin": {"config": "c" * 64, "data": "d" * 64, "code": "e" * 64, "made_from": ""},
     }
     main(["info", "x3.onnx"])
-    told = capsys.readouterr().out
+    reported = capsys.readouterr().out
     for known in ("MDSR", "x3", "fp32", file_sha256(Path(MODEL)), "c" * 64, "d" * 64):
-        assert known in told
+        assert known in reported
 
 
 def test_only_one_line_is_printed(recwarn, capfd):
@@ -179,7 +179,7 @@ def test_the_bicubic_skip_is_not_in_half_precision():
 
 @pytest.mark.parametrize("out", ["model.onnx", "model.pt2"])
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "reported"),
     [
         (lambda sr: sr * 1.001, r"differs from torch by .*e-0.* the limit for fp32 is 1\.0e-04"),
         (
@@ -190,11 +190,11 @@ def test_the_bicubic_skip_is_not_in_half_precision():
     ],
     ids=["values", "nan", "shape"],
 )
-def test_a_wrong_export_is_refused_and_the_old_file_stays(monkeypatch, out, wrong, told):
+def test_a_wrong_export_is_refused_and_the_old_file_stays(monkeypatch, out, wrong, reported):
     small()
     monkeypatch.setattr(export.NetworkAtScale, "forward", lambda self, lr: wrong(self.network(lr)))
     Path(out).write_bytes(b"of yesterday")
-    with pytest.raises(SystemExit, match=f"^error: {out}: not written: it {told}"):
+    with pytest.raises(SystemExit, match=f"^error: {out}: not written: it {reported}"):
         main(["export", MODEL, out])
     assert Path(out).read_bytes() == b"of yesterday"
     assert sorted(file.name for file in Path().iterdir()) == sorted([out, MODEL])
@@ -210,7 +210,7 @@ def test_an_export_of_one_size_only_is_refused(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("network", "arguments", "told"),
+    ("network", "arguments", "reported"),
     [
         (DRNSR, ["model.bin"], r"model\.bin: the name of the file must end with \.onnx or \.pt2"),
         (DRNSR, ["model.onnx", "--opset", "99"], "--opset 99: there are 13 to 20"),
@@ -220,10 +220,10 @@ def test_an_export_of_one_size_only_is_refused(monkeypatch):
         (MDSR, ["model.onnx"], "choose a scale: x2 or x3"),
     ],
 )
-def test_a_mistake_is_one_line_and_writes_nothing(network, arguments, told):
+def test_a_mistake_is_one_line_and_writes_nothing(network, arguments, reported):
     served = {"scales": [2, 3]} if network.multi_scale else {"scale": 2}
     saved(network(**served, num_features=16, num_blocks=1))
-    with pytest.raises(SystemExit, match=told) as caught:
+    with pytest.raises(SystemExit, match=reported) as caught:
         main(["export", MODEL, *arguments])
     assert "\n" not in str(caught.value.code)
     assert [file.name for file in Path().iterdir()] == [MODEL]

@@ -84,9 +84,9 @@ def test_a_registered_model_is_a_candidate_with_a_card_and_is_registered_once(st
     assert "drnsr-x2 version 1 is this model already" in capsys.readouterr().out
     assert len(store.search_model_versions("name = 'drnsr-x2'")) == 1
 
-    with pytest.raises(SystemExit, match="error: MLflow at sqlite:") as told:
+    with pytest.raises(SystemExit, match="error: MLflow at sqlite:") as message:
         main(["register", run_id, "--name", "a/b"])  # which MLflow does not take
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(message.value)
 
     # The registry has the same file, with its signature, example and packages.
     downloaded = model_file("models:/drnsr-x2@candidate")

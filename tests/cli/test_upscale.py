@@ -68,7 +68,7 @@ def test_a_damaged_image_is_reported_at_the_end(model, tmp_path, picture_folder)
 
 
 @pytest.mark.parametrize(
-    ("path", "model_name", "more", "told"),
+    ("path", "model_name", "more", "message"),
     [
         ("nowhere", "model.safetensors", (), "nowhere: there is no such picture or folder"),
         ("empty", "model.safetensors", (), "empty: no pictures in this folder"),
@@ -81,9 +81,9 @@ def test_a_damaged_image_is_reported_at_the_end(model, tmp_path, picture_folder)
         ),
     ],
 )
-def test_mistakes(model, tmp_path, picture_folder, path, model_name, more, told):
+def test_mistakes(model, tmp_path, picture_folder, path, model_name, more, message):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(SystemExit, match=f"error: {told}"):
+    with pytest.raises(SystemExit, match=f"error: {message}"):
         run(path, "--model", model_name, "--out", "out", *more)
     assert not (tmp_path / "out").exists()
 
@@ -107,8 +107,8 @@ def test_subfolders_are_kept(model, tmp_path, picture_folder):
 def test_two_images_with_the_same_result_are_reported(model, tmp_path):
     for suffix in (".png", ".bmp"):
         Image.fromarray(texture(8, 8)).save(tmp_path / f"a{suffix}")
-    told = r"error: 1 of 2 could not be .*: a\.bmp: would become out/a_x2\.webp, as a\.png does"
-    with pytest.raises(SystemExit, match=told):
+    message = r"error: 1 of 2 could not be .*: a\.bmp: would become out/a_x2\.webp, as a\.png does"
+    with pytest.raises(SystemExit, match=message):
         run("a.png", "a.bmp", "--model", model, "--out", "out", "--format", "webp")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a_x2.webp"]
 
@@ -168,10 +168,10 @@ def test_no_error_of_any_type_ends_a_batch(model, tmp_path, monkeypatch, capsys,
     with pytest.raises(SystemExit) as ended:
         run("a.png", "b.png", "c.png", "--model", model, "--out", "out")
     made = sorted(path.name for path in (tmp_path / "out").iterdir())
-    told = str(ended.value)
-    assert told.startswith("error: 1 of 3 could not be upscaled: ")
-    assert "\n" not in told
-    assert "b.png" in told or "b_x2.png" in told
+    message = str(ended.value)
+    assert message.startswith("error: 1 of 3 could not be upscaled: ")
+    assert "\n" not in message
+    assert "b.png" in message or "b_x2.png" in message
     assert made == ["a_x2.png", "c_x2.png"]
     assert "Traceback" not in capsys.readouterr().err
 
@@ -208,7 +208,7 @@ def test_file_names_of_any_kind(model, tmp_path, capfd):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-def test_a_path_that_is_no_file_is_reported_when_named_and_skipped_in_folders(
+def test_a_path_that_is_not_a_file_is_reported_when_named_and_skipped_in_folders(
     model, tmp_path, picture_folder
 ):
     os.mkfifo(picture_folder / "a.png")
@@ -238,22 +238,22 @@ def test_any_size(model, tmp_path, asked, name, size):
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "message"),
     [
         (("--factor", "2.5"), "a.png: 2.5 times as large: model.safetensors does up to x2"),
         (("--size", "30x20"), "a.png: it has 30 x 20 pixels, and 30 x 20 is not larger"),
         (("--size", "20x"), "a.png: it has 30 x 20 pixels, and 20 x 13 is not larger"),
     ],
 )
-def test_impossible_sizes(model, tmp_path, asked, told):
+def test_impossible_sizes(model, tmp_path, asked, message):
     Image.fromarray(texture(20, 30)).save(tmp_path / "a.png")
-    with pytest.raises(SystemExit, match=f"error: 1 of 1 could not be upscaled: {told}"):
+    with pytest.raises(SystemExit, match=f"error: 1 of 1 could not be upscaled: {message}"):
         run("a.png", "--model", model, "--out", "out", *asked)
     assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "message"),
     [
         (("--factor", "1"), "invalid factor above 1 value: '1'"),
         (("--size", "x"), "invalid size value: 'x'"),
@@ -264,21 +264,21 @@ def test_impossible_sizes(model, tmp_path, asked, told):
         (("--format", "exr"), "'exr' is none of avif, bmp, dicom, gif"),
     ],
 )
-def test_invalid_arguments(model, capsys, asked, told):
+def test_invalid_arguments(model, capsys, asked, message):
     with pytest.raises(SystemExit):
         run("a.png", "--model", model, "--out", "out", *asked)
-    assert re.search(told, capsys.readouterr().err)
+    assert re.search(message, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("asked", "message"),
     [
         (("--device", "cuda:7"), "device cuda:7: cannot be used here"),
         (("--device", "toaster"), "device toaster: cannot be used here"),
     ],
 )
-def test_missing_devices(model, tmp_path, picture_folder, asked, told):
-    with pytest.raises(SystemExit, match=f"error: {told}"):
+def test_missing_devices(model, tmp_path, picture_folder, asked, message):
+    with pytest.raises(SystemExit, match=f"error: {message}"):
         run("pictures", "--model", model, "--out", "out", *asked)
 
 
@@ -295,8 +295,8 @@ def test_a_dry_run_lists_the_results_and_writes_nothing(model, tmp_path, capsys,
 
 def test_a_full_disk_ends_the_run_in_one_line(model, tmp_path, picture_folder, small_disk):
     Image.fromarray(texture(100, 100)).save(picture_folder / "picture1.bmp")
-    told = r"error: 1 of 1 could not be upscaled: out/picture1_x2\.bmp: File too large"
-    with pytest.raises(SystemExit, match=told):
+    message = r"error: 1 of 1 could not be upscaled: out/picture1_x2\.bmp: File too large"
+    with pytest.raises(SystemExit, match=message):
         run("pictures/picture1.bmp", "--model", model, "--out", "out")
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -329,8 +329,8 @@ def test_a_signal_leaves_no_incomplete_file(model, tmp_path, number):
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(number)
-    _, told = process.communicate(timeout=60)
-    assert told.splitlines()[-1] == "error: ended early; the same command goes on with the rest"
+    _, message = process.communicate(timeout=60)
+    assert message.splitlines()[-1] == "error: ended early; the same command goes on with the rest"
     assert process.returncode == 128 + number
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a_x2.png"]
 

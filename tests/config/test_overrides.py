@@ -132,12 +132,12 @@ def test_a_run_of_the_graph_has_the_lines_of_its_params_and_its_overrides(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("overrides", "told"),
+    ("overrides", "message"),
     [
         (["~model.published"], "~model.published: params.yaml has no line for this"),
         (["experiment=rcan_x2", "model=edsr"], "model: edsr contradicts experiment rcan_x2"),
     ],
 )
-def test_overrides_that_params_cannot_express(overrides, told):
-    with pytest.raises(ConfigError, match=told):
+def test_overrides_that_params_cannot_express(overrides, message):
+    with pytest.raises(ConfigError, match=message):
         recorded_choices({}, overrides, job())

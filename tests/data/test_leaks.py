@@ -147,7 +147,7 @@ def bsds(mirror, part):
 
 
 @pytest.mark.slow
-def test_of_the_real_sets_only_the_woman_of_set5_is_in_bsds500(mirror, tmp_path):
+def test_only_the_woman_of_set5_is_in_bsds500(mirror, tmp_path):
     training = prepare_benchmark(
         bsds(mirror, "train") + bsds(mirror, "test"), tmp_path / "bsds", name="bsds"
     )

@@ -48,7 +48,7 @@ def test_a_mirror_can_be_made_of_another(server, registries, monkeypatch):
     assert len([path for path in (registries / "second").rglob("*") if path.is_file()]) == 1
 
 
-def test_what_no_mirror_can_hold_is_told(registries, capsys):
+def test_what_no_mirror_can_hold_is_reported(registries, capsys):
     make_mirror(["own"], registries / "mirror")
     assert "own: 1 of 1 files left out" in capsys.readouterr().out
 

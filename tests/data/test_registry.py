@@ -162,7 +162,7 @@ def test_manual_files(server, tmp_path):
         fetch_registry(registry, downloads, tmp_path / "raw")
     for part in ("some: ", "a.png, b.png, c.png and 2 more", page, str(downloads / "some")):
         assert part in str(caught.value)
-    assert server.requests == []  # told before anything large is fetched
+    assert server.requests == []  # reported before anything large is fetched
     for name in "abcd":
         (downloads / "some" / f"{name}.png").write_bytes(b"mine")
     (downloads / "some" / "known.png").write_bytes(b"wrong")

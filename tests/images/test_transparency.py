@@ -143,7 +143,7 @@ def test_more_than_a_megabyte_of_icc_is_kept(enlarged, tmp_path):
     assert Image.open(enlarged(tmp_path / "a.png", "b.png")).info["icc_profile"] == profile
 
 
-def test_other_frames_of_a_deep_animation_are_told(enlarged, tmp_path):
+def test_other_frames_of_a_deep_animation_are_reported(enlarged, tmp_path):
     frames = (texture(9, 9, 6).reshape(2, 9, 9, 3).astype(np.uint16)) * 257
     (tmp_path / "a.png").write_bytes(imagecodecs.apng_encode(frames, delay=100))
     enlarged(tmp_path / "a.png", "b.png")

@@ -52,7 +52,7 @@ def test_a_large_picture_is_looked_at_in_bands(tmp_path, monkeypatch, how):
     assert seen(tmp_path / "a.tif") == [(0, 1000)]
 
 
-def test_pages_of_one_type_are_seen_alike_and_alpha_is_no_colour(tmp_path):
+def test_pages_of_one_type_are_seen_alike_and_alpha_is_not_a_colour(tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
         writer.write(low(300), metadata=None)
         opaque = np.full((70, 90, 1), 65_535, np.uint16)
@@ -85,8 +85,8 @@ def test_values_come_back_in_their_own_units(enlarged, tmp_path, white, tile):
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb")
     made = tifffile.imread(enlarged(tmp_path / "a.tif", "b.tif", tile=tile))
     assert far(made, bicubic(pixels)) <= 1
-    told = f"seen with 0 as black and {white} as white (--range says others)"
-    assert enlarged.notes == ([f"{tmp_path / 'a.tif'}: {told}"] if white < 65_535 else [])
+    message = f"seen with 0 as black and {white} as white (--range says others)"
+    assert enlarged.notes == ([f"{tmp_path / 'a.tif'}: {message}"] if white < 65_535 else [])
 
 
 def test_values_of_16_bits_come_back_in_png_and_pgm(enlarged, tmp_path):
@@ -112,13 +112,13 @@ def test_files_arrays_and_images_are_enlarged_alike(tmp_path):
     assert np.array_equal(np.asarray(upscaler(Image.fromarray(pixels))), made)
 
 
-@pytest.mark.parametrize(("white", "told"), [(1000, True), (60_000, False)])
-def test_low_values_that_8_bits_would_make_black_are_told(enlarged, tmp_path, white, told):
+@pytest.mark.parametrize(("white", "message"), [(1000, True), (60_000, False)])
+def test_low_values_that_8_bits_would_make_black_are_reported(enlarged, tmp_path, white, message):
     tifffile.imwrite(tmp_path / "a.tif", low(white))
     made = np.asarray(Image.open(enlarged(tmp_path / "a.tif", "b.bmp")))
     assert abs(int(made.max()) - white / 257) < 8
     note = f"{tmp_path / 'a.tif'}: 16 bits become 8, in which its white, 1000, is 4"
-    assert any(each.startswith(note) for each in enlarged.notes) == told
+    assert any(each.startswith(note) for each in enlarged.notes) == message
     enlarged.notes.clear()
     enlarged(tmp_path / "a.tif", "b.png")
     assert not any("become 8" in each for each in enlarged.notes)

@@ -26,10 +26,10 @@ def test_a_wheel_without_extras_enlarges_pictures(project, tmp_path):
     project.run(drnsr, "upscale", str(picture), "--scale", "3", "--out", str(place / "out"))
     with Image.open(picture) as before, Image.open(place / "out/small_x3.png") as made:
         assert made.size == (3 * before.width, 3 * before.height)
-    told = project.run(
+    message = project.run(
         drnsr, "upscale", str(picture), "--out", "x", "--model", "models:/a/1", fails=True
     )
-    assert told.stderr.strip() == "error: models:/a/1: needs MLflow: pip install 'drnsr[train]'"
+    assert message.stderr.strip() == "error: models:/a/1: needs MLflow: pip install 'drnsr[train]'"
     assert project.reached_for() == ""
 
 

@@ -35,7 +35,7 @@ def test_a_damaged_image_is_named(tmp_path):
         main(["info", str(path)])
 
 
-def test_another_file_is_no_model(tmp_path):
+def test_another_file_is_not_a_model(tmp_path):
     (tmp_path / "a.txt").write_text("text")
     with pytest.raises(SystemExit, match=r"a\.txt: not a readable PyTorch file"):
         main(["info", str(tmp_path / "a.txt")])

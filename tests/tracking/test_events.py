@@ -66,6 +66,6 @@ def test_every_value_of_a_metric_comes_back_to_the_bit(value):
         b"half a li",
     ],
 )
-def test_what_is_no_event_is_refused(line):
+def test_a_line_that_is_not_an_event_is_refused(line):
     with pytest.raises(ValueError, match="validation error"):
         from_line(line)

@@ -86,7 +86,7 @@ def test_everything_arrives_once_however_often_it_is_delivered(tmp_path, uri):
     assert outbox.finished
 
 
-def test_a_line_that_is_being_written_is_no_event(tmp_path, uri):
+def test_a_line_that_is_being_written_is_not_an_event(tmp_path, uri):
     outbox = begin(tmp_path / "runs/a", uri)
     log_steps(outbox, [1, 2])
     with (outbox.folder / "entries.jsonl").open("ab") as file:

@@ -356,9 +356,9 @@ def test_bombs_are_refused_within_limits_of_time_and_memory(tmp_path):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    told = done.stdout.splitlines()
-    assert [line.partition(": ")[0] for line in told] == [str(file) for file in files]
-    assert all(line.isprintable() for line in told)
+    reported = done.stdout.splitlines()
+    assert [line.partition(": ")[0] for line in reported] == [str(file) for file in files]
+    assert all(line.isprintable() for line in reported)
 
 
 def in_a_zip(file, content):

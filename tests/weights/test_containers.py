@@ -87,11 +87,11 @@ def test_a_whole_averaged_model(their, lr, tmp_path):
 def test_the_description_says_what_was_taken_and_ignored(their, tmp_path):
     state = their.state_dict()
     torch.save(WHERE["a GAN of Lightning"](state), tmp_path / "gan.ckpt")
-    told = load_foreign(tmp_path / "gan.ckpt").description
-    assert "taken from 'state_dict.generator'; ignored: 'discriminator', 'perceptual'" in told
+    message = load_foreign(tmp_path / "gan.ckpt").description
+    assert "taken from 'state_dict.generator'; ignored: 'discriminator', 'perceptual'" in message
     torch.save(WHERE["params-ema"](state), tmp_path / "ema.pth")
-    told = load_foreign(tmp_path / "ema.pth").description
-    assert "taken from 'params-ema', a moving average (EMA)" in told
+    message = load_foreign(tmp_path / "ema.pth").description
+    assert "taken from 'params-ema', a moving average (EMA)" in message
 
 
 def test_two_equally_good_networks_are_refused(their, tmp_path):

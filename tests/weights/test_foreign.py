@@ -234,8 +234,8 @@ def test_super_image_is_recognised_by_its_config(architecture, lr, tmp_path):
     given = {"img_range": 1}
     if architecture == "EDSR":
         given |= {"rgb_mean": [0, 0, 0], "residual_scale": 0.1}
-    told = load_foreign(weights, given).network
-    torch.testing.assert_close(told(lr), their(lr), atol=1e-4, rtol=0)
+    reported = load_foreign(weights, given).network
+    torch.testing.assert_close(reported(lr), their(lr), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(

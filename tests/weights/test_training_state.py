@@ -52,10 +52,10 @@ def test_commands_take_a_state_as_a_model(run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     state = str(newest(states))
     main(["info", state])
-    told = capsys.readouterr().out
-    assert "a training of drnsr after step 10" in told
-    assert "moving average" in told
-    assert "num_blocks: 1" in told
+    reported = capsys.readouterr().out
+    assert "a training of drnsr after step 10" in reported
+    assert "moving average" in reported
+    assert "num_blocks: 1" in reported
     main(["convert", state, "out.safetensors"])
     weights = load_network(newest(states)).state_dict()
     converted = load_model(Path("out.safetensors")).state_dict()

@@ -13,8 +13,8 @@ def edsr(scale, **changes):
 def test_a_larger_scale_takes_all_but_the_new_upsampler(scale, anew):
     source, network = edsr(2), edsr(scale)
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    told = warm_start(network, source, "x2.safetensors")
-    assert told == (
+    message = warm_start(network, source, "x2.safetensors")
+    assert message == (
         f"init_from: x2.safetensors (EDSR of scale 2 instead of {scale}): all layers taken but"
         f" {anew}, which start anew"
     )
@@ -31,9 +31,9 @@ def test_the_same_scale_takes_everything():
 
 
 def test_different_hyper_parameters_are_named():
-    told = warm_start(edsr(2), edsr(2, img_range=1.0, num_blocks=1), "x2.pt")
-    assert "num_blocks 1 instead of 2, img_range 1.0 instead of 255.0" in told
-    assert "but body.1.conv1, body.1.conv2, which start anew" in told
+    message = warm_start(edsr(2), edsr(2, img_range=1.0, num_blocks=1), "x2.pt")
+    assert "num_blocks 1 instead of 2, img_range 1.0 instead of 255.0" in message
+    assert "but body.1.conv1, body.1.conv2, which start anew" in message
 
 
 def test_an_unfit_source_is_refused_and_changes_nothing():

@@ -321,7 +321,7 @@ def test_black_and_white_are_the_same_for_all_frames(write):
             assert [page.picture.value_range for page in file.pages] == [wanted] * 2
 
 
-def test_the_least_and_the_largest_value_are_said_anew(enlarge, write):
+def test_the_least_and_the_largest_value_are_recomputed(enlarge, write):
     pixels = gray(16, 16, 100, 900, np.uint16)
     made = enlarge(write(pixels[None], SmallestImagePixelValue=100, LargestImagePixelValue=900))
     assert made.SmallestImagePixelValue == made.pixel_array.min()
@@ -406,7 +406,7 @@ def test_private_data_after_the_pixels_is_kept(enlarge, write):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("rtdose.dcm", "DICOM with 32 bits a pixel"),
         ("liver_1frame.dcm", "DICOM with 1 bits a pixel"),
@@ -416,14 +416,16 @@ def test_private_data_after_the_pixels_is_kept(enlarge, write):
         ("GDCMJ2K_TextGBR.dcm", "compressed as JPEG 2000 .*, which cannot be decoded here"),
     ],
 )
-def test_a_dicom_file_that_cannot_be_upscaled_is_told_in_a_line(enlarge, tmp_path, name, told):
-    with pytest.raises(SystemExit, match=f"{name}: {told}") as error:
+def test_a_dicom_file_that_cannot_be_upscaled_is_reported_in_a_line(
+    enlarge, tmp_path, name, message
+):
+    with pytest.raises(SystemExit, match=f"{name}: {message}") as error:
         enlarge(of_pydicom(name))
     assert "\n" not in str(error.value)
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_without_pydicom_it_is_told_what_to_install(enlarge, monkeypatch):
+def test_without_pydicom_the_message_says_what_to_install(enlarge, monkeypatch):
     monkeypatch.setitem(sys.modules, "pydicom", None)
     monkeypatch.delitem(sys.modules, "drnsr.images.backends.dicom")
     with pytest.raises(SystemExit, match=r"CT_small\.dcm: .*pip install 'drnsr\[medical\]'"):
@@ -462,7 +464,7 @@ def test_only_dicom_can_be_written_as_dicom(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("attribute", "value", "told"),
+    ("attribute", "value", "message"),
     [
         ("Rows", 0, "128 x 0 pixels"),
         ("Columns", 0, "0 x 128 pixels"),
@@ -477,17 +479,19 @@ def test_only_dicom_can_be_written_as_dicom(model, tmp_path):
         ("NumberOfFrames", 1, None),
     ],
 )
-def test_counts_are_held_against_the_pixels_that_are_there(model, tmp_path, attribute, value, told):
+def test_counts_are_held_against_the_pixels_that_are_there(
+    model, tmp_path, attribute, value, message
+):
     source = pydicom.dcmread(of_pydicom("CT_small.dcm"))
     setattr(source, attribute, value)
     source.save_as(tmp_path / "a.dcm")
     source = pydicom.dcmread(of_pydicom("CT_small.dcm"))
     source.save_as(tmp_path / "b.dcm")
     call = ["upscale", "a.dcm", "b.dcm", "--model", str(model), "--out", "out"]
-    if told is None:
+    if message is None:
         main(call)
     else:
-        with pytest.raises(SystemExit, match=rf"1 of 2 could not be upscaled: a\.dcm: .*{told}"):
+        with pytest.raises(SystemExit, match=rf"1 of 2 could not be upscaled: a\.dcm: .*{message}"):
             main(call)
     assert (tmp_path / "out/b_x2.dcm").is_file()
 
@@ -608,7 +612,7 @@ def test_colour_is_written_to_other_formats_with_its_profile(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("attribute", "value", "told"),
+    ("attribute", "value", "message"),
     [
         ("PhotometricInterpretation", "CMYK", "DICOM of kind CMYK with 8 bits"),
         ("PhotometricInterpretation", "YBR_RCT", "DICOM of kind YBR_RCT with 8 bits"),
@@ -617,12 +621,12 @@ def test_colour_is_written_to_other_formats_with_its_profile(model, tmp_path):
         ("Rows", 60_000, "1 frames in"),
     ],
 )
-def test_colours_that_cannot_be_read_are_told(enlarge, tmp_path, attribute, value, told):
+def test_colours_that_cannot_be_read_are_reported(enlarge, tmp_path, attribute, value, message):
     source = pydicom.dcmread(of_pydicom("SC_rgb_small_odd.dcm"))
     with pydicom.config.disable_value_validation():
         setattr(source, attribute, value)
         source.save_as(tmp_path / "a.dcm")
-    with pytest.raises(SystemExit, match=rf"a\.dcm: .*{told}"):
+    with pytest.raises(SystemExit, match=rf"a\.dcm: .*{message}"):
         enlarge(tmp_path / "a.dcm")
 
 
@@ -677,7 +681,7 @@ def test_lossless_compression_does_not_change_the_result(enlarge, write, syntax,
     "name", ["MR_small_jpeg_ls_lossless.dcm", "JPGExtended.dcm", "SC_rgb_jpeg_gdcm.dcm"]
 )
 @pytest.mark.parametrize("damage", ["size", "cut"])
-def test_damaged_jpeg_is_told_in_a_line(enlarge, tmp_path, name, damage):
+def test_damaged_jpeg_is_reported_in_a_line(enlarge, tmp_path, name, damage):
     source = pydicom.dcmread(of_pydicom(name))
     stream = bytearray(next(generate_frames(source.PixelData, number_of_frames=1)))
     if damage == "size":

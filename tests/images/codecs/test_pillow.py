@@ -94,7 +94,7 @@ def test_black_and_white_becomes_gray(tmp_path):
     assert np.array_equal(read(tmp_path / "a.png")[:, :, 0], np.where(GRAY > 120, 255, 0))
 
 
-def test_cmyk_is_converted_and_told(enlarged, tmp_path):
+def test_cmyk_is_converted_with_a_note(enlarged, tmp_path):
     Image.fromarray(RGB).convert("CMYK").save(tmp_path / "a.jpg", quality=100)
     shown = np.asarray(Image.open(tmp_path / "a.jpg").convert("RGB"))
     made = Image.open(enlarged(tmp_path / "a.jpg", "b.png"))
@@ -124,28 +124,30 @@ def test_16_bits_are_rounded_for_a_format_of_8(enlarged, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("mode", "name", "told"),
+    ("mode", "name", "message"),
     [
         ("RGBA", "b.jpg", "it has transparency, and JPEG holds none: take --format png"),
         ("F", "b.jpg", "1 channels of float32, which JPEG does not hold: take --format tiff"),
         ("F", "b.png", "1 channels of float32, which PNG does not hold: take --format tiff"),
     ],
 )
-def test_what_a_format_cannot_hold_is_told_before_the_work(enlarged, tmp_path, mode, name, told):
+def test_what_a_format_cannot_hold_is_reported_before_the_work(
+    enlarged, tmp_path, mode, name, message
+):
     Image.fromarray(RGB).convert(mode).save(tmp_path / "a.tif")
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         enlarged(tmp_path / "a.tif", name)
     assert not (tmp_path / name).exists()
 
 
-def test_more_pixels_than_webp_has_are_told(enlarged, tmp_path):
+def test_more_pixels_than_webp_has_are_reported(enlarged, tmp_path):
     Image.fromarray(np.zeros((2, 9000, 3), np.uint8)).save(tmp_path / "a.png")
     with pytest.raises(UserError, match="18000 x 4 pixels, and WEBP holds 16383 a side"):
         enlarged(tmp_path / "a.png", "b.webp")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".bmp", ".ppm", ".tif"])
-def test_a_cut_file_is_told_in_one_line(tmp_path, suffix):
+def test_a_cut_file_is_reported_in_one_line(tmp_path, suffix):
     buffer = io.BytesIO()
     name = {".jpg": "jpeg", ".tif": "tiff"}.get(suffix, suffix[1:])
     Image.fromarray(texture(60, 70)).save(buffer, name)
@@ -172,12 +174,12 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [(b"", "an empty file"), (b"GIF89a", "damaged|not a picture"), (b"\x00" * 200, "not a")],
 )
-def test_a_file_that_is_no_picture_is_named(tmp_path, content, told):
+def test_a_file_that_is_not_a_picture_is_named(tmp_path, content, message):
     (tmp_path / "a.png").write_bytes(content)
-    with pytest.raises(UserError, match=rf"a\.png: {told}"):
+    with pytest.raises(UserError, match=rf"a\.png: {message}"):
         read(tmp_path / "a.png")
 
 
@@ -215,10 +217,14 @@ def test_a_factor_shrinks_the_next_larger_scale_exactly(enlarged, tmp_path):
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.float16, np.float32, np.uint32])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("ending", ["jpg", "webp", "bmp", "ppm", "png"])
-def test_types_that_a_format_does_not_hold_are_told(enlarged, tmp_path, dtype, channels, ending):
+def test_types_that_a_format_does_not_hold_are_reported(
+    enlarged, tmp_path, dtype, channels, ending
+):
     pixels = texture(8, 9, channels).squeeze().astype(dtype)
     how = {"photometric": "rgb"} if channels == 3 else {}
     tifffile.imwrite(tmp_path / "a.tif", pixels, **how)
-    told = f"{channels} channels of {np.dtype(dtype)}, which .* does not hold: take --format tiff"
-    with pytest.raises(UserError, match=told):
+    message = (
+        f"{channels} channels of {np.dtype(dtype)}, which .* does not hold: take --format tiff"
+    )
+    with pytest.raises(UserError, match=message):
         enlarged(tmp_path / "a.tif", f"b.{ending}")

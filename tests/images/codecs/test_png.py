@@ -29,7 +29,7 @@ def test_16_bits_stay_16_bits(enlarged, tmp_path, channels):
         assert np.array_equal(other.read(), np.moveaxis(made.reshape(28, 38, channels), 2, 0))
 
 
-def test_a_deep_file_that_is_cut_is_told(enlarged, tmp_path):
+def test_a_deep_file_that_is_cut_is_reported(enlarged, tmp_path):
     content = imagecodecs.png_encode(DEEP[:, :, :3].copy())
     (tmp_path / "a.png").write_bytes(content[: len(content) // 2])
     with pytest.raises(UserError, match=r"a\.png: damaged or truncated"):

@@ -204,7 +204,7 @@ def test_metadata_of_a_tiff_are_kept(enlarged, tmp_path):
         assert bytes(page.tags[700].value) == b"<xmp>"
 
 
-def test_colour_that_was_multiplied_by_alpha_is_divided_and_told(enlarged, tmp_path):
+def test_colour_that_was_multiplied_by_alpha_is_divided_with_a_note(enlarged, tmp_path):
     alpha = np.uint8([[0, 51, 255]]).repeat(6, 0).repeat(4, 1)
     pixels = np.stack([np.uint8(alpha / 255 * 200)] * 3 + [alpha], axis=2)
     write(tmp_path / "a.tif", pixels, extrasamples=["assocalpha"])
@@ -296,12 +296,12 @@ def test_a_tile_that_states_more_pixels_than_its_page_is_not_decoded(tmp_path):
     Image.fromarray(RGB[:16, :16, 0]).save(buffer, "JPEG")
     jpeg = bytearray(buffer.getvalue())
     size = jpeg.index(b"\xff\xc0") + 5
-    for side, told in ((65_500, "exceeds limit"), (2_000, "16 x 16 pixels holds 2000 x 2000")):
+    for side, message in ((65_500, "exceeds limit"), (2_000, "16 x 16 pixels holds 2000 x 2000")):
         jpeg[size : size + 4] = struct.pack(">HH", side, side)
         with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
             how = {"shape": (16, 16), "dtype": "u1", "tile": (16, 16), "compression": "jpeg"}
             writer.write(iter([bytes(jpeg)]), **how)
-        with open_picture(tmp_path / "a.tif") as file, pytest.raises(UserError, match=told):
+        with open_picture(tmp_path / "a.tif") as file, pytest.raises(UserError, match=message):
             file.pages[0].picture.rows(0, 16)
 
 
@@ -363,10 +363,10 @@ def test_a_looped_chain_of_pages_is_refused(tmp_path, big, length):
 
 
 def test_counts_are_held_against_the_file(tmp_path, monkeypatch):
-    def refused(content, told):
+    def refused(content, message):
         (tmp_path / "a.tif").write_bytes(content)
         with (
-            pytest.raises(UserError, match=told),
+            pytest.raises(UserError, match=message),
             open_picture(tmp_path / "a.tif") as file,
         ):
             file.pages[0].picture.rows(0, 1)
@@ -385,11 +385,11 @@ def test_counts_are_held_against_the_file(tmp_path, monkeypatch):
 
 def test_too_many_pages_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(tiff_file, "_MOST_PAGES", 3)
-    for number, told in ((3, None), (4, "more than 3 pages: split the file")):
+    for number, message in ((3, None), (4, "more than 3 pages: split the file")):
         with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
             for _ in range(number):
                 writer.write(RGB[:9, :9], photometric="rgb", metadata=None)
-        expected = pytest.raises(UserError, match=told) if told else nullcontext()
+        expected = pytest.raises(UserError, match=message) if message else nullcontext()
         with expected, open_picture(tmp_path / "a.tif") as file:
             assert len(file.pages) == 3
 

@@ -1,4 +1,4 @@
-"""EXIF that is damaged or large: the picture is enlarged all the same, and what is lost is told."""
+"""EXIF that is damaged or large: the picture is enlarged, and what is lost is reported."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ LARGE = {
 def test_exif_larger_than_jpeg_holds_is_reduced(enlarged, tmp_path, case):
     exif = Image.Exif()
     exif[271] = "a maker"
-    sizes, told = LARGE[case]
+    sizes, message = LARGE[case]
     for tag, size in sizes.items():
         exif.get_ifd(FOLDER)[tag] = "x" * size if tag == 36867 else b"x" * size
     RGB.save(tmp_path / "a.png", exif=exif)
@@ -62,8 +62,8 @@ def test_exif_larger_than_jpeg_holds_is_reduced(enlarged, tmp_path, case):
     assert (271 in made) == (case != "other")
     left = {tag for tag in sizes if tag in made.get_ifd(FOLDER)}
     assert left == (set(sizes) if case == "little more" else set())
-    assert len(enlarged.notes) == len(told)
-    for note, start in zip(enlarged.notes, told, strict=True):
+    assert len(enlarged.notes) == len(message)
+    for note, start in zip(enlarged.notes, message, strict=True):
         assert note.startswith(f"{tmp_path / 'a.png'}: {start}")
 
 
