@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import struct
 import subprocess
 import sys
@@ -74,6 +75,29 @@ def test_other_files_are_refused_in_one_line(tmp_path):
     with pytest.raises(ModelFileError, match="'Transformer' is unknown"):
         load_model(tmp_path / "new.safetensors")
     metadata = {"drnsr": json.dumps(_info("DRNSR") | {"mood": "good"})}
+    save_file({"a": torch.zeros(1)}, tmp_path / "odd.safetensors", metadata=metadata)
+    with pytest.raises(ModelFileError, match=r"odd\.safetensors: written by another version"):
+        load_model(tmp_path / "odd.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "hyper_parameters"),
+    [("VDSR", {"scales": [2**31]}), ("DRNSR", {"scale": 4096}), ("DRNSR", {"scale": 2**40})],
+)
+def test_an_absurd_scale_is_refused_without_allocating_its_filters(
+    tmp_path, architecture, hyper_parameters
+):
+    metadata = {"drnsr": json.dumps(_info(architecture) | {"hyper_parameters": hyper_parameters})}
+    save_file({"a": torch.zeros(1)}, tmp_path / "odd.safetensors", metadata=metadata)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelFileError, match=r"odd\.safetensors: .*weights are not those"):
+        load_model(tmp_path / "odd.safetensors")
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after - before < 200 * 1024  # KiB; scale 4096 has filters of 3 GiB
+
+
+def test_an_infinite_scale_is_refused(tmp_path):
+    metadata = {"drnsr": json.dumps(_info("DRNSR") | {"scales": [float("inf")]})}
     save_file({"a": torch.zeros(1)}, tmp_path / "odd.safetensors", metadata=metadata)
     with pytest.raises(ModelFileError, match=r"odd\.safetensors: written by another version"):
         load_model(tmp_path / "odd.safetensors")

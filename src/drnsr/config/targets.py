@@ -78,13 +78,13 @@ def _check_discriminator(node: "Node", datamodule: "DataModule") -> None:
 def _without_weights(key: str, node: "Node") -> Any:  # noqa: ANN401 (what the target builds)
     import torch
 
-    from drnsr.networks import LARGEST_HYPER_PARAMETER
+    from drnsr.networks.base import LARGEST_HYPER_PARAMETER, out_of_range
 
     arguments = dict(node)
     build = resolve_name(arguments.pop("_target_"))
-    for name, value in arguments.items():
-        if isinstance(value, int) and not 0 <= value <= LARGEST_HYPER_PARAMETER:
-            raise ConfigError(f"{key}.{name}: {value} is not in 0..{LARGEST_HYPER_PARAMETER}")
+    if found := out_of_range(arguments):
+        name, number = found
+        raise ConfigError(f"{key}.{name}: {number} is not in 0..{LARGEST_HYPER_PARAMETER}")
     try:
         with torch.device("meta"), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's, about layers of size 0

@@ -9,7 +9,6 @@ from pkgutil import iter_modules
 
 from drnsr.networks.base import (
     ARCHITECTURES,
-    LARGEST_HYPER_PARAMETER,
     Descriptor,
     HyperParameter,
     Network,
@@ -19,7 +18,6 @@ from drnsr.networks.vgg import VGG19Features
 
 __all__ = [
     "ARCHITECTURES",
-    "LARGEST_HYPER_PARAMETER",
     "Descriptor",
     "HyperParameter",
     "Network",

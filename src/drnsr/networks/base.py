@@ -3,7 +3,7 @@
 import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -16,6 +16,19 @@ HyperParameter = int | float | bool | str | list[int] | list[float]
 
 LARGEST_HYPER_PARAMETER = 4096
 """Upper bound of integer hyper-parameters: no published network is as wide or as deep."""
+
+
+def out_of_range(hyper_parameters: Mapping[str, object]) -> tuple[str, int] | None:
+    """Return the first integer, or integer in a list, outside 0..LARGEST_HYPER_PARAMETER.
+
+    Returns:
+        The name of the hyper-parameter and the integer; None if all are in the range.
+    """
+    for name, value in hyper_parameters.items():
+        for number in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(number, int) and not 0 <= number <= LARGEST_HYPER_PARAMETER:
+                return name, number
+    return None
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,7 @@ def _phase_filters(scale: int, a: float) -> Tensor:
     """Return the (scale^2, 1, 5, 5) filters, with phases in the order of pixel shuffle."""
     # Output pixel p of an input pixel lies (p + 0.5) / scale - 0.5 input pixels from its centre.
     centres = (np.arange(scale) + 0.5) / scale - 0.5
-    taps = torch.from_numpy(cubic_kernel(np.arange(-2.0, 3.0) - centres[:, None], a))
+    kernel = torch.from_numpy(cubic_kernel(np.arange(-2.0, 3.0) - centres[:, None], a))
+    taps = kernel.to(torch.get_default_device())  # on meta, the filters allocate no memory
     filters = torch.einsum("ay,bx->abyx", taps, taps)
     return filters.reshape(scale * scale, 1, 5, 5).float()

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
-from drnsr.networks import ARCHITECTURES, LARGEST_HYPER_PARAMETER, HyperParameter, Network
+from drnsr.networks import ARCHITECTURES, HyperParameter, Network
+from drnsr.networks.base import out_of_range
 
 # Some networks use a few of their weights twice.
 _MAX_SHARING = 4
@@ -68,8 +69,7 @@ def expected_shapes(
         ValueError: if the network has far more parameters than there are tensors.
         TypeError, RuntimeError, ArithmeticError: if there is no such network.
     """
-    values = hyper_parameters.values()
-    if any(isinstance(value, int) and value > LARGEST_HYPER_PARAMETER for value in values):
+    if out_of_range(hyper_parameters):
         raise ValueError(_MISMATCH)
     with (
         torch.device("meta"),

@@ -125,14 +125,18 @@ def read_info(path: Path) -> ModelInfo:
         raise ModelFileError(f"{path}: a safetensors file, but not a model written by drnsr")
     try:
         return _parse(metadata[_KEY])
-    except (LookupError, TypeError, ValueError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ModelFileError(
             f"{path}: written by another version of drnsr, or damaged; train the model again"
         ) from error
 
 
 def _parse(text: str) -> ModelInfo:
-    """Raise LookupError, TypeError or ValueError for what :func:`save_model` does not write."""
+    """Parse the metadata of a model file.
+
+    Raises:
+        LookupError, TypeError, ValueError, ArithmeticError: if :func:`save_model` did not write it.
+    """
     content = json.loads(text)
     info = ModelInfo(
         **content
