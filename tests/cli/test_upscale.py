@@ -145,7 +145,7 @@ ERRORS = [
         "drnsr.images.codec.Codec.check",
         "drnsr.upscale.batch.remove_leftovers",
         "drnsr.inference.channels.upscale_part",
-        "drnsr.images.codecs.png.encoded_chunk",
+        "drnsr.images.codecs.png.iter_thin",
     ],
 )
 def test_no_error_of_any_type_ends_a_batch(model, tmp_path, monkeypatch, capsys, where, error):
