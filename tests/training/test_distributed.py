@@ -82,7 +82,7 @@ def runs(tmp_path_factory):
         data / "prepared/train",
         name="folder",
         scales=[2, 3, 4],
-        validation_fraction=0.4,
+        validation_fraction=0.2,  # one picture, so that one of two processes has none
     )
     return Runs(tmp_path_factory.mktemp("runs"), data)
 

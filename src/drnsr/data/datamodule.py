@@ -131,10 +131,11 @@ class SRDataModule(L.LightningDataModule):
     def val_dataloader(self) -> DataLoader[Pair]:
         """Return a loader of single pictures, because they differ in size.
 
-        Of several processes, each gets every so many pictures.
+        Of several processes, each gets every so many pictures, and at least one: Lightning skips
+        the validation of a process that has none. What is left over is not counted.
         """
         rank, world_size = self._process()
-        numbers = range(rank, len(self._validation), world_size)
+        numbers = range(rank, len(self._validation), world_size) or range(1)
         return DataLoader(self._validation, batch_size=1, sampler=numbers)
 
     def _process(self) -> tuple[int, int]:

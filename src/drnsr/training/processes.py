@@ -98,16 +98,17 @@ def mean_over_processes(trainer: L.Trainer, values: Tensor) -> Tensor:
 
 
 def in_sample_order(trainer: L.Trainer, values: list[Tensor]) -> list[Tensor]:
-    """Return in every process the values of all samples.
+    """Return in every process the values of all samples of the validation.
 
     Args:
-        trainer: of this process.
+        trainer: of this process; a process that no sample is left for has a value, too.
         values: of the samples r, r + n, r + 2n, ... of process r of n.
     """
     if trainer.world_size == 1:
         return values
     parts: list[list[Tensor]] = [[] for _ in range(trainer.world_size)]
     distributed.all_gather_object(parts, [value.cpu() for value in values])
-    count = sum(map(len, parts))
+    assert trainer.val_dataloaders is not None
+    count = len(trainer.val_dataloaders.dataset)
     ordered = [parts[k % trainer.world_size][k // trainer.world_size] for k in range(count)]
     return [value.to(trainer.strategy.root_device) for value in ordered]
