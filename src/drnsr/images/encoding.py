@@ -13,9 +13,14 @@ from PIL.PngImagePlugin import PngInfo
 from drnsr.atomic import atomic_path
 
 
+def squeeze_gray(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Return pixels (H, W, 1) as (H, W), as encoders take gray; others are returned as they are."""
+    return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+
+
 def to_pillow(pixels: NDArray[Any]) -> Image.Image:
     """Return (H, W, C) as an image: uint8 of one to four channels, uint16 or float32 of one."""
-    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    return Image.fromarray(squeeze_gray(pixels))
 
 
 def encode_png(image: NDArray[np.uint8], text: Mapping[str, str] | None = None) -> bytes:

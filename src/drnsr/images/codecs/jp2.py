@@ -9,6 +9,7 @@ import imagecodecs
 from drnsr.images.backends.boxes import box, boxes
 from drnsr.images.backends.imagecodecs import ImagecodecsCodec, Packets
 from drnsr.images.backends.pillow import opened
+from drnsr.images.encoding import squeeze_gray
 from drnsr.images.metadata.exif import upscaled_exif
 from drnsr.images.page import UpscaledPage
 from drnsr.images.picture import Pixels
@@ -49,8 +50,7 @@ class Jp2Codec(ImagecodecsCodec):
 
     def write(self, path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
         """See :meth:`Codec.write`."""
-        pixels = pages[0].pixels()
-        pixels = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+        pixels = squeeze_gray(pages[0].pixels())
         coded = imagecodecs.jpeg2k_encode(pixels, reversible=True, codecformat="jp2")
         metadata = pages[0].source.metadata
         with path.open("wb") as file:

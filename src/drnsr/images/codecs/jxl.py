@@ -8,6 +8,7 @@ import imagecodecs
 
 from drnsr.images.backends.boxes import find_box
 from drnsr.images.backends.imagecodecs import ImagecodecsCodec
+from drnsr.images.encoding import squeeze_gray
 from drnsr.images.errors import ImageError
 from drnsr.images.page import UpscaledPage
 from drnsr.images.picture import Pixels
@@ -52,8 +53,7 @@ class JxlCodec(ImagecodecsCodec):
 
     def write(self, path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
         """See :meth:`Codec.write`."""
-        pixels = pages[0].pixels()
-        pixels = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+        pixels = squeeze_gray(pages[0].pixels())
         path.write_bytes(imagecodecs.jpegxl_encode(pixels, distance=_DISTANCE))
 
 

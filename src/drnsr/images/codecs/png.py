@@ -22,6 +22,7 @@ from drnsr.images.backends.pillow import (
     upright,
 )
 from drnsr.images.codec import PROVENANCE_KEY
+from drnsr.images.encoding import squeeze_gray
 from drnsr.images.errors import ImageError
 from drnsr.images.metadata.exif import upscaled_exif
 from drnsr.images.page import PNG_XMP, Metadata, Page, UpscaledPage
@@ -138,10 +139,9 @@ def _filtered(page: UpscaledPage) -> Iterator[memoryview]:
     above: Pixels | None = None
     for band in iter_thin(page.rows, page.width):
         block = band if above is None else np.concatenate([above, band])
-        plain = block[:, :, 0] if block.shape[2] == 1 else block
         # imagecodecs reserves too little for a byte of filter in each short row.
         room = 2 * (block.nbytes + len(block)) + _IDAT_BYTES
-        encoded = imagecodecs.png_encode(plain, level=0, out=room)
+        encoded = imagecodecs.png_encode(squeeze_gray(block), level=0, out=room)
         rows = memoryview(zlib.decompress(_image_data(encoded)))
         yield rows if above is None else rows[len(rows) // len(block) :]
         above = band[-1:]
