@@ -15,7 +15,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from drnsr.config.schema import Config
 from drnsr.errors import SignalError, UserError
-from drnsr.hashing import sha256_of
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
@@ -61,7 +60,7 @@ def launch(config: Config) -> None:
                 min_nodes=1,
                 max_nodes=1,
                 nproc_per_node=config.trainer.devices,
-                run_id=sha256_of([name.encode()])[:16],
+                run_id=folder.name,
                 rdzv_backend="c10d",
                 rdzv_endpoint="localhost:0",
                 local_addr="localhost",

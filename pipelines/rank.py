@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-from drnsr.config.targets import check_targets
 from drnsr.errors import UserError
 from drnsr.training.processes import launched_process
 from pipelines.launch import read_launch, report_error
@@ -16,9 +15,7 @@ def main(folder: Path) -> None:
     assert process is not None
     try:
         if process.rank == 0:
-            config = read_launch(folder)
-            check_targets(config.model_dump())
-            train(config)
+            train(read_launch(folder))
         else:
             follow()
     except UserError as error:

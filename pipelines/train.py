@@ -120,12 +120,12 @@ def follow() -> None:
     Raises:
         UserError: as :func:`train`.
     """
-    from drnsr.training.processes import hear_first
+    from drnsr.training.processes import receive_from_first
 
     log.setLevel(logging.ERROR)
     warnings.simplefilter("ignore")  # the first process shows them
-    told = json.loads(hear_first())
-    config, origin = Config.model_validate(told["config"]), Origin(**told["origin"])
+    received = json.loads(receive_from_first())
+    config, origin = Config.model_validate(received["config"]), Origin(**received["origin"])
     dataset = open_training_set(config)
     _fit(config, dataset, origin, loggers=[])
 
@@ -157,10 +157,10 @@ def _train(
     loggers: "list[Logger]",
 ) -> None:
     from drnsr.training.callbacks.checkpoint import mark_finished
-    from drnsr.training.processes import tell_others
+    from drnsr.training.processes import send_to_others
 
     if config.trainer.world_size > 1:
-        tell_others(json.dumps({"config": config.model_dump(), "origin": asdict(origin)}))
+        send_to_others(json.dumps({"config": config.model_dump(), "origin": asdict(origin)}))
     trained = _fit(config, dataset, origin, loggers)
     save_model(outputs.model, trained.network, origin)
     trained.curves.write(outputs.curves)

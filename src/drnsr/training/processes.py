@@ -1,4 +1,4 @@
-"""The processes of one training: who they are, what they are told, and how they agree.
+"""The processes of one training: their ranks, their messages, and their agreements.
 
 They are started by torch's elastic launcher, which is what ``torchrun`` is; it ends all of them if
 one of them fails.
@@ -17,10 +17,10 @@ from drnsr.training.device import is_asynchronous
 # On a GPU, processes agree at every so many steps: an agreement waits for the device.
 _STEPS_BETWEEN_AGREEMENTS = 20
 
-# The first process may prepare data for hours before it tells the others what to train.
+# The first process may prepare data for hours before it sends the configuration.
 _LONGEST_PREPARATION = timedelta(days=7)
 
-_TOLD = "drnsr"
+_MESSAGE = "drnsr"  # key in the store
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,16 @@ def launched_process() -> Process | None:
     return Process(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]))
 
 
-def tell_others(message: str) -> None:
-    """Give the other processes a text; the first process calls it."""
-    _store().set(_TOLD, message)
+def send_to_others(message: str) -> None:
+    """Send a text from the first process to the others."""
+    _store().set(_MESSAGE, message)
 
 
-def hear_first() -> str:
-    """Wait for the text that the first process gives to the others."""
+def receive_from_first() -> str:
+    """Wait for the text that the first process sends, and return it."""
     store = _store()
-    store.wait([_TOLD], _LONGEST_PREPARATION)
-    return bytes(store.get(_TOLD)).decode()
+    store.wait([_MESSAGE], _LONGEST_PREPARATION)
+    return bytes(store.get(_MESSAGE)).decode()
 
 
 def _store() -> PrefixStore:

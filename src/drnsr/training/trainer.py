@@ -169,7 +169,7 @@ def _new_trainer(
         devices=settings.devices,
         num_nodes=settings.num_nodes,
         strategy=_strategy(settings, world_size, uses_all_weights),
-        # Their environment is told, because inside a job of SLURM Lightning prefers SLURM's.
+        # Named here, because inside a job of SLURM Lightning would choose SLURM's environment.
         plugins=[TorchElasticEnvironment() if launched_process() else LightningEnvironment()],
         use_distributed_sampler=False,  # the data module gives each process its samples
         sync_batchnorm=world_size > 1 and resolve_device(settings.accelerator) == "cuda",
