@@ -31,7 +31,7 @@ def run(parsed: argparse.Namespace) -> None:
     folders = list_state_folders(unfinished=parsed.unfinished)
     table = Table("folder", "size", "training", "")
     for folder in folders:
-        action = "removed" if folder.removable else "kept"
+        action = "remove" if folder.removable else "keep"
         table.add_row(folder.path.name, decimal(folder.size), folder.progress, action)
     console.print(table if folders else f"no states of trainings in {runs()}")
     removable = [folder for folder in folders if folder.removable]
