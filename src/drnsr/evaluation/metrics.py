@@ -12,6 +12,7 @@ gives the same means with 22 to 34. The tests hold both metrics to torchmetrics.
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from statistics import fmean
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drnsr.errors import UserError
+from drnsr.evaluation.perceptual import NIQE_PACKAGE, ST_LPIPS_PACKAGE, niqe, st_lpips
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,6 +65,7 @@ class Metric:
             and the card show it. ``drnsr evaluate --metrics`` computes every metric.
         tolerance: by how much our number may differ from a published one, in its unit; None if no
             published number of it is known. A column of ``published_results.csv`` has the numbers.
+        package: the package that has its parameters; None if it needs none.
         pool: computes the metric of all pixels of a set at once from the values and the numbers of
             pixels of its pictures; None if only the mean over the pictures is defined.
     """
@@ -78,6 +81,7 @@ class Metric:
     measured_on: Literal["rgb", "y", "any"] = "any"
     reported: bool
     tolerance: float | None = None
+    package: str | None = None
     pool: Callable[[Sequence[float], Sequence[int]], float] | None = None
 
     def compute(self, image: Planes, reference: Planes) -> float | None:
@@ -199,6 +203,29 @@ METRICS = {
             higher_is_better=True,
             reported=False,
         ),
+        Metric(
+            name="niqe",
+            label="NIQE",
+            function=niqe,
+            digits=2,
+            comparison_digits=3,
+            higher_is_better=False,
+            needs_reference=False,
+            measured_on="y",
+            reported=False,
+            package=NIQE_PACKAGE,
+        ),
+        Metric(
+            name="st_lpips",
+            label="ST-LPIPS",
+            function=st_lpips,
+            digits=3,
+            comparison_digits=4,
+            higher_is_better=False,
+            measured_on="rgb",
+            reported=False,
+            package=ST_LPIPS_PACKAGE,
+        ),
     )
 }
 
@@ -223,12 +250,18 @@ def get_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
     """Return metrics by their names, each once.
 
     Raises:
-        MetricError: if a name is unknown.
+        MetricError: if a name is unknown, or the package with its parameters is not installed.
     """
     names = list(dict.fromkeys(name.strip() for name in names))
     for name in names:
         if name not in METRICS:
             raise MetricError(f"metrics: {name!r} is unknown (known: {', '.join(METRICS)})")
+        package = METRICS[name].package
+        if package is not None and find_spec(package) is None:
+            raise MetricError(
+                f"metrics: {name} needs the package {package}; `pip install 'drnsr[perceptual]'`"
+                " installs it"
+            )
     return tuple(METRICS[name] for name in names)
 
 
