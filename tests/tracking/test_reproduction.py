@@ -6,9 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from drnsr.cli import main
 from drnsr.errors import UserError
+from drnsr.project import run_folder
+from drnsr.tracking.outbox import Cursor, Destination, Outbox
 from drnsr.tracking.record import find_record, record_of_model
-from drnsr.tracking.reproduction import check_out, input_notes
+from drnsr.tracking.reproduction import check_out, input_notes, was_made_here
 from drnsr.tracking.runs import begin_run, describe_run
 from drnsr.tracking.store import TrackingError, experiment_id, open_store
 
@@ -94,6 +97,23 @@ def test_changes_that_do_not_apply_are_refused_each_time(recorded, no_dvc):
     assert (folder / "src/code.py").read_bytes() == b"one = 2\r\n"
 
 
+def test_the_work_tree_of_other_code_is_refused(recorded, no_dvc):
+    record = recorded()
+    folder = recorded.project / "reproduced/a"
+    check_out(record, folder, [])
+    (recorded.project / "src/code.py").write_bytes(b"one = 2\r\n")
+    for other, place in ((recorded(), folder), (record, recorded.project)):
+        with pytest.raises(UserError, match=r"is no work tree of run .* name another --into"):
+            check_out(other, place, [])
+
+
+def test_only_the_full_hash_of_a_commit_names_one(recorded):
+    record = recorded()
+    for name in ("HEAD", "HEAD~0", "master", "--orphan", "unknown", "0" * 39):
+        with pytest.raises(UserError, match="is not the full hash of a commit"):
+            list(input_notes(replace(record, commit=name)))
+
+
 def test_a_folder_with_other_files_is_refused(recorded, no_dvc):
     folder = recorded.project / "mine"
     folder.mkdir()
@@ -104,6 +124,35 @@ def test_a_folder_with_other_files_is_refused(recorded, no_dvc):
     (folder / "notes.txt").unlink()
     check_out(recorded(), folder, [])
     assert (folder / "src/code.py").exists()
+
+
+def test_code_from_elsewhere_is_shown_and_runs_only_with_consent(recorded, no_dvc, capsys):
+    (recorded.project.parent / "params.yaml").touch()
+    (recorded.project / "src/code.py").write_bytes(b"one = 'evil \x1b[2J'\n")
+    record = recorded()
+    arguments = ["reproduce", record.run_id, "--into", "again"]
+
+    def refused():
+        with pytest.raises(SystemExit, match="was made elsewhere, and its code was not run; --yes"):
+            main(arguments)
+        return not (recorded.project / "again").exists()
+
+    assert refused()
+    printed = capsys.readouterr().out
+    assert f"runs the code of commit {record.commit} with these changes:" in printed
+    assert "+one = 'evil \\x1b[2J'" in printed
+    description = describe_run(CONFIG, {"train": "f" * 64}, "a training")
+    outbox = Outbox.begin(run_folder("f" * 64), Destination(None, "test"), description)
+    outbox.move_cursor(Cursor(record.run_id))
+    assert was_made_here(record)
+    # A store that others write to may have changed the run since.
+    assert not was_made_here(replace(record, patch=record.patch + "+more"))
+    assert not was_made_here(replace(record, commit="0" * 40))
+    (outbox.folder / "run.json").write_text("{}")
+    assert refused()
+    with pytest.raises(SystemExit, match=r"resolved\.yaml"):  # there is no DVC to write it
+        main([*arguments, "--yes"])
+    assert b"evil" in (recorded.project / "again/src/code.py").read_bytes()
 
 
 def test_sources_that_are_not_recorded_are_named(recorded):

@@ -4,12 +4,12 @@ They are only needed to resume a training that has been interrupted.
 """
 
 import argparse
-import sys
 
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
+from drnsr.cli.confirmation import confirmed
 from drnsr.project import runs
 
 
@@ -39,13 +39,9 @@ def run(parsed: argparse.Namespace) -> None:
         return
     size = decimal(sum(folder.size for folder in removable))
     question = f"remove {len(removable)} of {len(folders)} folders, {size}? [y/N] "
-    if not (parsed.yes or _confirmed(question)):
+    if not (parsed.yes or confirmed(question)):
         console.print("nothing was removed (--yes removes without asking; `make gc YES=1`)")
         return
     for folder in removable:
         remove_state_folder(folder)
     console.print(f"removed {size}")
-
-
-def _confirmed(question: str) -> bool:
-    return sys.stdin.isatty() and input(question).strip().lower() in ("y", "yes")

@@ -3,6 +3,9 @@
 The commit is checked out, with the changes that were not committed; the configuration is restored;
 the data is prepared and its hashes are compared; the graph is run; and each number is printed
 beside the recorded one. The same call resumes a reproduction that was interrupted.
+
+To reproduce a run is to run its code. That of a run from elsewhere is shown first, and runs only if
+you agree.
 """
 
 import argparse
@@ -12,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import rich.console
 import rich.table
 
-from drnsr.errors import UserError, printable
+from drnsr.cli.confirmation import confirmed
+from drnsr.errors import UserError, printable, printable_lines
 from drnsr.project import PARAMS, RESOLVED
 
 if TYPE_CHECKING:
@@ -26,13 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--into", type=Path, metavar="FOLDER", help="the work tree (default: reproduced/RUN_ID)"
     )
+    parser.add_argument(
+        "--yes", action="store_true", help="do not ask before code from elsewhere is run"
+    )
 
 
 def run(parsed: argparse.Namespace) -> None:
     """Reproduce the run, and print the comparison.
 
     Raises:
-        UserError: if something is missing, or a number or hash differs.
+        UserError: if something is missing, a number or hash differs, or the user does not agree.
     """
     from drnsr.config.compose import PATHS
     from drnsr.tracking.record import find_record
@@ -51,6 +58,7 @@ def run(parsed: argparse.Namespace) -> None:
     notes = list(input_notes(record))
     for line in (*package_notes(record), *notes):
         print(printable(line), flush=True)
+    _require_consent(record, parsed.yes)
     check_out(record, folder, [name for key in PATHS if (name := record.config.get(key))])
     _restore_configuration(record, folder)
     run_dvc(folder, "repro", "prepare")
@@ -66,6 +74,24 @@ def run(parsed: argparse.Namespace) -> None:
             f" {', '.join(different)}{hint}"
         )
     print(f"all {len(values)} values are the same, to the last bit")
+
+
+def _require_consent(record: "RunRecord", yes: bool) -> None:
+    """Show the code of a run that was not made in this project's folder, and ask."""
+    from drnsr.tracking.reproduction import was_made_here
+
+    if was_made_here(record):
+        return
+    print(
+        f"The run was made elsewhere. To reproduce it runs the code of commit {record.commit}"
+        f" with {'these changes' if record.patch else 'no changes'}:"
+    )
+    print(printable_lines(record.patch), flush=True)
+    if not (yes or confirmed("run it on this machine? [y/N] ")):
+        raise UserError(
+            f"run {record.run_id}: was made elsewhere, and its code was not run; --yes runs it"
+            " without asking"
+        )
 
 
 def _restore_configuration(record: "RunRecord", folder: Path) -> None:

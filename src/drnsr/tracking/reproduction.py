@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,8 +15,10 @@ from drnsr import project
 from drnsr.data.download import link_or_copy
 from drnsr.data.prepared import PreparedDataset
 from drnsr.errors import UserError
-from drnsr.hashing import file_sha256
+from drnsr.hashing import file_sha256, sha256_of
+from drnsr.tracking.outbox import all_outboxes
 from drnsr.tracking.record import RunRecord
+from drnsr.tracking.runs import COMMIT_TAG, PATCH_FILE
 
 # The work tree is a project of its own, with its own MLflow store.
 _OF_THIS_PROJECT = ("DVC_ROOT", "MLFLOW_TRACKING_URI")
@@ -41,6 +44,25 @@ class ReproducedValue:
         return self.recorded == self.found
 
 
+def was_made_here(record: RunRecord) -> bool:
+    """Return whether the code of a run is that of a run of this project's folder.
+
+    What a store says about it does not count: others may write to it. The run's outbox in ``runs/``
+    is of this machine.
+    """
+    for outbox in all_outboxes():
+        try:
+            if outbox.cursor.run_id != record.run_id:
+                continue
+            recorded = outbox.description
+            code = recorded["tags"][COMMIT_TAG], recorded["texts"].get(PATCH_FILE, "")
+        except (OSError, ValueError, TypeError, KeyError):
+            continue  # damaged, or of another version
+        if code == (record.commit, record.patch):
+            return True
+    return False
+
+
 def package_notes(record: RunRecord) -> Iterator[str]:
     """Name the packages that had another version in the run: they may round differently."""
     for line in record.environment:
@@ -57,8 +79,9 @@ def input_notes(record: RunRecord) -> Iterator[str]:
     """Name what the result may depend on and neither MLflow nor git has.
 
     Raises:
-        UserError: if it is not here either.
+        UserError: if it is not here either, or the commit is not.
     """
+    _require_commit(record)
     if record.lost_sources:
         yield (
             f"note: the run had another version of {', '.join(record.lost_sources)}, which is not"
@@ -89,18 +112,19 @@ def check_out(record: RunRecord, folder: Path, own_files: Iterable[str]) -> None
         own_files: relative paths of the user's files and folders that the run read.
 
     Raises:
-        UserError: if git does not have the commit, or the changes do not apply to it.
+        UserError: if git does not have the commit, the changes do not apply to it, or ``folder`` is
+            the work tree of something else.
         OSError: if ``folder`` is not empty and no work tree.
     """
+    _require_commit(record)
+    code = f"{record.commit} {sha256_of([record.patch.encode()])}\n"
     if (folder / "dvc.yaml").exists():
-        return  # from an interrupted call
+        mark = _mark(folder)
+        if mark.is_file() and mark.read_text(encoding="utf-8") == code:
+            return  # from an interrupted call
+        raise UserError(f"{folder}: is no work tree of run {record.run_id}; name another --into")
     if folder.exists():
         folder.rmdir()
-    if _git("cat-file", "-e", f"{record.commit}^{{commit}}").returncode:
-        raise UserError(
-            f"run {record.run_id}: this repository has no commit {record.commit};"
-            " `git fetch` it from where the run was made"
-        )
     partial = folder.with_name(f".{folder.name}.partial")
     _git("worktree", "remove", "--force", str(partial))  # left by a killed process
     _run_git(folder, "worktree", "add", "--quiet", "--force", "--detach", partial, record.commit)
@@ -109,9 +133,30 @@ def check_out(record: RunRecord, folder: Path, own_files: Iterable[str]) -> None
         _link_untracked_files(partial, own_files)
         # A cache that projects share would give the result without making it again.
         run_dvc(partial, "config", "--local", "cache.dir", "cache")
+        _mark(partial).write_text(code, encoding="utf-8")
         _run_git(folder, "worktree", "move", partial, folder)
     finally:
         _git("worktree", "remove", "--force", str(partial))
+
+
+def _require_commit(record: RunRecord) -> None:
+    """Check that the commit is here, by its full hash: another name may be another commit here."""
+    if not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", record.commit):
+        raise UserError(
+            f"run {record.run_id}: {record.commit!r} is not the full hash of a commit, so the run"
+            " cannot be made again"
+        )
+    if _git("cat-file", "-e", f"{record.commit}^{{commit}}").returncode:
+        raise UserError(
+            f"run {record.run_id}: this repository has no commit {record.commit};"
+            " `git fetch` it from where the run was made"
+        )
+
+
+def _mark(folder: Path) -> Path:
+    """Return the file, among git's own of a work tree, that says whose code is in it."""
+    named = _git("-C", str(folder), "rev-parse", "--git-path", "drnsr-run")
+    return folder / os.fsdecode(named.stdout.strip())
 
 
 def _apply_changes(record: RunRecord, folder: Path) -> None:
