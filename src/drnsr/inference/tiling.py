@@ -1,9 +1,11 @@
 """Tiled upscaling: the memory use depends on the size of a tile, not of the picture."""
 
 import logging
+import math
+import mmap
 from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -136,9 +138,8 @@ class Tiling:
     def _band(self, picture: Picture, top: int, bottom: int, advance: Advance) -> Pixels:
         scale = self.engine.scale
         height = min(bottom, picture.height) - top
-        band = np.empty(
-            (height * scale, picture.width * scale, picture.channels.count), picture.dtype
-        )
+        shape = (height * scale, picture.width * scale, picture.channels.count)
+        band = _mapped(shape, picture.dtype)
         lefts = range(0, picture.width, self._step(picture.width))
         boxes = [Box(top, bottom, left, left + lefts.step) for left in lefts]
         batches = self._batches(picture, boxes)
@@ -260,6 +261,16 @@ class Tiling:
         if picture.may_have_holes:
             halo += FILL_RADIUS
         return -(-halo // self._multiple) * self._multiple
+
+
+def _mapped(shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Pixels:
+    """Return an array of zeros outside the allocator's heap.
+
+    A band lives as long as many tiles. In the heap it would lie among their feature maps, and leave
+    gaps there.
+    """
+    content = mmap.mmap(-1, math.prod(shape) * dtype.itemsize)
+    return np.frombuffer(content, dtype).reshape(shape)
 
 
 def _read_padded(picture: Picture, box: Box) -> Pixels:
