@@ -138,11 +138,11 @@ class Tiling:
     def _band(self, picture: Picture, top: int, bottom: int, advance: Advance) -> Pixels:
         scale = self.engine.scale
         height = min(bottom, picture.height) - top
-        shape = (height * scale, picture.width * scale, picture.channels.count)
-        band = _mapped(shape, picture.dtype)
         lefts = range(0, picture.width, self._step(picture.width))
         boxes = [Box(top, bottom, left, left + lefts.step) for left in lefts]
         batches = self._batches(picture, boxes)
+        shape = (height * scale, picture.width * scale, picture.channels.count)
+        band = _mapped(shape, picture.dtype) if len(boxes) > 1 else np.empty(0)
         # An asynchronous device computes the next batch while this one is copied into the band.
         submitted = self._submit(picture, batches[0])
         for batch, next_batch in zip_longest(batches, batches[1:]):
