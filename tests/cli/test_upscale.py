@@ -261,7 +261,7 @@ def test_impossible_sizes(model, tmp_path, asked, message):
         (("--tile", "8"), "8: 16 is the smallest"),
         (("--tile", "large"), "invalid tile value: 'large'"),
         (("--scale", "2", "--factor", "3"), "not allowed with argument"),
-        (("--format", "exr"), "'exr' is none of avif, bmp, dicom, gif"),
+        (("--format", "psd"), "'psd' is none of avif, bmp, dicom, exr"),
     ],
 )
 def test_invalid_arguments(model, capsys, asked, message):

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import OpenEXR
 import pydicom
 import pytest
 import rasterio
@@ -82,12 +83,19 @@ def dicom(path):
     dataset.save_as(path)
 
 
+def exr(path):
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, "owner": "me"}
+    light = np.asarray(PICTURE.convert("L"), np.float32) / 255
+    OpenEXR.File(header, {"Y": light}).write(str(path))
+
+
 SOURCES = {
     jpeg: {"icc", "resolution", "exif", "xmp", "iptc"},
     tiff: {"description", "georeference"},
     png: {"png_chunks"},
     gif: {"duration"},
     dicom: {"dicom"},
+    exr: {"exr"},
 }
 
 
@@ -105,7 +113,7 @@ def test_metadata_are_kept_or_reported_as_lost(enlarged, tmp_path, source, name)
     try:
         made = enlarged(tmp_path / "a", f"b{CODECS[name].suffixes[0]}")
     except UserError as error:
-        assert re.search("pages, and|only DICOM can|cannot say", str(error))  # noqa: PT017
+        assert re.search("pages, and|only DICOM can|cannot say|not hold: take|EXR is", str(error))  # noqa: PT017
         return
     reported = " ".join(enlarged.notes)
     found = found_in(made)
@@ -120,6 +128,8 @@ def found_in(path):
     if path.suffix == ".jxl":  # Pillow does not read it
         packets = {"xmp": UPRIGHT_XMP, "iptc": IPTC}
         return {kind for kind, packet in packets.items() if packet in path.read_bytes()}
+    if path.suffix == ".exr":
+        return {"exr"} if OpenEXR.File(str(path)).header().get("owner") == "me" else set()
     if path.suffix == ".dcm":
         dataset = pydicom.dcmread(path)
         return {"dicom"} if dataset.StudyInstanceUID else set()

@@ -1,8 +1,8 @@
 """A page of a picture file: its pixels, its metadata, and the same page upscaled."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from PIL import Image
 
@@ -22,6 +22,7 @@ MetadataKind = Literal[
     "png_chunks",
     "duration",
     "dicom",
+    "exr",
 ]
 
 METADATA: dict[MetadataKind, str] = {
@@ -35,6 +36,7 @@ METADATA: dict[MetadataKind, str] = {
     "png_chunks": "the texts and statements of colour of PNG",
     "duration": "the timing of its pictures",
     "dicom": "the attributes of DICOM",
+    "exr": "the attributes of OpenEXR",
 }
 """The kinds of metadata, each a field of :class:`Metadata`, and their names in messages."""
 
@@ -90,6 +92,8 @@ class Metadata:
         compression: of a TIFF, if it is lossless.
         dicom: all attributes of a DICOM file.
         png_chunks: name and content of the chunks of a PNG that state its colours, and its texts.
+        exr: attributes of OpenEXR by name, without those that follow from the pixels; its windows
+            change with the size.
         duration: of a frame of an animation, in milliseconds.
         loops: how often an animation is shown; 0 is forever.
     """
@@ -105,6 +109,7 @@ class Metadata:
     white_is_zero: bool = False
     compression: int | None = None
     dicom: "FileDataset | None" = None
+    exr: Mapping[str, Any] | None = None
     png_chunks: tuple[tuple[bytes, bytes], ...] = ()
     duration: float | None = None
     loops: int = 0

@@ -1,7 +1,7 @@
 """AVIF, still and animated; Pillow truncates 10 and 12 bits to 8."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import imagecodecs
@@ -32,16 +32,22 @@ class AvifCodec(AnimatedCodec):
     def read(self, path: Path) -> list[Page]:
         """See :meth:`Codec.read`."""
         bits = avif_bits(read_header(path))
-        return super().read(path) if bits == 8 else [self._read_deep(path, bits)]
+        if bits == 8:
+            return super().read(path)
+        with opened(path, self.pillow) as image:
+            is_animated = getattr(image, "n_frames", 1) > 1
+        if not is_animated:
+            return [self._read_deep(path, bits)]
+        # imagecodecs has no frame of an animation alone: asked for one, it ends the process.
+        note = (f"{bits} bits of an animation become 8",)
+        return [replace(page, notes=page.notes + note) for page in super().read(path)]
 
     def _read_deep(self, path: Path, bits: int) -> Page:
         with opened(path, self.pillow) as image:
             check_image_size(image)
             metadata, orientation, notes = header_metadata(image)
-            if getattr(image, "n_frames", 1) > 1:
-                notes += ("only the first of its pictures is read",)
         try:
-            pixels = imagecodecs.avif_decode(path.read_bytes(), index=0)
+            pixels = imagecodecs.avif_decode(path.read_bytes())
         except (imagecodecs.AvifError, ValueError, IndexError) as error:
             raise ImageError(f"damaged or truncated ({error})") from error
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels

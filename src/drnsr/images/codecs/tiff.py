@@ -11,6 +11,7 @@ import numpy as np
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffWriter
 
 from drnsr.images.backends import pillow
+from drnsr.images.backends.alpha import divided_by_alpha
 from drnsr.images.backends.tiff_exif import append_exif, exif_of_tiff, exif_tags
 from drnsr.images.backends.tiff_file import opened_tiff, tiff_errors
 from drnsr.images.backends.tiff_rows import TiffRows
@@ -167,7 +168,7 @@ def _page(page: TiffPage) -> Page:
         read = _scaled_to_type(read, bits, page.dtype)
         notes = (f"{bits} bits become {8 * page.dtype.itemsize}, so that white stays white",)
     if channels.alpha is not None and page.extrasamples[channels.alpha - _colours(page)] == 1:
-        read = _divided_by_alpha(read, channels.alpha, full_range(page.dtype)[1])
+        read = _without_alpha(read, channels.alpha, full_range(page.dtype)[1])
         notes += ("colour multiplied by alpha, which the upscaled one is not",)
     picture = Picture(
         height=page.imagelength,
@@ -211,18 +212,10 @@ def _scaled_to_type(
     return scaled
 
 
-def _divided_by_alpha(
+def _without_alpha(
     read: Callable[[int, int], Pixels], alpha: int, white: float
 ) -> Callable[[int, int], Pixels]:
-    def divided(top: int, bottom: int) -> Pixels:
-        pixels = read(top, bottom)
-        opacity = pixels[:, :, [alpha]].astype(np.float64) / white
-        colour = pixels[:, :, :alpha] / np.where(opacity > 0, opacity, 1)
-        colour = np.minimum(colour, white).round() if pixels.dtype.kind == "u" else colour
-        whole: Pixels = np.concatenate([colour.astype(pixels.dtype), pixels[:, :, alpha:]], axis=2)
-        return whole
-
-    return divided
+    return lambda top, bottom: divided_by_alpha(read(top, bottom), alpha, white)
 
 
 def _upright(picture: Picture, orientation: int) -> Picture:
