@@ -1,4 +1,4 @@
-"""The device that "auto" stands for."""
+"""The devices that "auto" and a number of devices stand for."""
 
 import torch
 
@@ -14,3 +14,27 @@ def resolve_device(name: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def share_devices(devices: str | None, device: str) -> list[str]:
+    """Return torch's names of the devices that share the work, one for each process.
+
+    Args:
+        devices: a number of processes, or names separated by commas; None for one.
+        device: the kind of device if ``devices`` is a number. Each process has a GPU of its own.
+    """
+    device = resolve_device(device)
+    if devices is None or devices == "1":
+        return [device]
+    if not devices.isdecimal():
+        return [resolve_device(name) for name in devices.split(",")]
+    kind = device.partition(":")[0]
+    if kind in ("cpu", "mps"):  # of which there is one
+        return [kind] * int(devices)
+    return [f"{kind}:{number}" for number in range(int(devices))]
+
+
+def thread_shares(processes: int) -> list[int]:
+    """Divide this process's threads of torch among processes; each gets one at least."""
+    whole, rest = divmod(torch.get_num_threads(), processes)
+    return [max(1, whole + (number < rest)) for number in range(processes)]

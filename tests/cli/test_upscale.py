@@ -143,7 +143,7 @@ ERRORS = [
         "drnsr.upscale.files.open_picture",
         "drnsr.upscale.files.write_picture",
         "drnsr.images.codec.Codec.check",
-        "drnsr.upscale.batch.remove_leftovers",
+        "drnsr.upscale.running.remove_leftovers",
         "drnsr.inference.channels.upscale_part",
         "drnsr.images.codecs.png.iter_thin",
     ],

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from drnsr.atomic import check_writable
+from drnsr.cli.device_options import add_device_arguments
 from drnsr.errors import UserError, printable
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="average over the eight flips and rotations, which takes eight times as long",
     )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps (default: %(default)s)")
+    add_device_arguments(parser)
     parser.add_argument(
         "--precision",
         choices=("fp32", "bf16", "fp16"),
@@ -111,6 +112,7 @@ def run(parsed: argparse.Namespace) -> None:
     Raises:
         UserError: if a path or the model cannot be used, or some images could not be upscaled.
     """
+    from drnsr.device import share_devices
     from drnsr.inference.allocator import keep_freed_memory
     from drnsr.reporting.contact_sheet import ComparisonWriter
     from drnsr.upscale.batch import upscale_all
@@ -121,8 +123,13 @@ def run(parsed: argparse.Namespace) -> None:
     if parsed.verbose:
         logging.getLogger("drnsr").setLevel(logging.DEBUG)
     keep_freed_memory()
-    output_size, models = _models(parsed)
+    devices = share_devices(parsed.devices, parsed.device)
+    if len(devices) > 1 and parsed.backend == "fastest":
+        raise UserError("--devices: the processes could choose other backends: name one")
+    output_size, models = _models(parsed, devices[0])
     spec = UpscaleSpec(models, output_size, tuple(parsed.range) if parsed.range else None)
+    if len(devices) == 1:  # else each process loads it
+        spec.load()
     suffix = output_size.suffix if parsed.suffix is None else parsed.suffix
     planned = plan(parsed.paths, parsed.out, suffix, parsed.format, overwrite=parsed.overwrite)
     for note in planned.notes:
@@ -131,19 +138,19 @@ def run(parsed: argparse.Namespace) -> None:
     if parsed.dry_run:
         Console().print(dry_run_table(jobs, spec))
         return
-    comparisons = ComparisonWriter(jobs, spec, parsed.out) if parsed.compare else None
+    comparisons = ComparisonWriter(jobs, parsed.out) if parsed.compare else None
     check_writable(parsed.out)
-    upscale_all(jobs, spec, parsed.out, comparisons)
+    upscale_all(jobs, spec, parsed.out, comparisons, devices=devices)
 
 
-def _models(parsed: argparse.Namespace) -> "tuple[OutputSize, Models]":
+def _models(parsed: argparse.Namespace, device: str) -> "tuple[OutputSize, Models]":
     """Return the size of the results and the models that give it."""
     from drnsr.cli.models import model_file
     from drnsr.inference.engine import ScaleError
     from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
 
     options = RuntimeOptions(
-        device=parsed.device,
+        device=device,
         precision=parsed.precision,
         tile=parsed.tile,
         ensemble=parsed.ensemble,
@@ -160,7 +167,7 @@ def _models(parsed: argparse.Namespace) -> "tuple[OutputSize, Models]":
             raise UserError(f"{parsed.model}: choose a --scale: {served}")
     if scale is not None:
         try:
-            models.at(scale).tiling  # noqa: B018 (loads the model before any image is opened)
+            models.at(scale)
         except ScaleError as error:
             raise UserError(f"--scale {scale}: {error}") from error
     return OutputSize(scale, parsed.factor, parsed.size), models

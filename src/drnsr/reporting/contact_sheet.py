@@ -61,22 +61,19 @@ a { color: var(--link); }
 class ComparisonWriter:
     """Writes a comparison beside each result, and a contact sheet if there are several jobs.
 
-    It is a :class:`drnsr.upscale.batch.JobObserver`.
+    It is a :class:`drnsr.upscale.running.JobObserver`.
 
     Args:
         jobs: all jobs.
-        spec: how the pictures are upscaled.
         out: the output folder, for the contact sheet.
 
     Raises:
         UserError: there is another file with the name of the contact sheet.
     """
 
-    def __init__(self, jobs: Sequence[Job], spec: UpscaleSpec, out: Path) -> None:
-        self._spec = spec
+    def __init__(self, jobs: Sequence[Job], out: Path) -> None:
         self._out = out
         self._page = out / FILE_NAME if len(jobs) > 1 else None
-        self._cards: list[str] = []
         stems = Counter(job.target.with_suffix("") for job in jobs)
         self._paths: dict[Path, Path] = {}
         for job in jobs:
@@ -86,31 +83,34 @@ class ComparisonWriter:
         if self._page is not None and self._page.exists() and not is_contact_sheet(self._page):
             raise UserError(f"{self._page}: drnsr did not make it: take another --out")
 
-    def after_job(self, job: Job, note: Note) -> None:
+    def after_job(self, job: Job, spec: UpscaleSpec, note: Note) -> str | None:
         """Write the comparison of a job; skip a result that another model made, with a note.
+
+        Returns:
+            The card for the contact sheet; None for a result that was skipped.
 
         Raises:
             ImageError: see :func:`drnsr.upscale.files.upscale_file`.
             OSError: the comparison cannot be written.
         """
-        comparison = compare_with_bicubic(job.source, self._spec)
+        comparison = compare_with_bicubic(job.source, spec)
         path = self._paths[job.target]
         if job.is_done:
             provenance = read_provenance(job.target)
             if provenance is None or provenance.to_json() != comparison.provenance:
                 note(f"{job.target}: was there, and does not say that this model made it")
-                return
+                return None
         if not (job.is_done and path.exists()):
             remove_leftovers(path)
             write_comparison(path, comparison)
         target, path = (each.relative_to(self._out) for each in (job.target, path))
-        self._cards.append(card_html(comparison, target, path))
+        return card_html(comparison, target, path)
 
-    def after_all(self) -> None:
-        """Write the contact sheet if there are several jobs."""
-        if self._page is not None and self._cards:
-            write_text(self._page, page_html(self._cards))
-            print(f"{self._page}: {len(self._cards)} compared")
+    def after_all(self, results: list[str]) -> None:
+        """Write the contact sheet from the cards if there are several jobs."""
+        if self._page is not None and results:
+            write_text(self._page, page_html(results))
+            print(f"{self._page}: {len(results)} compared")
 
 
 def card_html(comparison: CropComparison, target: PurePath, drawing: PurePath) -> str:

@@ -1,14 +1,13 @@
 """Upscaling of many files: existing results are skipped, errors are reported at the end."""
 
-import logging
-import os
 import time
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
+import torch
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -22,28 +21,24 @@ from rich.progress import (
 from rich.text import Text
 
 from drnsr.atomic import remove_leftovers
-from drnsr.errors import SignalError, UserError, printable
-from drnsr.images.errors import ImageError
+from drnsr.device import thread_shares
+from drnsr.errors import UserError, printable
 from drnsr.images.reading import pixel_count
+from drnsr.inference.allocator import keep_freed_memory
 from drnsr.signals import signals_raise
-from drnsr.upscale.files import Note, UpscaleSpec, upscale_file
+from drnsr.upscale.files import UpscaleSpec
 from drnsr.upscale.jobs import Job
-
-log = logging.getLogger("drnsr")
-
-
-class JobObserver(Protocol):
-    """Is called during :func:`upscale_all`, for example to draw comparisons."""
-
-    def after_job(self, job: Job, note: Note) -> None:
-        """A result was written or existed before; an exception is reported as this file's."""
-
-    def after_all(self) -> None:
-        """All jobs are done."""
+from drnsr.upscale.running import JobObserver, JobReport, Outcome, collect_errors, run_job
+from drnsr.workers import Finished, Lost, Reported, share_out
 
 
 def upscale_all(
-    jobs: Sequence[Job], spec: UpscaleSpec, out: Path, observer: JobObserver | None = None
+    jobs: Sequence[Job],
+    spec: UpscaleSpec,
+    out: Path,
+    observer: JobObserver | None = None,
+    *,
+    devices: Sequence[str] = (),
 ) -> None:
     """Upscale all files, show a progress bar, and print a summary.
 
@@ -52,92 +47,145 @@ def upscale_all(
         spec: how to upscale them.
         out: the output folder, for the summary.
         observer: called after each job and at the end.
+        devices: torch's names of devices, one for each process that shares the work; with fewer
+            than two, this process does it all on the device of ``spec``.
 
     Raises:
         UserError: some files failed; the message lists them. The others are done.
         SignalError: Ctrl-C or SIGTERM arrived; no incomplete file is left.
     """
     console = Console(stderr=True)
-    errors: list[str] = []
-    num_upscaled = pixels = 0
     start = time.perf_counter()
-    sizes = [0 if job.is_done or job.problem else pixel_count(job.source) for job in jobs]
-
-    def note(text: str) -> None:
-        console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
-
     resumable = signals_raise("ended early; the same command goes on with the rest")
-    with resumable, _quiet_libraries(), _progress_bar(console) as bar:
-        task = bar.add_task("upscaling", total=sum(sizes) / 1e6)
-        for number, (job, size) in enumerate(zip(jobs, sizes, strict=True)):
-            bar.update(task, description=f"{number + 1}/{len(jobs)} {printable(job.source.name)}")
-            progress = _JobProgress(bar, task)
-            with _collect_errors(errors, job.source):
-                if _run_job(job, spec, progress, note):
-                    num_upscaled, pixels = num_upscaled + 1, pixels + progress.pixels
-                if observer is not None:
-                    observer.after_job(job, note)
-            bar.update(task, advance=(size - progress.pixels) / 1e6)
+    with resumable, _progress_bar(console) as bar:
+        batch = _Batch(jobs, bar)
+        if len(devices) < 2:
+            for number in range(len(jobs)):
+                batch.run_here(number, spec, observer)
+        else:
+            _run_in_processes(batch, spec, observer, devices)
     seconds = time.perf_counter() - start
-    _print_summary(out, num_upscaled, sum(job.is_done for job in jobs), pixels / 1e6, seconds)
+    megapixels = sum(batch.pixels[number] for number in batch.upscaled) / 1e6
+    num_existing = sum(job.is_done for job in jobs)
+    _print_summary(out, len(batch.upscaled), num_existing, megapixels, seconds)
+    errors = [outcome.error for _, outcome in sorted(batch.outcomes.items()) if outcome.error]
     if observer is not None:
-        with _collect_errors(errors, out):
-            observer.after_all()
+        observed = [outcome.observed for _, outcome in sorted(batch.outcomes.items())]
+        with collect_errors(errors, out):
+            observer.after_all([each for each in observed if each is not None])
     if errors:
         separator = "\n  " if len(errors) > 1 else " "
         lines = separator.join(["", *errors])
         raise UserError(f"{len(errors)} of {len(jobs)} could not be upscaled:{lines}")
 
 
-def _run_job(job: Job, spec: UpscaleSpec, progress: "_JobProgress", note: Note) -> bool:
-    """Upscale a file unless its result exists; return whether it was upscaled."""
-    if job.problem:
-        raise ImageError(f"{job.source}: {job.problem}")
-    if job.is_done:
-        return False
-    remove_leftovers(job.target)
-    upscale_file(job.source, job.target, spec, progress, note)
-    return True
+class _Batch:
+    """The jobs of a call, what became of each so far, and the progress bar of all.
 
+    Args:
+        jobs: all jobs.
+        bar: shows the progress.
 
-@contextmanager
-def _collect_errors(errors: list[str], source: Path) -> Iterator[None]:
-    """Append the exception of a file to the errors and go on with the next file.
-
-    It catches every type, because readers and writers of pictures raise many.
+    Attributes:
+        sizes: the number of pixels to upscale in each job.
+        pixels: the number of pixels that were upscaled in each job.
+        outcomes: by the number of the job.
     """
-    try:
-        yield
-    except SignalError:
-        raise
-    except Exception as error:
-        log.debug("%s", printable(str(source)), exc_info=error)
-        errors.append(printable(error_line(error, source)))
+
+    def __init__(self, jobs: Sequence[Job], bar: Progress) -> None:
+        self.jobs = jobs
+        self.sizes = [0 if job.is_done or job.problem else pixel_count(job.source) for job in jobs]
+        self.pixels = [0] * len(jobs)
+        self.outcomes: dict[int, Outcome] = {}
+        self._bar = bar
+        self._task = bar.add_task("upscaling", total=sum(self.sizes) / 1e6)
+
+    @property
+    def upscaled(self) -> list[int]:
+        """The numbers of the jobs whose results were written."""
+        return [number for number, outcome in self.outcomes.items() if outcome.is_upscaled]
+
+    def run_here(self, number: int, spec: UpscaleSpec, observer: JobObserver | None) -> None:
+        """Do a job in this process."""
+        self._show(number)
+        report = partial(self.report, number)
+        self.finish(number, run_job(self.jobs[number], spec, observer, report))
+
+    def report(self, number: int, message: int | str) -> None:
+        """Add pixels to a job, or print a note."""
+        if isinstance(message, str):
+            text = printable(message)
+            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            self.pixels[number] += message
+            self._bar.update(self._task, advance=message / 1e6)
+
+    def finish(self, number: int, outcome: Outcome) -> None:
+        """Record what became of a job."""
+        self.outcomes[number] = outcome
+        self._bar.update(self._task, advance=(self.sizes[number] - self.pixels[number]) / 1e6)
+        self._show(number)
+
+    def lose(self, number: int, lost: Lost) -> None:
+        """Forget what a worker did of a job, or record that no other one tries it."""
+        job = self.jobs[number]
+        remove_leftovers(job.target)
+        self._bar.update(self._task, advance=-self.pixels[number] / 1e6)
+        self.pixels[number] = 0
+        text = f"{job.source}: {lost.reason}"
+        if lost.is_final:
+            self.finish(number, Outcome(error=printable(text)))
+        else:
+            self.report(number, f"{text}; another one begins it again")
+
+    def _show(self, number: int) -> None:
+        count = min(len(self.outcomes) + 1, len(self.jobs))
+        name = printable(self.jobs[number].source.name)
+        self._bar.update(self._task, description=f"{count}/{len(self.jobs)} {name}")
 
 
-def error_line(error: Exception, source: Path) -> str:
-    """Describe the exception of a file in one line that names the file."""
-    if isinstance(error, UserError):
-        text = str(error)
-    elif isinstance(error, OSError) and error.filename is not None:
-        text = f"{os.fsdecode(error.filename)}: {error.strerror}"
-    elif isinstance(error, MemoryError):
-        text = f"{source}: not enough memory ({error})"
-    else:
-        text = f"{source}: {type(error).__name__}: {error} (-v shows where)"
-    return " ".join(text.split())
+@dataclass(frozen=True)
+class _Start:
+    """Lets a worker upscale on a device of its own; it is called in the worker's process."""
+
+    spec: UpscaleSpec
+    observer: JobObserver | None
+    threads: int
+
+    def __call__(self) -> Callable[[Job, JobReport], Outcome]:
+        keep_freed_memory()
+        torch.set_num_threads(self.threads)
+        self.spec.load()
+        return self._run
+
+    def _run(self, job: Job, report: JobReport) -> Outcome:
+        return run_job(job, self.spec, self.observer, report)
 
 
-class _JobProgress:
-    """Counts the upscaled pixels of one file and advances the progress bar."""
-
-    def __init__(self, bar: Progress, task: int) -> None:
-        self._bar, self._task = bar, task
-        self.pixels = 0
-
-    def __call__(self, pixels: int) -> None:
-        self.pixels += pixels
-        self._bar.update(self._task, advance=pixels / 1e6)  # type: ignore[arg-type]
+def _run_in_processes(
+    batch: _Batch, spec: UpscaleSpec, observer: JobObserver | None, devices: Sequence[str]
+) -> None:
+    """Share the jobs out, large ones first, so that none is left to a single process at the end."""
+    numbers = []
+    for number, job in enumerate(batch.jobs):
+        if job.problem or (job.is_done and observer is None):
+            batch.run_here(number, spec, observer)
+        else:
+            numbers.append(number)
+    numbers.sort(key=lambda number: -batch.sizes[number])
+    starts = [
+        _Start(spec.on(device), observer, threads)
+        for device, threads in zip(devices, thread_shares(len(devices)), strict=True)
+    ]
+    with closing(share_out([batch.jobs[number] for number in numbers], starts)) as events:
+        for event in events:
+            number = numbers[event.task]
+            if isinstance(event, Reported):
+                batch.report(number, event.message)
+            elif isinstance(event, Finished):
+                batch.finish(number, event.result)
+            else:
+                batch.lose(number, event)
 
 
 def _print_summary(
@@ -148,25 +196,6 @@ def _print_summary(
         speed = megapixels / seconds
         text += f" ({megapixels:.2f} megapixels in {seconds:.1f} s, {speed:.2f} a second)"
     print(text + (f", {num_existing} there already" if num_existing else ""))
-
-
-@contextmanager
-def _quiet_libraries() -> Iterator[None]:
-    """Hide the warnings of image libraries and numpy about unusual files; ``-v`` shows them."""
-    if log.isEnabledFor(logging.DEBUG):
-        yield
-        return
-    loggers = [logging.getLogger(name) for name in ("tifffile", "imagecodecs", "PIL", "pydicom")]
-    levels = [each.level for each in loggers]
-    for each in loggers:
-        each.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for each, level in zip(loggers, levels, strict=True):
-            each.setLevel(level)
 
 
 class _SpeedColumn(ProgressColumn):

@@ -6,9 +6,9 @@ from rich.table import Table
 from rich.text import Text
 
 from drnsr.errors import UserError, printable
-from drnsr.upscale.batch import error_line
 from drnsr.upscale.files import UpscaleSpec, describe
 from drnsr.upscale.jobs import Job
+from drnsr.upscale.running import error_line
 
 
 def dry_run_table(jobs: Sequence[Job], spec: UpscaleSpec) -> Table:

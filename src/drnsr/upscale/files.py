@@ -35,6 +35,19 @@ class UpscaleSpec:
     output_size: OutputSize
     value_range: tuple[float, float] | None = None
 
+    def on(self, device: str) -> "UpscaleSpec":
+        """Return the same for another device, with nothing loaded, so that it can be pickled."""
+        return replace(self, models=self.models.on(device))
+
+    def load(self) -> None:
+        """Load the model before any image is opened, if the size of the image does not choose it.
+
+        Raises:
+            UserError: it cannot be loaded, or run as requested.
+        """
+        if self.output_size.scale is not None:
+            self.models.at(self.output_size.scale).tiling  # noqa: B018
+
     def model_for(self, width: int, height: int) -> ModelAtScale:
         """Choose the model for a picture of this size.
 

@@ -1,7 +1,7 @@
 """The models to upscale with, by scale, and the size of the results."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -58,6 +58,10 @@ class ModelAtScale:
         self.scale = scale
         self._options = options
         self._network = network
+
+    def on(self, device: str) -> "ModelAtScale":
+        """Return the same model for another device, not loaded."""
+        return ModelAtScale(self.file, self.scale, replace(self._options, device=device), None)
 
     @cached_property
     def tiling(self) -> Tiling:
@@ -134,6 +138,10 @@ class Models:
         network = load_network(file)
         scales = network.descriptor.scales
         return cls({scale: ModelAtScale(file, scale, options, network) for scale in scales})
+
+    def on(self, device: str) -> "Models":
+        """Return the same models for another device, not loaded."""
+        return Models({scale: model.on(device) for scale, model in self._by_scale.items()})
 
     @property
     def scales(self) -> tuple[int, ...]:
