@@ -52,10 +52,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def picture_folder(tmp_path: Path) -> Path:
-    """A folder with four pictures of 96 to 102 pixels, one of them gray."""
-    folder = tmp_path / "pictures"
+def make_pictures(folder: Path) -> Path:
+    """Make four pictures of 96 to 102 pixels in a folder, one of them gray."""
     folder.mkdir()
     for number in range(4):
         pixels = texture(96 + 2 * number, 100, 1 if number == 3 else 3, seed=number)
@@ -63,16 +61,27 @@ def picture_folder(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def dataset(picture_folder: Path, tmp_path: Path) -> PreparedDataset:
-    """The pictures of ``picture_folder``, prepared for scales 2 and 3; one is for validation."""
+def make_dataset(pictures: Path, folder: Path) -> PreparedDataset:
+    """Prepare the pictures of a folder for scales 2 and 3; one of four is for validation."""
     return prepare_training_set(
-        sorted(picture_folder.iterdir()),
-        tmp_path / "dataset",
+        sorted(pictures.iterdir()),
+        folder,
         name="mine",
         scales=[2, 3],
         validation_fraction=0.25,
     )
+
+
+@pytest.fixture
+def picture_folder(tmp_path: Path) -> Path:
+    """A folder with the pictures of :func:`make_pictures`."""
+    return make_pictures(tmp_path / "pictures")
+
+
+@pytest.fixture
+def dataset(picture_folder: Path, tmp_path: Path) -> PreparedDataset:
+    """The pictures of ``picture_folder``, prepared."""
+    return make_dataset(picture_folder, tmp_path / "dataset")
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,7 @@ def test_own_images_are_read_again_and_the_cost_of_a_model_is_shown(
     }
     gone = sorted(picture_folder.iterdir())[0]
     gone.unlink()
-    main([*arguments, "--csv"])
+    main(["evaluate", "bicubic", *arguments[3:], "--csv"])
     cells = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert {cell["image"] for cell in cells} == {path.name for path in picture_folder.iterdir()}
     main(arguments)

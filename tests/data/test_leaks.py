@@ -79,7 +79,7 @@ def pairs(leaks):
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_changed_copy_is_found_whichever_of_the_two_was_changed(change, real_pictures, tmp_path):
     files = [real_pictures / "sample_test" / name for name in ("camera.png", "chelsea.png")]
-    pictures = {file.stem: read_image(file) for file in files}
+    pictures = {file.stem: resized(read_image(file), 0.5) for file in files}
     originals = dataset(pictures, tmp_path / "originals")
     changed = dataset(
         {name: CHANGES[change](p) for name, p in pictures.items()}, tmp_path / "changed"

@@ -12,6 +12,7 @@ from lightning import Trainer
 from torch import nn
 from torch.utils.data import DataLoader
 
+from drnsr.config.compose import refuse_contradictions
 from drnsr.config.schema import select
 from drnsr.config.targets import instantiate
 from drnsr.data.crops import ValidationCrops
@@ -50,6 +51,8 @@ PUBLISHED = {
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_it_composes_to_the_published_network(experiment):
     config = composed(f"experiment={experiment}")
+    assert config.trainer.max_steps > 0
+    refuse_contradictions({"experiment": experiment})  # it agrees with itself
     if experiment in PUBLISHED:
         with torch.device("meta"):
             network = instantiate(config.model.network)

@@ -87,7 +87,7 @@ def test_a_queued_run_that_has_no_copy_of_the_users_files_says_so(project, tmp_p
 
 def test_an_empty_folder_of_pictures_is_named(project):
     project.choose(data="folder")
-    error = error_of(project.run("dvc", "repro", fails=True))
+    error = error_of(project.run_stages("fetch", fails=True))
     assert "data/own: no pictures in this folder" in error
     assert not (project.root / "data/raw").exists()
 
@@ -173,11 +173,11 @@ def test_params_that_are_no_yaml_are_refused(project):
     assert "Traceback" not in result.stderr
 
 
-def test_an_output_that_cannot_be_written_is_found_before_the_training(project):
-    project.choose(experiment="smoke")
-    project.run_stages("fetch", "prepare")
+def test_an_output_that_cannot_be_written_is_found_before_the_training(another):
+    for folder in ("models", "runs"):
+        shutil.rmtree(another.root / folder)
     # A file where the folder should be: refused for every user, root included.
-    (project.root / "models").write_text("in the way")
+    (another.root / "models").write_text("in the way")
     arguments = [*GRAPH_ARGUMENTS, "logger.experiment=null"]
-    assert "models" in error_of(project.call("pipelines.train", *arguments, fails=True))
-    assert not (project.root / "runs").exists()
+    assert "models" in error_of(another.call("pipelines.train", *arguments, fails=True))
+    assert not (another.root / "runs").exists()

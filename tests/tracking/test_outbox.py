@@ -64,7 +64,8 @@ def expected(steps):
 
 
 @pytest.fixture
-def uri(tmp_path, monkeypatch):
+def uri(tmp_path, monkeypatch, empty_database):
+    shutil.copyfile(empty_database, tmp_path / "mlflow.db")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     (tmp_path / PARAMS).touch()
     return f"sqlite:///{tmp_path / 'mlflow.db'}"
@@ -148,7 +149,7 @@ def test_a_store_that_cannot_be_reached_stops_nothing_and_sync_reports_it(
 
 
 def test_a_run_does_not_wait_for_a_locked_database(tmp_path, uri):
-    deliver(begin(tmp_path / "runs/before", uri))  # makes the database
+    deliver(begin(tmp_path / "runs/before", uri))  # has the database open
     outbox = begin(tmp_path / "runs/a", uri)
     locked = sqlite3.connect(tmp_path / "mlflow.db")
     locked.execute("BEGIN EXCLUSIVE")
@@ -165,7 +166,7 @@ def test_a_run_does_not_wait_for_a_locked_database(tmp_path, uri):
 
 @pytest.mark.slow  # SQLite waits for 20 s
 def test_a_database_that_stays_locked_is_reported_in_one_line(tmp_path, uri, capfd):
-    deliver(begin(tmp_path / "runs/before", uri))  # makes the database
+    deliver(begin(tmp_path / "runs/before", uri))  # has the database open
     locked = sqlite3.connect(tmp_path / "mlflow.db")
     locked.execute("BEGIN EXCLUSIVE")
     with pytest.raises(TrackingError, match="database is locked") as caught:

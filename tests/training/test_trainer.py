@@ -37,7 +37,7 @@ def test_curves(dataset, tmp_path):
 
 
 def test_training_reduces_the_error(dataset, tmp_path):
-    network = train(dataset, tmp_path, steps=150)
+    network = train(dataset, tmp_path, steps=50)
     lr, hr = (tensor[None].float() / 255 for tensor in _validation(dataset)[0])
     with torch.no_grad():
         trained = torch.nn.functional.mse_loss(network(lr), hr)

@@ -18,12 +18,21 @@ from drnsr.errors import SignalError
 from drnsr.training.module import SRModule
 from drnsr.training.muon import Muon
 from drnsr.training.trainer import PlatformError
+from tests.conftest import make_dataset, make_pictures
 from tests.training.runs import End, EndedError, against_a_discriminator, run_outputs, train
 
 
-@pytest.fixture
-def whole(dataset, tmp_path):
-    return run_outputs(train(dataset, tmp_path / "whole"), tmp_path / "whole")
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shared")
+    return make_dataset(make_pictures(folder / "pictures"), folder / "dataset")
+
+
+@pytest.fixture(scope="module")
+def whole(dataset, tmp_path_factory):
+    """The outputs of a run that is not ended."""
+    folder = tmp_path_factory.mktemp("whole")
+    return run_outputs(train(dataset, folder), folder)
 
 
 @pytest.mark.parametrize(
