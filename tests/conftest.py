@@ -3,13 +3,14 @@
 import os
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from drnsr.data.prepare import prepare_training_set
-from drnsr.data.prepared import PreparedDataset
+if TYPE_CHECKING:
+    from drnsr.data.prepared import PreparedDataset
 
 # Nothing that a test imports may reach for the network.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -61,8 +62,10 @@ def make_pictures(folder: Path) -> Path:
     return folder
 
 
-def make_dataset(pictures: Path, folder: Path) -> PreparedDataset:
+def make_dataset(pictures: Path, folder: Path) -> "PreparedDataset":
     """Prepare the pictures of a folder for scales 2 and 3; one of four is for validation."""
+    from drnsr.data.prepare import prepare_training_set  # torch, which pytest-xdist itself spares
+
     return prepare_training_set(
         sorted(pictures.iterdir()),
         folder,
@@ -79,7 +82,7 @@ def picture_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def dataset(picture_folder: Path, tmp_path: Path) -> PreparedDataset:
+def dataset(picture_folder: Path, tmp_path: Path) -> "PreparedDataset":
     """The pictures of ``picture_folder``, prepared."""
     return make_dataset(picture_folder, tmp_path / "dataset")
 

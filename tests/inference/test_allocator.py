@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-# Counts the page faults of a process that repeatedly allocates and frees 40 MiB, before and after it
-# keeps freed memory. The first times do not count, because the heap grows.
+# Counts the page faults of a process that repeatedly allocates and frees 40 MiB, before and after
+# it keeps freed memory. The first times do not count, because the heap grows.
 FAULTS = """
 import resource
 import torch
