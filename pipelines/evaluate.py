@@ -6,7 +6,7 @@ from rich.progress import track
 
 from drnsr.atomic import check_writable
 from drnsr.config.schema import Config
-from drnsr.evaluation.benchmark import Method, bicubic, check_sizes, measure
+from drnsr.evaluation.benchmark import Method, bicubic, check_measurable, measure
 from drnsr.evaluation.methods import network_method
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, row_of, summary, write_rows, write_summary
@@ -28,7 +28,7 @@ def check_evaluation(config: Config) -> None:
     for name in config.benchmark:
         dataset = open_benchmark(config, name)
         dataset.verify()
-        check_sizes(dataset, config.scale, protocol)
+        check_measurable(dataset, config.scale, protocol)
         check_writable(outputs.pictures / name)
     check_writable(outputs.summary.parent)
 

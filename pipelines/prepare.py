@@ -55,6 +55,7 @@ def _prepare_training_set(config: Config) -> PreparedDataset:
         scales=config.data.scales,
         validation_fraction=config.data.validation_fraction,
         validation=VALIDATION if config.data.single is not None else None,
+        degradation=None if config.degradation.is_bicubic else config.degradation,
         low_resolution=_given_pairs(pictures, config) if config.data.pairs else bicubic_lr,
         checks=Checks(limits.bad_images, limits.max_pixels, limits.min_side),
         original_paths=_users_training_files(config),
@@ -93,14 +94,16 @@ def _users_training_files(config: Config) -> dict[Path, Path]:
 
 
 def _prepare_benchmark(name: str, config: Config) -> PreparedDataset:
-    folder, users_folder = raw(config) / BENCHMARKS / name, config.benchmark[name].folder
+    folder, benchmark = raw(config) / BENCHMARKS / name, config.benchmark[name]
     return prepare_benchmark(
         _pictures(folder),
         prepared(config) / BENCHMARKS / name,
         name=benchmark_dataset_name(config, name),
+        degradation=benchmark.degradation,
+        scales=[] if benchmark.degradation is None else config.data.scales,
         max_pixels=config.prepare.max_pixels,
-        original_paths=original_paths(Path(users_folder), folder)
-        if users_folder is not None
+        original_paths=original_paths(Path(benchmark.folder), folder)
+        if benchmark.folder is not None
         else None,
         progress=track,
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from drnsr.config.schema import Config
 from drnsr.data.prepared import DataError, PreparedDataset
+from drnsr.degradation.parameters import Degradation
 from drnsr.project import BENCHMARKS, TRAINING_SET
 from pipelines.paths import prepared
 
@@ -14,8 +15,10 @@ def open_training_set(config: Config) -> PreparedDataset:
     Raises:
         DataError: if there is none, or another one.
     """
-    name = config.data.name
-    return _open(prepared(config) / TRAINING_SET, name, f"`data: {name}`")
+    name, degradation = config.data.name, config.degradation
+    choices = f"`data: {name}` and `degradation: {degradation.name}`"
+    used = None if degradation.is_bicubic else degradation
+    return _open(prepared(config) / TRAINING_SET, name, choices, used)
 
 
 def open_benchmark(config: Config, name: str) -> PreparedDataset:
@@ -26,7 +29,8 @@ def open_benchmark(config: Config, name: str) -> PreparedDataset:
     """
     folder = prepared(config) / BENCHMARKS / name
     choices = f"`benchmark: {name}` and `scale: {config.scale}`"
-    return _open(folder, benchmark_dataset_name(config, name), choices)
+    degradation = config.benchmark[name].degradation
+    return _open(folder, benchmark_dataset_name(config, name), choices, degradation)
 
 
 def benchmark_dataset_name(config: Config, name: str) -> str:
@@ -35,11 +39,20 @@ def benchmark_dataset_name(config: Config, name: str) -> str:
     return name if registry is None else Path(registry).stem
 
 
-def _open(folder: Path, name: str, choices: str) -> PreparedDataset:
+def _open(
+    folder: Path, name: str, choices: str, degradation: Degradation | None
+) -> PreparedDataset:
     remedy = f"write {choices} into params.yaml and run `dvc repro prepare`"
     if not folder.is_dir():
         raise DataError(f"{folder}: no prepared data here; {remedy}")
     dataset = PreparedDataset.open(folder)
     if dataset.name != name:
         raise DataError(f"{folder} holds {dataset.name}, not {name}; {remedy}")
+    if dataset.degradation != (degradation and degradation.model_dump(mode="json")):
+        found = (dataset.degradation or {"name": "bicubic"})["name"]
+        wanted = degradation.name if degradation is not None else "bicubic"
+        raise DataError(
+            f"{folder} was prepared with the degradation {found}, not {wanted}"
+            f"{' of these values' * (found == wanted)}; {remedy}"
+        )
     return dataset

@@ -48,9 +48,11 @@ TRAINING_CODE = (
     "cuda_graphs.py",
     "data/crops.py",
     "data/datamodule.py",
+    "data/degraded.py",
     "data/draws.py",
     "data/prepared.py",
     "data/resident.py",
+    "degradation",
     "device.py",
     "hashing.py",
     "images/colour.py",
@@ -211,6 +213,7 @@ def _fit(
         accumulate=trainer.accumulate_grad_batches,
         seed=config.seed,
         bad_images=config.prepare.bad_images,
+        degradation=None if config.degradation.is_bicubic else config.degradation,
         **config.datamodule.model_dump(),
     )
     curves = Curves(log_every=trainer.log_every)

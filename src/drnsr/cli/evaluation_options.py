@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock
 from omegaconf import OmegaConf
@@ -11,12 +12,15 @@ from yaml import YAMLError
 
 from drnsr.atomic import temporary_folder
 from drnsr.config.compose import compose_benchmarks
+from drnsr.config.schema import Benchmark
 from drnsr.data.folders import copy_pictures, original_paths
 from drnsr.data.prepare import prepare_benchmark
 from drnsr.data.prepared import PreparedDataset
 from drnsr.data.registry import fetch_registry
+from drnsr.degradation.parameters import Degradation
 from drnsr.errors import UserError
 from drnsr.evaluation.protocol import Protocol, ProtocolError, get_protocol
+from drnsr.hashing import sha256_of
 from drnsr.project import CONF, downloads, evaluation_cache
 
 
@@ -53,47 +57,64 @@ def open_benchmarks(names: str, scale: int, folder: Path | None) -> Iterator[Pre
             f"{CONF}: there is no such folder, which has the benchmarks; install drnsr from the"
             " project's folder: pip install -e '.[train]'"
         )
-    registries = _registries(names, scale)
-    if (None in registries.values()) != (folder is not None):
+    benchmarks: dict[str, Benchmark] = {}
+    for name in names.split(","):
+        benchmarks |= compose_benchmarks(name, scale)
+    users = any(benchmark.registry is None for benchmark in benchmarks.values())
+    if users != (folder is not None):
         raise UserError("--benchmark folder and --folder PATH go together")
-    for name, registry in registries.items():
-        if registry is not None:
-            yield _prepared_registry(name, registry)
+    for name, benchmark in benchmarks.items():
+        degraded = _Degraded(benchmark.degradation, scale)
+        if benchmark.registry is not None:
+            yield _prepared_registry(name, CONF.parent / benchmark.registry, degraded)
         elif folder is not None:
-            with _prepared_folder(folder) as dataset:
+            with _prepared_folder(name, folder, degraded) as dataset:
                 yield dataset
 
 
-def _registries(names: str, scale: int) -> dict[str, Path | None]:
-    """Return the registry of each benchmark by name; None stands for the user's folder."""
-    registries: dict[str, Path | None] = {}
-    for name in names.split(","):
-        for benchmark, content in compose_benchmarks(name, scale).items():
-            registry = content.registry
-            registries[benchmark] = CONF.parent / registry if registry else None
-    return registries
+class _Degraded(NamedTuple):
+    """How LR is degraded, if at all, and the scale."""
+
+    degradation: Degradation | None
+    scale: int
+
+    @property
+    def suffix(self) -> str:
+        """What the name of a folder has, so that other values are another folder."""
+        if self.degradation is None:
+            return ""
+        values = sha256_of([self.degradation.model_dump_json().encode()])[:12]
+        return f"_{self.degradation.name}_x{self.scale}_{values}"
 
 
-def _prepared_registry(name: str, registry: Path) -> PreparedDataset:
-    folder = evaluation_cache() / registry.stem
+def _prepared_registry(name: str, registry: Path, degraded: _Degraded) -> PreparedDataset:
+    folder = evaluation_cache() / f"{registry.stem}{degraded.suffix}"
     folder.mkdir(parents=True, exist_ok=True)
     # Processes that evaluate at once share it: the second finds what the first has prepared.
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         if not (folder / "dataset" / "index.json").is_file():
             mirror = os.environ.get("DRNSR_MIRROR") or None
             fetch_registry(registry, downloads(), folder / "raw", mirror=mirror)
-            _prepare(name, folder)
+            _prepare(name, folder, degraded)
     return PreparedDataset.open(folder / "dataset")
 
 
 @contextmanager
-def _prepared_folder(pictures: Path) -> Iterator[PreparedDataset]:
+def _prepared_folder(name: str, pictures: Path, degraded: _Degraded) -> Iterator[PreparedDataset]:
     """Prepare the user's images, which may have changed since the last time; keep nothing."""
     with temporary_folder(evaluation_cache() / "folder") as folder:
         copy_pictures(pictures, folder / "raw")
-        yield _prepare("folder", folder, original_paths(pictures, folder / "raw"))
+        yield _prepare(name, folder, degraded, original_paths(pictures, folder / "raw"))
 
 
-def _prepare(name: str, folder: Path, files: Mapping[Path, Path] | None = None) -> PreparedDataset:
-    copies = sorted((folder / "raw").iterdir())
-    return prepare_benchmark(copies, folder / "dataset", name=name, original_paths=files)
+def _prepare(
+    name: str, folder: Path, degraded: _Degraded, files: Mapping[Path, Path] | None = None
+) -> PreparedDataset:
+    return prepare_benchmark(
+        sorted((folder / "raw").iterdir()),
+        folder / "dataset",
+        name=name,
+        degradation=degraded.degradation,
+        scales=[] if degraded.degradation is None else [degraded.scale],
+        original_paths=files,
+    )

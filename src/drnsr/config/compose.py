@@ -18,7 +18,7 @@ _Kind = TypeVar("_Kind", bound=ComposedConfig)
 
 # The lines of params.yaml that choose a file of conf/.
 GROUPS = (
-    *("experiment", "debug", "data", "benchmark", "model"),
+    *("experiment", "debug", "data", "degradation", "benchmark", "model"),
     *("loss", "gan", "optimizer", "scheduler", "clipping"),
 )
 

@@ -21,6 +21,7 @@ from drnsr.config.values import (
     StepNode,
     check_numbers,
 )
+from drnsr.degradation.parameters import Degradation
 
 
 class Section(BaseModel):
@@ -73,11 +74,13 @@ class Benchmark(Section):
     """A data set to measure on, and its name in the published tables.
 
     It is a registry, the user's folder, or neither: the part that the data set `single` withholds.
+    A degradation makes its LR instead of the protocol.
     """
 
     registry: str | None = None
     folder: str | None = None
     published: str | None = None
+    degradation: Degradation | None = None
     licences: dict[str, str]
 
 
@@ -217,6 +220,7 @@ class ComposedConfig(Section):
     init_from: str | None = None
     protocol: ProtocolChoice
     data: Data
+    degradation: Degradation
     benchmark: dict[str, Benchmark]
     model: Model
     loss: Node
@@ -260,6 +264,16 @@ class Config(ComposedConfig):
                     f"scale {scale} is not among data.scales {self.data.scales};"
                     " add it there, for instance with -S '++set.data.scales=[2,3,4,8]'"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _lr_is_made_once(self) -> "Config":
+        if self.data.pairs and not self.degradation.is_bicubic:
+            raise InvalidValueError(
+                "degradation",
+                f"{self.degradation.name} makes the LR, and `data: pairs` has the user's; take"
+                " bicubic",
+            )
         return self
 
     @model_validator(mode="after")
@@ -339,6 +353,7 @@ class Config(ComposedConfig):
 TRAINING_KEYS = (
     "seed",
     "scale",
+    "degradation",
     "model.network",
     "loss",
     "gan",

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from drnsr.data.degraded import Region, degrade_crop
 from drnsr.data.draws import Draws
 from drnsr.data.prepared import DataError, PreparedDataset
+from drnsr.degradation.parameters import Degradation
 
 # Otherwise albumentations asks a server for its newest version on import.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
@@ -47,7 +49,7 @@ _COPY_SYMMETRY: tuple[Callable[[np.ndarray, np.ndarray], object], ...] = (
 
 
 class TrainingCrops(Dataset[Pair]):
-    """Random crops: picture, position and symmetry of sample k are a function of (seed, k) alone.
+    """Random crops: sample k, its place and its degradation, is a function of (seed, k) alone.
 
     So a run gets the same samples with any number of workers. A training is a single pass over
     ``num_samples`` samples. If several scales are trained, the samples of a batch share a scale,
@@ -62,6 +64,7 @@ class TrainingCrops(Dataset[Pair]):
         seed: seed of the samples.
         bad_images: what happens if pictures are smaller than a crop: "fail" raises an error that
             names all of them; "skip" logs them and samples from the others.
+        degradation: makes the LR crop; None for the prepared LR. It changes no crop's place.
 
     Raises:
         DataError: if the dataset has no such scale, or training pictures are smaller than a crop
@@ -77,12 +80,14 @@ class TrainingCrops(Dataset[Pair]):
         num_samples: int,
         seed: int,
         bad_images: Literal["fail", "skip"] = "fail",
+        degradation: Degradation | None = None,
     ) -> None:
         for scale in patch_sizes:
             _check_scale(dataset, scale)
         self._dataset = dataset
         self._patch_sizes = dict(patch_sizes)
         self._num_samples = num_samples
+        self._degradation = degradation
         numbers = _large_enough(dataset, patch_sizes, bad_images)
         self.draws = Draws(
             dataset, numbers, patch_sizes=patch_sizes, batch_size=batch_size, seed=seed
@@ -109,6 +114,11 @@ class TrainingCrops(Dataset[Pair]):
         for place, k in enumerate(numbers):
             number, top, left, symmetry = self.draws.draw(k, scale)
             lr, hr = _crop_pair(self._dataset, number, scale, top, left, size, size)
+            if self._degradation is not None:
+                random = self.draws.degradation_generator(k)
+                if random.random() >= self._degradation.clean_prob:
+                    picture, region = self._dataset.hr(number), Region(top, left, size)
+                    lr = degrade_crop(picture, scale, region, self._degradation, random)
             _COPY_SYMMETRY[symmetry](lr, lrs[place])
             _COPY_SYMMETRY[symmetry](hr, hrs[place])
         return torch.from_numpy(lrs).permute(0, 3, 1, 2), torch.from_numpy(hrs).permute(0, 3, 1, 2)

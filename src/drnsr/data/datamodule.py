@@ -13,6 +13,7 @@ from drnsr.data.crops import Pair, TrainingCrops, ValidationCrops
 from drnsr.data.draws import lr_patch_sizes
 from drnsr.data.prepared import PreparedDataset
 from drnsr.data.resident import CropPositions, Positions, ResidentPixels, fits
+from drnsr.degradation.parameters import Degradation
 from drnsr.signals import ignore_ctrl_c
 
 log = logging.getLogger("drnsr")
@@ -22,7 +23,8 @@ class SRDataModule(L.LightningDataModule):
     """The data of a training run: ``max_steps`` batches of crops, and the validation crops.
 
     If the training pictures fit into the memory of the device, they are copied there once, and
-    cropped there. Otherwise crops are cut on the CPU and copied. Both give the same pixels.
+    cropped there. Otherwise crops are cut on the CPU and copied. Both give the same pixels. Crops
+    are always degraded on the CPU.
 
     Args:
         dataset: the prepared training set.
@@ -38,6 +40,7 @@ class SRDataModule(L.LightningDataModule):
         accumulate: number of batches of the loader whose gradients make a step.
         seed: seed of the crops.
         bad_images: see :class:`TrainingCrops`.
+        degradation: see :class:`TrainingCrops`.
 
     Raises:
         DataError: see :class:`TrainingCrops`.
@@ -58,6 +61,7 @@ class SRDataModule(L.LightningDataModule):
         accumulate: int = 1,
         seed: int,
         bad_images: Literal["fail", "skip"] = "fail",
+        degradation: Degradation | None = None,
     ) -> None:
         super().__init__()
         self._batch_size = batch_size
@@ -73,7 +77,9 @@ class SRDataModule(L.LightningDataModule):
             num_samples=self._num_samples,
             seed=seed,
             bad_images=bad_images,
+            degradation=degradation,
         )
+        self._degradation = degradation
         self._resident: ResidentPixels | None = None
         self._validation = ValidationCrops(dataset, scale=scale, crop_size=validation_crop)
 
@@ -109,6 +115,14 @@ class SRDataModule(L.LightningDataModule):
     def _batch_function(self) -> Callable[[Sequence[int]], Pair | Positions]:
         """Return the function that maps sample numbers to crops, or to positions on the device."""
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+        if self._degradation is not None:
+            if device.type != "cpu":
+                log.info(
+                    "degradation %s: made on the CPU, by %d loader processes (datamodule.workers)",
+                    self._degradation.name,
+                    self._workers,
+                )
+            return self._crops.batch
         if not fits(self._dataset, list(self._patch_sizes), device):
             return self._crops.batch
         self._resident = ResidentPixels(self._dataset, patch_sizes=self._patch_sizes, device=device)

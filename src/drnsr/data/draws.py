@@ -93,6 +93,10 @@ class Draws:
         symmetry = int(np.random.default_rng(random.integers(2**31)).integers(8))
         return Draw(picture, top, left, symmetry)
 
+    def degradation_generator(self, k: int) -> np.random.Generator:
+        """Return the generator of the degradation of sample ``k``, valid until the next draw."""
+        return self._generator_at(k, high=2)
+
     def _generator_at(self, number: int, high: int = 0) -> np.random.Generator:
         """Return the generator with another counter, ten times as fast as a new generator."""
         self._start["state"]["counter"][:] = (0, number, 0, high)

@@ -9,16 +9,18 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
-from math import ceil
+from math import ceil, prod
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drnsr.atomic import naming_file, write_text
+from drnsr.data.degraded import degrade_picture
 from drnsr.data.parallel import Progress, map_in_order, no_progress
 from drnsr.data.prepared import DataError, PackedImage, PreparedDataset, Split, pixel_file
+from drnsr.degradation.parameters import Degradation
 from drnsr.hashing import file_sha256, sha256_of
 from drnsr.images.codec import MAX_PIXELS
 from drnsr.images.colour import gray_to_rgb
@@ -62,6 +64,7 @@ def prepare_training_set(
     validation_fraction: float,
     validation: str | None = None,
     low_resolution: LowResolution = bicubic_lr,
+    degradation: Degradation | None = None,
     checks: Checks | None = None,
     original_paths: Mapping[Path, Path] | None = None,
     workers: int | None = None,
@@ -80,6 +83,7 @@ def prepare_training_set(
         validation_fraction: fraction of the pictures, rounded up; one is always left to train on.
         validation: name of the validation picture, if it is not chosen at random.
         low_resolution: makes the low-resolution versions.
+        degradation: makes those of the validation pictures instead; training degrades its crops.
         checks: requirements on the pictures; ``Checks()`` by default.
         original_paths: the user's file of each copied picture, for messages.
         workers: number of threads; by default the number of cores, at most 8.
@@ -112,7 +116,9 @@ def prepare_training_set(
     split = [
         replace(image, split="validation") if image.sha256 in chosen else image for image in images
     ]
-    return _write_index(folder, name, list(scales), split, bad)
+    if degradation is not None:
+        _degrade_validation(folder, split, scales, degradation)
+    return _write_index(folder, name, list(scales), split, bad, degradation)
 
 
 def prepare_benchmark(
@@ -120,6 +126,8 @@ def prepare_benchmark(
     folder: Path,
     *,
     name: str,
+    degradation: Degradation | None = None,
+    scales: Sequence[int] = (),
     max_pixels: int = MAX_PIXELS,
     original_paths: Mapping[Path, Path] | None = None,
     workers: int | None = None,
@@ -127,13 +135,15 @@ def prepare_benchmark(
 ) -> PreparedDataset:
     """Prepare the originals of a benchmark; gray ones stay gray, because protocols differ on them.
 
-    The protocol makes the low resolution later. No picture is left out: without one of its pictures
-    a benchmark would be another one.
+    The protocol makes the low resolution later, unless it is degraded. No picture is left out:
+    without one of its pictures a benchmark would be another one.
 
     Args:
         pictures: the files, in the order of the dataset.
         folder: folder of the dataset.
         name: name of the benchmark.
+        degradation: makes the low resolution of all pictures; None for none.
+        scales: scales of the degraded versions; none without a degradation.
         max_pixels: a picture with more pixels by its header is refused before it is decoded.
         original_paths: the user's file of each copied picture, for messages.
         workers: number of threads; by default the number of cores, at most 8.
@@ -149,11 +159,15 @@ def prepare_benchmark(
     def prepare(picture: Path) -> _Prepared:
         called = str(original_paths.get(picture, picture))
         pixels = read_image(picture, max_pixels=max_pixels, called=called)
-        return _Prepared(_describe(picture.name, pixels, "test"), {1: pixels})
+        versions = {}
+        if degradation is not None:
+            _check_side(called, pixels, max(scales))
+            versions = {scale: degrade_picture(pixels, scale, degradation) for scale in scales}
+        return _Prepared(_describe(picture.name, pixels, "test"), {1: pixels, **versions})
 
-    options = _WriteOptions(folder, name, (), "fail", original_paths, workers, progress)
+    options = _WriteOptions(folder, name, scales, "fail", original_paths, workers, progress)
     images, bad = _write_pixels(pictures, prepare, options)
-    return _write_index(folder, name, [], images, bad)
+    return _write_index(folder, name, list(scales), images, bad, degradation)
 
 
 @dataclass(frozen=True)
@@ -223,6 +237,23 @@ def _write_pixels(
     return list(images.values()), {path.name: reason for path, reason in bad.items()}
 
 
+def _degrade_validation(
+    folder: Path, images: list[PackedImage], scales: Sequence[int], degradation: Degradation
+) -> None:
+    """Replace the low resolution of the validation pictures in the pixel files."""
+    dataset = PreparedDataset(folder, "", list(scales), images, {})
+    for scale in scales:
+        with pixel_file(folder, scale).open("r+b") as file, naming_file(folder):
+            for number, image in enumerate(images):
+                if image.split == "validation":
+                    lr = degrade_picture(dataset.hr(number), scale, degradation)
+                    file.write(lr.tobytes())
+                else:
+                    file.seek(prod(image.shape(scale)), os.SEEK_CUR)
+            file.flush()
+            os.fsync(file.fileno())
+
+
 def _report_bad(bad: dict[Path, str], total: int, bad_images: Literal["fail", "skip"]) -> None:
     """Log every unusable picture.
 
@@ -287,15 +318,22 @@ def _describe(name: str, pixels: NDArray[np.uint8], split: Split) -> PackedImage
 
 
 def _write_index(
-    folder: Path, name: str, scales: list[int], images: list[PackedImage], bad: dict[str, str]
+    folder: Path,
+    name: str,
+    scales: list[int],
+    images: list[PackedImage],
+    bad: dict[str, str],
+    degradation: Degradation | None,
 ) -> PreparedDataset:
     files = [pixel_file(folder, scale) for scale in (1, *scales)]
-    content = {
+    content: dict[str, Any] = {
         "name": name,
         "scales": scales,
         "images": [asdict(image) for image in images],
         "files": {path.name: file_sha256(path) for path in files},
         "left_out": bad,
     }
+    if degradation is not None:
+        content["degradation"] = degradation.model_dump(mode="json")
     write_text(folder / "index.json", json.dumps(content, indent=1) + "\n")
     return PreparedDataset.open(folder)

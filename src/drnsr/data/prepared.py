@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from math import prod
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,8 @@ class PreparedDataset:
         scales: the scales of the low-resolution versions.
         images: the pictures, in the order of the pixel files.
         files: the sha256 of each pixel file.
+        degradation: the parameters that made the LR of the validation pictures, or of all pictures
+            of a benchmark; None for bicubic, or for a benchmark without LR.
     """
 
     folder: Path
@@ -58,6 +60,7 @@ class PreparedDataset:
     scales: list[int]
     images: list[PackedImage]
     files: dict[str, str]
+    degradation: dict[str, Any] | None = None
     _pixels: dict[int, list[NDArray[np.uint8]]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -76,7 +79,10 @@ class PreparedDataset:
                 f"{folder}: prepared by an older version of drnsr; run `dvc repro prepare`"
             )
         images = [PackedImage(**image) for image in content["images"]]
-        return cls(folder, content["name"], content["scales"], images, content["files"])
+        degradation = content.get("degradation")
+        return cls(
+            folder, content["name"], content["scales"], images, content["files"], degradation
+        )
 
     def verify(self) -> None:
         """Compare the pixel files with their hashes in the index.

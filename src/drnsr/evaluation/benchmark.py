@@ -100,7 +100,8 @@ def measure(
     Raises:
         DataError: if a picture is too small to be measured, or cannot be upscaled or measured, or a
             result has another size; the message names the picture.
-        ProtocolError: if a method or a metric is not defined for the channels of the protocol.
+        ProtocolError: if a method or a metric is not defined for the channels of the protocol, or
+            the protocol not for the degraded LR of the benchmark.
     """
     metrics = reported_metrics() if metrics is None else metrics
     for method in methods:
@@ -116,7 +117,7 @@ def measure(
                 f" {CHANNELS[metric.measured_on]}, and here {CHANNELS[protocol.measured_on]} is"
                 " compared"
             )
-    check_sizes(dataset, scale, protocol)
+    check_measurable(dataset, scale, protocol)
 
     def compare(upscaled: _Upscaled) -> Measured:
         return _compare(upscaled, scale, protocol, metrics)
@@ -125,8 +126,8 @@ def measure(
     yield from map_in_order(compare, upscaled_pictures, workers=workers)
 
 
-def check_sizes(dataset: PreparedDataset, scale: int, protocol: Protocol) -> None:
-    """Check before any work that each picture can be measured.
+def check_measurable(dataset: PreparedDataset, scale: int, protocol: Protocol) -> None:
+    """Check before any work that each picture can be measured by the protocol.
 
     Args:
         dataset: the originals of the benchmark.
@@ -134,8 +135,16 @@ def check_sizes(dataset: PreparedDataset, scale: int, protocol: Protocol) -> Non
         protocol: how to measure.
 
     Raises:
-        DataError: if a picture is too small.
+        DataError: if a picture is too small, or degraded LR has another scale.
+        ProtocolError: if LR is degraded, and the protocol is defined by how it makes LR.
     """
+    if dataset.degradation is not None:
+        protocol.check_degraded()
+        if scale not in dataset.scales:
+            raise DataError(
+                f"{dataset.name} is degraded at the scales {dataset.scales}, not at {scale}; add it"
+                " to data.scales and run `dvc repro prepare`"
+            )
     for image in dataset.images:
         side = min(image.height, image.width) // scale * scale - 2 * protocol.border(scale)
         if side < _SMALLEST_SIDE:
@@ -202,7 +211,8 @@ def _upscale(
 ) -> Iterator[_Upscaled]:
     for number, image in enumerate(dataset.images):
         title = f"{image.name} of {dataset.name}"
-        lr, hr = protocol.prepare(dataset.hr(number), scale)
+        degraded = dataset.lr(number, scale) if dataset.degradation is not None else None
+        lr, hr = protocol.prepare(dataset.hr(number), scale, degraded)
         results = {}
         for method in methods:
             with _name_in_errors(f"{method.name}: {title}"):

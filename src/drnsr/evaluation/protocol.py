@@ -93,23 +93,40 @@ class Protocol:
             f" gray pictures {self.gray.replace('_', ' ')}; the mean is over {self.mean_over}"
         )
 
-    def prepare(self, original: NDArray[np.uint8], scale: int) -> tuple[Picture, Picture]:
+    def prepare(
+        self, original: NDArray[np.uint8], scale: int, lr: NDArray[np.uint8] | None = None
+    ) -> tuple[Picture, Picture]:
         """Make the input of a method and the reference of its output.
 
         Args:
             original: (H, W, 1) or (H, W, 3) uint8.
             scale: 2 or more.
+            lr: the LR of a degraded benchmark, (H // scale, W // scale, C); None to make it.
 
         Returns:
             LR (h, w, C) and HR (scale*h, scale*w, C), 0..255. LR is uint8 if the protocol rounds
             both LR and the result: a method then returns uint8, rounded in its own way.
         """
         hr = self._reference(crop_to_multiple(original, scale))
+        given = self._made(hr, scale) if lr is None else self._reference(lr)
+        return (given if self.sr == "uint8" else given.astype(np.float64)), hr
+
+    def check_degraded(self) -> None:
+        """Check that it can measure on LR that is given.
+
+        Raises:
+            ProtocolError: if it is defined by how it makes LR.
+        """
+        if self.computed_on != "rgb" or self.lr != "uint8":
+            raise ProtocolError(
+                f"protocol {self.name}: makes LR of {CHANNELS[self.computed_on]} as {self.lr}, and"
+                " a degraded benchmark has LR of RGB as uint8; measure it with paper_y or rgb"
+            )
+
+    def _made(self, hr: Picture, scale: int) -> Picture:
         exact: Picture = hr if self.lr == "uint8" else hr.astype(np.float64)
         lr = self._downscale(exact, scale)
-        if self.lr == "uint8":
-            lr = _rounded(lr).astype(np.uint8)
-        return (lr if self.sr == "uint8" else lr.astype(np.float64)), hr
+        return _rounded(lr).astype(np.uint8) if self.lr == "uint8" else lr
 
     def _downscale(self, picture: Picture, scale: int) -> Picture:
         if self.downscaler == "pillow":
