@@ -55,6 +55,9 @@ def _evaluate(config: Config) -> None:
         row for name in config.benchmark for row in _measure_benchmark(name, model, config, outputs)
     ]
     content = summary(rows, scale=config.scale, protocol=get_protocol(config.protocol))
+    for name, benchmark in config.benchmark.items():
+        if benchmark.degradation is not None:
+            content[name]["degradation"] = benchmark.degradation.name
     write_summary(outputs.summary, content)
     write_rows(outputs.per_image, rows)
     cost = asdict(measure_cost(network, config.scale, device))

@@ -1,10 +1,10 @@
 """The prepared data sets, checked to be the ones that the configuration names."""
 
 from pathlib import Path
+from typing import Any
 
 from drnsr.config.schema import Config
 from drnsr.data.prepared import DataError, PreparedDataset
-from drnsr.degradation.parameters import Degradation
 from drnsr.project import BENCHMARKS, TRAINING_SET
 from pipelines.paths import prepared
 
@@ -17,8 +17,8 @@ def open_training_set(config: Config) -> PreparedDataset:
     """
     name, degradation = config.data.name, config.degradation
     choices = f"`data: {name}` and `degradation: {degradation.name}`"
-    used = None if degradation.is_bicubic else degradation
-    return _open(prepared(config) / TRAINING_SET, name, choices, used)
+    values = None if degradation.is_bicubic else degradation.model_dump(mode="json")
+    return _open(prepared(config) / TRAINING_SET, name, choices, values)
 
 
 def open_benchmark(config: Config, name: str) -> PreparedDataset:
@@ -30,7 +30,8 @@ def open_benchmark(config: Config, name: str) -> PreparedDataset:
     folder = prepared(config) / BENCHMARKS / name
     choices = f"`benchmark: {name}` and `scale: {config.scale}`"
     degradation = config.benchmark[name].degradation
-    return _open(folder, benchmark_dataset_name(config, name), choices, degradation)
+    values = None if degradation is None else degradation.model_dump(mode="json")
+    return _open(folder, benchmark_dataset_name(config, name), choices, values)
 
 
 def benchmark_dataset_name(config: Config, name: str) -> str:
@@ -40,7 +41,7 @@ def benchmark_dataset_name(config: Config, name: str) -> str:
 
 
 def _open(
-    folder: Path, name: str, choices: str, degradation: Degradation | None
+    folder: Path, name: str, choices: str, degradation: dict[str, Any] | None
 ) -> PreparedDataset:
     remedy = f"write {choices} into params.yaml and run `dvc repro prepare`"
     if not folder.is_dir():
@@ -48,9 +49,9 @@ def _open(
     dataset = PreparedDataset.open(folder)
     if dataset.name != name:
         raise DataError(f"{folder} holds {dataset.name}, not {name}; {remedy}")
-    if dataset.degradation != (degradation and degradation.model_dump(mode="json")):
-        found = (dataset.degradation or {"name": "bicubic"})["name"]
-        wanted = degradation.name if degradation is not None else "bicubic"
+    if dataset.degradation != degradation:
+        bicubic = {"name": "bicubic"}
+        found, wanted = ((each or bicubic)["name"] for each in (dataset.degradation, degradation))
         raise DataError(
             f"{folder} was prepared with the degradation {found}, not {wanted}"
             f"{' of these values' * (found == wanted)}; {remedy}"

@@ -94,6 +94,7 @@ def run(parsed: argparse.Namespace) -> None:
     files = {name: model_file(name) for name in models}
 
     scores: list[Score] = []
+    degraded: list[str] = []
     for dataset in open_benchmarks(parsed.benchmark, scale, parsed.folder):
         methods = []
         for name in parsed.methods:
@@ -105,8 +106,10 @@ def run(parsed: argparse.Namespace) -> None:
                 methods.append(model_method(files[name], scale, name, device))
         measured = measure(dataset, methods, scale=scale, protocol=protocol, metrics=metrics)
         scores += to_scores(dataset.name, _with_progress(measured, dataset))
+        if made := dataset.degradation:
+            degraded.append(f"{dataset.name}: LR is degraded: {made['name']}, seed {made['seed']}")
     costs = {name: measure_cost(load_network(file), scale, device) for name, file in files.items()}
-    _print(ScoreSet(scores, costs, metrics, scale, protocol), device, parsed)
+    _print(ScoreSet(scores, costs, metrics, scale, protocol), degraded, device, parsed)
 
 
 def _with_progress(
@@ -116,7 +119,9 @@ def _with_progress(
     return track(measured, title, total=len(dataset.images), console=Console(stderr=True))
 
 
-def _print(scores: "ScoreSet", device: str, parsed: argparse.Namespace) -> None:
+def _print(
+    scores: "ScoreSet", degraded: list[str], device: str, parsed: argparse.Namespace
+) -> None:
     from drnsr.reporting.score_tables import cost_table, difference_sentences, score_table
 
     if parsed.json:
@@ -133,5 +138,5 @@ def _print(scores: "ScoreSet", device: str, parsed: argparse.Namespace) -> None:
             console.print(cost_table(scores, device))
         protocol = scores.protocol
         description = f"{protocol.name}: {protocol.description}"
-        for line in (*difference_sentences(scores), description):
+        for line in (*difference_sentences(scores), description, *degraded):
             console.print(printable(line), markup=False, highlight=False)

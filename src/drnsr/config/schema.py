@@ -353,13 +353,13 @@ class Config(ComposedConfig):
 TRAINING_KEYS = (
     "seed",
     "scale",
-    "degradation",
     "model.network",
     "loss",
     "gan",
     "optimizer",
     "scheduler",
     "clipping",
+    "degradation",
     "datamodule",
     "prepare.bad_images",  # decides about pictures smaller than a crop
     "trainer",

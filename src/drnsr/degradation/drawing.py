@@ -18,7 +18,7 @@ from drnsr.degradation.parameters import (
     Round,
 )
 from drnsr.degradation.steps import (
-    ExactBicubic,
+    Bicubic,
     GaussianNoise,
     JpegCompression,
     KernelBlur,
@@ -80,7 +80,7 @@ def _draw_round(each: Round, random: np.random.Generator) -> list[Step]:
     steps: list[Step] = []
     if each.blur is not None and random.random() < each.blur.probability:
         steps.append(_draw_blur(each.blur, random))
-    steps.append(ExactBicubic() if each.resize is None else _draw_resize(each.resize, random))
+    steps.append(Bicubic() if each.resize is None else _draw_resize(each.resize, random))
     if each.noise is not None and random.random() < each.noise.probability:
         steps.append(_draw_noise(each.noise, random))
     return steps

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from drnsr.degradation.kernels import Kernel, gaussian, plateau, sinc
 from drnsr.degradation.parameters import KernelName, ResizeName
-from drnsr.images.resize import downscale
+from drnsr.images.resize import cubic_kernel
 
 Pixels = NDArray[np.float32]
 
@@ -25,6 +25,8 @@ _INTERPOLATIONS: dict[ResizeName, int] = {
     "bilinear": cv2.INTER_LINEAR,
     "bicubic": cv2.INTER_CUBIC,
 }
+
+_CUBIC_REACH = 2  # LR pixels to either side
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,12 @@ class RandomResize:
 
 
 @dataclass(frozen=True)
-class ExactBicubic:
-    """MATLAB's bicubic to the LR size, not rounded."""
+class Bicubic:
+    """MATLAB's bicubic to the LR size, not rounded.
+
+    :func:`drnsr.images.resize.downscale` takes half of the time of a degradation: it computes in
+    double precision, to round as MATLAB does. This is the same kernel in single precision.
+    """
 
     def __str__(self) -> str:
         """Describe it."""
@@ -115,7 +121,17 @@ class ExactBicubic:
     def apply(self, pixels: Pixels, sizes: Sizes, random: np.random.Generator) -> Pixels:
         """Shrink by the scale."""
         scale = sizes.hr[0] // sizes.lr[0]
-        return downscale(pixels.astype(np.float64), scale).astype(np.float32)
+        # The taps of each new pixel lie at the same distances from it, so it is a convolution.
+        centre = (scale - 1) / 2  # of a new pixel, from its first old one
+        first = int(np.floor(centre - _CUBIC_REACH * scale)) + 1
+        taps = np.arange(first, first + 2 * _CUBIC_REACH * scale)
+        weights = cubic_kernel((taps - centre) / scale)
+        line = (weights / weights.sum()).astype(np.float32)
+        anchor = (-first, -first)
+        filtered = cv2.sepFilter2D(
+            pixels, -1, line, line, anchor=anchor, borderType=cv2.BORDER_REPLICATE
+        )
+        return _with_channels(np.ascontiguousarray(filtered[::scale, ::scale]))
 
 
 @dataclass(frozen=True)

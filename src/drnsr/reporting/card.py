@@ -108,6 +108,11 @@ def _results(
             *(f"| {' | '.join(line)} |" for line in lines),
             "",
             *(f"- `{by}`: {each.description}." for by, each in protocols.items()),
+            *(
+                f"- `{benchmark}`: LR is degraded, by `{result['degradation']}`."
+                for benchmark, result in summary.items()
+                if "degradation" in result
+            ),
             "- Beside a published row stands the protocol that was usual at its time.",
             *(f"- [{number}] {source}" for number, source in enumerate(sources, start=1)),
             "",
