@@ -9,6 +9,7 @@ from torch import nn
 
 from drnsr.data.datamodule import SRDataModule
 from drnsr.data.prepared import PreparedDataset
+from drnsr.degradation.parameters import Degradation
 from drnsr.networks import DRNSR, Network
 from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
 from drnsr.training.callbacks.curves import Curves
@@ -107,7 +108,12 @@ def settings(**changed):
 
 
 def datamodule(
-    dataset: PreparedDataset, *, max_steps: int, workers: int = 0, seed: int = 0
+    dataset: PreparedDataset,
+    *,
+    max_steps: int,
+    workers: int = 0,
+    seed: int = 0,
+    degradation: Degradation | None = None,
 ) -> SRDataModule:
     """Return crops of 12 x 12 LR pixels of a dataset, four in a batch."""
     return SRDataModule(
@@ -120,6 +126,7 @@ def datamodule(
         workers=workers,
         max_steps=max_steps,
         seed=seed,
+        degradation=degradation,
     )
 
 
