@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from drnsr.config.compose import validate
 from drnsr.config.errors import composition_errors
 from drnsr.config.schema import Config
-from drnsr.errors import SignalError, UserError, exit_on_error
+from drnsr.errors import SignalError, UserError, exit_on_error, print_safely, printable_lines
 from drnsr.locks import lock_until_exit
 from drnsr.project import CONF
 
@@ -26,6 +26,7 @@ Stage = Callable[[Config], None]
 def run_stage(stage: Stage) -> None:
     """Run a stage as a Hydra app over conf/, or over the file that ``--config-name`` names."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise errors instead of printing them
+    print_safely()
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     def app(composed: DictConfig) -> None:
@@ -34,7 +35,7 @@ def run_stage(stage: Stage) -> None:
             try:
                 stage(validate(composed))
             except SignalError as error:
-                sys.exit(f"error: {error}")  # which ends the sweep too
+                sys.exit(f"error: {printable_lines(str(error))}")  # which ends the sweep too
             except UserError as error:
                 log.error("job %s: %s", HydraConfig.get().job.num, error)
                 raise

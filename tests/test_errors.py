@@ -1,6 +1,6 @@
 import pytest
 
-from drnsr.errors import SignalError, UserError, exit_on_error
+from drnsr.errors import SignalError, UserError, exit_on_error, printable
 
 
 @pytest.mark.parametrize(
@@ -28,3 +28,37 @@ def test_a_defect_keeps_its_traceback(error):
     with pytest.raises(type(error)) as caught, exit_on_error():
         raise error
     assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://me:s3cret@host:5000/a",
+        "https://s3cret@host",
+        "postgresql://me:s3/cret@host/db",
+        "mysql+pymysql://me:s3@cret@host/db",
+        "https://host/a?user=me&access_token=s3cret",
+        "https://host/a?X-Amz-Signature=s3cret#end",
+    ],
+)
+def test_credentials_of_a_uri_are_not_printed(uri):
+    with pytest.raises(SystemExit) as caught, exit_on_error():
+        raise UserError(f"{uri}: no answer from '{uri}'")
+    assert "s3" not in caught.value.code
+    assert "cret" not in caught.value.code
+    assert caught.value.code.count("***") == 2
+    assert "host" in caught.value.code
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "sqlite:////home/me@work/mlflow.db",
+        "https://host:8080/a@1.0.zip",
+        "wheel://scikit-image/data/a@b.png",
+        "error at https://host: me@work",
+        "https://host/a?page=2",
+    ],
+)
+def test_a_uri_without_credentials_is_printed_as_it_is(uri):
+    assert printable(uri) == uri

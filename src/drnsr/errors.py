@@ -1,9 +1,13 @@
 """Errors that a person can act on, and how a program reports them."""
 
+import logging
+import re
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from signal import SIGINT
+from typing import Any
 
 
 class UserError(Exception):
@@ -54,14 +58,59 @@ def exit_on_error() -> Iterator[None]:
 def printable(text: str) -> str:
     """Escape control characters, which a terminal would execute, and the ends of lines.
 
-    Text from files, file names and servers goes through here before it is printed.
+    Text from files, file names and servers goes through here before it is printed; the credentials
+    of the URIs in it are replaced.
     """
+    text = without_credentials(text)
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def printable_lines(text: str) -> str:
     """Escape control characters, and keep the ends of lines."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+class _PrintableRecord(logging.LogRecord):
+    """A message of the log, whichever handler writes it: it may quote text from a file."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:  # noqa: ANN401 (logging's own)
+        super().__init__(*arguments, **keywords)
+        if self.exc_info:
+            trace = logging.Formatter().formatException(self.exc_info)
+            self.exc_text = printable_lines(trace)  # formatters take it from here
+
+    def getMessage(self) -> str:  # noqa: N802 (logging's own)
+        return printable_lines(super().getMessage())
+
+
+def print_safely() -> None:
+    """Make what this process logs and warns of printable, whichever handler or library does it."""
+    logging.setLogRecordFactory(_PrintableRecord)
+    warnings.formatwarning = _format_warning
+
+
+def _format_warning(*arguments: Any, **keywords: Any) -> str:  # noqa: ANN401 (that of warnings)
+    return printable_lines(_FORMAT_WARNING(*arguments, **keywords))
+
+
+_FORMAT_WARNING = warnings.formatwarning
+
+
+# A user or a user and a password between :// and the last @ before a slash; a password may have a
+# slash of its own, which a port has not.
+_USER = re.compile(r"(?<=://)(?:[^\s/:@]*:(?!\d+(?:/|$))[^\s'\"]*@|[^\s/]*@)")
+_SECRET_PARAMETER = re.compile(
+    r"([?&][\w.-]*(?:pass|pwd|token|secret|key|sig|credential|auth)[\w.-]*=)[^&#\s'\"]+", re.I
+)
+
+
+def without_credentials(text: str) -> str:
+    """Replace the users, passwords, keys and tokens of the URIs in a text by ``***``.
+
+    >>> without_credentials("at https://me:mine@host/a?b=1&token=t0")
+    'at https://***@host/a?b=1&token=***'
+    """
+    return _SECRET_PARAMETER.sub(r"\1***", _USER.sub("***@", text))
 
 
 def _exit(message: str, code: int) -> None:

@@ -4,6 +4,7 @@ import logging
 import pkgutil
 import subprocess
 import sys
+import warnings
 from importlib import import_module
 
 import pytest
@@ -95,9 +96,15 @@ def test_a_package_that_is_missing_is_named_with_the_extra(monkeypatch):
         main(["info", "a.png"])
 
 
-def test_control_characters_are_escaped_in_errors_and_messages(tmp_path, monkeypatch):
+def test_control_characters_are_escaped_in_errors_and_messages(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match=r"^error: \\x1b\[2Jmodel: there is no such file"):
         main(["info", "\x1b[2Jmodel"])
-    record = logging.LogRecord("drnsr", logging.INFO, "", 0, "a\x1b]0;b\x07\nc", None, None)
-    assert cli.PrintableFormatter().format(record) == "a\\x1b]0;b\\x07\nc"
+    logging.getLogger("library").error("a%s\nc", "\x1b]0;b\x07")
+    try:
+        raise ValueError("\x1b[2Jraised")
+    except ValueError:
+        logging.getLogger("library").exception("a")
+    assert "a\\x1b]0;b\\x07\nc" in caplog.text  # of any library, by any handler
+    assert "\\x1b[2Jwarned" in warnings.formatwarning("\x1b[2Jwarned", UserWarning, "a.py", 1)
+    assert "ValueError: \\x1b[2Jraised" in caplog.text

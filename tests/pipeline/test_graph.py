@@ -208,15 +208,18 @@ def test_a_run_that_the_store_lost_is_sent_again(another):
 
 @pytest.mark.slow
 def test_a_server_that_is_away_stops_no_training(another):
-    nobody_listens = {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
+    nobody_listens = {"MLFLOW_TRACKING_URI": "http://me:s3cret@127.0.0.1:9"}
     away = Project(another.root, nobody_listens)
     result = away.run("python", "-m", "pipelines.train", *GRAPH_ARGUMENTS)
     assert "the run goes on" in result.stdout
     assert "`drnsr sync` delivers it" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
     message = away.call("drnsr", "sync", fails=True).stderr
-    assert message.startswith("error: MLflow at http://127.0.0.1:9: "), message
+    assert message.startswith("error: MLflow at http://***@127.0.0.1:9: "), message
     assert message.count("\n") == 1
+    written = [path for path in away.root.rglob("*") if path.is_file()]
+    assert not [path for path in written if b"s3cret" in path.read_bytes()]
+    assert "s3cret" not in result.stdout + result.stderr
     assert "MLflow misses something" in away.call("drnsr", "gc", "--yes").stdout
 
 

@@ -130,6 +130,12 @@ def test_every_licence_is_named_and_a_missing_one_is_mentioned():
     assert "- all: not stated\n" in card(config(data="folder", set={"folder": "x"}))
 
 
+def test_the_card_has_no_folder_of_the_machine():
+    text = card(config() | {"init_from": "/home/me/private/start.safetensors"})
+    assert "init_from: start.safetensors" in text
+    assert "/home" not in text
+
+
 def test_the_card_names_the_limits():
     text = card(config())
     for words in ("invented", "no evidence", "not for diagnosis", "bicubic interpolation made"):

@@ -92,6 +92,13 @@ def test_pixels_models_and_private_files_are_named_but_not_recorded(repository):
     assert commit.patch == ""
     assert commit.left_out == ("diary.txt", "model.ckpt", "my pictures/")
     assert not commit.dirty  # no source has changed
+    private = (".env", "src/.env", "src/.secret.py", "tests/notes.md", "conf/key.pem", "src/dump")
+    for name in private:
+        (repository / name).parent.mkdir(exist_ok=True)
+        (repository / name).write_text("PASSWORD=private")
+    commit = current_commit()
+    assert "private" not in commit.patch
+    assert set(commit.left_out) >= set(private)
     objects = git(repository, "count-objects").split()[0]
     current_commit()
     assert git(repository, "count-objects").split()[0] == objects  # git has no copy of anything

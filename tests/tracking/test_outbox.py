@@ -126,14 +126,23 @@ def test_a_kept_copy_does_not_change_and_is_removed_when_delivered(tmp_path, uri
 
 
 def test_a_store_that_cannot_be_reached_stops_nothing_and_sync_reports_it(
-    tmp_path, uri, caplog, capsys
+    tmp_path, uri, caplog, capsys, monkeypatch
 ):
-    outbox = begin(tmp_path / "runs/a", "http://127.0.0.1:9")  # nobody listens there
+    secret = "http://me:s3cret@127.0.0.1:9"  # nobody listens there
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", secret)
+    outbox = begin(tmp_path / "runs/a", secret)
+    assert outbox.destination.address == secret
     with delivering(outbox):
         log_steps(outbox, [1, 2])
         finish(outbox)
     assert "`drnsr sync` delivers it" in caplog.text
-    with pytest.raises(SystemExit, match=r"error: MLflow at http://127.0.0.1:9: ") as caught:
+    with pytest.raises(SystemExit, match=r"error: MLflow at http://\*\*\*@127.0.0.1:9: ") as caught:
+        main(["sync"])
+    assert "s3cret" not in caplog.text + str(caught.value)
+    run = json.loads((outbox.folder / "run.json").read_text())  # its patch may have this line
+    assert run["destination"]["uri"] == "http://***@127.0.0.1:9"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    with pytest.raises(SystemExit, match="the password is not kept; set MLFLOW_TRACKING_URI"):
         main(["sync"])
     assert "\n" not in str(caught.value)
     assert outbox.undelivered == 4

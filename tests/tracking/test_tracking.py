@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from numpy.testing import assert_array_equal
 from PIL import Image
 
@@ -125,13 +126,22 @@ def test_jobs_name_their_parent_run(store, monkeypatch):
     assert store.get_run(begin(store)).data.tags["mlflow.parentRunId"] == "parent-id"
 
 
-def test_a_logged_model_takes_encoded_pictures_and_returns_png(store, model):
+def test_a_logged_model_takes_encoded_pictures_and_returns_png(store, model, tmp_path):
     import mlflow
 
     run_id = begin(store)
     picture = texture(10, 12)
     log_model(store, run_id, model, encode_png(picture))
     assert store.get_run(run_id).info.status == "RUNNING"  # it is not evaluated yet
+    (described,) = (tmp_path / "mlruns").rglob("MLmodel")
+    flavor = yaml.safe_load(described.read_text())["flavors"]["python_function"]
+    assert flavor["model_code_path"] == "served.py"
+    (output,) = store.get_run(run_id).outputs.model_outputs
+    assert store.get_logged_model(output.model_id).tags == {}  # no user, no path, no git remote
+    assert flavor["artifacts"]["model"]["uri"] == "artifacts/m.safetensors"
+    code = [path for path in (described.parent / "code").rglob("*") if path.is_file()]
+    assert len(code) > 100
+    assert {path.suffix for path in code} == {".py"}
     loaded = mlflow.pyfunc.load_model(f"runs:/{run_id}/model")
     assert loaded.metadata.signature.inputs.input_names() == ["image"]
     jpeg = io.BytesIO()

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
-from drnsr.errors import UserError, exit_on_error, printable_lines
+from drnsr.errors import UserError, exit_on_error, print_safely
 from drnsr.project import CONF, PARAMS, project_root
 
 # The names of the modules, each with the first line of its docstring.
@@ -104,15 +104,6 @@ def _require_project(name: str) -> None:
 
 
 def _configure_logging() -> None:
-    handler = logging.StreamHandler()  # on standard error
-    handler.setFormatter(PrintableFormatter())
-    logging.basicConfig(handlers=[handler])
+    print_safely()
+    logging.basicConfig(format="%(message)s")  # on standard error
     logging.getLogger("drnsr").setLevel(logging.INFO)
-
-
-class PrintableFormatter(logging.Formatter):
-    """Escapes control characters: a message may quote text from a file."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the message of a record, safe to print on a terminal."""
-        return printable_lines(super().format(record))

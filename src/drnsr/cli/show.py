@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from drnsr.errors import UserError
+from drnsr.errors import UserError, printable
 from drnsr.project import PER_IMAGE, REPORT, RESOLVED
 
 
@@ -41,4 +41,6 @@ def run(parsed: argparse.Namespace) -> None:
         )
     )
     console.print(f"report     {(root / REPORT).resolve()}", soft_wrap=True, highlight=False)
-    console.print(f"MLflow     make ui   ({tracking_uri()})", soft_wrap=True, highlight=False)
+    console.print(
+        f"MLflow     make ui   ({printable(tracking_uri())})", soft_wrap=True, highlight=False
+    )

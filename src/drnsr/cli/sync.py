@@ -30,7 +30,7 @@ def run(parsed: argparse.Namespace) -> None:
         except TrackingError as error:
             failed.append(error)
         else:
-            print(f"{outbox.folder}: {count} entries delivered to {outbox.destination.address}")
+            print(f"{outbox.folder}: {count} entries delivered to {outbox.destination.name}")
     if failed:
         raise failed[0]
     if not waiting:

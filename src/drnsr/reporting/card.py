@@ -1,6 +1,7 @@
 """The model card: what a user must know of a model before using it, as Markdown."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -53,6 +54,7 @@ def model_card(
         cost: from :func:`drnsr.reporting.costs.describe_costs`.
         lineage: the commit and the hashes that it was made from, by name.
     """
+    config, recipe = _without_folders(config), _without_folders(recipe)
     network, scale = config["model"]["network"], config["scale"]
     arguments = _yaml({key: value for key, value in network.items() if key != "_target_"})
     sections = {
@@ -67,6 +69,15 @@ def model_card(
         "## Where it comes from": _list(lineage),
     }
     return "\n".join(f"{heading}\n\n{text}" for heading, text in sections.items())
+
+
+def _without_folders(value: Any) -> Any:  # noqa: ANN401 (any value of a configuration)
+    """Replace absolute paths by the names of the files: a card is read on other machines."""
+    if isinstance(value, Mapping):
+        return {key: _without_folders(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(each) for each in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def _results(

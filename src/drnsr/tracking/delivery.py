@@ -67,7 +67,7 @@ def delivering(outbox: Outbox) -> Iterator[None]:
         if outbox.undelivered:
             log.warning(
                 "MLflow at %s misses a part of the run, kept in %s: `drnsr sync` delivers it",
-                outbox.destination.address,
+                outbox.destination.name,
                 outbox.folder,
             )
 

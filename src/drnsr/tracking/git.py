@@ -17,7 +17,7 @@ class Commit:
 
     Attributes:
         sha: the commit in hex, or "unknown" outside a git repository.
-        patch: the uncommitted changes of text files, and the new text files of the source folders,
+        patch: the uncommitted changes of text files, and the new files of code and configuration,
             as a patch for ``git apply``; empty if there are none.
         left_out: the paths of changed and new files that the patch does not contain; a new folder
             outside the source folders is one entry, which ends with a slash.
@@ -41,6 +41,9 @@ class Commit:
 SOURCES = ("src", "pipelines", "conf", "tests")
 _TOP_LEVEL = (".yaml", ".yml", ".toml", ".cfg", ".ini")
 
+# How a new file of code or configuration ends; others, such as `tests/notes.md`, may be private.
+_CODE = (*_TOP_LEVEL, ".py", ".pyi", ".csv", ".css", ".html", ".j2", ".json", ".txt")
+
 # In bytes. Sources are far smaller; a larger new file is data with the name of a source.
 _LARGEST_NEW_FILE = 2**20
 
@@ -58,8 +61,8 @@ _DIFF = (
 def current_commit() -> Commit:
     """Return the commit of the working folder, and the changes since.
 
-    Pictures, models and other binary files are never in the patch, nor are new files outside the
-    source folders: they may be large or private.
+    Pictures, models and other binary files are never in the patch, nor are new files that are no
+    code, are hidden or lie outside the source folders: they may be large or private.
     """
     try:
         sha = _git("rev-parse", "HEAD").decode().strip()
@@ -92,9 +95,14 @@ def _new_files(index: Mapping[str, str]) -> tuple[list[str], list[str]]:
     if any(path.endswith("/") for path in candidates):  # a new folder: list its files
         files = _git(*listing, "--", *SOURCES, environment=index)
         candidates = [path for path in candidates if "/" not in path] + _paths(files)
-    new = [path for path in candidates if _is_small_text(Path(path))]
+    new = [path for path in candidates if _is_code(path) and _is_small_text(Path(path))]
     left_out = {path for path in everything if not is_source(path)} | set(candidates) - set(new)
     return new, sorted(left_out)
+
+
+def _is_code(path: str) -> bool:
+    hidden = any(part.startswith(".") for part in Path(path).parts)
+    return path.endswith(_CODE) and not hidden
 
 
 def _is_small_text(path: Path) -> bool:

@@ -15,9 +15,10 @@ from typing import Any
 from filelock import FileLock
 
 from drnsr.atomic import naming_file, write_text
+from drnsr.errors import without_credentials
 from drnsr.project import runs
 from drnsr.tracking.events import Event, SetStatus, from_line, to_line
-from drnsr.tracking.store import TrackingError, project_store
+from drnsr.tracking.store import URI_VARIABLE, TrackingError, project_store
 
 # Names on the disk, where outboxes of earlier versions must stay readable.
 _FOLDER = "mlflow"
@@ -32,17 +33,40 @@ class Destination:
     """The store and experiment that a run is recorded in.
 
     Attributes:
-        uri: of the tracking store; None for the project's own, wherever the project is moved.
+        uri: of the tracking store, without a password, which would stay on the disk; None for the
+            project's own, wherever the project is moved.
         experiment: the name of the experiment.
     """
 
     uri: str | None
     experiment: str
 
+    def __post_init__(self) -> None:
+        """Remove the credentials."""
+        if self.uri is not None:
+            object.__setattr__(self, "uri", without_credentials(self.uri))
+
+    @property
+    def name(self) -> str:
+        """The URI of the store, to be printed."""
+        return self.uri or project_store()
+
     @property
     def address(self) -> str:
-        """The URI of the store, which for the project's own depends on the project's folder."""
-        return self.uri or project_store()
+        """The URI of the store, with the password of ``MLFLOW_TRACKING_URI`` if that is the store.
+
+        Raises:
+            TrackingError: if it needs a password, and that variable names another store.
+        """
+        chosen = os.environ.get(URI_VARIABLE, "")
+        if self.uri is not None and without_credentials(chosen) == self.uri:
+            return chosen
+        if self.uri is not None and "***" in self.uri:
+            raise TrackingError(
+                f"MLflow at {self.uri}: the password is not kept; set {URI_VARIABLE} to the whole"
+                " URI, and run `drnsr sync`"
+            )
+        return self.name
 
 
 @dataclass(frozen=True)

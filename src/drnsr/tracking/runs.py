@@ -150,10 +150,7 @@ def log_model(client: "MlflowClient", run_id: str, model: Path, example: bytes) 
     """
     from drnsr.tracking.serving import log_pyfunc
 
-    status = client.get_run(run_id).info.status
     log_pyfunc(run_id, model, example)
-    # MLflow resumes a run to log a model, and sets it to FINISHED.
-    client.update_run(run_id, status=status)
     client.set_tag(run_id, MODEL_TAG, file_sha256(model))
 
 

@@ -5,6 +5,7 @@ import binascii
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
+from mlflow.models import Model, ModelSignature
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
@@ -139,14 +141,42 @@ def _check_format(source: Path) -> None:
         )
 
 
+class _PortableModel(Model):
+    """Describes a model to MLflow by names of files, without the folders of this machine."""
+
+    def add_flavor(self, name: str, **params: Any) -> Model:  # noqa: ANN401 (MLflow's)
+        """Add how to load it; the paths are those of what was copied, and are not needed."""
+        code = Path(params["model_code_path"]).name
+        files = {key: each | {"uri": each["path"]} for key, each in params["artifacts"].items()}
+        return super().add_flavor(name, **params | {"model_code_path": code, "artifacts": files})
+
+
+def _copy_code(folder: Path) -> Path:
+    """Copy the package's code: MLflow would take every file in its folder, whatever it is."""
+    for source in PACKAGE.rglob("*.py"):
+        target = folder / PACKAGE.name / source.relative_to(PACKAGE)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    return folder / PACKAGE.name
+
+
 def log_pyfunc(run_id: str, model: Path, example: bytes) -> None:
     """Log a model file as an MLflow model under ``run_id``, with the code that runs it."""
-    with mlflow.start_run(run_id):
-        mlflow.pyfunc.log_model(
-            name="model",
+    client = MlflowClient()
+    run = client.get_run(run_id)
+    # MLflow itself would add tags with the user, the path of the program, and the remote of git.
+    made = client.create_logged_model(
+        run.info.experiment_id, "model", run_id, params=run.data.params
+    )
+    with TemporaryDirectory() as folder:
+        _PortableModel.log(
+            artifact_path=None,
+            flavor=mlflow.pyfunc,
+            run_id=run_id,
+            model_id=made.model_id,
             python_model=str(Path(__file__).with_name("served.py")),
             artifacts={"model": str(model)},
-            code_paths=[str(PACKAGE)],
+            code_paths=[str(_copy_code(Path(folder)))],
             signature=_signature(read_info(model).scales[0]),
             input_example=pd.DataFrame({COLUMN: [base64.b64encode(example).decode()]}),
             # Without this list MLflow would run the model to find them, which takes long.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from drnsr.atomic import temporary_folder
-from drnsr.errors import UserError
+from drnsr.errors import UserError, without_credentials
 from drnsr.project import tracking_artifacts, tracking_database
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # repeated for minutes, as MLflow would.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+# The names of environment variables are nobody's business.
+os.environ.setdefault("MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING", "false")
 
 # The user's choice of a store.
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
@@ -65,9 +67,10 @@ def tracking_errors(uri: str | None = None) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, RequestException, OSError) as error:
-        reason = " ".join(str(error.__cause__ or error).split())
+        reason = without_credentials(" ".join(str(error.__cause__ or error).split()))
         reason = reason if len(reason) <= 200 else f"{reason[:200]}..."
-        raise TrackingError(f"MLflow at {uri or tracking_uri()}: {reason}") from error
+        store = without_credentials(uri or tracking_uri())
+        raise TrackingError(f"MLflow at {store}: {reason}") from error
 
 
 def open_store(uri: str | None = None) -> "MlflowClient":
