@@ -61,7 +61,7 @@ class KernelBlur:
         one, other = self.sigma
         sigma = f"{one:.1f}"
         if one != other:
-            sigma += f" x {other:.1f} at {degrees(self.angle):.0f} degrees"
+            sigma += f" x {other:.1f} at {degrees(self.angle):.0f}°"
         name = {"generalized": "generalised Gaussian", "plateau": "plateau"}.get(family, "Gaussian")
         return f"{name} blur, sigma {sigma}{shape}"
 
