@@ -131,6 +131,24 @@ def test_only_the_requested_metrics_are_shown(own_pictures, capsys):
     assert "from bicubic in VIF (95 % interval" in table
 
 
+def test_a_degraded_benchmark_says_so_and_is_harder(somewhere, picture_folder, capsys):
+    options = ["--folder", str(picture_folder), "--scale", "3"]
+    means = []
+    for name in ("folder", "folder_realistic"):
+        main(["evaluate", "bicubic", "--benchmark", name, *options, "--json"])
+        rows = json.loads(capsys.readouterr().out)
+        assert {row["benchmark"] for row in rows} == {name}
+        means.append(sum(row["psnr"] for row in rows) / 4)
+    assert means[1] < means[0] - 0.5
+    arguments = ["evaluate", "bicubic", "--benchmark", "folder_realistic", *options]
+    main(arguments)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"│ folder_realistic │ bicubic │ {means[1]:.3f} │" in printed
+    assert "folder_realistic: LR is degraded: realistic, seed 0" in printed
+    with pytest.raises(SystemExit, match=r"protocol classic_y: makes LR .* with paper_y or rgb"):
+        main([*arguments, "--protocol", "classic_y"])
+
+
 def test_every_metric_is_in_the_help(capsys):
     with pytest.raises(SystemExit):
         main(["evaluate", "--help"])

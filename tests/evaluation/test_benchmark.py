@@ -3,8 +3,10 @@ import threading
 import numpy as np
 import pytest
 
+from drnsr.config.compose import load_option
 from drnsr.data.prepare import prepare_benchmark
 from drnsr.data.prepared import DataError
+from drnsr.degradation.parameters import Degradation
 from drnsr.errors import SignalError
 from drnsr.evaluation.benchmark import Method, bicubic, measure
 from drnsr.evaluation.metrics import METRICS
@@ -43,6 +45,21 @@ def test_a_network_on_rgb_is_refused_by_a_protocol_on_luma(dataset):
     classic = get_protocol("classic_y")
     with pytest.raises(ProtocolError, match="classic_y: model takes RGB"):
         next(measure(dataset, model(lambda lr: lr), scale=2, protocol=classic))
+
+
+def test_degraded_lr_is_measured_at_its_scale(picture_folder, tmp_path):
+    realistic = Degradation(**load_option("degradation", "realistic"))
+    pictures = sorted(picture_folder.iterdir())
+    dataset = prepare_benchmark(
+        pictures, tmp_path / "degraded", name="mine", degradation=realistic, scales=[2]
+    )
+    found = list(measure(dataset, [bicubic(2, PROTOCOL)], scale=2, protocol=PROTOCOL))
+    for number, measured in enumerate(found):
+        lr = dataset.lr(number, 2)  # the last picture is gray, and this protocol repeats it
+        np.testing.assert_array_equal(measured.lr, np.broadcast_to(lr, measured.lr.shape))
+        assert measured.lr.shape[2] == 3
+    with pytest.raises(DataError, match=r"mine is degraded at the scales \[2\], not at 3"):
+        next(measure(dataset, [bicubic(3, PROTOCOL)], scale=3, protocol=PROTOCOL))
 
 
 def test_a_picture_too_small_to_measure_is_named(dataset):

@@ -12,6 +12,7 @@ from drnsr.images.files import read_image
 from drnsr.locks import folder_lock
 from tests.conftest import texture
 from tests.pipeline.conftest import GRAPH_ARGUMENTS, Project
+from tests.pipeline.experiments import prepared_textures
 
 
 def error_of(result):
@@ -44,6 +45,14 @@ def test_a_mistyped_override_is_named(project, override, named):
 def test_a_mistyped_override_is_named_by_a_process_too(project):
     command = ["python", "-m", "pipelines.train", "modle=drnsr"]
     assert "modle" in error_of(project.run(*command, fails=True))
+
+
+def test_validation_pictures_of_another_degradation_are_refused(project):
+    prepared_textures(project.root, 4, (60, 60), validation=0.25)
+    arguments = ["pipelines.train", "experiment=smoke", "degradation=realistic"]
+    error = error_of(project.call(*arguments, fails=True))
+    assert "was prepared with the degradation bicubic, not realistic" in error
+    assert "`degradation: realistic` into params.yaml and run `dvc repro prepare`" in error
 
 
 def test_a_training_without_data_says_what_to_run(project):
