@@ -16,6 +16,21 @@ def resolve_device(name: str) -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+def has_bf16(device: str) -> bool:
+    """Return whether a CPU or a CUDA device has instructions for bf16.
+
+    A CPU without them emulates bf16, several times slower than fp32. So does torch if it was built
+    without oneDNN, which uses these instructions.
+    """
+    if torch.device(device).type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    has_onednn: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    flags = torch.cpu.get_capabilities()
+    # Two of torch's names are x86, one is ARM.
+    names = ("avx512_bf16", "amx_bf16", "bf16")
+    return has_onednn and any(flags.get(name) for name in names)
+
+
 def share_devices(devices: str | None, device: str) -> list[str]:
     """Return torch's names of the devices that share the work, one for each process.
 

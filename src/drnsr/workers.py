@@ -91,15 +91,18 @@ def share_out(tasks: Sequence[Any], starts: Sequence[Callable[[], Work]]) -> Gen
     missing = len(tasks)
     deaths: Counter[int | None] = Counter()  # by task; None stands for the start
     workers: list[_Worker] = []
+    said: set[str] = set()
     try:
         for start in starts[: len(tasks)]:
-            workers.append(_Worker(start))  # one by one, so that a signal finds those that began
+            workers.append(
+                _Worker(start, said)
+            )  # one by one, so that a signal finds those that began
         while missing:
             for worker in _with_message(workers):
                 try:
                     event = worker.receive()
                 except _DeathError as death:
-                    workers[workers.index(worker)] = _Worker(worker.start)
+                    workers[workers.index(worker)] = _Worker(worker.start, said)
                     deaths[worker.task] += 1
                     event = _after_death(worker.task, str(death), deaths)
                     if isinstance(event, Lost) and not event.is_final:
@@ -132,15 +135,16 @@ class _Worker:
 
     Args:
         start: see :func:`share_out`.
+        said: informative messages of all workers so far; none is repeated.
 
     Attributes:
         task: the number of the task that it works on; None before the first and after each.
         is_idle: whether it waits for a task.
     """
 
-    def __init__(self, start: Callable[[], Work]) -> None:
+    def __init__(self, start: Callable[[], Work], said: set[str]) -> None:
         context = get_context("spawn")
-        self.start = start
+        self.start, self._said = start, said
         self.connection, its_end = context.Pipe()
         level = log.getEffectiveLevel()
         self.process = context.Process(target=_work, args=(its_end, start, level), daemon=True)
@@ -175,7 +179,9 @@ class _Worker:
         if isinstance(message, UserError):
             raise message
         if isinstance(message, logging.LogRecord):
-            logging.getLogger(message.name).handle(message)
+            if message.levelno != logging.INFO or message.getMessage() not in self._said:
+                logging.getLogger(message.name).handle(message)
+            self._said.add(message.getMessage())
             return None
         if isinstance(message, _Result):
             number, self.task, self.is_idle = self.task, None, True

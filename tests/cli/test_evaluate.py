@@ -7,13 +7,15 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from drnsr.cli import main
 from drnsr.evaluation.metrics import METRICS, reported_metrics
 from drnsr.images.encoding import write_png
-from drnsr.networks import VDSR
+from drnsr.networks import DRNSR, VDSR
 from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
+from tests.networks.building import wake
 
 
 @pytest.fixture
@@ -147,6 +149,29 @@ def test_a_degraded_benchmark_says_so_and_is_harder(somewhere, picture_folder, c
     assert "folder_realistic: LR is degraded: realistic, seed 0" in printed
     with pytest.raises(SystemExit, match=r"protocol classic_y: makes LR .* with paper_y or rgb"):
         main([*arguments, "--protocol", "classic_y"])
+
+
+@pytest.mark.slow
+def test_processes_share_the_images_and_precision_is_a_choice(own_pictures, somewhere, capsys):
+    torch.manual_seed(0)
+    network = wake(DRNSR(scale=2, num_features=4, num_blocks=1))
+    save_model(somewhere / "m.safetensors", network, Origin())
+
+    def psnrs(*options):
+        main(["evaluate", "bicubic", "m.safetensors", *own_pictures, "--json", *options])
+        rows = json.loads(capsys.readouterr().out)
+        return {(row["image"], row["method"]): (row["psnr"], row["ssim"]) for row in rows}
+
+    one = psnrs()
+    two = psnrs("--devices", "2")
+    assert list(two.items()) == list(one.items())
+    low = psnrs("--precision", "bf16")
+    assert low != one
+    assert low[("picture0.png", "bicubic")] == one[("picture0.png", "bicubic")]
+    for key, values in one.items():
+        assert low[key] == pytest.approx(values, abs=0.05)
+    with pytest.raises(SystemExit, match="no model is run with --images"):
+        main(["evaluate", "pictures", "--images", *own_pictures, "--devices", "2"])
 
 
 def test_every_metric_is_in_the_help(capsys):

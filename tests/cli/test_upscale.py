@@ -19,6 +19,7 @@ from drnsr.hashing import file_sha256
 from drnsr.images.files import read_image
 from drnsr.images.resize import upscale
 from drnsr.networks import DRNSR, VDSR
+from drnsr.upscale.provenance import read_provenance
 from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 
@@ -357,9 +358,17 @@ def test_a_model_with_several_scales_needs_a_scale(tmp_path, model, picture_fold
     assert Image.open(tmp_path / "out/picture0_x3.png").size == (300, 288)
 
 
-def test_a_result_names_its_model(model, tmp_path, capsys):
+def test_a_result_names_its_model(model, tmp_path, capsys, monkeypatch, caplog):
+    monkeypatch.setattr("drnsr.inference.precision.has_bf16", lambda _: True)
     Image.fromarray(texture(20, 30)).save(tmp_path / "a.png")
-    run("a.png", "--model", model, "--out", "out")
+    Image.fromarray(texture(20, 30)[:, :, 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    caplog.set_level("INFO", "drnsr")
+    run("a.png", "deep.png", "--model", model, "--out", "out")
+    assert caplog.messages == [
+        "precision: bf16 (this CPU computes in bf16), fp32 for pixels of more than 8 bits"
+    ]
+    for name, precision in (("a_x2.png", "bf16"), ("deep_x2.png", "fp32")):
+        assert read_provenance(tmp_path / "out" / name).precision == precision
     capsys.readouterr()
     main(["info", "out/a_x2.png"])
     shown = capsys.readouterr().out

@@ -52,7 +52,7 @@ def test_a_precision_or_device_that_onnxruntime_does_not_support_is_rejected():
 
 def test_the_fastest_backend_is_logged(caplog):
     with caplog.at_level("INFO", logger="drnsr"):
-        main([*UPSCALE, "--backend=fastest"])
+        main([*UPSCALE, "--backend=fastest", "--precision=fp32"])
     (message,) = caplog.messages
     assert message.startswith(("backend: torch (", "backend: onnxruntime ("))
     assert Path("out/a_x2.png").exists()
@@ -61,7 +61,7 @@ def test_the_fastest_backend_is_logged(caplog):
 def test_without_onnxruntime_the_fastest_backend_is_torch(caplog, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as if it were not installed
     with caplog.at_level("INFO", logger="drnsr"):
-        main([*UPSCALE, "--backend=fastest"])
+        main([*UPSCALE, "--backend=fastest", "--precision=fp32"])
     (message,) = caplog.messages
     assert message.startswith("backend: torch (no onnxruntime: ")
     assert "pip install 'drnsr[export]'" in message

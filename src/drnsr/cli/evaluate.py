@@ -7,20 +7,23 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import track
 
-from drnsr.errors import printable
+from drnsr.cli.device_options import add_device_arguments
+from drnsr.errors import UserError, printable
 from drnsr.evaluation.metrics import METRICS, get_metrics, reported_metrics
 
 if TYPE_CHECKING:
     from drnsr.data.prepared import PreparedDataset
-    from drnsr.evaluation.benchmark import Measured
-    from drnsr.evaluation.scores import ScoreSet
+    from drnsr.evaluation.scores import Score, ScoreSet
+    from drnsr.evaluation.sharing import Measurement
+
+Item = TypeVar("Item")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,11 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="paper_y, classic_y, yround, rgb, or fields: '{name: mine, border_pixels: 2}'"
         " (default: %(default)s)",
     )
+    add_device_arguments(parser)
     parser.add_argument(
-        "--device",
-        default="cpu",
-        help="the device for the models: cpu, cuda, mps, or auto for the fastest one here"
-        " (default: %(default)s)",
+        "--precision",
+        choices=("auto", "fp32", "bf16", "fp16"),
+        default="fp32",
+        help="the precision of the models; auto is that of `drnsr upscale` (default: %(default)s)",
     )
     parser.add_argument(
         "--images", action="store_true", help="each METHOD is a folder of upscaled images"
@@ -75,48 +79,71 @@ def run(parsed: argparse.Namespace) -> None:
     """
     from drnsr.cli.evaluation_options import open_benchmarks, parse_protocol
     from drnsr.cli.models import model_file
-    from drnsr.device import resolve_device
-    from drnsr.evaluation.benchmark import measure
+    from drnsr.device import share_devices
     from drnsr.evaluation.cost import measure_cost
-    from drnsr.evaluation.methods import (
-        CLASSICAL,
-        classical_method,
-        model_method,
-        pictures_method,
-    )
-    from drnsr.evaluation.scores import Score, ScoreSet, to_scores
+    from drnsr.evaluation.methods import CLASSICAL
+    from drnsr.evaluation.scores import ScoreSet
+    from drnsr.evaluation.sharing import Measurement
     from drnsr.weights.loading import load_network
 
     metrics = get_metrics(parsed.metrics.split(","))
     protocol = parse_protocol(parsed.protocol)
-    device, scale = resolve_device(parsed.device), parsed.scale
-    models = [] if parsed.images else [name for name in parsed.methods if name not in CLASSICAL]
-    files = {name: model_file(name) for name in models}
+    devices, scale = share_devices(parsed.devices, parsed.device), parsed.scale
+    if parsed.images and len(devices) > 1:
+        raise UserError("--devices: no model is run with --images; leave it out")
+    names = [] if parsed.images else parsed.methods
+    files = {name: None if name in CLASSICAL else model_file(name) for name in names}
+    measurement = Measurement(
+        files, scale, protocol, tuple(metric.name for metric in metrics), parsed.precision
+    )
+    with open_benchmarks(parsed.benchmark, scale, parsed.folder) as datasets:
+        scores = _measure(datasets, measurement, devices, parsed)
+        degraded = [
+            f"{dataset.name}: LR is degraded: {made['name']}, seed {made['seed']}"
+            for dataset in datasets
+            if (made := dataset.degradation)
+        ]
+    costs = {
+        name: measure_cost(load_network(file), scale, devices[0], parsed.precision)
+        for name, file in files.items()
+        if file is not None
+    }
+    _print(ScoreSet(scores, costs, metrics, scale, protocol), degraded, devices[0], parsed)
 
+
+def _measure(
+    datasets: "Sequence[PreparedDataset]",
+    measurement: "Measurement",
+    devices: Sequence[str],
+    parsed: argparse.Namespace,
+) -> "list[Score]":
+    """Return the scores in the order of the benchmarks and their pictures."""
+    from drnsr.evaluation.benchmark import measure
+    from drnsr.evaluation.methods import pictures_method
+    from drnsr.evaluation.scores import Score, to_scores
+    from drnsr.evaluation.sharing import measure_in_processes
+
+    if len(devices) > 1:
+        count = sum(len(dataset.images) for dataset in datasets)
+        measured = measure_in_processes(datasets, measurement, devices)
+        ready = dict(_with_progress(measured, "measuring", count))
+        return [score for number in sorted(ready) for score in ready[number]]
+    scale, protocol = measurement.scale, measurement.protocol
     scores: list[Score] = []
-    degraded: list[str] = []
-    for dataset in open_benchmarks(parsed.benchmark, scale, parsed.folder):
-        methods = []
-        for name in parsed.methods:
-            if parsed.images:
-                methods.append(pictures_method(Path(name), dataset, protocol))
-            elif name in CLASSICAL:
-                methods.append(classical_method(name, scale, protocol))
-            else:
-                methods.append(model_method(files[name], scale, name, device))
-        measured = measure(dataset, methods, scale=scale, protocol=protocol, metrics=metrics)
-        scores += to_scores(dataset.name, _with_progress(measured, dataset))
-        if made := dataset.degradation:
-            degraded.append(f"{dataset.name}: LR is degraded: {made['name']}, seed {made['seed']}")
-    costs = {name: measure_cost(load_network(file), scale, device) for name, file in files.items()}
-    _print(ScoreSet(scores, costs, metrics, scale, protocol), degraded, device, parsed)
+    methods = measurement.make_methods(devices[0])
+    for dataset in datasets:
+        if parsed.images:
+            folders = map(Path, parsed.methods)
+            methods = [pictures_method(folder, dataset, protocol) for folder in folders]
+        metrics = get_metrics(measurement.metrics)
+        each = measure(dataset, methods, scale=scale, protocol=protocol, metrics=metrics)
+        shown = _with_progress(each, f"measuring {dataset.name}", len(dataset.images))
+        scores += to_scores(dataset.name, shown)
+    return scores
 
 
-def _with_progress(
-    measured: "Iterator[Measured]", dataset: "PreparedDataset"
-) -> "Iterable[Measured]":
-    title = f"measuring {dataset.name}"
-    return track(measured, title, total=len(dataset.images), console=Console(stderr=True))
+def _with_progress(items: Iterator[Item], title: str, total: int) -> Iterable[Item]:
+    return track(items, title, total=total, console=Console(stderr=True))
 
 
 def _print(

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,8 +37,9 @@ def parse_protocol(text: str) -> Protocol:
     return get_protocol(choice)
 
 
-def open_benchmarks(names: str, scale: int, folder: Path | None) -> Iterator[PreparedDataset]:
-    """Open benchmarks one after another; each is fetched and prepared if it is not there yet.
+@contextmanager
+def open_benchmarks(names: str, scale: int, folder: Path | None) -> Iterator[list[PreparedDataset]]:
+    """Open benchmarks; each is fetched and prepared if it is not there yet.
 
     Args:
         names: names in conf/benchmark, separated by commas.
@@ -63,13 +64,16 @@ def open_benchmarks(names: str, scale: int, folder: Path | None) -> Iterator[Pre
     users = any(benchmark.registry is None for benchmark in benchmarks.values())
     if users != (folder is not None):
         raise UserError("--benchmark folder and --folder PATH go together")
-    for name, benchmark in benchmarks.items():
-        degraded = _Degraded(benchmark.degradation, scale)
-        if benchmark.registry is not None:
-            yield _prepared_registry(name, CONF.parent / benchmark.registry, degraded)
-        elif folder is not None:
-            with _prepared_folder(name, folder, degraded) as dataset:
-                yield dataset
+    with ExitStack() as stack:
+        datasets = []
+        for name, benchmark in benchmarks.items():
+            degraded = _Degraded(benchmark.degradation, scale)
+            if benchmark.registry is not None:
+                registry = CONF.parent / benchmark.registry
+                datasets.append(_prepared_registry(name, registry, degraded))
+            elif folder is not None:
+                datasets.append(stack.enter_context(_prepared_folder(name, folder, degraded)))
+        yield datasets
 
 
 class _Degraded(NamedTuple):

@@ -82,6 +82,7 @@ def measure(
     protocol: Protocol,
     metrics: Sequence[Metric] | None = None,
     workers: int | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> Iterator[Measured]:
     """Measure methods on each picture of a benchmark, in the order of the benchmark.
 
@@ -96,6 +97,7 @@ def measure(
         protocol: how to measure.
         metrics: the metrics to compute; None for all that are ``reported``.
         workers: threads for the metrics; by default as many as there are cores, at most 8.
+        numbers: the pictures to measure; None for all.
 
     Raises:
         DataError: if a picture is too small to be measured, or cannot be upscaled or measured, or a
@@ -122,7 +124,8 @@ def measure(
     def compare(upscaled: _Upscaled) -> Measured:
         return _compare(upscaled, scale, protocol, metrics)
 
-    upscaled_pictures = _upscale(dataset, methods, scale, protocol)
+    numbers = range(len(dataset.images)) if numbers is None else numbers
+    upscaled_pictures = _upscale(dataset, numbers, methods, scale, protocol)
     yield from map_in_order(compare, upscaled_pictures, workers=workers)
 
 
@@ -207,9 +210,14 @@ class _Upscaled:
 
 
 def _upscale(
-    dataset: PreparedDataset, methods: Sequence[Method], scale: int, protocol: Protocol
+    dataset: PreparedDataset,
+    numbers: Sequence[int],
+    methods: Sequence[Method],
+    scale: int,
+    protocol: Protocol,
 ) -> Iterator[_Upscaled]:
-    for number, image in enumerate(dataset.images):
+    for number in numbers:
+        image = dataset.images[number]
         title = f"{image.name} of {dataset.name}"
         degraded = dataset.lr(number, scale) if dataset.degradation is not None else None
         lr, hr = protocol.prepare(dataset.hr(number), scale, degraded)

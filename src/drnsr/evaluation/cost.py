@@ -12,6 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from drnsr.errors import UserError
 from drnsr.images.picture import Picture, from_array
 from drnsr.inference.engine import TorchEngine
+from drnsr.inference.precision import PrecisionChoice
 from drnsr.inference.tiling import Tiling
 from drnsr.networks import Network
 from drnsr.weights.native import Origin, load_model, save_model
@@ -54,7 +56,9 @@ class CostError(UserError):
     """The cost of a network cannot be measured on this machine."""
 
 
-def measure_cost(network: Network, scale: int, device: str) -> Cost:
+def measure_cost(
+    network: Network, scale: int, device: str, precision: PrecisionChoice = "fp32"
+) -> Cost:
     """Measure the parameters, operations, time and memory of a network at a scale.
 
     Raises:
@@ -63,8 +67,8 @@ def measure_cost(network: Network, scale: int, device: str) -> Cost:
     return Cost(
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         multiply_adds_per_megapixel=_multiply_adds(network, scale),
-        seconds_per_megapixel=_seconds(network, scale, device),
-        peak_memory_mib=_peak_memory(network, scale, device),
+        seconds_per_megapixel=_seconds(network, scale, device, precision),
+        peak_memory_mib=_peak_memory(network, scale, device, precision),
     )
 
 
@@ -77,8 +81,8 @@ def _multiply_adds(network: Network, scale: int) -> float:
     return operations / 2 / 1e9 / _megapixels(_COUNTED_SIDE * scale)
 
 
-def _seconds(network: Network, scale: int, device: str) -> float:
-    tiling = Tiling(TorchEngine(network, scale, device), tile="off")
+def _seconds(network: Network, scale: int, device: str, precision: PrecisionChoice) -> float:
+    tiling = Tiling(TorchEngine(network, scale, device, precision), tile="off")
     seconds: list[float] = []
     while len(seconds) < _RUNS and sum(seconds) < _SECONDS:  # the first also warms up
         start = time.perf_counter()
@@ -87,7 +91,9 @@ def _seconds(network: Network, scale: int, device: str) -> float:
     return min(seconds) / _megapixels(_SIDE * scale)
 
 
-def _peak_memory(network: Network, scale: int, device: str) -> float | None:
+def _peak_memory(
+    network: Network, scale: int, device: str, precision: PrecisionChoice
+) -> float | None:
     """Measure in a separate process, because the peak of this one may come from earlier work.
 
     The process is not one of multiprocessing, which a daemon must not start, and whose helper
@@ -96,7 +102,7 @@ def _peak_memory(network: Network, scale: int, device: str) -> float | None:
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.safetensors"
         save_model(model, network, Origin())
-        arguments = [str(model), str(scale), device, str(torch.get_num_threads())]
+        arguments = [str(model), str(scale), device, precision, str(torch.get_num_threads())]
         ended = subprocess.run(
             [sys.executable, "-m", "drnsr.evaluation.cost", *arguments],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -114,9 +120,12 @@ def _peak_memory(network: Network, scale: int, device: str) -> float | None:
     return peak
 
 
-def _peak_of_this_process(model: Path, scale: int, device: str, threads: int) -> float | None:
+def _peak_of_this_process(
+    model: Path, scale: int, device: str, precision: PrecisionChoice, threads: int
+) -> float | None:
     torch.set_num_threads(threads)
-    Tiling(TorchEngine(load_model(model), scale, device), tile="off").upscale(_picture())
+    engine = TorchEngine(load_model(model), scale, device, precision)
+    Tiling(engine, tile="off").upscale(_picture())
     if torch.device(device).type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     status = Path("/proc/self/status")
@@ -135,5 +144,6 @@ def _megapixels(side: int) -> float:
 
 
 if __name__ == "__main__":
-    model, scale, device, threads = sys.argv[1:]
-    print(json.dumps(_peak_of_this_process(Path(model), int(scale), device, int(threads))))
+    model, scale, device, precision, threads = sys.argv[1:]
+    choice = cast(PrecisionChoice, precision)
+    print(json.dumps(_peak_of_this_process(Path(model), int(scale), device, choice, int(threads))))

@@ -16,6 +16,7 @@ from drnsr.images.files import SUFFIXES, read_image
 from drnsr.images.picture import from_array
 from drnsr.images.resize import Picture, pillow_resize
 from drnsr.inference.engine import ScaleError, TorchEngine
+from drnsr.inference.precision import PrecisionChoice
 from drnsr.inference.tiling import Tiling
 from drnsr.networks import Network
 from drnsr.weights.loading import load_network
@@ -40,7 +41,13 @@ def classical_method(name: str, scale: int, protocol: Protocol) -> Method:
     return Method(name, upscale[name], takes="any")
 
 
-def network_method(network: Network, scale: int, name: str, device: str = "cpu") -> Method:
+def network_method(
+    network: Network,
+    scale: int,
+    name: str,
+    device: str = "cpu",
+    precision: PrecisionChoice = "fp32",
+) -> Method:
     """Return a network as a method; a network on luma can be measured by any protocol.
 
     Args:
@@ -48,13 +55,15 @@ def network_method(network: Network, scale: int, name: str, device: str = "cpu")
         scale: the factor of the super-resolution.
         name: in tables.
         device: torch's name of the device it runs on.
+        precision: in which it computes.
 
     Raises:
         ScaleError: if the network does not have the scale.
         DeviceError: if the device is not available.
+        PrecisionError: if the network does not support the precision.
     """
     takes: Literal["rgb", "any"] = "rgb" if network.descriptor.colour == "RGB" else "any"
-    tiling = Tiling(TorchEngine(network, scale, device), tile="off")
+    tiling = Tiling(TorchEngine(network, scale, device, precision), tile="off")
 
     def upscale(lr: Picture) -> Picture:
         return tiling.upscale(replace(from_array(lr), value_range=(0.0, 255.0)))
@@ -62,7 +71,9 @@ def network_method(network: Network, scale: int, name: str, device: str = "cpu")
     return Method(name, upscale, takes)
 
 
-def model_method(path: Path, scale: int, name: str, device: str = "cpu") -> Method:
+def model_method(
+    path: Path, scale: int, name: str, device: str = "cpu", precision: PrecisionChoice = "fp32"
+) -> Method:
     """Return a file of weights, ours or foreign, as a method.
 
     Args:
@@ -70,14 +81,16 @@ def model_method(path: Path, scale: int, name: str, device: str = "cpu") -> Meth
         scale: the factor of the super-resolution.
         name: in tables.
         device: torch's name of the device it runs on.
+        precision: in which it computes.
 
     Raises:
         ModelFileError: if it is not a model, or cannot be read.
         MethodError: if it does not have the scale.
         DeviceError: if the device is not available.
+        PrecisionError: if the network does not support the precision.
     """
     try:
-        return network_method(load_network(path), scale, name, device)
+        return network_method(load_network(path), scale, name, device, precision)
     except ScaleError as error:
         raise MethodError(f"{path}: {error}") from error
 

@@ -27,6 +27,8 @@ def upscale_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool)
         (scale*h, scale*w, C) of the same data type. Integers are rounded and clipped;
         floating-point values are neither.
     """
+    if isinstance(engine, TorchEngine):
+        engine = engine.for_pixels(picture.dtype)
     channels = picture.channels
     values = _normalize(part, *picture.value_range)
     if channels.alpha is not None:

@@ -1,5 +1,6 @@
 """Inference engines: what runs a network on arrays of pixels. The torch engine is here."""
 
+import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,10 +8,11 @@ from typing import Protocol, get_args
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
 from drnsr.errors import UserError
+from drnsr.inference.precision import PrecisionChoice, choose_precision
 from drnsr.networks import Descriptor, Network
 from drnsr.networks.base import Precision
 
@@ -64,13 +66,15 @@ class TorchEngine:
         network: any network of this package.
         scale: the scale factor; optional for a network with a single scale.
         device: torch's name of a device, such as "cpu", "cuda" or "mps".
-        precision: the precision of the computation. The bicubic skip connection of a network stays
-            in fp32.
+        precision: the precision of the computation; "auto" chooses for pixels of 8 bits by the
+            device, and takes fp32 for others. The bicubic skip connection of a network stays in
+            fp32.
         compile: whether torch compiles the network for each shape of its input. On a GPU that takes
             seconds for a shape, and fuses the additions of biases and residuals.
 
     Attributes:
         is_asynchronous: whether the device computes while the CPU does other work.
+        precision_choice: what "auto" chose and why; empty if the precision was given.
 
     Raises:
         ScaleError: the network does not have this scale, or has several and ``scale`` is None.
@@ -83,16 +87,23 @@ class TorchEngine:
         network: Network,
         scale: int | None = None,
         device: str = "cpu",
-        precision: Precision = "fp32",
+        precision: PrecisionChoice = "fp32",
         *,
         compile: bool = False,
     ) -> None:
         self.descriptor = network.descriptor
         self.scale = resolve_scale(network, scale)
-        check_precision(precision, type(network).__name__, network.descriptor.precisions)
+        if precision != "auto":
+            check_precision(precision, type(network).__name__, network.descriptor.precisions)
         self._network = _to_device(network.eval(), device)
         self._device = torch.device(device)
-        self._precision = precision
+        is_auto = precision == "auto"
+        self.precision_choice = ""
+        if precision == "auto":
+            precision, reason = choose_precision(device, network.descriptor.precisions)
+            rest = "" if precision == "fp32" else ", fp32 for pixels of more than 8 bits"
+            self.precision_choice = f"{precision} ({reason}){rest}"
+        self._precision: Precision = precision
         self.is_asynchronous = self._device.type != "cpu"
         self._has_warned = False
         self._compiled: Callable[[Tensor, int], Tensor] | None = None
@@ -100,6 +111,19 @@ class TorchEngine:
             torch._dynamo.config.recompile_limit = _MAX_SHAPES
             self._compiled = torch.compile(self._network.upscale, dynamic=False)
         self._copy_stream = torch.cuda.Stream(self._device) if self._device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self._exact = self
+        if is_auto and precision != "fp32":
+            self._exact = copy.copy(self)  # with the same network
+            self._exact._precision = "fp32"
+
+    def for_pixels(self, dtype: DTypeLike) -> "TorchEngine":
+        """Return the engine for the pictures of a data type."""
+        return self if dtype == np.uint8 else self._exact
+
+    @property
+    def precision(self) -> Precision:
+        """The precision of the computation."""
+        return self._precision
 
     @torch.inference_mode()
     def __call__(self, lr: FloatPixels) -> FloatPixels:

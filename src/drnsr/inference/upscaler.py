@@ -16,8 +16,8 @@ from drnsr.images.encoding import to_pillow
 from drnsr.images.picture import Picture, Pixels, from_array
 from drnsr.images.value_range import measured_range
 from drnsr.inference.engine import Engine, ScaleError, TorchEngine
+from drnsr.inference.precision import PrecisionChoice
 from drnsr.inference.tiling import TileSize, Tiling
-from drnsr.networks.base import Precision
 from drnsr.pretrained import model_file
 from drnsr.weights.loading import load_network
 
@@ -47,11 +47,13 @@ class Upscaler:
         name: str = "drnsr-x2",
         *,
         device: str = "cpu",
-        precision: Precision = "fp32",
+        precision: PrecisionChoice = "auto",
         tile: TileSize = "auto",
         ensemble: bool = False,
     ) -> "Upscaler":
         """Load a model that is shipped with the package; see :data:`drnsr.pretrained.NAMES`.
+
+        ``precision`` is described at :class:`drnsr.inference.engine.TorchEngine`.
 
         Raises:
             UserError: there is no such model, or the device or precision is not available.
@@ -67,13 +69,14 @@ class Upscaler:
         scale: int | None = None,
         *,
         device: str = "cpu",
-        precision: Precision = "fp32",
+        precision: PrecisionChoice = "auto",
         tile: TileSize = "auto",
         ensemble: bool = False,
     ) -> "Upscaler":
         """Load a model file or a checkpoint of another program.
 
-        ``scale`` is needed only for a network with several scales.
+        ``scale`` is needed only for a network with several scales; ``precision`` is described at
+        :class:`drnsr.inference.engine.TorchEngine`.
 
         Raises:
             ModelFileError: see :func:`drnsr.weights.loading.load_network`.

@@ -92,7 +92,7 @@ def compare_with_bicubic(source: Path, spec: UpscaleSpec) -> CropComparison:
             bicubic=display.to_image(bicubic_crop(page.picture, new_size, crop)),
             upscaled=display.to_image(_model_crop(page.picture, model, new_size, crop)),
             note=", ".join(filter(None, (_describe_part(file), display.describe(page.picture)))),
-            provenance=model.provenance,
+            provenance=model.provenance(page.picture.dtype),
         )
 
 

@@ -48,6 +48,7 @@ def _describe_image(provenance: Provenance) -> dict[str, str]:
     known = {
         "picture": f"upscaled {provenance.scale} times by drnsr {provenance.version}",
         "model": f"{provenance.model} (sha256 {provenance.model_sha256})",
+        "precision": provenance.precision,
         "exported from": provenance.exported_from,
         "configuration": provenance.config,
         "training data": provenance.data,

@@ -2,11 +2,10 @@
 
 import logging
 import warnings
-from collections.abc import Mapping
 
 import torch
 
-from drnsr.device import resolve_device
+from drnsr.device import has_bf16, resolve_device
 from drnsr.errors import UserError
 from drnsr.training.device import AUTO
 
@@ -16,9 +15,6 @@ __all__ = ["AUTO", "HardwareError", "check_hardware", "choose_precision"]
 def choose_precision(accelerator: str) -> tuple[str, str]:
     """Choose mixed bf16 if the hardware has instructions for it, and fp32 otherwise.
 
-    A CPU without bf16 instructions emulates them, several times slower than fp32. So does torch if
-    it was built without oneDNN, which uses these instructions.
-
     Args:
         accelerator: Lightning's name of an accelerator, or "auto".
 
@@ -26,15 +22,11 @@ def choose_precision(accelerator: str) -> tuple[str, str]:
         Lightning's name of the precision, and the reason as text.
     """
     kind = resolve_device(accelerator)
-    if kind == "cuda" and torch.cuda.is_available():
-        fast, where = torch.cuda.is_bf16_supported(including_emulation=False), "this GPU"
-    elif kind not in ("cpu", "cuda"):
+    if kind not in ("cpu", "cuda"):
         return "32-true", f"no other precision was tested on {kind}"
-    else:
-        has_onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-        fast = has_onednn and _has_bf16(torch.cpu.get_capabilities())
-        where = "this CPU"
-    if fast:
+    on_gpu = kind == "cuda" and torch.cuda.is_available()
+    where = "this GPU" if on_gpu else "this CPU"
+    if has_bf16("cuda" if on_gpu else "cpu"):
         return "bf16-mixed", f"{where} computes in bf16"
     return "32-true", f"{where} has no bf16 instructions that are known to be fast"
 
@@ -91,8 +83,3 @@ def check_hardware(accelerator: str, precision: str, *, devices: int = 1) -> Non
             f"trainer.precision: {precision} is not supported by this machine's {device.type};"
             f" take {taken} or auto"
         )
-
-
-def _has_bf16(flags: Mapping[str, object]) -> bool:
-    """Return whether a CPU has bf16 instructions: two of torch's names are x86, one is ARM."""
-    return any(flags.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -91,7 +91,7 @@ def upscale_file(
             raise ImageError(f"{source}: {target.name} has the suffix of no known format")
         codec.check(pages)
         notes = [text for page in file.pages for text in page.notes]
-        provenance = models[0].provenance
+        provenance = models[0].provenance(file.pages[0].picture.dtype)
         for text in dict.fromkeys([*notes, *codec.losses(pages, provenance)]):
             note(f"{source}: {text}")
         write_picture(target, codec, pages, provenance)

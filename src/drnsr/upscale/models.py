@@ -1,9 +1,12 @@
 """The models to upscale with, by scale, and the size of the results."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
+
+from numpy.typing import DTypeLike
 
 from drnsr import pretrained
 from drnsr.errors import UserError
@@ -11,12 +14,14 @@ from drnsr.inference.backends import Backend, fastest_engine, onnxruntime_engine
 from drnsr.inference.engine import Engine, ScaleError, TorchEngine
 from drnsr.inference.export_info import ONNX, read_exported
 from drnsr.inference.onnx_engine import OnnxEngine
+from drnsr.inference.precision import PrecisionChoice
 from drnsr.inference.tiling import TileSize, Tiling
 from drnsr.networks import Network
-from drnsr.networks.base import Precision
-from drnsr.upscale.provenance import provenance_of
+from drnsr.upscale.provenance import Provenance, provenance_of
 from drnsr.weights.loading import load_network
 from drnsr.weights.native import ModelFileError
+
+log = logging.getLogger("drnsr")
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,8 @@ class RuntimeOptions:
 
     Attributes:
         device: torch's name of a device.
-        precision: the precision of the computation; None for fp32, or for that of an ONNX file.
+        precision: the precision of the computation; "auto" for that of an ONNX file, fp32 with
+            onnxruntime, and otherwise what :class:`drnsr.inference.engine.TorchEngine` chooses.
         tile: see :class:`drnsr.inference.tiling.Tiling`.
         ensemble: see :class:`drnsr.inference.tiling.Tiling`.
         backend: the program that runs the model; None for torch, or for onnxruntime with an ONNX
@@ -34,7 +40,7 @@ class RuntimeOptions:
     """
 
     device: str = "cpu"
-    precision: Precision | None = None
+    precision: PrecisionChoice = "auto"
     tile: TileSize = "auto"
     ensemble: bool = False
     backend: Backend | None = None
@@ -71,7 +77,10 @@ class ModelAtScale:
             ModelFileError: the file is not a model.
             UserError: the device, precision or backend is not available.
         """
-        return Tiling(self._engine(), tile=self._options.tile, ensemble=self._options.ensemble)
+        engine = self._engine()
+        if isinstance(engine, TorchEngine) and engine.precision_choice:
+            log.info("precision: %s", engine.precision_choice)
+        return Tiling(engine, tile=self._options.tile, ensemble=self._options.ensemble)
 
     def _engine(self) -> Engine:
         device, precision = self._options.device, self._options.precision
@@ -81,11 +90,15 @@ class ModelAtScale:
         if self.file.suffix == ONNX:
             if backend == "torch":
                 raise UserError(f"{self.file}: is exported, and runs in onnxruntime, not in torch")
-            return OnnxEngine(self.file, device, precision)
+            return OnnxEngine(self.file, device, None if precision == "auto" else precision)
         network = self._network or load_network(self.file)
-        precision = precision or "fp32"
         make_onnxruntime = partial(
-            onnxruntime_engine, network, self.file, self.scale, device, precision
+            onnxruntime_engine,
+            network,
+            self.file,
+            self.scale,
+            device,
+            "fp32" if precision == "auto" else precision,
         )
         if backend == "onnxruntime":
             return make_onnxruntime()
@@ -93,10 +106,22 @@ class ModelAtScale:
         engine = TorchEngine(network, self.scale, device, precision, compile=compile_network)
         return fastest_engine(engine, make_onnxruntime) if backend == "fastest" else engine
 
+    def provenance(self, dtype: DTypeLike) -> str:
+        """Return the text that is stored in the pictures that this model makes.
+
+        Args:
+            dtype: the data type of the pixels, on which the precision can depend.
+        """
+        engine = self.tiling.engine
+        if isinstance(engine, TorchEngine):
+            precision = engine.for_pixels(dtype).precision
+        else:
+            (precision,) = engine.descriptor.precisions
+        return replace(self._origin, precision=precision).to_json()
+
     @cached_property
-    def provenance(self) -> str:
-        """The text that is stored in the pictures that this model makes."""
-        return provenance_of(self.file, self.scale).to_json()
+    def _origin(self) -> Provenance:
+        return provenance_of(self.file, self.scale)
 
 
 class Models:

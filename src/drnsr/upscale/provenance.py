@@ -24,6 +24,8 @@ class Provenance:
             checkpoint of another program, like ``data`` and ``code``.
         data: fingerprint of its training data.
         code: fingerprint of the code that trained it.
+        precision: of the computation; empty in pictures by older versions, which took fp32 unless
+            another one was asked for.
         exported_from: sha256 of the model file that an ONNX file was exported from; else empty.
     """
 
@@ -34,6 +36,7 @@ class Provenance:
     config: str
     data: str
     code: str
+    precision: str = ""
     exported_from: str = ""
 
     def to_json(self) -> str:
