@@ -200,7 +200,7 @@ def for_sixty_steps(experiment):
     values = {
         **{"data.name": "sample", "datamodule.patch_size": None, "datamodule.hr_patch_size": 32},
         **{"datamodule.batch_size": 8, "trainer.max_steps": 60, "trainer.validate_every": 60},
-        **{"trainer.log_every": 1, "trainer.threads": 1},
+        **{"trainer.log_every": 1, "trainer.threads": 1, "logger.experiment": None},
     }
     if experiment != "vdsr":
         small = {name: min(network[name], sizes[name]) for name in network if name in sizes}

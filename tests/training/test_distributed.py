@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from drnsr.config.compose import validate
 from tests.conftest import PROJECT, free_port, texture
+from tests.pipeline.conftest import Project
 
 TWO = ("trainer=ddp_cpu",)
 SMALL = (
@@ -51,6 +52,13 @@ class Runs:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def run_here(self, name, *options):
+        """Train in the test's own process, which has imported everything already."""
+        project = Project(self.folder / name)
+        project.root.mkdir()
+        place = (f"run.data={self.data}", "hydra.run.dir=out")
+        project.call("pipelines.train", *SMALL, *place, *options)
 
     def run(self, name, *options, flags=()):
         process = self.start(name, *options, flags=flags)
@@ -100,8 +108,8 @@ def largest_difference(one, other):
 
 @pytest.mark.slow
 def test_two_processes_or_two_parts_give_the_weights_and_curves_of_one(runs, two):
-    runs.run("one", "trainer=cpu")
-    runs.run("parts", "trainer=cpu", "trainer.accumulate_grad_batches=2")
+    runs.run_here("one", "trainer=cpu")
+    runs.run_here("parts", "trainer=cpu", "trainer.accumulate_grad_batches=2")
     start = runs.weights("one")
     for name in (two, "parts"):
         # Models are kept in fp32, whose last bit is about 6e-8 of a weight.

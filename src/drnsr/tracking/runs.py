@@ -6,6 +6,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,9 +117,12 @@ def begin_run(client: "MlflowClient", experiment_id: str, run: Mapping[str, Any]
     return run_id
 
 
+@cache
 def _environment() -> str:
     """Return the installed packages, as a constraints file."""
-    packages = {f"{package.name}=={package.version}" for package in distributions()}
+    # A package's name and version alone would parse its metadata once each.
+    found = (package.metadata for package in distributions())
+    packages = {f"{metadata['Name']}=={metadata['Version']}" for metadata in found}
     return "\n".join(sorted(packages, key=str.lower)) + "\n"
 
 
