@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from trainings import noise, train
 
 from drnsr.data.crops import TrainingCrops
-from drnsr.data.prepare import prepare_training_set
+from drnsr.data.prepare import Part, prepare_training_set
 from drnsr.data.prepared import PreparedDataset
 from drnsr.networks import DRNSR
 from drnsr.training.precision import choose_precision
@@ -69,11 +69,10 @@ def pictures(mirror: str | None, size: tuple[int, int], folder: Path) -> Prepare
         picture = picture.resize(size if landscape else size[::-1], Image.Resampling.BICUBIC)
         picture.save(folder / f"{path.stem}.png")
     dataset = prepare_training_set(
-        sorted(folder.glob("*.png")),
+        [Part(sorted(folder.glob("*.png")), 0.05)],
         folder / "dataset",
         name="photographs",
         scales=[2],
-        validation_fraction=0.05,
     )
     for number, image in enumerate(dataset.images):
         Image.fromarray(dataset.lr(number, 2)).save(folder / "lr" / image.name)

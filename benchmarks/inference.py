@@ -18,7 +18,7 @@ from measuring import arguments, fetched, in_turn, show
 from torch import Tensor
 from trainings import train
 
-from drnsr.data.prepare import prepare_benchmark, prepare_training_set
+from drnsr.data.prepare import Part, prepare_benchmark, prepare_training_set
 from drnsr.evaluation.benchmark import Method, measure
 from drnsr.evaluation.protocol import PROTOCOLS
 from drnsr.images.picture import from_array
@@ -37,7 +37,7 @@ def trained(mirror: str | None, folder: Path) -> Network:
     network = EDSR(scale=2)
     photographs = fetched("bsds500_test", mirror, folder)
     dataset = prepare_training_set(
-        photographs, folder / "dataset", name="b", scales=[2], validation_fraction=0.01
+        [Part(photographs, 0.01)], folder / "dataset", name="b", scales=[2]
     )
     train(
         network,

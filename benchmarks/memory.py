@@ -36,12 +36,12 @@ _PREPARE = """
 import sys
 from pathlib import Path
 from PIL import Image
-from drnsr.data.prepare import prepare_training_set
+from drnsr.data.prepare import Part, prepare_training_set
 picture, _, folder = map(Path, sys.argv[1:])
 small = picture.with_name("small.png")
 Image.new("RGB", (96, 96)).save(small)
 pictures = [picture, small]
-prepare_training_set(pictures, folder, name="b", scales=[2, 3, 4], validation_fraction=0.5)
+prepare_training_set([Part(pictures, 0.5)], folder, name="b", scales=[2, 3, 4])
 print(Path("/proc/self/status").read_text())
 """
 

@@ -15,7 +15,7 @@ import numpy as np
 from measuring import arguments, fetched, in_turn, show
 from PIL import Image
 
-from drnsr.data.prepare import prepare_training_set
+from drnsr.data.prepare import Part, prepare_training_set
 from drnsr.training.trainer import seed_everything
 
 SCALES = (2, 3, 4)
@@ -71,7 +71,7 @@ def main() -> None:
 
         def ours() -> None:
             prepare_training_set(
-                pictures, folder / "dataset", name="b", scales=SCALES, validation_fraction=0.025
+                [Part(pictures, 0.025)], folder / "dataset", name="b", scales=SCALES
             )
 
         ways = {"script": lambda: script(pictures, folder / "png"), "ours": ours}

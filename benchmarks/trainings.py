@@ -17,7 +17,7 @@ from PIL import Image
 from torch import nn
 
 from drnsr.data.datamodule import SRDataModule
-from drnsr.data.prepare import prepare_training_set
+from drnsr.data.prepare import Part, prepare_training_set
 from drnsr.data.prepared import PreparedDataset
 from drnsr.networks import Network
 from drnsr.tracking.outbox import Destination, Outbox
@@ -65,7 +65,7 @@ def noise(folder: Path, side: int = 400, count: int = 4) -> PreparedDataset:
     for picture in pictures:
         Image.fromarray(random.integers(0, 256, (side, side, 3), np.uint8)).save(picture)
     return prepare_training_set(
-        pictures, folder / "dataset", name="noise", scales=[2], validation_fraction=0.25
+        [Part(pictures, 0.25)], folder / "dataset", name="noise", scales=[2]
     )
 
 

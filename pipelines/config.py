@@ -22,7 +22,8 @@ def main() -> None:
 def _check_folders(config: Config) -> None:
     """Check that the user's pictures at relative paths were copied for a queued experiment."""
     single = config.data.single
-    named = [("folder", config.data.folder), ("image", None if single is None else single.image)]
+    named = [("folder", part.folder) for part in config.data.parts.values()]
+    named.append(("image", None if single is None else single.image))
     named += [("benchmark_folder", benchmark.folder) for benchmark in config.benchmark.values()]
     for key, path in named:
         if path is not None and (reason := missing_in_copy(Path(path))):

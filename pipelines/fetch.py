@@ -34,16 +34,16 @@ def fetch(config: Config) -> None:
         _write_parts(config.data.single, config)
         return
     training = raw(config) / TRAINING_SET
-    for registry in map(Path, config.data.registries):
-        _fetch(registry, training / registry.stem, config)
     links: list[Path] = []
-    if config.data.folder is not None:
-        if config.data.pairs:
-            links += copy_pairs(Path(config.data.folder), training)
-        else:
-            links += copy_pictures(Path(config.data.folder), training / config.data.name)
-    elif not config.data.registries:
-        raise FetchError("folder: name the folder of your own pictures")
+    for name, part in config.data.parts.items():
+        folder = training / name
+        for registry in map(Path, part.registries):
+            _fetch(registry, folder / registry.stem, config)
+        if part.folder is not None:
+            copy = copy_pairs if config.data.pairs else copy_pictures
+            links += copy(Path(part.folder), folder)
+        elif not part.registries:
+            raise FetchError("folder: name the folder of your own pictures")
     for name, benchmark in config.benchmark.items():
         folder = raw(config) / BENCHMARKS / name
         if benchmark.registry is not None:

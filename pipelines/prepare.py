@@ -8,9 +8,11 @@ from rich.progress import track
 from drnsr.config.schema import Config
 from drnsr.data.folders import original_paths
 from drnsr.data.leaks import LeakError, find_leaks
+from drnsr.data.patterns import unmatched, value_for
 from drnsr.data.prepare import (
     Checks,
     LowResolution,
+    Part,
     bicubic_lr,
     prepare_benchmark,
     prepare_training_set,
@@ -46,31 +48,47 @@ def prepare(config: Config) -> None:
 
 
 def _prepare_training_set(config: Config) -> PreparedDataset:
-    folder, limits = raw(config) / TRAINING_SET, config.prepare
-    pictures = _without(_pictures(folder / "hr" if config.data.pairs else folder), config)
+    limits, parts = config.prepare, _parts(config)
     return prepare_training_set(
-        pictures,
+        parts,
         prepared(config) / TRAINING_SET,
         name=config.data.name,
         scales=config.data.scales,
-        validation_fraction=config.data.validation_fraction,
-        validation=VALIDATION if config.data.single is not None else None,
         degradation=None if config.degradation.is_bicubic else config.degradation,
-        low_resolution=_given_pairs(pictures, config) if config.data.pairs else bicubic_lr,
+        low_resolution=_given_pairs(parts, config) if config.data.pairs else bicubic_lr,
         checks=Checks(limits.bad_images, limits.max_pixels, limits.min_side),
         original_paths=_users_training_files(config),
         progress=track,
     )
 
 
-def _given_pairs(pictures: list[Path], config: Config) -> LowResolution:
+def _parts(config: Config) -> list[Part]:
+    """Return the parts of the training set, with the pictures that were fetched for each."""
+    folder = raw(config) / TRAINING_SET
+    if config.data.single is not None:
+        return [Part(_pictures(folder), VALIDATION)]
+    parts = []
+    for name, part in config.data.parts.items():
+        pictures = _pictures(folder / name / "hr" if config.data.pairs else folder / name)
+        names = [picture.name for picture in pictures]
+        for key, chosen in (("exclude", part.exclude), ("shrink", list(part.shrink))):
+            if wrong := unmatched(chosen, names):
+                raise DataError(f"data.parts.{name}.{key}: there is no picture called {wrong[0]}")
+        out = dict.fromkeys(part.exclude, True)
+        kept = [picture for picture in pictures if not value_for(picture.name, out, default=False)]
+        parts.append(Part(kept, part.validation_fraction, part.shrink, name))
+    return parts
+
+
+def _given_pairs(parts: list[Part], config: Config) -> LowResolution:
     from drnsr.data.pairs import GivenPairs
 
-    folder = raw(config) / TRAINING_SET
+    ((name, _),) = config.data.parts.items()
+    folder = raw(config) / TRAINING_SET / name
     low = {scale: _pictures(folder / f"lr_x{scale}") for scale in config.data.scales}
     limits = config.prepare
     return GivenPairs(
-        pictures,
+        [picture for part in parts for picture in part.pictures],
         low,
         max_pixels=limits.max_pixels,
         max_shift=limits.max_shift,
@@ -80,16 +98,17 @@ def _given_pairs(pictures: list[Path], config: Config) -> LowResolution:
 
 def _users_training_files(config: Config) -> dict[Path, Path]:
     """Return the user's own file of each copy below data/raw, for messages."""
-    if config.data.folder is None:
-        return {}
-    source, copies = Path(config.data.folder), raw(config) / TRAINING_SET
-    if not config.data.pairs:
-        return original_paths(source, copies / config.data.name)
-    parts = ("hr", *(f"lr_x{scale}" for scale in config.data.scales))
+    inner = (
+        ["hr", *(f"lr_x{scale}" for scale in config.data.scales)] if config.data.pairs else ["."]
+    )
     return {
         copy: file
-        for part in parts
-        for copy, file in original_paths(source / part, copies / part).items()
+        for name, part in config.data.parts.items()
+        if part.folder is not None
+        for each in inner
+        for copy, file in original_paths(
+            Path(part.folder) / each, raw(config) / TRAINING_SET / name / each
+        ).items()
     }
 
 
@@ -107,14 +126,6 @@ def _prepare_benchmark(name: str, config: Config) -> PreparedDataset:
         else None,
         progress=track,
     )
-
-
-def _without(pictures: list[Path], config: Config) -> list[Path]:
-    names = {picture.name for picture in pictures}
-    for name in config.data.exclude:
-        if name not in names:
-            raise DataError(f"data.exclude: there is no picture called {name}")
-    return [picture for picture in pictures if picture.name not in config.data.exclude]
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ from typing import cast
 
 from drnsr.atomic import write_text
 from drnsr.config.schema import Config
+from drnsr.data.patterns import value_for
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.results import Row, read_rows
 from drnsr.evaluation.verify import read_comparisons
@@ -51,7 +52,7 @@ def _picture(row: Row, config: Config, outputs: Outputs) -> ReportPicture:
     return ReportPicture(
         name=row.image,
         png=outputs.picture(row.benchmark, row.image),
-        licence=config.benchmark[row.benchmark].licences.get(row.image, ""),
+        licence=value_for(row.image, config.benchmark[row.benchmark].licences, ""),
     )
 
 

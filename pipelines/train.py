@@ -3,6 +3,7 @@
 import json
 import logging
 import warnings
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +12,7 @@ from drnsr.atomic import check_writable
 from drnsr.config.errors import ConfigError
 from drnsr.config.schema import GAN, Config
 from drnsr.config.targets import instantiate
+from drnsr.data.patterns import value_for
 from drnsr.data.prepared import PreparedDataset
 from drnsr.errors import exit_on_error
 from drnsr.hashing import file_sha256
@@ -50,6 +52,7 @@ TRAINING_CODE = (
     "data/datamodule.py",
     "data/degraded.py",
     "data/draws.py",
+    "data/patterns.py",
     "data/prepared.py",
     "data/resident.py",
     "degradation",
@@ -96,6 +99,7 @@ def train(config: Config) -> None:
         config=fingerprint(fingerprinted_values(config)),
         data=dataset.fingerprint,
         code=code_fingerprint(TRAINING_CODE),
+        licences=count_licences(config, dataset),
     )
     with (
         folder_lock(run_folder(origin.fingerprint)),
@@ -214,6 +218,7 @@ def _fit(
         seed=config.seed,
         bad_images=config.prepare.bad_images,
         degradation=None if config.degradation.is_bicubic else config.degradation,
+        weight_by=config.data.weight_by,
         **config.datamodule.model_dump(),
     )
     curves = Curves(log_every=trainer.log_every)
@@ -278,6 +283,17 @@ def _perceptual_loss(gan: GAN, file: Path | None) -> "PerceptualLoss | None":
     if file is not None:
         load_features(features, file)
     return PerceptualLoss(features)
+
+
+def count_licences(config: Config, dataset: PreparedDataset) -> dict[str, int]:
+    """Return the number of pictures by licence, as the configuration has it."""
+    licences = {name: part.licences for name, part in config.data.parts.items()}
+    return dict(
+        Counter(
+            value_for(image.name, licences.get(image.part, {}), "not stated")
+            for image in dataset.images
+        )
+    )
 
 
 def fingerprinted_values(config: Config) -> dict[str, Any]:

@@ -64,14 +64,16 @@ def make_pictures(folder: Path) -> Path:
 
 def make_dataset(pictures: Path, folder: Path) -> "PreparedDataset":
     """Prepare the pictures of a folder for scales 2 and 3; one of four is for validation."""
-    from drnsr.data.prepare import prepare_training_set  # torch, which pytest-xdist itself spares
+    from drnsr.data.prepare import (  # torch, which pytest-xdist itself spares
+        Part,
+        prepare_training_set,
+    )
 
     return prepare_training_set(
-        sorted(pictures.iterdir()),
+        [Part(sorted(pictures.iterdir()), 0.25)],
         folder,
         name="mine",
         scales=[2, 3],
-        validation_fraction=0.25,
     )
 
 

@@ -33,7 +33,7 @@ def test_the_default_is_the_founding_papers_network(tmp_path):
 
 def test_a_folder_may_have_any_name(tmp_path):
     name = "/data/photos (2024), a=b {x}"
-    assert composed(tmp_path, f"data: folder\nfolder: '{name}'").data.folder == name
+    assert composed(tmp_path, f"data: folder\nfolder: '{name}'").data.parts["folder"].folder == name
 
 
 def test_choices_groups_and_single_values(tmp_path):

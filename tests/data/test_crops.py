@@ -27,9 +27,10 @@ def test_sample_k_is_a_function_of_seed_and_k(dataset):
             assert_array_equal(mine, theirs)
 
 
-def test_workers_change_nothing(dataset):
-    here = list(DataLoader(crops(dataset), batch_size=8))
-    elsewhere = list(DataLoader(crops(dataset), batch_size=8, num_workers=2))
+@pytest.mark.parametrize("weight_by", ["images", "pixels"])
+def test_workers_change_nothing(dataset, weight_by):
+    here = list(DataLoader(crops(dataset, weight_by=weight_by), batch_size=8))
+    elsewhere = list(DataLoader(crops(dataset, weight_by=weight_by), batch_size=8, num_workers=2))
     for (lr, hr), (lr2, hr2) in zip(here, elsewhere, strict=True):
         assert_array_equal(lr, lr2)
         assert_array_equal(hr, hr2)
@@ -60,13 +61,15 @@ def digests(batches):
     seed=st.integers(0, 2**63),
     batch_size=st.integers(1, 7),
     batches=st.integers(1, 5),
+    weight_by=st.sampled_from(["images", "pixels"]),
     data=st.data(),
 )
 def test_an_interrupted_or_distributed_run_has_the_same_samples(
-    dataset, seed, batch_size, batches, data
+    dataset, seed, batch_size, batches, weight_by, data
 ):
     total = batches * batch_size
-    dataset = crops(dataset, seed=seed, batch_size=batch_size, num_samples=total)
+    stream = {"seed": seed, "batch_size": batch_size, "weight_by": weight_by}
+    dataset = crops(dataset, num_samples=total, **stream)
     whole = digests(DataLoader(dataset, batch_size=batch_size))
 
     gone_on_at = batch_size * data.draw(st.integers(0, batches), "batches before the interruption")

@@ -136,7 +136,7 @@ def test_the_error_names_every_pair_and_what_to_do_in_one_line():
         Leak("b.png", "set14", "zebra.png", points=12, correlation=0.8, mirrored=True),
     ]
     message = str(LeakError(leaks))
-    assert "data.exclude" in message
+    assert "data.parts.PART.exclude" in message
     assert "a.png is woman.png of set5 (correlation 1.00, 367 matching points)" in message
     assert "b.png is zebra.png of set14 (mirrored, correlation 0.80, 12 matching points)" in message
     assert "\n" not in message

@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from drnsr.data.pairs import GivenPairs
-from drnsr.data.prepare import Checks, prepare_training_set
+from drnsr.data.prepare import Checks, Part, prepare_training_set
 from drnsr.data.prepared import DataError
 from drnsr.images.errors import ImageError
 from drnsr.images.files import read_image
@@ -148,11 +148,10 @@ def test_the_dataset_has_the_users_low_resolution(tmp_path):
         written(tmp_path / "lr_x2", f"{number}x2.png", area_shrunk(original))
     written(tmp_path / "lr_x2", "1x2.png", texture(40, 45, seed=9))
     dataset = prepare_training_set(
-        sorted((tmp_path / "hr").iterdir()),
+        [Part(sorted((tmp_path / "hr").iterdir()), 0.1)],
         tmp_path / "dataset",
         name="mine",
         scales=[2],
-        validation_fraction=0.1,
         low_resolution=pairs(tmp_path),
         checks=Checks("skip"),
     )

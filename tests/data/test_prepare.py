@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 
 from drnsr.data import prepare
-from drnsr.data.prepare import Checks, prepare_benchmark, prepare_training_set
+from drnsr.data.prepare import Checks, Part, prepare_benchmark, prepare_training_set
 from drnsr.data.prepared import DataError, PreparedDataset
 from drnsr.images.colour import gray_to_rgb
 from drnsr.images.files import read_image
@@ -23,11 +23,10 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(PROJECT / "src")}
 
 def dataset(pictures, folder, fraction=0.25, **more):
     return prepare_training_set(
-        sorted(pictures.iterdir()),
+        [Part(sorted(pictures.iterdir()), fraction)],
         folder,
         name="mine",
         scales=[2, 3],
-        validation_fraction=fraction,
         **more,
     )
 
@@ -200,7 +199,7 @@ def test_one_picture_is_too_few(picture_folder, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from drnsr.data.prepare import prepare_training_set
+from drnsr.data.prepare import Part, prepare_training_set
 
 def die_midway(items, description, total):
     for number, item in enumerate(items):
@@ -209,8 +208,8 @@ def die_midway(items, description, total):
         yield item
 
 pictures, folder = map(Path, sys.argv[1:])
-settings = {"name": "mine", "scales": [2, 3], "validation_fraction": 0.25}
-prepare_training_set(sorted(pictures.iterdir()), folder, **settings, progress=die_midway)
+parts = [Part(sorted(pictures.iterdir()), 0.25)]
+prepare_training_set(parts, folder, name="mine", scales=[2, 3], progress=die_midway)
 """
 
 
@@ -270,3 +269,42 @@ def test_a_benchmark_refuses_two_pictures_of_one_name(picture_folder, tmp_path):
             sorted(picture_folder.iterdir()), tmp_path / "dataset", name="mine", original_paths=own
         )
     assert f"/home/me/picture0.bmp and {picture_folder / 'picture0.png'}" in str(caught.value)
+
+
+def test_parts_are_split_and_shrunk_each_by_itself(tmp_path):
+    """As with the data set open_photos, whose large JPEG photographs are halved."""
+    folders = {"large": (tmp_path / "large", (71, 93)), "small": (tmp_path / "small", (40, 33))}
+    pictures = {}
+    for part, (folder, size) in folders.items():
+        folder.mkdir()
+        for number in range(3):
+            name = f"{part}{number}.png"
+            pictures[name] = texture(*size, seed=number)
+            Image.fromarray(pictures[name]).save(folder / name)
+    parts = [
+        Part(sorted(folders["large"][0].iterdir()), 0.5, {"large[01]*": 2, "*": 3}, "large"),
+        Part(sorted(folders["small"][0].iterdir()), "small1.png", name="small"),
+    ]
+    made = prepare_training_set(parts, tmp_path / "dataset", name="both", scales=[2])
+    assert [image.name for image in made.images] == sorted(pictures)
+    assert [image.part for image in made.images] == ["large"] * 3 + ["small"] * 3
+    for number, image in enumerate(made.images):
+        factor = {"large0.png": 2, "large1.png": 2, "large2.png": 3}.get(image.name, 1)
+        whole = pictures[image.name]
+        height, width = (side // factor * factor for side in whole.shape[:2])
+        expected = downscale(whole[:height, :width], factor)
+        assert_array_equal(made.hr(number), expected)
+        assert_array_equal(made.lr(number, 2), downscale(crop_to_multiple(expected, 2), 2))
+    withheld = [image for image in made.images if image.split == "validation"]
+    large = sorted(image.sha256 for image in made.images if image.part == "large")
+    assert [i.name for i in withheld if i.part == "small"] == ["small1.png"]
+    assert sorted(i.sha256 for i in withheld if i.part == "large") == large[:2]
+    again = prepare_training_set(parts, tmp_path / "again", name="both", scales=[2])
+    assert again.fingerprint == made.fingerprint
+
+
+def test_a_part_of_one_picture_is_too_small(picture_folder, tmp_path):
+    pictures = sorted(picture_folder.iterdir())
+    parts = [Part(pictures[:3], 0.1, name="a"), Part(pictures[3:], 0.1, name="b")]
+    with pytest.raises(DataError, match=r"the data set both has 1 picture in the part b;"):
+        prepare_training_set(parts, tmp_path / "dataset", name="both", scales=[2])

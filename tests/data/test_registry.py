@@ -1,3 +1,4 @@
+import csv
 import hashlib
 import io
 import zipfile
@@ -8,8 +9,16 @@ from importlib.metadata import distribution
 import pytest
 from numpy.testing import assert_array_equal
 
+from drnsr.config.compose import compose_choices, validate
 from drnsr.data.archive import ArchiveError
-from drnsr.data.registry import FetchError, fetch_file, fetch_registry, read_registry
+from drnsr.data.patterns import unmatched, value_for
+from drnsr.data.registry import (
+    FetchError,
+    fetch_file,
+    fetch_registry,
+    flat_name,
+    read_registry,
+)
 from drnsr.images.files import read_image
 from drnsr.images.resize import crop_to_multiple
 from tests.conftest import PROJECT, benchmark_files
@@ -218,6 +227,32 @@ def test_no_test_picture_is_trained_on():
     assert not training & test
     # B100 is made from the pictures of bsds500_val.
     assert not hashes("bsds500_train", "bsds500_test") & hashes("bsds500_val")
+
+
+@pytest.mark.parametrize("name", ["sample", "open_photos", "open_photos_bsds500"])
+def test_every_free_picture_has_a_licence_and_every_pattern_a_picture(name):
+    for part in validate(compose_choices({"data": name})).data.parts.values():
+        files = [PROJECT / registry for registry in part.registries]
+        names = [flat_name(entry.name) for file in files for entry in read_registry(file)]
+        for name in names:
+            assert value_for(name, part.licences, "")
+        patterns = [*part.licences, *part.exclude, *part.shrink]
+        assert unmatched(patterns, names) == []
+
+
+def test_licence_source_and_factor_of_each_free_picture_are_those_of_its_makers():
+    config = validate(compose_choices({"data": "open_photos", "benchmark": "cid22_valid"}))
+    part, benchmark = config.data.parts["open_photos"], config.benchmark["cid22_valid"]
+    licences = {"open_photos": part.licences, "cid22_valid": benchmark.licences}
+    with (PROJECT / "tests/oracles/open_photos_licences.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["registry"] for row in rows].count("open_photos") == 214
+    for row in rows:
+        name, shrink = flat_name(row["file"]), part.shrink if "open" in row["registry"] else {}
+        said = value_for(name, licences[row["registry"]], "")
+        assert said.startswith(f"{row['licence']}, ")
+        assert said.endswith(f", {row['source']}")
+        assert value_for(name, shrink, 1) == int(row["shrink"])
 
 
 @pytest.mark.parametrize("registry", REGISTRIES, ids=lambda path: path.stem)

@@ -8,7 +8,10 @@ from numpy.testing import assert_array_equal
 
 from drnsr.data.crops import TrainingCrops, apply_symmetry
 from drnsr.data.draws import Draws
+from drnsr.data.prepare import Part, prepare_training_set
 from drnsr.data.resident import CropPositions, ResidentPixels
+from drnsr.images.encoding import write_png
+from tests.conftest import texture
 from tests.training.runs import datamodule, run_outputs, train
 
 CPU = torch.device("cpu")
@@ -16,8 +19,11 @@ SIZES = {2: 16, 3: 11}
 STREAM = {"batch_size": 8, "seed": 5}
 
 
-def test_crops_cut_at_positions_are_those_of_the_dataset(dataset):
-    crops = TrainingCrops(dataset, patch_sizes=SIZES, num_samples=400, **STREAM)
+@pytest.mark.parametrize("weight_by", ["images", "pixels"])
+def test_crops_cut_at_positions_are_those_of_the_dataset(dataset, weight_by):
+    crops = TrainingCrops(
+        dataset, patch_sizes=SIZES, num_samples=400, weight_by=weight_by, **STREAM
+    )
     positions = CropPositions(dataset, patch_sizes=SIZES, draws=crops.draws)
     pixels = ResidentPixels(dataset, patch_sizes=SIZES, device=CPU)
     scales = set()
@@ -52,6 +58,31 @@ def test_a_draw_is_what_numpy_and_albumentations_draw_from_its_counter(dataset):
         )
         seen.add(drawn.symmetry)
     assert seen == set(range(8))
+
+
+def test_pictures_are_drawn_in_proportion_to_their_pixels(tmp_path):
+    """The shares are those of the areas, and the rest of a draw is as without weights."""
+    sizes = [(32, 40), (64, 80), (16, 40), (96, 80)]
+    for number, size in enumerate(sizes):
+        write_png(tmp_path / f"{number}.png", texture(*size, seed=number))
+    parts = [Part(sorted(tmp_path.glob("*.png")), "3.png")]
+    dataset = prepare_training_set(parts, tmp_path / "dataset", name="sizes", scales=[2])
+    numbers = [0, 1, 2]  # the last one is for validation
+    draws = Draws(dataset, numbers, patch_sizes={2: 8}, weight_by="pixels", **STREAM)
+    drawn = [draws.draw(k, 2) for k in range(4000)]
+    areas = np.array([height * width for height, width in sizes[:3]])
+    shares = areas / areas.sum()
+    counts = np.bincount([each.picture for each in drawn], minlength=3)
+    spread = np.sqrt(4000 * shares * (1 - shares))
+    assert (abs(counts - 4000 * shares) < 3.5 * spread).all()
+    assert draws.draw(17, 2) == drawn[17]  # whatever was drawn before
+    for k in (0, 5, 1234):  # by numpy alone, as in its documentation
+        random = np.random.Generator(np.random.Philox(key=5, counter=k << 64))
+        pixel = random.integers(areas.sum())
+        picture = next(n for n in numbers if pixel < areas[: n + 1].sum())
+        rows, columns = (side // 2 for side in sizes[picture])
+        place = tuple(int(random.integers(side - 8 + 1)) for side in (rows, columns))
+        assert drawn[k][:3] == (picture, *place)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

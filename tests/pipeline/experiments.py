@@ -5,7 +5,7 @@ from functools import cache
 from hydra import compose, initialize_config_dir
 
 from drnsr.config.compose import validate
-from drnsr.data.prepare import prepare_training_set
+from drnsr.data.prepare import Part, prepare_training_set
 from drnsr.images.encoding import write_png
 from drnsr.project import CONF
 from tests.conftest import texture, with_values
@@ -28,11 +28,10 @@ def prepared_textures(root, number_of_pictures, size, *, validation):
         pictures.append(root / f"pictures/{number}.png")
         write_png(pictures[-1], texture(*size, seed=number))
     prepare_training_set(
-        pictures,
+        [Part(pictures, validation)],
         root / "data/prepared/train",
         name="sample",
         scales=[2, 3, 4, 8],
-        validation_fraction=validation,
     )
     return root
 

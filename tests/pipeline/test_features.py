@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from drnsr.config.compose import compose_choices, validate
-from drnsr.config.schema import Data
+from drnsr.config.schema import Data, Part
 from drnsr.data.download import FetchError
 from pipelines.fetch import fetch
 from pipelines.perceptual_weights import FeaturesError, check_features_file, features_file
@@ -43,12 +43,13 @@ def configuration(weights="features.txt", perceptual=1.0):
         {
             "data": Data(
                 name="folder",
-                registries=[],
-                folder="pictures",
-                exclude=[],
+                parts={
+                    "folder": Part(
+                        folder="pictures", exclude=[], validation_fraction=0.5, licences={}
+                    )
+                },
                 scales=[4],
-                validation_fraction=0.5,
-                licences={},
+                weight_by="images",
             ),
             "benchmark": {},
             "trainer.accelerator": "cpu",

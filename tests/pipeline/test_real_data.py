@@ -18,7 +18,9 @@ def test_bsds500_and_set5_from_the_mirror(mirror, project):
 @pytest.mark.slow
 def test_a_leak_is_refused_by_name(mirror, project):
     project.variables["DRNSR_MIRROR"] = str(mirror)
-    project.choose(data="bsds500", benchmark="set5", set={"data": {"exclude": []}})
+    project.choose(
+        data="bsds500", benchmark="set5", set={"data": {"parts": {"bsds500": {"exclude": []}}}}
+    )
     for part in ("train", "test"):  # the picture in question and some others
         registry = project.root / f"conf/registry/bsds500_{part}.txt"
         lines = registry.read_text().splitlines(keepends=True)

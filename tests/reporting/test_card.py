@@ -33,7 +33,7 @@ def config(**choices):
     return validate(compose_choices({"experiment": "release_x2", **choices})).model_dump()
 
 
-def card(configuration, *, rows=ROWS, comparisons=(), cost=None):
+def card(configuration, *, rows=ROWS, comparisons=(), cost=None, name_files=False):
     return model_card(
         "drnsr-x2",
         config=configuration,
@@ -42,6 +42,7 @@ def card(configuration, *, rows=ROWS, comparisons=(), cost=None):
         comparisons=comparisons,
         cost=cost or {},
         lineage={"git commit": "0123abc", "model (sha256)": "f" * 64},
+        name_files=name_files,
     )
 
 
@@ -126,7 +127,7 @@ def test_data_recipe_and_lineage_are_those_of_the_configuration():
 
 def test_every_licence_is_named_and_a_missing_one_is_mentioned():
     text = card(config(data="sample"))
-    assert "- rocket.jpg: public domain, SpaceX\n" in text
+    assert "- `rocket.jpg`: public domain, SpaceX\n" in text
     assert "- all: not stated\n" in card(config(data="folder", set={"folder": "x"}))
 
 
@@ -134,6 +135,21 @@ def test_the_card_has_no_folder_of_the_machine():
     text = card(config() | {"init_from": "/home/me/private/start.safetensors"})
     assert "init_from: start.safetensors" in text
     assert "/home" not in text
+
+
+def test_each_picture_is_named_with_its_licence_where_there_is_room():
+    configuration = config(data="open_photos_bsds500")
+    text = card(configuration, name_files=True)
+    for part in configuration["data"]["parts"].values():
+        files = [PROJECT / registry for registry in part["registries"]]
+        for line in (line for file in files for line in file.read_text().splitlines()):
+            name = line.split()[0].replace("/", "__")
+            assert text.count(name) == 1
+            assert (name in part["exclude"]) == (f"left out: `{name}`" in text)
+    assert "- all of bsds500 (399: train__" in text
+    assert "- `gb82__*` (25: gb82__baby-lossless.png, " in text
+    assert "downscaled before: `budgie__*` by 2, " in text
+    assert len(card(configuration)) < 5000  # in MLflow's store
 
 
 def test_the_card_names_the_limits():

@@ -6,6 +6,8 @@ from PIL import Image
 
 from drnsr.cli import main
 from drnsr.images.codecs import writable
+from drnsr.networks import DRNSR
+from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 
 
@@ -25,6 +27,25 @@ def test_pages_are_counted(tmp_path, capsys):
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
     main(["info", str(tmp_path / "a.tif")])
     assert "TIFF, 3 x 9 x 8 pixels;" in capsys.readouterr().out
+
+
+def test_a_model_file_names_the_licences_of_its_pictures(tmp_path, capsys):
+    licences = {"CC0-1.0, A, https://a.example": 20, "CC-BY-SA-4.0, B": 1, "CC0-1.0, C": 3}
+    model = tmp_path / "m.safetensors"
+    save_model(model, DRNSR(scale=2, num_features=4, num_blocks=1), Origin(licences=licences))
+    main(["info", str(model)])
+    wanted = "24 (23 CC0-1.0, 1 CC-BY-SA-4.0); --credits names authors"
+    assert wanted in capsys.readouterr().out
+    main(["info", str(model), "--credits"])
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(lines) == [
+        "1 picture: CC-BY-SA-4.0, B",
+        "20 pictures: CC0-1.0, A, https://a.example",
+        "3 pictures: CC0-1.0, C",
+    ]
+    save_model(model, DRNSR(scale=2, num_features=4, num_blocks=1), Origin())
+    with pytest.raises(SystemExit, match=r"m\.safetensors: the file does not say what pictures"):
+        main(["info", str(model), "--credits"])
 
 
 def test_a_damaged_image_is_named(tmp_path):

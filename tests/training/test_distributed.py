@@ -79,18 +79,18 @@ class Runs:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    from drnsr.data.prepare import prepare_training_set
+    from drnsr.data.prepare import Part, prepare_training_set
 
     data = tmp_path_factory.mktemp("data")
     for number in range(5):
         pixels = texture(60 + 12 * number, 72, seed=number)
         Image.fromarray(pixels).save(data / f"{number}.png")
     prepare_training_set(
-        sorted(data.glob("*.png")),
+        # One picture to validate with, so that one of two processes has none.
+        [Part(sorted(data.glob("*.png")), 0.2)],
         data / "prepared/train",
         name="folder",
         scales=[2, 3, 4],
-        validation_fraction=0.2,  # one picture, so that one of two processes has none
     )
     return Runs(tmp_path_factory.mktemp("runs"), data)
 

@@ -15,11 +15,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a model file, a checkpoint, an .onnx that `drnsr export` wrote, or an image that"
         " `drnsr upscale` wrote",
     )
+    parser.add_argument(
+        "--credits",
+        action="store_true",
+        help="only the authors, sources and licences of the pictures that a model was trained on",
+    )
 
 
 def run(parsed: argparse.Namespace) -> None:
     """Print what is known, one line for each fact."""
-    from drnsr.reporting.file_info import describe_file
+    from drnsr.reporting.file_info import describe_credits, describe_file
 
+    if parsed.credits:
+        for licence, number in describe_credits(parsed.file).items():
+            print(printable(f"{number} {'picture' if number == 1 else 'pictures'}: {licence}"))
+        return
     for name, value in describe_file(parsed.file).items():
         print(printable(f"{name + ':':18} {value}"))

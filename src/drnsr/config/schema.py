@@ -56,18 +56,46 @@ class Single(Section):
     scale: Integer
 
 
-class Data(Section):
-    """A data set to train on: registries of files, the user's folder, or a part of one picture."""
+class Part(Section):
+    """A part of a data set: registries of files, or the user's folder.
 
-    name: str
-    registries: list[str]
+    A part of the pictures is withheld for validation. ``shrink`` has the factors by which pictures
+    are downscaled first, and ``licences`` what the model card says of them, both by names or
+    patterns of names.
+    """
+
+    registries: list[str] = []
     folder: str | None = None
-    pairs: bool = False
-    single: Single | None = None
     exclude: list[str]
-    scales: Scales
+    shrink: dict[str, Annotated[Integer, Field(ge=2, le=16)]] = {}
     validation_fraction: Annotated[Float, Field(gt=0, lt=1)]
     licences: dict[str, str]
+
+
+class Data(Section):
+    """A data set to train on: its parts by name, or a part of one picture.
+
+    ``weight_by`` decides how often a picture is trained on: ``images`` draws all equally often,
+    ``pixels`` in proportion to their pixels.
+    """
+
+    name: str
+    parts: dict[str, Part]
+    pairs: bool = False
+    single: Single | None = None
+    scales: Scales
+    weight_by: Literal["images", "pixels"]
+
+    @model_validator(mode="after")
+    def _pairs_are_one_folder(self) -> "Data":
+        if not self.pairs:
+            return self
+        (part,) = self.parts.values() if len(self.parts) == 1 else (None,)
+        if part is None or part.registries:
+            raise InvalidValueError("parts", "pairs come from one folder")
+        if part.shrink:
+            raise InvalidValueError("parts", "pairs cannot be shrunk; take shrink away")
+        return self
 
 
 class Benchmark(Section):
@@ -361,6 +389,7 @@ TRAINING_KEYS = (
     "clipping",
     "degradation",
     "datamodule",
+    "data.weight_by",
     "prepare.bad_images",  # decides about pictures smaller than a crop
     "trainer",
 )

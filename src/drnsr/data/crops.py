@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from drnsr.data.degraded import Region, degrade_crop
-from drnsr.data.draws import Draws
+from drnsr.data.draws import Draws, WeightBy
 from drnsr.data.prepared import DataError, PreparedDataset
 from drnsr.degradation.parameters import Degradation
 
@@ -65,6 +65,7 @@ class TrainingCrops(Dataset[Pair]):
         bad_images: what happens if pictures are smaller than a crop: "fail" raises an error that
             names all of them; "skip" logs them and samples from the others.
         degradation: makes the LR crop; None for the prepared LR. It changes no crop's place.
+        weight_by: how often a picture is drawn.
 
     Raises:
         DataError: if the dataset has no such scale, or training pictures are smaller than a crop
@@ -81,6 +82,7 @@ class TrainingCrops(Dataset[Pair]):
         seed: int,
         bad_images: Literal["fail", "skip"] = "fail",
         degradation: Degradation | None = None,
+        weight_by: WeightBy = "images",
     ) -> None:
         for scale in patch_sizes:
             _check_scale(dataset, scale)
@@ -90,7 +92,12 @@ class TrainingCrops(Dataset[Pair]):
         self._degradation = degradation
         numbers = _large_enough(dataset, patch_sizes, bad_images)
         self.draws = Draws(
-            dataset, numbers, patch_sizes=patch_sizes, batch_size=batch_size, seed=seed
+            dataset,
+            numbers,
+            patch_sizes=patch_sizes,
+            batch_size=batch_size,
+            seed=seed,
+            weight_by=weight_by,
         )
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ from lightning.pytorch.loops.progress import _ProcessedTracker
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from drnsr.data.crops import Pair, TrainingCrops, ValidationCrops
-from drnsr.data.draws import lr_patch_sizes
+from drnsr.data.draws import WeightBy, lr_patch_sizes
 from drnsr.data.prepared import PreparedDataset
 from drnsr.data.resident import CropPositions, Positions, ResidentPixels, fits
 from drnsr.degradation.parameters import Degradation
@@ -41,6 +41,7 @@ class SRDataModule(L.LightningDataModule):
         seed: seed of the crops.
         bad_images: see :class:`TrainingCrops`.
         degradation: see :class:`TrainingCrops`.
+        weight_by: see :class:`TrainingCrops`.
 
     Raises:
         DataError: see :class:`TrainingCrops`.
@@ -62,6 +63,7 @@ class SRDataModule(L.LightningDataModule):
         seed: int,
         bad_images: Literal["fail", "skip"] = "fail",
         degradation: Degradation | None = None,
+        weight_by: WeightBy = "images",
     ) -> None:
         super().__init__()
         self._batch_size = batch_size
@@ -78,6 +80,7 @@ class SRDataModule(L.LightningDataModule):
             seed=seed,
             bad_images=bad_images,
             degradation=degradation,
+            weight_by=weight_by,
         )
         self._degradation = degradation
         self._resident: ResidentPixels | None = None

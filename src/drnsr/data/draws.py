@@ -1,11 +1,15 @@
 """The random draws of training samples: a function of (seed, number) alone."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from math import prod
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from drnsr.data.prepared import PreparedDataset
+
+WeightBy = Literal["images", "pixels"]
+"""How often a picture is drawn: all equally often, or in proportion to their pixels."""
 
 
 class Draw(NamedTuple):
@@ -53,6 +57,7 @@ class Draws:
         patch_sizes: side of the LR crop in pixels for each trained scale.
         batch_size: number of consecutive samples in a batch, which share a scale.
         seed: seed of the samples.
+        weight_by: how often a picture is drawn.
     """
 
     def __init__(
@@ -63,10 +68,14 @@ class Draws:
         patch_sizes: Mapping[int, int],
         batch_size: int,
         seed: int,
+        weight_by: WeightBy = "images",
     ) -> None:
         self._patch_sizes = dict(patch_sizes)
         self._batch_size = batch_size
         self._pictures = list(pictures)
+        pixels = [prod(dataset.images[n].shape(1)[:2]) for n in self._pictures]
+        # A picture is drawn by the number of one of its pixels, or by its own.
+        self._ends = np.cumsum(pixels) if weight_by == "pixels" else None
         self._shapes = {
             scale: [image.shape(scale)[:2] for image in dataset.images] for scale in patch_sizes
         }
@@ -85,7 +94,7 @@ class Draws:
     def draw(self, k: int, scale: int) -> Draw:
         """Return sample ``k``, for the scale that :meth:`scale_of` gives."""
         random, size = self._generator_at(k), self._patch_sizes[scale]
-        picture = self._pictures[random.integers(len(self._pictures))]
+        picture = self._pictures[self._draw_place(random)]
         rows, columns = self._shapes[scale][picture]
         top = int(random.integers(rows - size + 1))
         left = int(random.integers(columns - size + 1))
@@ -96,6 +105,13 @@ class Draws:
     def degradation_generator(self, k: int) -> np.random.Generator:
         """Return the generator of the degradation of sample ``k``, valid until the next draw."""
         return self._generator_at(k, high=2)
+
+    def _draw_place(self, random: np.random.Generator) -> int:
+        """Return the place of a picture among those to sample from."""
+        if self._ends is None:
+            return int(random.integers(len(self._pictures)))
+        pixel = random.integers(self._ends[-1])
+        return int(np.searchsorted(self._ends, pixel, side="right"))
 
     def _generator_at(self, number: int, high: int = 0) -> np.random.Generator:
         """Return the generator with another counter, ten times as fast as a new generator."""

@@ -83,8 +83,8 @@ class LeakError(DataError):
 
     def __init__(self, leaks: Sequence[Leak]) -> None:
         super().__init__(
-            "benchmark pictures are among the training pictures; name those in data.exclude, with"
-            f" the reason: {'; '.join(map(str, leaks))}"
+            "benchmark pictures are among the training pictures; name those in"
+            f" data.parts.PART.exclude, with the reason: {'; '.join(map(str, leaks))}"
         )
 
 

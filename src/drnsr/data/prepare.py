@@ -8,7 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import ceil, prod
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from drnsr.atomic import naming_file, write_text
 from drnsr.data.degraded import degrade_picture
 from drnsr.data.parallel import Progress, map_in_order, no_progress
+from drnsr.data.patterns import value_for
 from drnsr.data.prepared import DataError, PackedImage, PreparedDataset, Split, pixel_file
 from drnsr.degradation.parameters import Degradation
 from drnsr.hashing import file_sha256, sha256_of
@@ -29,6 +30,26 @@ from drnsr.images.files import read_image
 from drnsr.images.resize import crop_to_multiple, downscale
 
 log = logging.getLogger("drnsr")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pictures with a validation split of their own.
+
+    Attributes:
+        pictures: the files, in the order of the dataset.
+        validation: the fraction that is withheld, rounded up, of which one picture is always left
+            to train on; or the name of the one picture that is withheld.
+        shrink: factors by which pictures are downscaled first, by name or pattern; JPEG's artefacts
+            disappear in half the size.
+        name: of the part.
+    """
+
+    pictures: Sequence[Path]
+    validation: float | str
+    shrink: Mapping[str, int] = field(default_factory=dict)
+    name: str = ""
+
 
 LowResolution = Callable[[Path, NDArray[np.uint8], int], NDArray[np.uint8]]
 """A function of a picture's file, its pixels (H, W, 3) and a scale that returns its LR,
@@ -56,13 +77,11 @@ def bicubic_lr(picture: Path, pixels: NDArray[np.uint8], scale: int) -> NDArray[
 
 
 def prepare_training_set(
-    pictures: Sequence[Path],
+    parts: Sequence[Part],
     folder: Path,
     *,
     name: str,
     scales: Sequence[int],
-    validation_fraction: float,
-    validation: str | None = None,
     low_resolution: LowResolution = bicubic_lr,
     degradation: Degradation | None = None,
     checks: Checks | None = None,
@@ -72,16 +91,14 @@ def prepare_training_set(
 ) -> PreparedDataset:
     """Prepare RGB pictures and their low-resolution versions, for training and validation.
 
-    The validation pictures are those with the smallest content hashes, a random choice that depends
-    on the pictures alone, or the one picture that ``validation`` names.
+    The validation pictures of a part are those with the smallest content hashes, a random choice
+    that depends on the pictures alone.
 
     Args:
-        pictures: the files, in the order of the dataset.
+        parts: the pictures.
         folder: folder of the dataset.
         name: name of the data set.
         scales: scales of the low-resolution versions.
-        validation_fraction: fraction of the pictures, rounded up; one is always left to train on.
-        validation: name of the validation picture, if it is not chosen at random.
         low_resolution: makes the low-resolution versions.
         degradation: makes those of the validation pictures instead; training degrades its crops.
         checks: requirements on the pictures; ``Checks()`` by default.
@@ -90,7 +107,7 @@ def prepare_training_set(
         progress: shows the progress.
 
     Raises:
-        DataError: if there are fewer than two pictures, or some are unusable (the message names
+        DataError: if a part has fewer than two pictures, or some are unusable (the message names
             all of them) and must not be left out.
     """
     checks = checks or Checks()
@@ -99,22 +116,27 @@ def prepare_training_set(
     def prepare(picture: Path) -> _Prepared:
         called = str(original_paths.get(picture, picture))
         pixels = gray_to_rgb(read_image(picture, max_pixels=checks.max_pixels, called=called))
+        pixels = downscale(crop_to_multiple(pixels, shrinks[picture]), shrinks[picture])
         _check_side(called, pixels, max(checks.min_side, *scales))
         versions = {scale: low_resolution(picture, pixels, scale) for scale in scales}
         return _Prepared(_describe(picture.name, pixels, "train"), {1: pixels, **versions})
 
-    _check_number(name, len(pictures), "")
+    for part in parts:
+        _check_number(name, len(part.pictures), part)
+    pictures = [picture for part in parts for picture in part.pictures]
+    shrinks = {
+        picture: value_for(picture.name, part.shrink, 1)
+        for part in parts
+        for picture in part.pictures
+    }
     options = _WriteOptions(
         folder, name, scales, checks.bad_images, original_paths, workers, progress
     )
     images, bad = _write_pixels(pictures, prepare, options)
-    _check_number(name, len(images), " that can be used")
-    number = min(ceil(validation_fraction * len(images)), len(images) - 1)
-    chosen = set(sorted(image.sha256 for image in images)[:number])
-    if validation is not None:
-        chosen = {image.sha256 for image in images if image.name == validation}
     split = [
-        replace(image, split="validation") if image.sha256 in chosen else image for image in images
+        image
+        for part in parts
+        for image in _split([images[path] for path in part.pictures if path in images], part, name)
     ]
     if degradation is not None:
         _degrade_validation(folder, split, scales, degradation)
@@ -167,7 +189,7 @@ def prepare_benchmark(
 
     options = _WriteOptions(folder, name, scales, "fail", original_paths, workers, progress)
     images, bad = _write_pixels(pictures, prepare, options)
-    return _write_index(folder, name, list(scales), images, bad, degradation)
+    return _write_index(folder, name, list(scales), list(images.values()), bad, degradation)
 
 
 @dataclass(frozen=True)
@@ -193,11 +215,11 @@ class _WriteOptions:
 
 def _write_pixels(
     pictures: Sequence[Path], prepare: Callable[[Path], _Prepared], options: _WriteOptions
-) -> tuple[list[PackedImage], dict[str, str]]:
+) -> tuple[dict[Path, PackedImage], dict[str, str]]:
     """Write the pixel files; on failure, all of them are removed.
 
     Returns:
-        The pictures in them, and the reasons of those that were left out, by name.
+        The pictures in them, by file, and the reasons of those that were left out, by name.
     """
     folder = options.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -216,7 +238,8 @@ def _write_pixels(
             scale: stack.enter_context(_removed_on_failure(pixel_file(folder, scale)))
             for scale in (1, *options.scales)
         }
-        images: dict[str, PackedImage] = {}  # by the hash of their pixels
+        images: dict[Path, PackedImage] = {}
+        names: dict[str, str] = {}  # by the hash of their pixels
         bad: dict[Path, str] = {}
         results = map_in_order(attempt, pictures, workers=options.workers)
         shown = options.progress(results, f"preparing {options.name}", len(pictures))
@@ -224,17 +247,32 @@ def _write_pixels(
             if isinstance(result, ImageError):
                 called = options.original_paths.get(picture, picture)
                 bad[picture] = str(result).removeprefix(f"{called}: ")
-            elif twin := images.get(result.image.sha256):
-                bad[picture] = f"the same picture as {twin.name}"
+            elif twin := names.get(result.image.sha256):
+                bad[picture] = f"the same picture as {twin}"
             else:
-                images[result.image.sha256] = result.image
+                images[picture] = result.image
+                names[result.image.sha256] = result.image.name
                 for scale, file in files.items():
                     file.write(result.pixels[scale].tobytes())
         by_original = {
             options.original_paths.get(path, path): reason for path, reason in bad.items()
         }
         _report_bad(by_original, len(pictures), options.bad_images)
-    return list(images.values()), {path.name: reason for path, reason in bad.items()}
+    return images, {path.name: reason for path, reason in bad.items()}
+
+
+def _split(images: Sequence[PackedImage], part: Part, name: str) -> list[PackedImage]:
+    """Return the pictures of a part, each for training or validation."""
+    _check_number(name, len(images), part, " that can be used")
+    if isinstance(part.validation, str):
+        chosen = {image.sha256 for image in images if image.name == part.validation}
+    else:
+        number = min(ceil(part.validation * len(images)), len(images) - 1)
+        chosen = set(sorted(image.sha256 for image in images)[:number])
+    return [
+        replace(image, split="validation" if image.sha256 in chosen else "train", part=part.name)
+        for image in images
+    ]
 
 
 def _degrade_validation(
@@ -290,12 +328,13 @@ def _check_stems(name: str, pictures: Sequence[Path], original_paths: Mapping[Pa
         found[picture.stem] = own
 
 
-def _check_number(name: str, number: int, which: str) -> None:
+def _check_number(name: str, number: int, part: Part, which: str = "") -> None:
     if number < 2:
         pictures = "picture" if number == 1 else "pictures"
+        where = f" in the part {part.name}" if part.name not in ("", name) else ""
         raise DataError(
-            f"the data set {name} has {number} {pictures}{which}; at least two are needed, one to"
-            " train on and one to validate with"
+            f"the data set {name} has {number} {pictures}{which}{where}; at least two are needed,"
+            " one to train on and one to validate with"
         )
 
 

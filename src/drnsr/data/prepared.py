@@ -27,7 +27,17 @@ class DataError(UserError):
 
 @dataclass(frozen=True)
 class PackedImage:
-    """A picture of a dataset; ``sha256`` is that of its pixels, not of its original file."""
+    """A picture of a dataset.
+
+    Attributes:
+        name: of its file.
+        sha256: of its pixels, not of its file.
+        height: in pixels.
+        width: in pixels.
+        channels: 1 or 3.
+        split: what it is for.
+        part: name of the part of the data set.
+    """
 
     name: str
     sha256: str
@@ -35,6 +45,7 @@ class PackedImage:
     width: int
     channels: int
     split: Split
+    part: str = ""
 
     def shape(self, scale: int) -> tuple[int, int, int]:
         """Return (height, width, channels) of the picture at ``scale`` (1 is the original)."""

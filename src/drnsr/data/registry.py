@@ -102,6 +102,11 @@ def _stays_inside(name: str) -> bool:
     return not (name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts)
 
 
+def flat_name(name: str) -> str:
+    """Return the name of a file in the flat folder of a data set: ``a__b.png`` of ``a/b.png``."""
+    return "__".join(PurePosixPath(name).parts)
+
+
 def fetch_registry(
     registry: Path,
     downloads: Path,
@@ -197,7 +202,7 @@ def _pictures(
     for entry in entries:
         file = kept / entry.name
         if not is_archive(entry.name):
-            yield "__".join(PurePosixPath(entry.name).parts), file
+            yield flat_name(entry.name), file
             continue
         # Another version of the archive, or another pattern, gets another folder.
         sha256 = pooch.file_hash(str(file)) if entry.sha256 == _UNKNOWN else entry.sha256

@@ -6,10 +6,13 @@ from typing import Any
 
 import yaml
 
+from drnsr.data.patterns import value_for
+from drnsr.data.registry import flat_name, read_registry
 from drnsr.evaluation.metrics import Metric, headings, known_metrics, values_text
 from drnsr.evaluation.protocol import Protocol, get_protocol
 from drnsr.evaluation.published import published_rows
 from drnsr.evaluation.verify import PublishedComparison
+from drnsr.project import CONF
 
 # The published methods that the card shows beside ours, with the protocol of their papers: methods
 # on luma are measured by the older one. See drnsr/evaluation/protocol.py.
@@ -42,6 +45,7 @@ def model_card(
     comparisons: Sequence[PublishedComparison],
     cost: Mapping[str, str],
     lineage: Mapping[str, str],
+    name_files: bool = False,
 ) -> str:
     """Render the card of a model.
 
@@ -53,6 +57,8 @@ def model_card(
         comparisons: the content of ``metrics/verify.json``; empty if it is not known.
         cost: from :func:`drnsr.reporting.costs.describe_costs`.
         lineage: the commit and the hashes that it was made from, by name.
+        name_files: whether each picture is named with its licence; MLflow's store has no room for
+            it (5000 characters).
     """
     config, recipe = _without_folders(config), _without_folders(recipe)
     network, scale = config["model"]["network"], config["scale"]
@@ -64,7 +70,7 @@ def model_card(
         "## Limits": _LIMITS + ("" if config["data"]["pairs"] else _BICUBIC_LIMIT),
         "## Network": f"`{network['_target_']}`\n\n{arguments}",
         "## Cost": "Seconds and memory are those of the machine that measured.\n\n" + _list(cost),
-        "## Training pictures": _data(config["data"]),
+        "## Training pictures": _data(config["data"], name_files=name_files),
         "## Recipe": _yaml(recipe),
         "## Where it comes from": _list(lineage),
     }
@@ -163,19 +169,54 @@ def _cells(summary: Mapping[str, Any], method: str, metrics: Sequence[Metric]) -
     return {name: values_text(result[method], metrics) for name, result in summary.items()}
 
 
-def _data(data: Mapping[str, Any]) -> str:
+def _data(data: Mapping[str, Any], *, name_files: bool) -> str:
+    parts = data["parts"].values()
     known = {
         "data set": data["name"],
-        "files": _named(data["registries"]),
-        "left out": _named(data["exclude"]),
-        "withheld for validation": f"{data['validation_fraction']:.1%}",
+        "files": _named(registry for part in parts for registry in part["registries"]),
+        "left out": _named(name for part in parts for name in part["exclude"]),
+        "downscaled before": ", ".join(
+            f"`{names}` by {factor}" for part in parts for names, factor in part["shrink"].items()
+        ),
+        "withheld for validation": ", ".join(
+            f"{part['validation_fraction']:.1%}" for part in parts
+        ),
+        "drawn in proportion to": data["weight_by"],
     }
-    licences = data["licences"] or {"all": "not stated"}
     return (
         _list({key: value for key, value in known.items() if value})
         + "\nTheir licences, which whoever uses the weights should keep to as well:\n\n"
-        + _list(licences)
+        + (_licences(data, name_files=name_files) or "- all: not stated\n")
     )
+
+
+def _licences(data: Mapping[str, Any], *, name_files: bool) -> str:
+    """Render a line for each licence, with the names of its pictures or their pattern."""
+    lines = []
+    for name, part in data["parts"].items():
+        everything = "all" if len(data["parts"]) == 1 else f"all of {name}"
+        for pattern, licence in part["licences"].items():
+            names = everything if pattern == "*" else f"`{pattern}`"
+            if name_files and (files := _files(part, pattern)) not in ([], [pattern]):
+                names += f" ({len(files)}: {', '.join(files)})"
+            lines.append(f"- {names}: {licence}\n")
+    return "".join(lines)
+
+
+def _files(part: Mapping[str, Any], pattern: str) -> list[str]:
+    """Return the names of the pictures in the registries of a part that have a licence."""
+    names = [
+        flat_name(entry.name)
+        for registry in part["registries"]
+        for entry in read_registry(CONF.parent / registry)
+    ]
+    left_out = dict.fromkeys(part["exclude"], True)
+    return [
+        name
+        for name in names
+        if value_for(name, {each: each for each in part["licences"]}, "") == pattern
+        and not value_for(name, left_out, default=False)
+    ]
 
 
 def _named(names: Iterable[str]) -> str:

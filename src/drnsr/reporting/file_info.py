@@ -1,14 +1,16 @@
 """What is known of a model file, a checkpoint or an upscaled image, as names and texts."""
 
+from collections import Counter
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
 from drnsr.images.errors import ImageError
 from drnsr.images.reading import codec_of, open_picture
-from drnsr.inference.export_info import ONNX, read_exported
+from drnsr.inference.export_info import ONNX, read_exported, read_origin
 from drnsr.networks import Descriptor, Network
 from drnsr.reporting.costs import describe_costs
 from drnsr.tracking.store import TrackingError, store_exists
@@ -145,8 +147,37 @@ def _describe_origin(origin: Origin) -> dict[str, str]:
         "configuration": origin.config,
         "training data": origin.data,
         "training code": origin.code,
+        "training pictures": _count_licences(origin),
     }
     return {name: value for name, value in known.items() if value}
+
+
+def _count_licences(origin: Origin) -> str:
+    """Return the number of pictures by licence, without authors and sources."""
+    if not origin.licences:
+        return ""
+    counts: Counter[str] = Counter()
+    for licence, number in origin.licences.items():
+        counts[licence.partition(",")[0]] += number
+    by_licence = ", ".join(f"{number} {licence}" for licence, number in counts.most_common())
+    return f"{counts.total()} ({by_licence}); --credits names authors and sources"
+
+
+def describe_credits(path: Path) -> dict[str, int]:
+    """Return the licences of the pictures that a model was trained on, and their numbers.
+
+    Each licence is followed by the authors and the source that it asks to name.
+
+    Raises:
+        UserError: if the file does not say it.
+    """
+    if path.suffix == ONNX:
+        licences = read_exported(path).origin.licences
+    else:
+        licences = read_origin(path).licences
+    if not licences:
+        raise UserError(f"{path}: the file does not say what pictures it was trained on")
+    return licences
 
 
 def _describe_network(network: Network) -> dict[str, str]:

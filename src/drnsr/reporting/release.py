@@ -53,6 +53,7 @@ def release_model(root: Path, config: Mapping[str, Any], recipe: Mapping[str, An
         comparisons=read_comparisons(verification),
         cost=describe_costs(*read_costs(model)),
         lineage=lineage_of_file(model) | _commit_of_training(model),
+        name_files=True,
     )
     target = pretrained.model_file(name)
     with atomic_path(target) as partial:

@@ -214,7 +214,10 @@ def compare_results(record: RunRecord, folder: Path) -> list[ReproducedValue]:
 def _own_files(config: Mapping[str, Any]) -> list[str]:
     """List the relative paths of the user's files and folders that a run reads."""
     data, single = config.get("data", {}), config.get("data", {}).get("single") or {}
-    named = [config.get("init_from"), data.get("folder"), single.get("image")]
+    # A run of an earlier version has no parts, and the folder beside the data set's name.
+    parts = [data, *data.get("parts", {}).values()]
+    named = [config.get("init_from"), single.get("image")]
+    named += [part.get("folder") for part in parts]
     named += [benchmark.get("folder") for benchmark in config.get("benchmark", {}).values()]
     return [name for name in named if name and not Path(name).is_absolute()]
 

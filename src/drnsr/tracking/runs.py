@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,9 @@ EVALUATION_FOLDER = "evaluation"
 CHOICES_FILE = "choices.json"  # what was chosen; config.yaml has what was composed from it
 PATCH_FILE = "uncommitted.patch"
 LEFT_OUT_FILE = "left_out.txt"  # changed and new files that are not in the patch, one in a line
+
+# MLflow refuses other characters in a parameter's name; the licence of `cid22__*` has such a name.
+_NOT_IN_NAMES = re.compile(r"[^\w./: -]")
 
 # Prefixes of the metrics that differ from run to run.
 TRAINING_COST = "training/"
@@ -108,7 +112,8 @@ def begin_run(client: "MlflowClient", experiment_id: str, run: Mapping[str, Any]
     else:
         created = client.create_run(experiment_id, run["start_time"], run["tags"], run["name"])
         run_id = str(created.info.run_id)
-    params = [Param(key, value) for key, value in flatten(run["config"]).items()]
+    named = {_NOT_IN_NAMES.sub("_", key): value for key, value in flatten(run["config"]).items()}
+    params = [Param(key, value) for key, value in named.items()]
     for start in range(0, len(params), 100):  # MLflow takes a hundred at a time
         client.log_batch(run_id, params=params[start : start + 100])
     client.log_dict(run_id, run["config"], "config.yaml")

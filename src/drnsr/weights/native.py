@@ -1,7 +1,7 @@
 """Model files of drnsr: safetensors, with metadata that says how to build and run the network."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -30,12 +30,15 @@ class Origin:
         data: fingerprint of the prepared training set.
         code: fingerprint of the training code.
         made_from: for a model that drnsr did not train, a sentence that says its source.
+        licences: the licences of the pictures that it was trained on, each with the authors and
+            the source that it asks to name, and the number of pictures.
     """
 
     config: str = ""
     data: str = ""
     code: str = ""
     made_from: str = ""
+    licences: dict[str, int] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:
