@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader
 from drnsr.config.compose import load_option
 from drnsr.data.crops import TrainingCrops, ValidationCrops
 from drnsr.data.degraded import Region, degrade_crop, degrade_picture
-from drnsr.data.prepare import prepare_benchmark, prepare_training_set
+from drnsr.data.prepare import Part, prepare_benchmark, prepare_training_set
 from drnsr.degradation.parameters import Degradation
 from drnsr.images.resize import crop_to_multiple, downscale
 from tests.conftest import texture, with_values
@@ -102,11 +102,10 @@ def test_a_crop_with_its_margin_has_the_pixels_of_the_whole_picture():
 
 def prepared(folder, pictures, degradation):
     return prepare_training_set(
-        pictures,
+        [Part(pictures, 0.25)],
         folder,
         name="mine",
         scales=[2, 3],
-        validation_fraction=0.25,
         degradation=degradation,
     )
 
