@@ -1,9 +1,6 @@
 """The Hydra app that runs a stage, and reports a mistake in one line."""
 
-import logging
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import hydra
@@ -13,14 +10,10 @@ from omegaconf import DictConfig
 
 from drnsr.config.compose import validate
 from drnsr.config.errors import composition_errors
-from drnsr.config.schema import Config
-from drnsr.errors import SignalError, UserError, exit_on_error, print_safely, printable_lines
+from drnsr.errors import exit_on_error, print_safely
 from drnsr.locks import lock_until_exit
 from drnsr.project import CONF
-
-log = logging.getLogger("drnsr")
-
-Stage = Callable[[Config], None]
+from pipelines.multirun import Stage, reported_sweep, run_job
 
 
 def run_stage(stage: Stage) -> None:
@@ -29,21 +22,14 @@ def run_stage(stage: Stage) -> None:
     print_safely()
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-    def app(composed: DictConfig) -> None:
+    def app(composed: DictConfig) -> float | None:
         if HydraConfig.get().mode == RunMode.MULTIRUN:
-            # Hydra records a failure, runs the other jobs, and raises the first failure at the end.
-            try:
-                stage(validate(composed))
-            except SignalError as error:
-                sys.exit(f"error: {printable_lines(str(error))}")  # which ends the sweep too
-            except UserError as error:
-                log.error("job %s: %s", HydraConfig.get().job.num, error)
-                raise
-        else:
-            # resolved.yaml, which a stage of the graph reads, has no Hydra callbacks that do this.
-            lock_until_exit(Path(HydraConfig.get().runtime.output_dir))
-            with exit_on_error(), composition_errors():
-                stage(validate(composed))
+            return run_job(stage, composed)
+        # resolved.yaml, which a stage of the graph reads, has no Hydra callbacks that do this.
+        lock_until_exit(Path(HydraConfig.get().runtime.output_dir))
+        with exit_on_error(), composition_errors():
+            stage(validate(composed))
+        return None
 
-    with exit_on_error(), composition_errors():
+    with exit_on_error(), composition_errors(), reported_sweep():
         app()

@@ -16,6 +16,25 @@ from pipelines.paths import Outputs
 from pipelines.prepared import open_benchmark
 from pipelines.tracked import add_model, record_failure, tracked_model
 
+# The code of the package that the numbers of a model depend on. dvc.yaml has the same list.
+EVALUATION_CODE = (
+    "weights",
+    "data/prepared.py",
+    "data/parallel.py",
+    "device.py",
+    "evaluation",
+    "images",
+    "hashing.py",
+    "inference/engine.py",
+    "inference/holes.py",
+    "inference/channels.py",
+    "inference/tiling.py",
+    "networks",
+    "reporting/drawing.py",
+    "reporting/pictures.py",
+    "training/scalars.py",
+)
+
 
 def check_evaluation(config: Config) -> None:
     """Check before a training that the evaluation after it can run.

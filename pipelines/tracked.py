@@ -10,13 +10,14 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 
 from drnsr.config.schema import Config
-from drnsr.errors import SignalError
+from drnsr.errors import SignalError, reason
 from drnsr.hashing import file_sha256
 from drnsr.images.encoding import encode_png
 from drnsr.project import PARAMS, RESOLVED, run_folder
-from drnsr.tracking.events import CopyEvaluation, LogModel, RunStatus, SetStatus, now
+from drnsr.tracking.events import CopyEvaluation, LogModel, RunStatus, SetStatus, SetTags, now
 from drnsr.tracking.outbox import Destination, Outbox, newest_outbox
 from drnsr.tracking.store import URI_VARIABLE
+from drnsr.tracking.sweep import ERROR_TAG, recorded_error, sweep_tags
 from drnsr.weights.native import ModelFileError, Origin, read_info
 from pipelines.paths import Outputs
 from pipelines.prepared import open_training_set
@@ -48,7 +49,7 @@ def tracked_training(config: Config, origin: Origin, model: Path) -> "Iterator[l
                 _add_status(outbox, "FINISHED")
         except BaseException as error:
             with suppress(OSError):  # the first error is the one to report
-                _add_status(outbox, _status_after(error))
+                _add_error(outbox, error)
             raise
 
 
@@ -63,7 +64,7 @@ def record_failure(config: Config) -> Iterator[None]:
                 from drnsr.tracking.delivery import delivering
 
                 with delivering(outbox):
-                    _add_status(outbox, _status_after(error))
+                    _add_error(outbox, error)
         raise
 
 
@@ -97,8 +98,31 @@ def _outbox_of_model(config: Config) -> Outbox | None:
     return newest_outbox(run_folder(origin.fingerprint), _destination(config))
 
 
-def _status_after(error: BaseException) -> RunStatus:
-    return "KILLED" if isinstance(error, SignalError | KeyboardInterrupt) else "FAILED"
+def join_sweep(config: Config, origin: Origin) -> None:
+    """Let the run of a training that is not done again belong to the present sweep also."""
+    from drnsr.tracking.delivery import delivering
+
+    tags = sweep_tags()
+    if tags and (outbox := newest_outbox(run_folder(origin.fingerprint), _destination(config))):
+        with delivering(outbox):
+            outbox.add(SetTags(tags=tags))
+
+
+def is_completely_tracked(config: Config, origin: Origin) -> bool:
+    """Return whether the run of a training came to its end, or is not to be tracked."""
+    if config.logger.experiment is None:
+        return True
+    outbox = newest_outbox(run_folder(origin.fingerprint), _destination(config))
+    return outbox is not None and outbox.finished
+
+
+def _add_error(outbox: Outbox, error: BaseException) -> None:
+    """Record why a run ended early."""
+    if isinstance(error, SignalError | KeyboardInterrupt | SystemExit):
+        _add_status(outbox, "KILLED")
+    else:
+        outbox.add(SetTags(tags={ERROR_TAG: recorded_error(reason(error))}))
+        _add_status(outbox, "FAILED")
 
 
 def _begin_or_resume(config: Config, origin: Origin) -> Outbox:
@@ -106,6 +130,7 @@ def _begin_or_resume(config: Config, origin: Origin) -> Outbox:
     outbox = newest_outbox(folder, destination)
     if outbox is None or outbox.finished:
         return Outbox.begin(folder, destination, _description(config, origin))
+    outbox.add(SetTags(tags={ERROR_TAG: "", **sweep_tags()}))
     _add_status(outbox, "RUNNING")
     return outbox
 

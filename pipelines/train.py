@@ -4,7 +4,7 @@ import json
 import logging
 import warnings
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +19,7 @@ from drnsr.hashing import file_sha256
 from drnsr.locks import folder_lock
 from drnsr.project import run_folder
 from drnsr.tracking.costs import TRAINING_FILE, write_cost
+from drnsr.tracking.jobs import Result
 from drnsr.tracking.runs import TRAINING_COST
 from drnsr.training.scalars import SAMPLES_PER_SECOND, SECONDS, SKIPPED_LOSSES
 from drnsr.weights.fingerprint import code_fingerprint, fingerprint
@@ -33,6 +34,7 @@ from pipelines.paths import Outputs
 from pipelines.perceptual_weights import check_features_file, features_file
 from pipelines.prepare import prepare
 from pipelines.prepared import open_training_set
+from pipelines.results import earlier_result, is_job, keep_result, result_of
 from pipelines.tracked import tracked_training
 
 if TYPE_CHECKING:
@@ -66,10 +68,11 @@ TRAINING_CODE = (
 )
 
 
-def train(config: Config) -> None:
+def train(config: Config) -> Result:
     """Train, and save the model and its curves.
 
-    A run by hand may also prepare its data before, and evaluate after.
+    A run by hand may also prepare its data before, and evaluate after. In a sweep, a job that was
+    done before is not done again.
     """
     from drnsr.training.precision import check_hardware
     from drnsr.training.processes import launched_process
@@ -78,8 +81,7 @@ def train(config: Config) -> None:
     if process is None:
         check_hardware(trainer.accelerator, trainer.precision, devices=trainer.devices)
         if trainer.world_size > 1:
-            launch(config)
-            return
+            return _train_in_processes(config)
     else:
         check_hardware(trainer.accelerator, trainer.precision)
         _check_world_size(config, process.world_size)
@@ -87,27 +89,55 @@ def train(config: Config) -> None:
         fetch(config)
         prepare(config)
     check_features_file(config)
+    config = resolve_auto(config)
     dataset = open_training_set(config)
+    origin = _origin(config, dataset)
+    with folder_lock(run_folder(origin.fingerprint), wait=is_job()):
+        if is_job() and (earlier := earlier_result(config, origin)):
+            return _skipped(earlier)
+        _train_and_evaluate(config, dataset, origin)
+    return result_of(config)
+
+
+def _train_in_processes(config: Config) -> Result:
+    if is_job() and not config.run.prepare_before_training:
+        check_features_file(config)
+        resolved = resolve_auto(config)
+        origin = _origin(resolved, open_training_set(resolved))
+        with folder_lock(run_folder(origin.fingerprint), wait=True):
+            earlier = earlier_result(resolved, origin)
+        if earlier is not None:
+            return _skipped(earlier)
+    launch(config)
+    return result_of(config)
+
+
+def _skipped(earlier: Result) -> Result:
+    log.info("done before: the model and its results are in %s", earlier.output)
+    return replace(earlier, is_earlier=True)
+
+
+def _train_and_evaluate(config: Config, dataset: PreparedDataset, origin: Origin) -> None:
     dataset.verify()
+    outputs = Outputs.of(config)
     if config.run.evaluate_after_training:
         check_evaluation(config)
-    config = resolve_auto(config)
-    outputs = Outputs.of(config)
     for folder in (outputs.model.parent, outputs.curves):
         check_writable(folder)
-    origin = Origin(
+    with keep_result(config, origin):
+        with tracked_training(config, origin, outputs.model) as loggers:
+            _train(config, dataset, origin, outputs, loggers)
+        if config.run.evaluate_after_training:
+            evaluate(config)
+
+
+def _origin(config: Config, dataset: PreparedDataset) -> Origin:
+    return Origin(
         config=fingerprint(fingerprinted_values(config)),
         data=dataset.fingerprint,
         code=code_fingerprint(TRAINING_CODE),
         licences=count_licences(config, dataset),
     )
-    with (
-        folder_lock(run_folder(origin.fingerprint)),
-        tracked_training(config, origin, outputs.model) as loggers,
-    ):
-        _train(config, dataset, origin, outputs, loggers)
-    if config.run.evaluate_after_training:
-        evaluate(config)
 
 
 def _check_world_size(config: Config, started: int) -> None:

@@ -52,7 +52,17 @@ def exit_on_error() -> Iterator[None]:
     except OSError as error:
         if error.filename is None:
             raise  # it is not about a file
-        _exit(f"{error.filename}: {error.strerror}", 1)
+        _exit(reason(error), 1)
+
+
+def reason(error: BaseException) -> str:
+    """Return in one line why something failed; the class of a defect is part of it."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def printable(text: str) -> str:

@@ -1,5 +1,6 @@
 """Locks on folders, so that only one process at a time writes there."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,8 @@ from omegaconf import DictConfig
 
 from drnsr.errors import UserError
 
+log = logging.getLogger("drnsr")
+
 _NAME = ".lock"
 _HELD: dict[Path, FileLock] = {}
 
@@ -21,15 +24,28 @@ class LockedError(UserError):
 
 
 @contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Lock the folder of a training while the block runs.
 
     The operating system releases the lock when the process ends, in whichever way.
 
+    Args:
+        folder: the folder, which is made if it is missing.
+        wait: whether to wait for another process that has the lock.
+
     Raises:
         LockedError: if another process has the lock.
     """
-    lock = _acquire(folder, "another process trains this very run; wait for it, or end it first")
+    try:
+        lock = _acquire(
+            folder, "another process trains this very run; wait for it, or end it first"
+        )
+    except LockedError:
+        if not wait:
+            raise
+        log.info("another process trains this very run: waiting for it (%s)", folder)
+        lock = FileLock(folder / _NAME)
+        lock.acquire()
     try:
         yield
     finally:

@@ -1,6 +1,7 @@
 """What a process does when Ctrl-C (SIGINT) or SIGTERM comes."""
 
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -48,6 +49,22 @@ def signals_raise(message: str) -> Iterator[None]:
         raise SignalError(message, number)
 
     with handle_signals(end):
+        yield
+
+
+@contextmanager
+def sigterm_exits() -> Iterator[None]:
+    """Let SIGTERM end the process by SystemExit, with the exit code of the convention.
+
+    The block can clean up, as after Ctrl-C. Both exceptions pass through libraries that record the
+    failure of a job and go on with the next one.
+    """
+
+    def end(number: int) -> None:
+        print(f"error: ended by {signal.Signals(number).name}", file=sys.stderr)
+        sys.exit(128 + number)
+
+    with handle_signals(end, [signal.SIGTERM]):
         yield
 
 

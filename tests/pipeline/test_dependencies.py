@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from drnsr.config.schema import TRAINING_KEYS
+from pipelines.evaluate import EVALUATION_CODE
 from pipelines.train import TRAINING_CODE
 from tests.conftest import PROJECT
 
@@ -22,7 +23,9 @@ NO_INPUT = {
     "drnsr.signals",
     "pipelines",
     "pipelines.app",
+    "pipelines.multirun",
     "pipelines.paths",
+    "pipelines.results",
     "pipelines.tracked",
 }
 
@@ -62,6 +65,8 @@ def test_an_edit_of_any_module_that_a_stage_uses_reruns_it(stage):
 def test_training_is_rerun_for_what_its_fingerprint_covers():
     deps = {dep for dep in STAGES["train"]["deps"] if dep.startswith("src/")}
     assert deps == {f"src/drnsr/{place}" for place in TRAINING_CODE}
+    deps = {dep for dep in STAGES["evaluate"]["deps"] if dep.startswith("src/")}
+    assert deps == {f"src/drnsr/{place}" for place in EVALUATION_CODE}
     params = STAGES["train"]["params"][0]["resolved.yaml"]
     # The data set's name is in the dataset, whose fingerprint is another part. The licences of its
     # parts are written into the model file.

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -11,6 +12,7 @@ from drnsr.errors import UserError
 from drnsr.evaluation.benchmark import mean_values, measure
 from drnsr.evaluation.methods import network_method
 from drnsr.evaluation.protocol import get_protocol
+from drnsr.tracking.jobs import read_jobs
 from drnsr.weights.native import load_model
 
 
@@ -69,20 +71,81 @@ def test_a_multirun_trains_and_evaluates_each_job_under_one_parent(prepared):
     assert len({run.data.metrics["sample_test/model/psnr"] for run in children}) == 4
 
 
+def by_seed(project):
+    """The runs of jobs by their seed, and the newest parent run."""
+    runs = project.mlflow_runs()
+    jobs = {run.data.params["seed"]: run for run in runs if "seed" in run.data.params}
+    return jobs, next(run for run in runs if "seed" not in run.data.params)
+
+
 @pytest.mark.slow
-def test_a_job_that_fails_does_not_end_the_others(prepared):
-    result = prepared.run(  # the parent's MLflow run ends with the process
-        *("python", "-m", "pipelines.train", "-m", "datamodule.patch_size=400,16"),
-        *("experiment=smoke", "trainer.max_steps=2"),
-        fails=True,
+def test_a_sweep_reports_failed_jobs_and_the_same_command_does_what_is_left(prepared, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("a defect")
+
+    small = ("trainer.max_steps=2", "model.network.num_features=8", "model.network.num_blocks=1")
+    command = ["pipelines.train", "-m", "experiment=smoke", *small]
+    with monkeypatch.context() as patch:
+        patch.setattr("drnsr.evaluation.cost.measure_cost", fail)
+        error = prepared.call(*command, "seed=1", fails=True).stderr
+    assert "1 of 1 jobs failed" in error
+    assert "RuntimeError: a defect" in error
+    result = prepared.call(*command, "seed=1,2", fails=True)
+    last = result.stderr.splitlines()[-2:]
+    assert last[0] == "error: 1 of 2 jobs failed:"
+    assert last[1].startswith(
+        "  job 0 (seed=1): failed before: RuntimeError: a defect; sweep.retry"
     )
-    assert "error: " in result.stderr
-    assert "datamodule.patch_size" in result.stderr
-    assert "Traceback" not in result.stderr
-    (done,) = prepared.root.glob("multirun/*/*/[0-9]/models/model.safetensors")
-    assert done.parts[-3] == "1"
-    statuses = sorted(run.info.status for run in prepared.mlflow_runs())
-    assert statuses == ["FAILED", "FAILED", "FINISHED"]  # the job, the parent, the other job
+    jobs, parent = by_seed(prepared)
+    assert (jobs["1"].info.status, jobs["2"].info.status) == ("FAILED", "FINISHED")
+    assert jobs["1"].data.tags["drnsr.error"] == "RuntimeError: a defect"
+    assert parent.info.status == "FAILED"
+    assert "RuntimeError: a defect" in parent.data.tags["drnsr.error"]
+
+    result = prepared.call(*command, "seed=1,2", "sweep.retry_failed=true")
+    assert result.stdout.count("done before") == 1  # seed 2
+    again, parent = by_seed(prepared)
+    assert parent.info.status == "FINISHED"
+    for seed in ("1", "2"):
+        assert again[seed].info.run_id == jobs[seed].info.run_id
+        assert again[seed].info.status == "FINISHED"
+        assert again[seed].data.tags["mlflow.parentRunId"] == parent.info.run_id
+    shown = [each.run_id for each in job_records(prepared, parent)]
+    assert sorted(shown) == sorted(run.info.run_id for run in again.values())
+    best = max(again.values(), key=lambda run: run.data.metrics["sample_test/model/psnr"])
+    text = prepared.call("drnsr", "adopt", parent.info.run_id).stdout
+    assert f"has the configuration of run {best.info.run_id}" in text
+
+
+def job_records(project, parent):
+    """The records of the jobs that the newest sweep left in its folder."""
+    folder = project.root / parent.data.tags["drnsr.sweep_folder"]
+    return [job.result for job in read_jobs(folder)]
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_ended_goes_on_where_it_was(prepared):
+    command = [
+        *("python", "-m", "pipelines.train", "-m", "experiment=smoke", "seed=1,2"),
+        *("trainer.max_steps=40", "checkpoints.seconds=0"),
+        *("model.network.num_features=8", "model.network.num_blocks=1"),
+    ]
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)):
+        with subprocess.Popen(
+            command, cwd=prepared.root, env=prepared.environment, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            next(line for line in process.stderr if "step 10/40" in line or "evaluating" in line)
+            process.send_signal(number)
+            assert process.wait() == code
+    result = prepared.call(*command[2:])
+    assert "resuming after step" in result.stdout
+    jobs, _ = by_seed(prepared)
+    parents = [run for run in prepared.mlflow_runs() if "seed" not in run.data.params]
+    assert [run.info.status for run in parents] == ["FINISHED", "KILLED", "KILLED"]
+    belongs = {name for name in jobs["1"].data.tags if name.startswith("drnsr.sweep.")}
+    assert belongs == {f"drnsr.sweep.{run.info.run_id}" for run in parents}
+    assert {run.info.status for run in jobs.values()} == {"FINISHED"}
 
 
 @pytest.mark.slow

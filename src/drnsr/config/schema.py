@@ -22,6 +22,7 @@ from drnsr.config.values import (
     check_numbers,
 )
 from drnsr.degradation.parameters import Degradation
+from drnsr.tracking.objective import Objective
 
 
 class Section(BaseModel):
@@ -234,6 +235,13 @@ class Run(Section):
     evaluate_after_training: bool
 
 
+class Sweep(Section):
+    """What the jobs of a sweep are compared by, and what happens to those that failed before."""
+
+    objective: str
+    retry_failed: bool
+
+
 class ComposedConfig(Section):
     """Every key of the configuration, each with an allowed value."""
 
@@ -261,6 +269,7 @@ class ComposedConfig(Section):
     checkpoints: Checkpoints
     logger: Logger
     run: Run
+    sweep: Sweep
 
     @model_validator(mode="before")
     @classmethod
@@ -345,6 +354,14 @@ class Config(ComposedConfig):
         """Whether a step of this training can be compiled."""
         parts = self.trainer.world_size * self.trainer.accumulate_grad_batches
         return self.gan is None and parts == 1 and self.trainer.strategy != "fsdp"
+
+    @model_validator(mode="after")
+    def _objective_is_measured(self) -> "Config":
+        try:
+            Objective(self.sweep.objective).check(self.benchmark)
+        except ValueError as error:
+            raise InvalidValueError("sweep.objective", str(error)) from error
+        return self
 
     @model_validator(mode="after")
     def _batch_has_equal_parts(self) -> "Config":

@@ -4,18 +4,16 @@ import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from drnsr.evaluation.metrics import PRIMARY
 from drnsr.evaluation.results import read_rows
 from drnsr.hashing import file_sha256
 from drnsr.project import PER_IMAGE, SUMMARY
 from drnsr.tracking.git import is_source
+from drnsr.tracking.objective import Objective
 from drnsr.tracking.promotion import Evaluation
 from drnsr.tracking.runs import (
     CHOICES_FILE,
@@ -25,13 +23,14 @@ from drnsr.tracking.runs import (
     LEFT_OUT_FILE,
     MODEL_COST,
     MODEL_TAG,
-    PARENT_TAG,
     PATCH_FILE,
     TRAINING_COST,
     TRAINING_TAG,
     find_runs,
 )
 from drnsr.tracking.store import TrackingError, open_store, tracking_errors
+from drnsr.tracking.sweep import OBJECTIVE_TAG, jobs_of
+from drnsr.training.scalars import VAL_PSNR
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -140,21 +139,25 @@ def read_evaluation(run_id: str) -> Evaluation:
 
 
 def _best_job(client: "MlflowClient", run: "Run") -> "Run":
-    """Return the job of a sweep with the best mean over its benchmarks; else the run itself."""
-    jobs = client.search_runs(
-        [run.info.experiment_id], f"tags.`{PARENT_TAG}` = '{run.info.run_id}'"
-    )
-    measured = [(mean, job) for job in jobs if (mean := _primary_mean(job)) is not None]
-    if jobs and not measured:
+    """Return the job of a sweep with the best value of its objective; else the run itself."""
+    if OBJECTIVE_TAG not in run.data.tags:
+        return run
+    objective = Objective(run.data.tags[OBJECTIVE_TAG])
+    jobs = [job for job in jobs_of(client, run) if job.info.status == "FINISHED"]
+    found = {number: objective.value(_measures(job)) for number, job in enumerate(jobs)}
+    values = {number: value for number, value in found.items() if value is not None}
+    if not values:
         raise TrackingError(f"{run.info.run_id}: no job of this sweep has been evaluated")
-    best = max if PRIMARY.higher_is_better else min
-    return best(measured, key=itemgetter(0), default=(0.0, run))[1]
+    return jobs[objective.best(values)]
 
 
-def _primary_mean(run: "Run") -> float | None:
-    ending = f"/model/{PRIMARY.name}"
-    values = [value for name, value in run.data.metrics.items() if name.endswith(ending)]
-    return fmean(values) if values else None
+def _measures(run: "Run") -> dict[str, float]:
+    """Return the numbers of a run as :class:`drnsr.tracking.jobs.Result` has them."""
+    return {
+        name.replace("/model/", "/"): value
+        for name, value in run.data.metrics.items()
+        if "/model/" in name or name == VAL_PSNR.name
+    }
 
 
 def _read(client: "MlflowClient", run: "Run") -> RunRecord:

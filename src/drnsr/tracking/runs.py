@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import re
 import tempfile
 import uuid
@@ -17,7 +16,7 @@ from drnsr.hashing import file_sha256, is_sha256
 from drnsr.tracking.events import LogArtifact, LogMetrics, Point, SetTags, now
 from drnsr.tracking.git import current_commit
 from drnsr.tracking.outbox import Outbox
-from drnsr.tracking.sweep import PARENT_RUN_VARIABLE
+from drnsr.tracking.sweep import sweep_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -44,9 +43,8 @@ _NOT_IN_NAMES = re.compile(r"[^\w./: -]")
 TRAINING_COST = "training/"
 MODEL_COST = "cost/"
 
-# MLflow's own names; to import them here would import MLflow.
+# MLflow's own name; to import it here would import MLflow.
 COMMIT_TAG = "mlflow.source.git.commit"
-PARENT_TAG = "mlflow.parentRunId"
 
 
 def describe_run(
@@ -69,9 +67,7 @@ def describe_run(
     commit = current_commit()
     tags = {COMMIT_TAG: commit.sha, "drnsr.dirty": str(commit.dirty).lower()}
     tags |= {f"{DATA_TAG}{name}": value for name, value in data.items()}
-    tags |= {TRAINING_TAG: training, OUTBOX_TAG: uuid.uuid4().hex}
-    if parent := os.environ.get(PARENT_RUN_VARIABLE):
-        tags[PARENT_TAG] = parent
+    tags |= {TRAINING_TAG: training, OUTBOX_TAG: uuid.uuid4().hex, **sweep_tags()}
     name = f"{config['model']['name']}-x{config['scale']}-{config['data']['name']}"
     texts = {"environment.txt": _environment()}
     if commit.patch:

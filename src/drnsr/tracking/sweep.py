@@ -1,57 +1,172 @@
-"""The MLflow run that is the parent of those of a Hydra multirun's jobs."""
+"""A sweep, and the MLflow run that is the parent of those of its jobs."""
 
-import atexit
 import logging
 import os
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from drnsr.errors import printable, printable_lines
+from drnsr.locks import LockedError, folder_lock
+from drnsr.project import project_root
+from drnsr.tracking.events import RunStatus
+from drnsr.tracking.jobs import remove_jobs
 from drnsr.tracking.store import TrackingError, experiment_id, open_store, tracking_errors
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 log = logging.getLogger("drnsr")
 
 # Names the parent run to a job, which may run in a separate process.
 PARENT_RUN_VARIABLE = "DRNSR_PARENT_RUN"
 
+# MLflow's own name; to import it here would import MLflow. A run has one parent.
+PARENT_TAG = "mlflow.parentRunId"
+
+# Before the id of a parent run: a job that several sweeps have belongs to each of them.
+_SWEEP_TAG = "drnsr.sweep."
+
+OBJECTIVE_TAG = "drnsr.objective"
+ERROR_TAG = "drnsr.error"
+_FOLDER_TAG = "drnsr.sweep_folder"
+
+_LONGEST_ERROR = 2000  # characters of a tag; MLflow takes 8000
+_MOST_JOBS = 10_000  # of a sweep, as MLflow lists them
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep that this process started.
+
+    Attributes:
+        folder: has the folders of the jobs.
+        run_id: of the parent run; None if there is none.
+    """
+
+    folder: Path
+    run_id: str | None
+
+
+_current: Sweep | None = None
+
+
+def current_sweep() -> Sweep | None:
+    """Return the sweep that this process has started and not ended."""
+    return _current
+
 
 class ParentRun(Callback):
-    """Begins the parent run before a multirun's first job, and ends it after the last."""
-
-    def __init__(self) -> None:
-        self._run_id: str | None = None
+    """Hydra's callback that begins a sweep before the first job of a multirun."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 (Hydra's)
-        """Begin the parent run, if the runs are tracked."""
-        if config.logger.experiment is None:
-            return
-        from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
+        """Begin the sweep."""
+        begin_sweep(
+            Path(config.hydra.sweep.dir).absolute(),
+            name=" ".join(config.hydra.overrides.task) or "sweep",
+            experiment=config.logger.experiment,
+            objective=config.sweep.objective,
+        )
 
-        sweep = " ".join(config.hydra.overrides.task) or "sweep"
+
+def begin_sweep(folder: Path, *, name: str, experiment: str | None, objective: str) -> None:
+    """Begin a sweep, whose jobs are then recorded under one parent run.
+
+    Args:
+        folder: of the sweep alone.
+        name: of the parent run.
+        experiment: the name of the MLflow experiment; None if the runs are not tracked.
+        objective: see :class:`drnsr.tracking.objective.Objective`.
+    """
+    global _current
+    remove_jobs(folder)
+    run_id = None
+    if experiment is not None:
         try:
             with tracking_errors():
-                client = open_store()
-                experiment = experiment_id(client, config.logger.experiment)
-                run = client.create_run(experiment, tags={MLFLOW_RUN_NAME: sweep})
+                run_id = _begin_parent(folder, name, experiment, objective)
+            os.environ[PARENT_RUN_VARIABLE] = run_id
         except TrackingError as error:
             log.warning("%s; the jobs go on without a parent run", error)
-            return
-        self._run_id = str(run.info.run_id)
-        os.environ[PARENT_RUN_VARIABLE] = self._run_id
-        # After a job has failed Hydra does not call on_multirun_end.
-        atexit.register(self._end, "FAILED")
+    _current = Sweep(folder, run_id)
 
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401
-        """End the parent run."""
-        self._end("FINISHED")
 
-    def _end(self, status: str) -> None:
-        if self._run_id is not None:
-            run_id, self._run_id = self._run_id, None
-            try:
-                with tracking_errors():
-                    open_store().set_terminated(run_id, status)
-            except TrackingError as error:
-                log.warning("%s; the parent run stays open there", error)
-            os.environ.pop(PARENT_RUN_VARIABLE, None)
+def _begin_parent(folder: Path, name: str, experiment: str, objective: str) -> str:
+    from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
+
+    client = open_store()
+    experiment = experiment_id(client, experiment)
+    _end_killed(client, experiment)
+    tags = {MLFLOW_RUN_NAME: printable(name), OBJECTIVE_TAG: objective}
+    if folder.is_relative_to(project_root()):
+        tags[_FOLDER_TAG] = folder.relative_to(project_root()).as_posix()
+    return str(client.create_run(experiment, tags=tags).info.run_id)
+
+
+def _end_killed(client: "MlflowClient", experiment: str) -> None:
+    """End the parent runs of sweeps on this machine that were killed, and so still run in MLflow.
+
+    The process of a sweep has the lock of its folder.
+    """
+    for run in client.search_runs(
+        [experiment], f"status = 'RUNNING' and tags.`{_FOLDER_TAG}` != ''"
+    ):
+        folder = project_root() / run.data.tags[_FOLDER_TAG]
+        if not folder.is_dir():
+            continue  # on another machine, or removed
+        try:
+            with folder_lock(folder):
+                _end_with_jobs(client, run, "KILLED", "the process of the sweep was killed")
+        except LockedError:
+            continue
+
+
+def end_sweep(status: RunStatus, error: str = "") -> None:
+    """End the sweep of this process, with its parent run and what a killed job left running.
+
+    Args:
+        status: of the parent run.
+        error: why the sweep failed; empty if it did not.
+    """
+    global _current
+    sweep, _current = _current, None
+    os.environ.pop(PARENT_RUN_VARIABLE, None)
+    if sweep is None or sweep.run_id is None:
+        return
+    try:
+        with tracking_errors():
+            client = open_store()
+            _end_with_jobs(client, client.get_run(sweep.run_id), status, error)
+    except TrackingError as reason:
+        log.warning("%s; the parent run stays open there", reason)
+
+
+def _end_with_jobs(client: "MlflowClient", parent: "Run", status: RunStatus, error: str) -> None:
+    for run in jobs_of(client, parent):
+        if run.info.status == "RUNNING":
+            client.set_tag(run.info.run_id, ERROR_TAG, "the process of the job was killed")
+            client.set_terminated(run.info.run_id, "KILLED")
+    if error:
+        client.set_tag(parent.info.run_id, ERROR_TAG, recorded_error(error))
+    client.set_terminated(parent.info.run_id, status)
+
+
+def recorded_error(error: str) -> str:
+    """Return an error as MLflow is to have it: without the folder of the project."""
+    return printable_lines(error).replace(f"{project_root()}{os.sep}", "")[:_LONGEST_ERROR]
+
+
+def sweep_tags() -> dict[str, str]:
+    """Return the tags by which a run belongs to the sweep that this process is a part of."""
+    parent = os.environ.get(PARENT_RUN_VARIABLE)
+    return {PARENT_TAG: parent, f"{_SWEEP_TAG}{parent}": "true"} if parent else {}
+
+
+def jobs_of(client: "MlflowClient", parent: "Run") -> list["Run"]:
+    """Return the runs of a sweep's jobs; none if the run is not the parent of a sweep."""
+    belongs = f"tags.`{_SWEEP_TAG}{parent.info.run_id}` = 'true'"
+    return list(client.search_runs([parent.info.experiment_id], belongs, max_results=_MOST_JOBS))
