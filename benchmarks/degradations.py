@@ -18,7 +18,7 @@ from trainings import noise, train
 
 from drnsr.config.compose import load_option
 from drnsr.data.crops import TrainingCrops
-from drnsr.data.prepare import prepare_training_set
+from drnsr.data.prepare import Part, prepare_training_set
 from drnsr.data.prepared import PreparedDataset
 from drnsr.degradation.parameters import Degradation
 from drnsr.networks import DRNSR
@@ -62,11 +62,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         dataset = prepare_training_set(
-            fetched("bsds500_test", parsed.mirror, folder)[:PICTURES],
+            [Part(fetched("bsds500_test", parsed.mirror, folder)[:PICTURES], 0.05)],
             folder / "dataset",
             name="photographs",
             scales=[2],
-            validation_fraction=0.05,
         )
         ways = {(d, w): read_all(dataset, d, w) for d in NAMES for w in PROCESSES}
         seconds = in_turn({f"{d} {w}": call for (d, w), call in ways.items()}, parsed.rounds)
