@@ -81,6 +81,40 @@ def test_avif_of_more_than_8_bits_is_read_with_them(enlarged, tmp_path, bits):
     assert "AVIF is written with 8 bits" in " ".join(enlarged.notes)
 
 
+def test_jpeg_2000_of_9_to_15_bits_is_read_as_16(enlarged, tmp_path):
+    deep = texture(22, 26).astype(np.uint16) << 2  # of 10 bits
+    coded = imagecodecs.jpeg2k_encode(deep, reversible=True, bitspersample=10, codecformat="jp2")
+    (tmp_path / "a.jp2").write_bytes(coded)
+    made = imagecodecs.png_decode(enlarged(tmp_path / "a.jp2", "b.png").read_bytes())
+    assert far(made, bicubic((deep * (65_535 / 1023)).round().astype(np.uint16))) <= 1
+    assert "10 bits become 16" in " ".join(enlarged.notes)
+
+
+def test_a_deep_animated_avif_has_8_bits(enlarged, tmp_path):
+    """Asked for one of its frames, imagecodecs ends the process."""
+    frames = np.stack([RGB, RGB[::-1]]).astype(np.uint16) << 2
+    (tmp_path / "a.avif").write_bytes(imagecodecs.avif_encode(frames, bitspersample=10))
+    assert Image.open(enlarged(tmp_path / "a.avif", "b.avif")).n_frames == 2
+    assert "10 bits of an animation become 8" in " ".join(enlarged.notes)
+
+
+def test_a_palette_with_alpha_keeps_it(enlarged, tmp_path):
+    image = Image.new("P", (8, 8))
+    image.putpalette([200, 10, 10, 0, 10, 200, 10, 255] + [0] * 1016, "RGBA")
+    image.paste(1, (4, 0, 8, 8))
+    image.save(tmp_path / "a.tga")
+    assert Image.open(tmp_path / "a.tga").palette.mode == "RGBA"
+    made = np.asarray(Image.open(enlarged(tmp_path / "a.tga", "b.png")))
+    assert made[8, 2, 3] == 0
+    assert made[8, 14].tolist() == [10, 200, 10, 255]
+
+
+def test_a_dib_of_the_clipboard_is_a_bmp_without_its_first_header(enlarged, tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.dib", "dib")
+    assert not (tmp_path / "a.dib").read_bytes().startswith(b"BM")
+    assert far(np.asarray(Image.open(enlarged(tmp_path / "a.dib", "b.png"))), bicubic(RGB)) <= 1
+
+
 SIZES = [(1, 1), (8, 16), (256, 256), (300, 200), (640, 360), (1, 700), (13, 900)]
 
 

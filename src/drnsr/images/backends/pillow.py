@@ -1,5 +1,6 @@
 """The formats that Pillow reads and writes: 8 bits a channel, and gray of more."""
 
+import errno
 import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from PIL import Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
 from drnsr.errors import SignalError, UserError
-from drnsr.images.codec import PROVENANCE_KEY, Codec, check_size
+from drnsr.images.codec import MAX_PIXELS, PROVENANCE_KEY, Codec, check_size
 from drnsr.images.encoding import to_pillow
 from drnsr.images.errors import ImageError
 from drnsr.images.metadata.exif import SOFTWARE, read_exif, upscaled_exif
@@ -42,6 +43,7 @@ _CONVERTED = {"1": "L", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "PA": "RGBA"}
 # profiles of printers need.
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 
+_FORMATS_OF_A_CODEC = 2  # at most, such as BMP and DIB; data sets have more
 _HEADER = 1 << 16  # bytes in which a file states its depth
 
 
@@ -152,15 +154,19 @@ def opened(source: Path | BinaryIO, formats: tuple[str, ...]) -> Iterator[Image.
             with Image.open(source, formats=formats) as image:
                 yield image
     except UnidentifiedImageError as error:
-        raise ImageError("not a picture in a format that is known here") from error
+        if len(formats) > _FORMATS_OF_A_CODEC:
+            raise ImageError("not a picture in a format that is known here") from error
+        raise ImageError(f"{formats[0]} that is damaged, or of a kind that is not read") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(str(error)) from error
+        raise ImageError(f"more pixels than the limit of {MAX_PIXELS:,}") from error
     except (UserError, SignalError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders report a damaged file by errors of any type
-        if isinstance(error, OSError) and error.errno is not None:
+        # A damaged offset before the beginning of the file is an invalid argument.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
-        raise ImageError(f"damaged or truncated ({error})") from error
+        fault = "not supported" if "nsupported" in str(error) else "damaged or truncated"
+        raise ImageError(f"{fault} ({error})") from error
 
 
 def header_metadata(image: Image.Image) -> tuple[Metadata, int, tuple[str, ...]]:
@@ -219,7 +225,7 @@ def is_deep(image: Image.Image, content: bytes) -> bool:
     if isinstance(image, TiffImageFile):
         return any(bits > 8 for bits in image.tag_v2.get(BITSPERSAMPLE, (8,)))
     if image.format == "JPEG2000":
-        return _jpeg2000_bits(content) > 8
+        return jpeg2000_bits(content) > 8
     if image.format == "AVIF":
         return avif_bits(content) > 8
     tiles = getattr(image, "tile", [])
@@ -239,7 +245,7 @@ def avif_bits(content: bytes) -> int:
     return 12 if third & 0x20 else 10  # twelve_bit
 
 
-def _jpeg2000_bits(content: bytes) -> int:
+def jpeg2000_bits(content: bytes) -> int:
     """Return the depth of the deepest component, by the marker SIZ (ISO/IEC 15444-1, A.5.1)."""
     start = content.find(b"\xff\x4f\xff\x51")  # the codestream begins, and SIZ comes first
     components = int.from_bytes(content[start + 40 : start + 42], "big")
@@ -281,7 +287,7 @@ def _pixels(plain: Image.Image) -> Pixels:
 def _plain(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """Return gray, RGB or either with alpha, and a note if the conversion changes colours."""
     mode = image.mode
-    if mode in ("L", "RGB", "P") and "transparency" in image.info:
+    if mode in ("L", "RGB", "P") and image.has_transparency_data:
         return image.convert("LA" if mode == "L" else "RGBA"), ()
     if mode in _UNCHANGED or mode == "I":
         return image, ()

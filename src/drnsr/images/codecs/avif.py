@@ -8,6 +8,7 @@ import imagecodecs
 import numpy as np
 
 from drnsr.images.backends.animation import AnimatedCodec
+from drnsr.images.backends.depth import depth_note, scaled_to_type
 from drnsr.images.backends.pillow import (
     avif_bits,
     check_image_size,
@@ -51,8 +52,8 @@ class AvifCodec(AnimatedCodec):
         except (imagecodecs.AvifError, ValueError, IndexError) as error:
             raise ImageError(f"damaged or truncated ({error})") from error
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-        scaled = (pixels * (65_535 / ((1 << bits) - 1))).round().astype(np.uint16)
-        notes += (f"{bits} bits become 16, so that white stays white",)
+        scaled = scaled_to_type(pixels, bits)
+        notes += (depth_note(bits, pixels.dtype),)
         return Page(from_array(upright(scaled, orientation)), metadata, notes)
 
     def losses(self, pages: Sequence[UpscaledPage], text: str) -> list[str]:

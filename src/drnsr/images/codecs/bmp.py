@@ -28,6 +28,11 @@ class BmpCodec(PillowCodec):
         """Return whether it begins so; texts begin with the first two bytes, too."""
         return head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _HEADER_SIZES
 
+    def may_be(self, head: bytes) -> bool:
+        """Return whether it begins with the second header, as a DIB of the clipboard does."""
+        size = int.from_bytes(head[:4], "little")
+        return size in _HEADER_SIZES and head[12:14] == b"\1\0"  # the number of planes
+
     def write(self, path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
         """See :meth:`Codec.write`."""
         page = pages[0]

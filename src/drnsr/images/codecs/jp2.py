@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import imagecodecs
+import numpy as np
 
 from drnsr.images.backends.boxes import box, boxes
+from drnsr.images.backends.depth import depth_note, scaled_to_type
 from drnsr.images.backends.imagecodecs import ImagecodecsCodec, Packets
-from drnsr.images.backends.pillow import opened
+from drnsr.images.backends.pillow import jpeg2000_bits, opened, read_header
 from drnsr.images.encoding import squeeze_gray
 from drnsr.images.metadata.exif import upscaled_exif
 from drnsr.images.page import UpscaledPage
@@ -28,7 +30,14 @@ class Jp2Codec(ImagecodecsCodec):
     def decode(self, content: bytes) -> Pixels:
         """See :meth:`ImagecodecsCodec.decode`."""
         pixels: Pixels = imagecodecs.jpeg2k_decode(content)
-        return pixels
+        bits = jpeg2000_bits(content)
+        is_scaled = pixels.dtype.kind == "u" and bits < 8 * pixels.dtype.itemsize
+        return scaled_to_type(pixels, bits) if is_scaled else pixels
+
+    def notes(self, path: Path) -> tuple[str, ...]:
+        """See :meth:`ImagecodecsCodec.notes`."""
+        bits = jpeg2000_bits(read_header(path))
+        return (depth_note(bits, np.dtype(np.uint16)),) if 8 < bits < 16 else ()
 
     def packets(self, content: bytes) -> Packets:
         """See :meth:`ImagecodecsCodec.packets`."""

@@ -12,6 +12,7 @@ from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage, TiffWriter
 
 from drnsr.images.backends import pillow
 from drnsr.images.backends.alpha import divided_by_alpha
+from drnsr.images.backends.depth import depth_note, scaled_to_type
 from drnsr.images.backends.tiff_exif import append_exif, exif_of_tiff, exif_tags
 from drnsr.images.backends.tiff_file import opened_tiff, tiff_errors
 from drnsr.images.backends.tiff_rows import TiffRows
@@ -118,14 +119,15 @@ def wanted_pages(tiff: TiffFile) -> list[TiffPage]:
 
 
 def _is_for_pillow(page: TiffPage) -> bool:
-    """Return whether it has a palette, CMYK or the like, or less than 8 bits a channel."""
+    """Return whether it has a palette, CMYK or the like, or gray of 1, 2 or 4 bits."""
     usual = page.photometric in (
         PHOTOMETRIC.MINISBLACK,
         PHOTOMETRIC.MINISWHITE,
         PHOTOMETRIC.RGB,
     )
     jpeg = page.photometric == PHOTOMETRIC.YCBCR and page.compression == COMPRESSION.JPEG
-    return not (usual or jpeg) or page.dtype is None or page.bitspersample < 8
+    small = page.bitspersample in (1, 2, 4) and page.samplesperpixel == 1
+    return not (usual or jpeg) or page.dtype is None or small
 
 
 def _page_of_pillow(page: TiffPage, decoded: Callable[[int], Page]) -> Page:
@@ -165,8 +167,8 @@ def _page(page: TiffPage) -> Page:
     notes: tuple[str, ...] = ()
     bits = page.bitspersample
     if page.dtype.kind == "u" and bits < 8 * page.dtype.itemsize:
-        read = _scaled_to_type(read, bits, page.dtype)
-        notes = (f"{bits} bits become {8 * page.dtype.itemsize}, so that white stays white",)
+        read = _scaled(read, bits)
+        notes = (depth_note(bits, page.dtype),)
     if channels.alpha is not None and page.extrasamples[channels.alpha - _colours(page)] == 1:
         read = _without_alpha(read, channels.alpha, full_range(page.dtype)[1])
         notes += ("colour multiplied by alpha, which the upscaled one is not",)
@@ -199,17 +201,8 @@ def _colours(page: TiffPage) -> int:
     return 3 if page.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR) else 1
 
 
-def _scaled_to_type(
-    read: Callable[[int, int], Pixels], bits: int, dtype: np.dtype[Any]
-) -> Callable[[int, int], Pixels]:
-    """Scale values of 12 bits and the like to 16, whose white other programs know."""
-    factor = full_range(dtype)[1] / ((1 << bits) - 1)
-
-    def scaled(top: int, bottom: int) -> Pixels:
-        pixels: Pixels = (read(top, bottom) * factor).round().astype(dtype.newbyteorder("="))
-        return pixels
-
-    return scaled
+def _scaled(read: Callable[[int, int], Pixels], bits: int) -> Callable[[int, int], Pixels]:
+    return lambda top, bottom: scaled_to_type(read(top, bottom), bits)
 
 
 def _without_alpha(
