@@ -121,6 +121,7 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.upscale.dry_run import dry_run_table
     from drnsr.upscale.files import UpscaleSpec
     from drnsr.upscale.jobs import plan
+    from drnsr.upscale.quiet import quiet_c_libraries, quiet_libraries
 
     if parsed.verbose:
         logging.getLogger("drnsr").setLevel(logging.DEBUG)
@@ -133,16 +134,17 @@ def run(parsed: argparse.Namespace) -> None:
     if len(devices) == 1:  # else each process loads it
         spec.load()
     suffix = output_size.suffix if parsed.suffix is None else parsed.suffix
-    planned = plan(parsed.paths, parsed.out, suffix, parsed.format, overwrite=parsed.overwrite)
-    for note in planned.notes:
-        print(printable(note), file=sys.stderr)
-    jobs = planned.jobs
-    if parsed.dry_run:
-        Console().print(dry_run_table(jobs, spec))
-        return
-    comparisons = ComparisonWriter(jobs, parsed.out) if parsed.compare else None
-    check_writable(parsed.out)
-    upscale_all(jobs, spec, parsed.out, comparisons, devices=devices)
+    with quiet_libraries(), quiet_c_libraries():
+        planned = plan(parsed.paths, parsed.out, suffix, parsed.format, overwrite=parsed.overwrite)
+        for note in planned.notes:
+            print(printable(note), file=sys.stderr)
+        jobs = planned.jobs
+        if parsed.dry_run:
+            Console().print(dry_run_table(jobs, spec))
+            return
+        comparisons = ComparisonWriter(jobs, parsed.out) if parsed.compare else None
+        check_writable(parsed.out)
+        upscale_all(jobs, spec, parsed.out, comparisons, devices=devices)
 
 
 def _models(parsed: argparse.Namespace, device: str) -> "tuple[OutputSize, Models]":

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from drnsr.errors import SignalError, UserError, printable
 from drnsr.images.errors import ImageError
 from drnsr.upscale.files import Note, UpscaleSpec, upscale_file
 from drnsr.upscale.jobs import Job
+from drnsr.upscale.quiet import quiet_libraries
 
 log = logging.getLogger("drnsr")
 
@@ -97,22 +97,3 @@ def error_line(error: Exception, source: Path) -> str:
     else:
         text = f"{source}: {type(error).__name__}: {error} (-v shows where)"
     return " ".join(text.split())
-
-
-@contextmanager
-def quiet_libraries() -> Iterator[None]:
-    """Hide the warnings of image libraries and numpy about unusual files; ``-v`` shows them."""
-    if log.isEnabledFor(logging.DEBUG):
-        yield
-        return
-    loggers = [logging.getLogger(name) for name in ("tifffile", "imagecodecs", "PIL", "pydicom")]
-    levels = [each.level for each in loggers]
-    for each in loggers:
-        each.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for each, level in zip(loggers, levels, strict=True):
-            each.setLevel(level)

@@ -380,7 +380,18 @@ def test_counts_are_held_against_the_file(tmp_path, monkeypatch):
         tags += [(259, 3, 1, 5)]
         refused(start + ifd(sorted(tags), 0), "damaged|do not fit")
     many = [(code, kind, 2**31, value) for code, kind, _, value in ONE_PIXEL]
-    refused(start + ifd(many, 0), "not a picture")
+    refused(start + ifd(many, 0), "TIFF that is damaged, or of a kind that is not read")
+
+
+@pytest.mark.parametrize(("bits", "channels"), [(2, 3), (4, 3), (3, 1), (6, 1)])
+def test_few_bits_become_8(enlarged, tmp_path, bits, channels):
+    values = texture(9, 12, channels) >> (8 - bits)
+    kind = "rgb" if channels == 3 else "minisblack"
+    pixels = values if channels == 3 else values[:, :, 0]
+    tifffile.imwrite(tmp_path / "a.tif", pixels, bitspersample=bits, photometric=kind)
+    made = tifffile.imread(enlarged(tmp_path / "a.tif", "b.tif"))
+    wanted = bicubic((values * (255 / (2**bits - 1))).round().astype(np.uint8))
+    assert far(made.reshape(wanted.shape), wanted) <= 1
 
 
 def test_too_many_pages_are_refused(tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -158,7 +159,8 @@ def opened(source: Path | BinaryIO, formats: tuple[str, ...]) -> Iterator[Image.
             raise ImageError("not a picture in a format that is known here") from error
         raise ImageError(f"{formats[0]} that is damaged, or of a kind that is not read") from error
     except Image.DecompressionBombError as error:
-        raise ImageError(f"more pixels than the limit of {MAX_PIXELS:,}") from error
+        count = "".join(re.findall(r"^\D*(\d+) pixels", str(error)))
+        raise ImageError(f"{count} pixels, more than the limit of {MAX_PIXELS:,}") from error
     except (UserError, SignalError, MemoryError):
         raise
     except Exception as error:  # Pillow's decoders report a damaged file by errors of any type

@@ -1,6 +1,8 @@
 """OpenEXR: linear light in floats of 16 and 32 bits, by the library of the format's authors."""
 
+import io
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,15 +101,17 @@ class ExrCodec(Codec):
 
     def _open(self, path: Path, *, header_only: bool = False) -> "OpenEXR.File":
         library = self._library()
-        with path.open("rb") as file:
+        printed = io.StringIO()
+        with path.open("rb") as file, redirect_stdout(printed):
             try:
                 found = library.File(file, separate_channels=True, header_only=header_only)
             except (SignalError, MemoryError):
                 raise
             except Exception as error:  # it reports damage by errors of several types
                 raise ImageError(f"damaged or truncated ({error})") from error
-        if not found.parts:  # pixels that cannot be read; it prints the reason
-            raise ImageError("damaged or truncated")
+        if not found.parts:  # pixels that cannot be read
+            reason = printed.getvalue().strip().rpartition(" - ")[2]
+            raise ImageError(f"damaged or truncated ({reason})")
         return found
 
     def _library(self) -> Any:  # noqa: ANN401
