@@ -199,7 +199,7 @@ def for_sixty_steps(experiment):
     sizes, network = depths | widths, config.model.network
     values = {
         **{"data.name": "sample", "datamodule.patch_size": None, "datamodule.hr_patch_size": 32},
-        **{"datamodule.batch_size": 8, "trainer.max_steps": 60, "trainer.validate_every": 60},
+        **{"datamodule.batch_size": 4, "trainer.max_steps": 60, "trainer.validate_every": 60},
         **{"trainer.log_every": 1, "trainer.threads": 1, "logger.experiment": None},
     }
     if experiment != "vdsr":
