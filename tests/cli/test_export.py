@@ -186,7 +186,7 @@ def test_the_bicubic_skip_is_not_in_half_precision():
             lambda sr: sr * float("nan"),
             "(differs from torch by nan|fails at .* NaN or infinite pixels)",
         ),
-        (lambda sr: sr[:, :, :8], "differs from torch by inf"),
+        (lambda sr: sr[:, :, :8], "(differs from torch by inf|fails at .* one output of)"),
     ],
     ids=["values", "nan", "shape"],
 )

@@ -52,6 +52,20 @@ def test_archives_are_recognised_by_name():
     assert not any(map(is_archive, ["a.png", "a.gz", "zip", "tar.png"]))
 
 
+def test_a_chain_of_long_names_and_a_name_that_only_some_systems_hold_are_refused(tmp_path):
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 1
+    chain = tmp_path / "chain.tar"
+    chain.write_bytes((header.tobuf() + b"a".ljust(512, b"\0")) * 3000)
+    with pytest.raises(ArchiveError, match="a damaged archive"):
+        unpack_pictures(chain, tmp_path / "out")
+    for name in ("con.png", "a?b.png", "a\x1bb.png", "a" * 210 + ".png"):
+        archive = make(tmp_path / "names.zip", {name: b"A"})
+        with pytest.raises(ArchiveError, match="a name that not every system can hold"):
+            unpack_pictures(archive, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @ENDINGS
 def test_the_pictures_are_unpacked_flat_and_nothing_else(tmp_path, ending):
     others = {"set/notes.txt": b"notes", "__MACOSX/set/._a.png": b"a resource fork"}

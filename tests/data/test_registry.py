@@ -76,6 +76,10 @@ def test_a_missing_package_is_named(tmp_path):
         f"a.png {'0' * 64} ftp://x/a.png",
         f"a.png {'0' * 64} a.png",
         "a.png - http://x/a.png",  # only what comes by hand may have no known hash
+        f"a.png {'0' * 64} http://x/%00a.png",
+        # No system but one or two of the three could hold these.
+        *(f"{name} {'0' * 64} http://x/a.png" for name in ("a\0b", "C:x.png", "con", "x:ads")),
+        *(f"{name} {'0' * 64} http://x/a.png" for name in ("a/NUL/b.png", "a./b", "a//b", "./a")),
     ],
 )
 def test_a_bad_line_is_named(tmp_path, line):

@@ -1,5 +1,6 @@
 """The onnxruntime engine: what it computes, and what it rejects."""
 
+import json
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -118,6 +119,66 @@ def test_metadata_of_another_version_is_rejected(text, error):
     onnx.save(model, path)
     with pytest.raises(ModelFileError, match=error):
         OnnxEngine(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"scales": [0]}, "damaged"),
+        ({"scales": [3]}, r"one output of \(1, 3, 24, 24\) from \(1, 3, 8, 8\)"),
+        ({"scales": [10**6]}, "damaged"),
+        ({"colour": "Y"}, "onnxruntime cannot run it .*invalid dimensions"),
+        ({"size_multiple": 0}, "damaged"),
+        ({"receptive_field": -1}, "damaged"),
+        ({"value_range": [0, float("nan")]}, "damaged"),
+    ],
+    ids=str,
+)
+def test_metadata_that_does_not_fit_the_graph_is_rejected(changes, error):
+    path = exported(small())
+    model = onnx.load(path)
+    content = json.loads({entry.key: entry.value for entry in model.metadata_props}[KEY])
+    content["descriptor"] |= changes
+    helper.set_model_props(model, {KEY: json.dumps(content)})
+    onnx.save(model, path)
+    with pytest.raises(ModelFileError, match=rf"model\.onnx: .*{error}"):
+        OnnxEngine(path).check()
+
+
+def endless_loop():
+    scalar, anything = ([TensorProto.INT64, []], [TensorProto.BOOL, []]), TensorProto.FLOAT
+    kinds = [("i", *scalar[0]), ("on", *scalar[1]), ("v", anything, None)]
+    body = helper.make_graph(
+        [helper.make_node("Identity", [a], [b]) for a, b in (("on", "on2"), ("v", "v2"))],
+        "body",
+        [helper.make_tensor_value_info(*kind) for kind in kinds],
+        [helper.make_tensor_value_info(f"{name}2", *kind) for name, *kind in kinds[1:]],
+    )
+    return helper.make_node("Loop", ["", "true", "lr"], ["sr"], body=body)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "error"),
+    [
+        ([helper.make_node("Identity", ["lr"], ["sr"])], "one output of"),
+        ([helper.make_node("ReduceMean", ["lr"], ["sr"], keepdims=0)], "one output of"),
+        ([helper.make_node("Split", ["lr"], ["sr", "b"], axis=3, num_outputs=2)], "one output of"),
+        ([endless_loop()], "a graph with Loop, which `drnsr export` never writes"),
+    ],
+    ids=["not upscaled", "a scalar", "two outputs", "an endless loop"],
+)
+def test_a_graph_that_computes_something_else_is_rejected(nodes, error):
+    path = exported(small())
+    properties = {entry.key: entry.value for entry in onnx.load(path).metadata_props}
+    picture = helper.make_tensor_value_info("lr", TensorProto.FLOAT, ["n", 3, "h", "w"])
+    results = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in nodes[0].output]
+    true = helper.make_tensor("true", TensorProto.BOOL, [], [True])
+    graph = helper.make_graph(nodes, "g", [picture], results, [true])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    helper.set_model_props(model, properties)
+    onnx.save(model, path)
+    with pytest.raises(ModelFileError, match=rf"model\.onnx: .*{error}"):
+        OnnxEngine(path).check()
 
 
 def test_a_graph_that_cannot_run_is_rejected():

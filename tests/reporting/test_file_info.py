@@ -1,14 +1,20 @@
 """`drnsr info` on images that do not say what made them."""
 
+import json
+from dataclasses import fields
+
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from drnsr.cli import main
 from drnsr.images.codecs import writable
 from drnsr.networks import DRNSR
+from drnsr.upscale.provenance import Provenance
 from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
+
+KEYS = [field.name for field in fields(Provenance)]
 
 
 @pytest.mark.parametrize("name", sorted({*writable(), "dds"} - {"dicom", "jxl"}))
@@ -20,6 +26,19 @@ def test_an_image_without_provenance_is_described(tmp_path, capsys, name):
     (line,) = capsys.readouterr().out.splitlines()
     wanted = f"{name.upper()}, 20 x 30 pixels; nothing in it says what made it"
     assert line.partition(":")[2].strip() == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "[]", json.dumps(dict.fromkeys(KEYS, 1)), json.dumps(dict.fromkeys(KEYS, "a"))],
+    ids=["deep", "a list", "numbers", "a scale of text"],
+)
+def test_text_in_a_png_that_is_no_provenance_is_none(tmp_path, capsys, text):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("drnsr", text)
+    Image.fromarray(texture(8, 9)).save(tmp_path / "a.png", pnginfo=info)
+    main(["info", str(tmp_path / "a.png")])
+    assert "nothing in it says what made it" in capsys.readouterr().out
 
 
 def test_pages_are_counted(tmp_path, capsys):

@@ -14,6 +14,7 @@ from drnsr.tracking.record import find_record, record_of_model
 from drnsr.tracking.reproduction import check_out, input_notes, was_made_here
 from drnsr.tracking.runs import begin_run, describe_run
 from drnsr.tracking.store import TrackingError, experiment_id, open_store
+from tests.conftest import PROJECT
 
 CONFIG = {
     "model": {"name": "drnsr"},
@@ -179,6 +180,27 @@ def test_files_of_the_users_that_the_run_read_are_named(recorded):
     with pytest.raises(UserError, match="it read mine, which is not recorded and not here"):
         list(input_notes(record))
     assert list(input_notes(recorded(init_from="/somewhere/else.safetensors"))) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[1]", "a: !!python/object/apply:os.abort []", "[" * 3000, "model: x\n", "model: {}\n"],
+    ids=["empty", "a list", "a tag", "deep", "no keys", "too few keys"],
+)
+def test_the_damaged_configuration_of_a_run_is_named(recorded, text):
+    run_id = recorded().run_id
+    open_store().log_text(run_id, text, "config.yaml")
+    with pytest.raises(TrackingError, match=f"{run_id}: the configuration of this run is damaged"):
+        find_record(run_id)
+
+
+def test_functions_that_only_a_run_from_elsewhere_names_are_not_called(recorded):
+    record = recorded(loss={"_target_": "os.abort"})
+    shutil.copyfile(PROJECT / "params.yaml", recorded.project / "params.yaml")
+    (recorded.project.parent / "params.yaml").touch()
+    with pytest.raises(SystemExit, match=r"calls functions that no file of conf/ names; --yes"):
+        main(["adopt", record.run_id])
+    assert (recorded.project / "params.yaml").read_text() == (PROJECT / "params.yaml").read_text()
 
 
 def test_only_a_hash_enters_a_query_of_mlflow(recorded):

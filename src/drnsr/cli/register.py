@@ -48,17 +48,22 @@ def ensure_registered(record: "RunRecord", name: str | None) -> "tuple[Version, 
     from drnsr.reporting.lineage import lineage_of_run
     from drnsr.tracking.record import read_evaluation
     from drnsr.tracking.registry import default_name, find_version, register
+    from drnsr.tracking.store import TrackingError
 
     name = name or default_name(record.config)
     if version := find_version(name, record.run_id):
         return version, False
-    card = model_card(
-        name,
-        config=record.config,
-        recipe=recipe(record.config),
-        summary=read_evaluation(record.run_id).summary,
-        comparisons=[],
-        cost=describe_costs(record.model_cost, record.training_cost),
-        lineage=lineage_of_run(record),
-    )
+    summary = read_evaluation(record.run_id).summary
+    try:
+        card = model_card(
+            name,
+            config=record.config,
+            recipe=recipe(record.config),
+            summary=summary,
+            comparisons=[],
+            cost=describe_costs(record.model_cost, record.training_cost),
+            lineage=lineage_of_run(record),
+        )
+    except (LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise TrackingError(f"run {record.run_id}: its record is damaged ({error!r})") from error
     return register(name, record.run_id, card), True

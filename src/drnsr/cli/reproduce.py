@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich.console
 import rich.table
+import rich.text
 
 from drnsr.cli.confirmation import confirmed
 from drnsr.errors import UserError, printable, printable_lines
@@ -54,7 +55,8 @@ def run(parsed: argparse.Namespace) -> None:
 
     record = find_record(parsed.run)
     folder = parsed.into or Path("reproduced") / record.run_id
-    print(f"run {record.run_id} ({record.name}), commit {record.commit}, in {folder}", flush=True)
+    what = f"run {record.run_id} ({record.name}), commit {record.commit}, in {folder}"
+    print(printable(what), flush=True)
     notes = list(input_notes(record))
     for line in (*package_notes(record), *notes):
         print(printable(line), flush=True)
@@ -78,6 +80,7 @@ def run(parsed: argparse.Namespace) -> None:
 
 def _require_consent(record: "RunRecord", yes: bool) -> None:
     """Show the code of a run that was not made in this project's folder, and ask."""
+    from drnsr.config.targets import unknown_targets
     from drnsr.tracking.reproduction import was_made_here
 
     if was_made_here(record):
@@ -87,6 +90,8 @@ def _require_consent(record: "RunRecord", yes: bool) -> None:
         f" with {'these changes' if record.patch else 'no changes'}:"
     )
     print(printable_lines(record.patch), flush=True)
+    if names := unknown_targets(record.config):
+        print(printable(f"Its configuration calls {', '.join(names)}."), flush=True)
     if not (yes or confirmed("run it on this machine? [y/N] ")):
         raise UserError(
             f"run {record.run_id}: was made elsewhere, and its code was not run; --yes runs it"
@@ -129,7 +134,8 @@ def _print_table(values: "list[ReproducedValue]") -> None:
     table = rich.table.Table("", "recorded", "now", "")
     for value in values:
         verdict = "same" if value.is_same else "different"
-        table.add_row(value.name, _shorten(value.recorded), _shorten(value.found), verdict)
+        cells = value.name, _shorten(value.recorded), _shorten(value.found), verdict
+        table.add_row(*(rich.text.Text(printable(cell)) for cell in cells))
     rich.console.Console().print(table)
 
 

@@ -21,7 +21,7 @@ from drnsr.config.compose import (
     refuse_contradictions,
     resolve,
 )
-from drnsr.config.errors import ConfigError
+from drnsr.config.errors import ConfigError, composition_errors
 from drnsr.project import CONF
 
 # Where a run's files are and where it is tracked; and paths, which `data` and `benchmark` repeat.
@@ -85,7 +85,9 @@ def recorded_choices(
         ConfigError: if params.yaml cannot express them: see :func:`find_choices`.
     """
     choices = {key: value for key, value in params.items() if value is not None}
-    for override in OverridesParser.create().parse_overrides(list(overrides)):
+    with composition_errors():
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+    for override in parsed:
         if override.is_delete() or override.package is not None:
             raise ConfigError(f"{override.input_line}: params.yaml has no line for this")
         _add_override(choices, override.key_or_group, override.value())

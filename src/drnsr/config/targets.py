@@ -2,8 +2,10 @@
 
 import collections.abc
 import inspect
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -12,6 +14,7 @@ from pydantic.errors import PydanticSchemaGenerationError
 
 from drnsr.config.errors import ConfigError, one_line
 from drnsr.evaluation.protocol import get_protocol
+from drnsr.project import CONF
 
 if TYPE_CHECKING:
     from drnsr.config.schema import Config, DataModule
@@ -33,6 +36,16 @@ def check_targets(node: object, key: str = "") -> None:
     """
     for name, found in _targets(node, key):
         _check_target(name, found)
+
+
+def unknown_targets(config: Mapping[str, Any], conf: Path = CONF) -> list[str]:
+    """Return the functions and classes that a configuration calls and no file of conf/ does."""
+    known = {
+        name
+        for file in conf.rglob("*.yaml")
+        for name in re.findall(r"_target_:\s*([\w.]+)", file.read_text(encoding="utf-8"))
+    }
+    return sorted({str(node["_target_"]) for _, node in _targets(config, "")} - known)
 
 
 def check_networks(config: "Config") -> None:

@@ -20,6 +20,7 @@ from pathlib import Path, PureWindowsPath
 from typing import IO, Literal
 
 from drnsr.atomic import atomic_folder
+from drnsr.data.names import is_portable
 from drnsr.errors import UserError
 from drnsr.images.files import SUFFIXES
 
@@ -30,7 +31,7 @@ _SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 # The exceptions of the standard library's readers for damaged archives.
 _DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error),
-    *(LZMAError, EOFError, ValueError),
+    *(LZMAError, EOFError, ValueError, RecursionError),
 )
 _ENCRYPTED = 1  # a bit of a zip member's flags
 
@@ -128,6 +129,8 @@ def _write_pictures(members: Iterator[_Member], folder: Path, pattern: str, max_
         if total > max_bytes:
             raise ArchiveError(f"unpacks to more than {max_bytes} bytes, which is the limit")
         if member.is_file and _is_picture(member.name, path.name, pattern):
+            if not is_portable(path.name):
+                raise ArchiveError(f"{member.name}: a name that not every system can hold")
             if (folder / path.name).exists():
                 raise ArchiveError(f"{member.name}: another picture in it has the same name")
             _write(member, folder / path.name)

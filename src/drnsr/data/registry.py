@@ -23,6 +23,7 @@ from filelock import FileLock
 from drnsr.atomic import atomic_folder
 from drnsr.data.archive import MAX_UNPACKED, is_archive, unpack_pictures
 from drnsr.data.download import FetchError, RemoteFile, RetryPolicy, download_files, link_or_copy
+from drnsr.data.names import is_portable
 from drnsr.hashing import sha256_of
 
 _UNKNOWN = "-"
@@ -90,7 +91,7 @@ def _is_well_formed(fields: list[str]) -> bool:
         return False
     is_manual = parsed.scheme == "manual"
     return (
-        _stays_inside(name)
+        all(map(is_portable, name.split("/")))
         and bool(re.fullmatch("[0-9a-fA-F]{64}", sha256) or (is_manual and sha256 == _UNKNOWN))
         # In a mirror folder, host and path become file names.
         and _stays_inside(parsed.netloc + unquote(parsed.path))
@@ -99,7 +100,8 @@ def _is_well_formed(fields: list[str]) -> bool:
 
 
 def _stays_inside(name: str) -> bool:
-    return not (name.startswith("/") or "\\" in name or ".." in PurePosixPath(name).parts)
+    parts = PurePosixPath(name).parts
+    return name.isprintable() and "\\" not in name and parts[:1] != ("/",) and ".." not in parts
 
 
 def flat_name(name: str) -> str:

@@ -1,10 +1,11 @@
 """Metadata of an exported model: all that is needed to run it, and where it comes from."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
@@ -12,10 +13,15 @@ from drnsr.networks import Descriptor, Network
 from drnsr.networks.base import Precision
 from drnsr.weights.native import ModelFileError, Origin, is_native, read_info
 
+if TYPE_CHECKING:
+    import onnx
+
 KEY = "drnsr"
 """The key of this metadata in an ONNX file."""
 
 ONNX = ".onnx"
+
+_LARGEST = 64  # scale, and multiple of a side: several times those of any published network
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,8 @@ def read_exported(path: Path) -> ExportInfo:
     if not path.is_file():
         raise ModelFileError(f"{path}: there is no such file")
     try:
-        properties = onnx.load(path, load_external_data=False).metadata_props
+        model = onnx.load(path, load_external_data=False)
+        properties = model.metadata_props
     except Exception as error:  # a damaged file can raise any exception
         raise ModelFileError(f"{path}: not a readable ONNX file ({error})") from error
     text = {entry.key: entry.value for entry in properties}.get(KEY)
@@ -114,11 +121,48 @@ def read_exported(path: Path) -> ExportInfo:
             " what `drnsr export` writes"
         )
     try:
+        _check_graph(model)
         return _parse(text)
-    except (LookupError, TypeError, ValueError, RecursionError) as error:
+    except ModelFileError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+    except (LookupError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ModelFileError(
             f"{path}: exported by another version of drnsr, or damaged; export the model again"
         ) from error
+
+
+def _check_graph(graph: "onnx.ModelProto") -> None:
+    """Refuse graphs within nodes: a loop without an end could not be interrupted.
+
+    Raises:
+        ModelFileError: there is one; `drnsr export` writes none.
+    """
+    nodes = [*graph.graph.node, *(node for each in graph.functions for node in each.node)]
+    for node in nodes:
+        if any(attribute.HasField("g") or attribute.graphs for attribute in node.attribute):
+            raise ModelFileError(f"a graph with {node.op_type}, which `drnsr export` never writes")
+
+
+def _check_descriptor(descriptor: Descriptor) -> None:
+    """Check the values that tiling and memory depend on.
+
+    Raises:
+        ValueError: one is out of its range.
+    """
+    low, high = descriptor.value_range
+    field = descriptor.receptive_field
+    if not (
+        descriptor.colour in ("RGB", "Y")
+        and descriptor.precisions[0] in get_args(Precision)
+        and 1 <= descriptor.scales[0] <= _LARGEST
+        and 1 <= descriptor.size_multiple <= _LARGEST
+        and (field == "global" or field >= 0)
+        and math.isfinite(low)
+        and math.isfinite(high)
+        and low < high
+        and isinstance(descriptor.tiling_exact, bool)
+    ):
+        raise ValueError(str(descriptor))
 
 
 def _parse(text: str) -> ExportInfo:
@@ -145,6 +189,5 @@ def _parse(text: str) -> ExportInfo:
             "size_multiple": int(described["size_multiple"]),
         }
     )
-    if descriptor.colour not in ("RGB", "Y") or precision not in get_args(Precision):
-        raise ValueError(text)
+    _check_descriptor(descriptor)
     return ExportInfo(**content | {"descriptor": descriptor, "origin": Origin(**content["origin"])})

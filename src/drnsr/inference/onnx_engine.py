@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from drnsr.inference.engine import (
@@ -38,6 +39,7 @@ class OnnxEngine:
 
     def __init__(self, path: Path, device: str = "cpu", precision: Precision | None = None) -> None:
         check_cpu(device)
+        self._path = path
         info = read_exported(path)
         self.descriptor, self.scale = info.descriptor, info.scale
         if precision is not None:
@@ -53,18 +55,51 @@ class OnnxEngine:
                 path, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # a damaged graph can raise any exception
-            reason = str(error).partition("\n")[0]
-            raise ModelFileError(f"{path}: onnxruntime cannot run it ({reason})") from error
+            raise self._cannot_run(error) from error
 
     def __call__(self, lr: FloatPixels) -> FloatPixels:
-        """Upscale a batch of LR pixels; see :class:`drnsr.inference.engine.Engine`."""
+        """Upscale a batch of LR pixels; see :class:`drnsr.inference.engine.Engine`.
+
+        Raises:
+            ModelFileError: the graph fails, or does not compute what the file's metadata says.
+        """
+        return require_finite(self._compute(lr))
+
+    def _compute(self, lr: FloatPixels) -> FloatPixels:
         try:
-            (sr,) = self._session.run(None, {self._session.get_inputs()[0].name: lr})
+            outputs = self._session.run(None, {self._session.get_inputs()[0].name: lr})
         except Exception as error:  # onnxruntime's exceptions have no common base class
             if any(message in str(error) for message in _MEMORY_ERRORS):
                 raise OutOfMemoryError(str(error)) from error
-            raise
-        return require_finite(sr)
+            raise self._cannot_run(error) from error
+        number, channels, height, width = lr.shape
+        expected = (number, channels, self.scale * height, self.scale * width)
+        found = [(getattr(each, "shape", None), getattr(each, "dtype", None)) for each in outputs]
+        if found != [(expected, np.float32)]:
+            raise ModelFileError(
+                f"{self._path}: its graph does not compute what its metadata says: one output of"
+                f" {expected} from {lr.shape}"
+            )
+        sr: FloatPixels = outputs[0]
+        return sr
+
+    def check(self) -> "OnnxEngine":
+        """Upscale a few black pixels, so that a wrong graph is found before a picture is read.
+
+        Raises:
+            ModelFileError: the graph fails, or does not compute what the file's metadata says.
+        """
+        multiple = self.descriptor.size_multiple
+        side = multiple * -(-8 // multiple)
+        try:
+            self._compute(np.zeros((1, self.descriptor.channels, side, side), np.float32))
+        except OutOfMemoryError as error:
+            raise self._cannot_run(error) from error
+        return self
+
+    def _cannot_run(self, error: Exception) -> ModelFileError:
+        reason = str(error).partition("\n")[0]
+        return ModelFileError(f"{self._path}: onnxruntime cannot run it ({reason})")
 
 
 def check_cpu(device: str) -> None:

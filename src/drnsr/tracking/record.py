@@ -172,7 +172,17 @@ def _read(client: "MlflowClient", run: "Run") -> RunRecord:
         name: _text(client, run_id, name) if name in listed else ""
         for name in ("config.yaml", "environment.txt", PATCH_FILE, LEFT_OUT_FILE, CHOICES_FILE)
     }
-    config = yaml.safe_load(texts["config.yaml"]) or {}
+    try:
+        config = _mapping(yaml.safe_load(texts["config.yaml"]))
+        for key in ("model", "data", "benchmark", "trainer"):
+            _mapping(config[key])
+        choices = _mapping(json.loads(texts[CHOICES_FILE])) if texts[CHOICES_FILE] else None
+        training_cost = _training_cost(run, config)
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise TrackingError(
+            f"{run_id}: the configuration of this run is damaged ({reason})"
+        ) from error
     return RunRecord(
         run_id=run_id,
         name=str(run.info.run_name),
@@ -181,14 +191,20 @@ def _read(client: "MlflowClient", run: "Run") -> RunRecord:
         patch=texts[PATCH_FILE],
         left_out=tuple(texts[LEFT_OUT_FILE].splitlines()),
         config=config,
-        choices=json.loads(texts[CHOICES_FILE] or "null"),
+        choices=choices,
         environment=tuple(texts["environment.txt"].split()),
         data={k.removeprefix(DATA_TAG): v for k, v in tags.items() if k.startswith(DATA_TAG)},
         model_sha256=tags.get(MODEL_TAG),
         measures={name: v for name, v in run.data.metrics.items() if name.count("/") == 2},
         model_cost=_starting_with(MODEL_COST, run) or None,
-        training_cost=_training_cost(run, config),
+        training_cost=training_cost,
     )
+
+
+def _mapping(content: Any) -> dict[str, Any]:  # noqa: ANN401 (what a file holds)
+    if not isinstance(content, dict):
+        raise TypeError("expected keys and values")
+    return content
 
 
 def _training_cost(run: "Run", config: Mapping[str, Any]) -> dict[str, float | str] | None:

@@ -55,10 +55,14 @@ def was_made_here(record: RunRecord) -> bool:
             if outbox.cursor.run_id != record.run_id:
                 continue
             recorded = outbox.description
-            code = recorded["tags"][COMMIT_TAG], recorded["texts"].get(PATCH_FILE, "")
+            code = (
+                recorded["tags"][COMMIT_TAG],
+                recorded["texts"].get(PATCH_FILE, ""),
+                recorded["config"],  # it names the functions that are called
+            )
         except (OSError, ValueError, TypeError, KeyError):
             continue  # damaged, or of another version
-        if code == (record.commit, record.patch):
+        if code == (record.commit, record.patch, record.config):
             return True
     return False
 

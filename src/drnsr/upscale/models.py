@@ -90,7 +90,8 @@ class ModelAtScale:
         if self.file.suffix == ONNX:
             if backend == "torch":
                 raise UserError(f"{self.file}: is exported, and runs in onnxruntime, not in torch")
-            return OnnxEngine(self.file, device, None if precision == "auto" else precision)
+            chosen = None if precision == "auto" else precision
+            return OnnxEngine(self.file, device, chosen).check()
         network = self._network or load_network(self.file)
         make_onnxruntime = partial(
             onnxruntime_engine,

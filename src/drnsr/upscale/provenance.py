@@ -1,7 +1,7 @@
 """Provenance: an upscaled picture states the model that made it; `drnsr info` reads it."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -75,6 +75,19 @@ def read_provenance(picture: Path) -> Provenance | None:
     """Read the provenance of a picture; return None for any file without one."""
     try:
         text = codec_of(picture).provenance(picture)
-        return Provenance(**json.loads(text)) if isinstance(text, str) else None
+        return _parse(text) if isinstance(text, str) else None
     except (ImageError, OSError, ValueError, TypeError, RecursionError):
         return None
+
+
+def _parse(text: str) -> Provenance:
+    """Parse the text of :meth:`Provenance.to_json`.
+
+    Raises:
+        ValueError, TypeError, RecursionError: it is another text.
+    """
+    found = Provenance(**json.loads(text))
+    for field in fields(Provenance):
+        if not isinstance(value := getattr(found, field.name), int if field.type is int else str):
+            raise TypeError(f"{field.name}: {value!r}")
+    return found

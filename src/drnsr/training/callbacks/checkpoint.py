@@ -64,7 +64,7 @@ class TrainingStateCheckpoint(L.Callback):
             if not file_sha256(path).startswith(_parts(path)["sha256"]):
                 log.warning("%s is damaged (its content has another sha256); skipped", path)
             elif _fingerprint_of(path) != self._fingerprint:
-                log.warning("%s is of another configuration, data or code; skipped", path)
+                log.warning("%s is no state of this configuration, data and code; skipped", path)
             else:
                 step = _step_of(path)
                 log.info("resuming after step %s (from %s; remove it to start anew)", step, path)
@@ -175,5 +175,8 @@ def _step_of(state: Path) -> int:
 
 
 def _fingerprint_of(path: Path) -> object:
-    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    return state.get(FINGERPRINT)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return state.get(FINGERPRINT)
+    except Exception:  # a file that this program did not write can raise any exception
+        return None
