@@ -21,7 +21,7 @@ from hydra.utils import instantiate
 from measuring import ROOT, arguments, fetched, show
 from omegaconf import OmegaConf
 
-from drnsr.data.prepare import prepare_training_set
+from drnsr.data.prepare import Part, prepare_training_set
 
 WAYS = {
     "1 process, 2 threads": ("trainer=cpu", "trainer.threads=2"),
@@ -84,7 +84,7 @@ def computed() -> list[dict[str, object]]:
 
 def main() -> None:
     """Measure all ways in turn, and print the tables."""
-    parser = arguments(__doc__, rounds=2)
+    parser = arguments(__doc__, rounds=1)
     parser.add_argument("mirror", nargs="?", help="a folder with the data; else it is downloaded")
     parser.add_argument("--steps", type=int, default=20, help="measured in each training")
     parser.add_argument("--computed", action="store_true", help="print the second table alone")
@@ -106,11 +106,10 @@ def measured(mirror: str | None, steps: int, rounds: int) -> list[dict[str, obje
     with tempfile.TemporaryDirectory() as folder:
         photographs = fetched("bsds500_test", mirror, Path(folder))[:20]
         prepare_training_set(
-            photographs,
+            [Part(photographs, 0.05)],
             Path(folder) / "prepared" / "train",
             name="folder",
             scales=[2],
-            validation_fraction=0.05,
         )
         for seed in range(rounds):
             for name, options in WAYS.items():

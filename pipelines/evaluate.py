@@ -28,6 +28,7 @@ EVALUATION_CODE = (
     "inference/engine.py",
     "inference/holes.py",
     "inference/channels.py",
+    "inference/precision.py",
     "inference/tiling.py",
     "networks",
     "reporting/drawing.py",

@@ -291,6 +291,10 @@ def _training_module(config: Config, network: "Network") -> "LightningModule":
         "clipping": instantiate(config.clipping),
         "channels_last": config.trainer.channels_last,
     }
+    if config.trainer.strategy == "fsdp":
+        from drnsr.training.sharding import ShardedSRModule
+
+        return ShardedSRModule(network, **common)
     if config.gan is None:
         return SRModule(network, compiled=config.trainer.compile is True, **common)
     return GANModule(

@@ -118,6 +118,24 @@ def test_what_is_written_is_read_again(tmp_path, composed):
     assert read_resolved(tmp_path / "resolved.yaml") == config
 
 
+FSDP = {"gan": None, "trainer__strategy": "fsdp", "trainer__devices": 2, "trainer__ema_decay": 0}
+
+
+@pytest.mark.parametrize(
+    ("value", "needed"),
+    [
+        ({"trainer__devices": 1}, "more than one process"),
+        ({"trainer__ema_decay": 0.9}, "trainer.ema_decay=0"),
+        ({"trainer__precision": "16-mixed"}, "trainer.precision auto, 32-true or bf16-mixed"),
+        ({"optimizer___target_": "drnsr.training.muon.Muon"}, "an optimizer that needs no whole"),
+    ],
+)
+def test_weights_are_shared_out_in_trainings_that_allow_it_alone(composed, value, needed):
+    validate(OmegaConf.create(resolved(composed, **FSDP)))
+    with pytest.raises(ConfigError, match=f"trainer.strategy: fsdp is for {needed}.*take ddp"):
+        validate(OmegaConf.create(resolved(composed, **FSDP | value)))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

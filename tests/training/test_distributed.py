@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from drnsr.config.compose import validate
+from drnsr.weights.native import read_info
 from tests.conftest import PROJECT, free_port, texture
 from tests.pipeline.conftest import Project
 
@@ -119,6 +120,22 @@ def test_two_processes_or_two_parts_give_the_weights_and_curves_of_one(runs, two
                 runs.curve("one", file), runs.curve(name, file), strict=True
             ):
                 assert found == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_weights_that_are_shared_out_are_those_of_one_process_and_a_state_goes_on(runs):
+    same = ("trainer.precision=32-true", "trainer.ema_decay=0", "optimizer=sgd")
+    same += ("clipping=norm", "clipping.max_norm=0.01", "checkpoints.seconds=0")
+    runs.run("whole", "trainer=cpu", *same)
+    shared = (*TWO, "trainer.strategy=fsdp", "trainer.accumulate_grad_batches=2", *same)
+    assert "Warning" not in runs.run("shared", *shared)
+    assert largest_difference(runs.weights("whole"), runs.weights("shared")) < 1e-7
+    assert read_info(runs.folder / "shared/out/models/model.safetensors").architecture == "DRNSR"
+    bytes_before = runs.model("shared")
+    (finished,) = (runs.folder / "shared/runs").glob("*/finished")
+    finished.unlink()  # so that the last steps are trained again
+    assert "resuming after step 5" in runs.run("shared", *shared)
+    assert runs.model("shared") == bytes_before
 
 
 @pytest.mark.slow

@@ -384,9 +384,25 @@ class Config(ComposedConfig):
                 "trainer.accumulate_grad_batches",
                 f"{trainer.accumulate_grad_batches} is not for training against a gan; take 1",
             )
-        if trainer.strategy == "fsdp" and (self.gan is not None or trainer.ema_decay > 0):
+        return self
+
+    @model_validator(mode="after")
+    def _fsdp_can_train(self) -> "Config":
+        trainer = self.trainer
+        needs = {
+            "more than one process": trainer.world_size > 1,
+            "no gan": self.gan is None,
+            "trainer.ema_decay=0": trainer.ema_decay == 0,
+            "trainer.precision auto, 32-true or bf16-mixed": trainer.precision
+            in ("auto", "32-true", "bf16-mixed"),
+            "an optimizer that needs no whole weights, as Muon does": not self.optimizer[
+                "_target_"
+            ].endswith(".Muon"),
+        }
+        missing = [need for need, is_met in needs.items() if not is_met]
+        if trainer.strategy == "fsdp" and missing:
             raise InvalidValueError(
-                "trainer.strategy", "fsdp is for trainer.ema_decay=0 and no gan; take ddp"
+                "trainer.strategy", f"fsdp is for {', and for '.join(missing)}; take ddp"
             )
         return self
 

@@ -85,6 +85,11 @@ class SRModule(L.LightningModule):
             for group in optimizer.param_groups:  # a tensor, whose changes a graph sees
                 group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=self.device)
 
+    @property
+    def described_network(self) -> Network:
+        """The network that a state of the training describes."""
+        return self.network
+
     def training_step(self, batch: Batch, _: int) -> Tensor:
         """Return the loss of a batch; if whole steps are captured, take the step too."""
         if self._whole_step is not None:

@@ -13,7 +13,7 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.strategies import DDPStrategy, FSDPStrategy, Strategy
+from lightning.pytorch.strategies import DDPStrategy, Strategy
 
 from drnsr.data.datamodule import SRDataModule
 from drnsr.device import resolve_device
@@ -194,7 +194,9 @@ def _strategy(
     settings: TrainerSettings, world_size: int, uses_all_weights: bool
 ) -> Strategy | Literal["auto"]:
     if settings.strategy == "fsdp":
-        return FSDPStrategy(state_dict_type="full")
+        from drnsr.training.sharding import sharding_strategy
+
+        return sharding_strategy(world_size)
     if world_size == 1:
         return "auto"
     # Buffers are constants; to send them around would also need as many validation crops for all.
@@ -210,6 +212,7 @@ def _silence_known_warnings() -> None:
         ".*your dataloader is not resumable.*",  # it is
         ".*`broadcast_buffers` is deprecated.*",  # its successor is not in all versions of torch
         ".*when logging on epoch level in distributed setting.*",  # the mean is of all processes
+        ".*FSDP2-wrapped module .* returned a view tensor.*",  # which no loss changes in place
         ".*Total length of `DataLoader` across ranks is zero.*",
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -130,7 +130,7 @@ class TrainingStateCheckpoint(L.Callback):
     ) -> None:
         """Add the fingerprint of the run, and the description of the network."""
         checkpoint[FINGERPRINT] = self._fingerprint
-        checkpoint[NETWORK] = self_description(pl_module.network)  # type: ignore[arg-type]
+        checkpoint[NETWORK] = self_description(pl_module.described_network)  # type: ignore[arg-type]
 
     def state_dict(self) -> dict[str, Any]:
         """Return what this callback needs to resume."""
