@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from drnsr.errors import SignalError, UserError, exit_on_error, printable
@@ -62,3 +66,23 @@ def test_credentials_of_a_uri_are_not_printed(uri):
 )
 def test_a_uri_without_credentials_is_printed_as_it_is(uri):
     assert printable(uri) == uri
+
+
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_a_reader_that_has_enough_ends_the_program_without_a_word(buffered):
+    program = (
+        "from drnsr.errors import exit_on_error\n"
+        "with exit_on_error():\n"
+        "    for number in range(100_000): print(number)\n"
+    )
+    ended = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": buffered},
+    )
+    ended.stdout.readline()
+    ended.stdout.close()
+    assert ended.stderr.read() == b""
+    assert ended.wait() == 141
+    ended.stderr.close()

@@ -1,13 +1,17 @@
 """Errors that a person can act on, and how a program reports them."""
 
 import logging
+import os
 import re
+import select
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from signal import SIGINT
 from typing import Any
+
+_SIGPIPE = 13  # Windows has no such signal
 
 
 class UserError(Exception):
@@ -41,10 +45,17 @@ def exit_on_error() -> Iterator[None]:
 
     Raises:
         SystemExit: with the exit code of the :class:`UserError`; 1 for an OSError that names a
-            file; 130 after Ctrl-C.
+            file; 130 after Ctrl-C; 141 if the reader of a pipe, such as ``head``, has enough.
     """
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _is_output_closed():
+            raise
+        with open(os.devnull, "wb") as nothing:  # noqa: PTH123 (a file name of the system)
+            os.dup2(nothing.fileno(), sys.stdout.fileno())  # for the rest of Python's buffer
+        sys.exit(128 + _SIGPIPE)
     except KeyboardInterrupt:
         _exit("ended by Ctrl-C", 128 + SIGINT)
     except UserError as error:
@@ -63,6 +74,15 @@ def reason(error: BaseException) -> str:
         return f"{error.filename}: {error.strerror}"
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _is_output_closed() -> bool:
+    """Return whether standard output is a pipe that nobody reads."""
+    if not hasattr(select, "poll"):  # Windows
+        return True
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0))
 
 
 def printable(text: str) -> str:
