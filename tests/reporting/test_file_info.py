@@ -10,6 +10,8 @@ from PIL import Image, PngImagePlugin
 from drnsr.cli import main
 from drnsr.images.codecs import writable
 from drnsr.networks import DRNSR
+from drnsr.pretrained import model_file
+from drnsr.tracking.store import TrackingError
 from drnsr.upscale.provenance import Provenance
 from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
@@ -65,6 +67,18 @@ def test_a_model_file_names_the_licences_of_its_pictures(tmp_path, capsys):
     save_model(model, DRNSR(scale=2, num_features=4, num_blocks=1), Origin())
     with pytest.raises(SystemExit, match=r"m\.safetensors: the file does not say what pictures"):
         main(["info", str(model), "--credits"])
+
+
+def test_a_shipped_model_is_no_run_of_the_user(monkeypatch, capsys):
+    def no_run(sha256):
+        raise TrackingError("this MLflow has no run that made the model")
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "a store")
+    monkeypatch.setattr("drnsr.tracking.record.record_of_model", no_run)
+    main(["info", str(model_file("drnsr-x2"))])
+    printed = capsys.readouterr().out
+    assert "none here: this model ships with drnsr, whose authors trained it" in printed
+    assert "not known" not in printed
 
 
 def test_a_damaged_image_is_named(tmp_path):

@@ -17,7 +17,6 @@ from PIL import Image
 
 from drnsr.hashing import file_sha256
 from drnsr.images.encoding import encode_png
-from drnsr.images.files import decode_image
 from drnsr.inference.upscaler import Upscaler
 from drnsr.networks import DRNSR, VDSR
 from drnsr.tracking.delivery import deliver
@@ -148,7 +147,8 @@ def test_a_logged_model_takes_encoded_pictures_and_returns_png(store, model, tmp
     jpeg = io.BytesIO()
     Image.fromarray(picture).save(jpeg, format="JPEG")
     cells = [encode_png(picture), jpeg.getvalue()]
-    expected = [Upscaler.from_file(model)(decode_image(cell)) for cell in cells]
+    images = [np.asarray(Image.open(io.BytesIO(cell))) for cell in cells]
+    expected = [Upscaler.from_file(model)(image) for image in images]
     for column in (cells, [base64.b64encode(cell).decode() for cell in cells]):
         answers = loaded.predict(pd.DataFrame({"image": column}))["image"]
         for answer, wanted in zip(answers, expected, strict=True):

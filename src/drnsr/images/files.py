@@ -64,11 +64,6 @@ def read_image(
     return pixels
 
 
-def decode_image(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """Decode the bytes of a picture file as :func:`read_image` does."""
-    return _decode(data, max_pixels)[0]
-
-
 def _decode(data: bytes, max_pixels: int) -> tuple[NDArray[np.uint8], int]:
     """Return the pixels, and the number of pictures in the file."""
     if not data:

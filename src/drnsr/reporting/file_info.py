@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from drnsr import pretrained
 from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
 from drnsr.images.errors import ImageError
@@ -85,6 +86,10 @@ def _describe_run(model_sha256: str) -> dict[str, str]:
     try:
         record = record_of_model(model_sha256)
     except TrackingError as error:
+        if model_sha256 in map(file_sha256, map(pretrained.model_file, pretrained.NAMES)):
+            return {
+                "MLflow run": "none here: this model ships with drnsr, whose authors trained it"
+            }
         return {"MLflow run": f"not known ({error})"}
     changed = " and uncommitted changes (uncommitted.patch)" if record.patch else ""
     if record.lost_sources:
