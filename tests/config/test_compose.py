@@ -31,6 +31,14 @@ def test_the_default_is_the_founding_papers_network(tmp_path):
     assert composed(tmp_path).model.name == "drnsr"
 
 
+def test_ones_own_pictures_can_be_shrunk_by_name_and_pairs_cannot(tmp_path):
+    params = "data: {0}\nfolder: x\nset: {{data: {{parts: {{{0}: {{shrink: {{'*.jpg': 2}}}}}}}}}}"
+    part = composed(tmp_path, params.format("folder")).data.parts["folder"]
+    assert part.shrink == {"*.jpg": 2}
+    with pytest.raises(UserError, match=r"^data.parts: pairs cannot be shrunk; take shrink away$"):
+        composed(tmp_path, params.format("pairs"))
+
+
 def test_a_folder_may_have_any_name(tmp_path):
     name = "/data/photos (2024), a=b {x}"
     assert composed(tmp_path, f"data: folder\nfolder: '{name}'").data.parts["folder"].folder == name

@@ -60,6 +60,9 @@ def compose_choices(choices: Mapping[str, Any], conf: Path = CONF) -> DictConfig
         with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
             composed = compose("config", overrides=["run=graph", *groups])
         OmegaConf.set_struct(composed, True)
+        for part in composed.data.parts.values():
+            for by_name in {"shrink", "licences"} & part.keys():  # any picture's name is a key
+                OmegaConf.set_struct(part[by_name], False)
         merged = OmegaConf.merge(composed, values, choices.get("set") or {})
     return cast(DictConfig, merged)
 

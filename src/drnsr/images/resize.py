@@ -37,6 +37,9 @@ _PAD_MODES: dict[Border, Literal["edge", "symmetric"]] = {
 # The cubic kernel reaches 2 pixels (of the coarser grid) to either side.
 _REACH = 2
 
+# Rows or columns that are resized at once.
+_BLOCK = 256
+
 
 def cubic_kernel(x: NDArray[np.float64], a: float = -0.5) -> NDArray[np.float64]:
     """Return the cubic convolution kernel (Keys 1981, equations 4 and 8).
@@ -116,30 +119,40 @@ def pillow_resize(
 
 
 def _resize(image: SomePicture, height: int, width: int, border: Border) -> SomePicture:
-    # One channel after the other: the intermediate results are many times the size of the picture.
-    channels = np.split(image, image.shape[2], axis=2)
-    resized = [_resize_channel(channel, height, width, border) for channel in channels]
-    return cast(SomePicture, np.concatenate(resized, axis=2))
-
-
-def _resize_channel(channel: NDArray[Any], height: int, width: int, border: Border) -> NDArray[Any]:
-    """Resize (H, W, 1)."""
-    pixels = channel.astype(np.float64)  # MATLAB computes in double precision, and so do we
+    pixels: NDArray[Any] = image
     for axis, size in ((0, height), (1, width)):
-        pixels = _resize_axis(pixels, axis, size, border)
-        if channel.dtype == np.uint8:
-            # MATLAB rounds halves up; numpy and torch would round them to even.
-            pixels = np.clip(np.floor(pixels + 0.5), 0, 255)
-    return pixels.astype(channel.dtype)
+        if pixels.shape[axis] != size:
+            pixels = _resize_axis(pixels, axis, size, border)
+    return cast(SomePicture, pixels.astype(image.dtype, copy=pixels is image))
 
 
-def _resize_axis(
+def _resize_axis(pixels: NDArray[Any], axis: int, size: int, border: Border) -> NDArray[Any]:
+    """Resize one axis of (H, W, C); uint8 is rounded, and the rest is float64."""
+    rounded = pixels.dtype == np.uint8
+    shape = list(pixels.shape)
+    shape[axis] = size
+    resized = np.empty(shape, np.uint8 if rounded else np.float64)
+    # In small blocks: the intermediate results are many times the size of the picture.
+    other = 1 - axis
+    for channel in range(shape[2]):
+        for start in range(0, shape[other], _BLOCK):
+            lines = slice(start, start + _BLOCK)
+            block = (lines, slice(None)) if other == 0 else (slice(None), lines)
+            index = (*block, slice(channel, channel + 1))
+            # MATLAB computes in double precision, and so do we.
+            result = _resize_lines(pixels[index].astype(np.float64), axis, size, border)
+            if rounded:
+                # MATLAB rounds halves up; numpy and torch would round them to even.
+                result = np.clip(np.floor(result + 0.5), 0, 255)
+            resized[index] = result
+    return resized
+
+
+def _resize_lines(
     pixels: NDArray[np.float64], axis: int, size: int, border: Border
 ) -> NDArray[np.float64]:
     """Resize one axis of (H, W, C), by a whole number or its inverse."""
     old = pixels.shape[axis]
-    if old == size:
-        return pixels
     # Torch leaves out the taps beyond the border, so the picture is padded first, by a width that
     # is a whole number of pixels on the old grid and on the new, and cropped afterwards.
     margin_old = _REACH * max(1, old // size)
