@@ -55,7 +55,8 @@ def degrade_picture(
     """Degrade a whole picture by the degradation's seed and the picture's content alone.
 
     So a picture has the same LR in any data set and at any place. Its bytes may change with the
-    version of numpy (noise), OpenCV (resize, convolution) or the libjpeg in it (JPEG).
+    version of numpy (noise), OpenCV (resize, convolution) or the libjpeg in it (JPEG), and by a
+    level with the kind of CPU, on which the order of OpenCV's sums depends.
 
     Args:
         picture: (H, W, C); rows and columns beyond a multiple of the scale are not used.
