@@ -1,11 +1,22 @@
 import errno
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from drnsr.atomic import atomic_folder, atomic_path, partial_path, temporary_folder, write_text
+from drnsr.atomic import (
+    atomic_folder,
+    atomic_path,
+    naming_file,
+    partial_path,
+    temporary_folder,
+    write_text,
+)
 
 # Fills a folder, and is killed before it is complete.
 KILLED = """
@@ -45,6 +56,17 @@ def test_a_full_disk_names_the_file_and_leaves_the_old_one(tmp_path, small_disk)
     assert caught.value.filename == str(target)
     assert target.read_text() == "old"
     assert names(tmp_path) == ["result.json"]
+
+
+def test_a_full_disk_is_named_and_not_a_temporary_file_of_a_library(tmp_path, monkeypatch):
+    free = {tmp_path: 10, Path(tempfile.gettempdir()): 20}
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free[folder]))
+    for least, name in ((10, tmp_path / "a.ckpt"), (30, Path(tempfile.gettempdir()))):
+        free[tmp_path] = least
+        with pytest.raises(OSError, match="No space left") as caught:  # noqa: SIM117
+            with naming_file(tmp_path / "a.ckpt"):
+                raise OSError(errno.ENOSPC, "", "/tmp/a1b2c3")
+        assert caught.value.filename == str(name)
 
 
 def test_text_is_utf8_with_unix_line_ends(tmp_path):

@@ -13,7 +13,13 @@ from drnsr.errors import SignalError, UserError, exit_on_error, printable
         (UserError("a.png: not a picture"), 1, "a.png: not a picture"),
         (SignalError("SIGTERM after step 4", 15), 143, "SIGTERM after step 4"),
         (KeyboardInterrupt(), 130, "ended by Ctrl-C"),
-        (OSError(28, "No space left on device", "a.png"), 1, "a.png: No space left on device"),
+        (OSError(13, "Permission denied", "a.png"), 1, "a.png: Permission denied"),
+        (
+            OSError(28, "No space left on device", "/a.png"),
+            1,
+            "/a.png: No space left on device: free some of the disk at /, and run the same"
+            " command again",
+        ),
     ],
     ids=lambda each: type(each).__name__,
 )

@@ -6,11 +6,15 @@ import os
 import platform
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 _LONGEST_SUFFIX = 16
+
+# The disk, or the user's share of it, is full.
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextmanager
@@ -135,6 +139,8 @@ def check_writable(folder: Path) -> None:
 def naming_file(path: Path, partial: Path | None = None) -> Iterator[None]:
     """Add the name of the file to an OSError of the block; that of a failed ``write`` has none.
 
+    That of a full disk gets it in any case.
+
     Args:
         path: the name.
         partial: the temporary name of the file, which is replaced by ``path`` in the error.
@@ -143,9 +149,20 @@ def naming_file(path: Path, partial: Path | None = None) -> Iterator[None]:
         yield
     except OSError as error:
         unnamed = error.filename in (None, partial and str(partial))
-        if unnamed and error.errno is not None:
-            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        if error.errno is not None and (unnamed or error.errno in _FULL_DISK):
+            name = _fuller(path) if error.errno in _FULL_DISK else path
+            raise OSError(error.errno, os.strerror(error.errno), str(name)) from error
         raise
+
+
+def _fuller(path: Path) -> Path:
+    """Return the path, or the folder of temporary files if its disk has less space.
+
+    Some libraries write a file there first, and name it in their errors.
+    """
+    temporary = Path(tempfile.gettempdir())
+    here, there = (shutil.disk_usage(folder).free for folder in (path.parent, temporary))
+    return temporary if there < here else path
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,5 +1,6 @@
 """Errors that a person can act on, and how a program reports them."""
 
+import errno
 import logging
 import os
 import re
@@ -8,10 +9,14 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from signal import SIGINT
 from typing import Any
 
 _SIGPIPE = 13  # Windows has no such signal
+
+# The disk, or the user's share of it, is full.
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
 class UserError(Exception):
@@ -71,7 +76,8 @@ def reason(error: BaseException) -> str:
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+        advice = _free_disk(Path(error.filename)) if error.errno in _FULL_DISK else ""
+        return f"{error.filename}: {error.strerror}{advice}"
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
@@ -83,6 +89,12 @@ def _is_output_closed() -> bool:
     output = select.poll()
     output.register(sys.stdout.fileno(), 0)
     return any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0))
+
+
+def _free_disk(path: Path) -> str:
+    place = path.resolve()
+    disk = next(folder for folder in (place, *place.parents) if folder.is_mount())
+    return f": free some of the disk at {disk}, and run the same command again"
 
 
 def printable(text: str) -> str:

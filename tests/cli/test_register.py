@@ -80,6 +80,10 @@ def test_a_registered_model_is_a_candidate_with_a_card_and_is_registered_once(st
     commit = store.get_run(run_id).data.tags["mlflow.source.git.commit"]
     for known in ("33.00 / 0.9000", commit, run_id, file_sha256(Path("model0.safetensors"))):
         assert known in version.description
+    tags = store.get_run(run_id).data.tags
+    experiment = store.get_run(run_id).info.experiment_id
+    store.create_run(experiment, tags=tags)  # planted, and newer; it has no model
+    store.create_run(experiment, tags={"drnsr.model_sha256": tags["drnsr.model_sha256"]})
     main(["register", "model0.safetensors"])  # the same run, by what it made
     assert "drnsr-x2 version 1 is this model already" in capsys.readouterr().out
     assert len(store.search_model_versions("name = 'drnsr-x2'")) == 1

@@ -27,6 +27,7 @@ from drnsr.tracking.runs import (
     TRAINING_COST,
     TRAINING_TAG,
     find_runs,
+    has_model,
 )
 from drnsr.tracking.store import TrackingError, open_store, tracking_errors
 from drnsr.tracking.sweep import OBJECTIVE_TAG, jobs_of
@@ -106,7 +107,7 @@ def find_record(run: str) -> RunRecord:
 
 
 def record_of_model(sha256: str) -> RunRecord:
-    """Find the newest run that made a model with this hash.
+    """Find the newest run that made a model with this hash, and of several one that has its file.
 
     Raises:
         TrackingError: if the store cannot be reached, or has no such run.
@@ -116,7 +117,9 @@ def record_of_model(sha256: str) -> RunRecord:
         known = find_runs(client, sha256)
         if not known:
             raise TrackingError(f"this MLflow has no run that made the model {sha256}")
-        return _read(client, client.get_run(known[0]))
+        # Anyone who may write to the store can give a run the tag: see what it holds.
+        verified = (run for run in known if len(known) > 1 and has_model(client, run, sha256))
+        return _read(client, client.get_run(next(verified, known[0])))
 
 
 def read_evaluation(run_id: str) -> Evaluation:

@@ -178,6 +178,31 @@ def find_runs(client: "MlflowClient", model_sha256: str) -> list[str]:
     return [str(run.info.run_id) for run in runs]
 
 
+def has_model(client: "MlflowClient", run_id: str, model_sha256: str) -> bool:
+    """Return whether a run has a record of its own, and a model file with this hash.
+
+    Args:
+        client: see :func:`drnsr.tracking.store.open_store`.
+        run_id: the run.
+        model_sha256: the hash of the model file.
+    """
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    run = client.get_run(run_id)
+    if TRAINING_TAG not in run.data.tags or run.outputs is None:
+        return False
+    for output in run.outputs.model_outputs:
+        location = client.get_logged_model(output.model_id).artifact_location
+        try:
+            files = Path(download_artifacts(artifact_uri=f"{location}/artifacts"))
+        except (MlflowException, OSError):
+            continue  # the run lost them, or never had any
+        if any(file_sha256(file) == model_sha256 for file in files.glob("*.safetensors")):
+            return True
+    return False
+
+
 def record_evaluation(
     outbox: Outbox,
     summary: Mapping[str, Any],
