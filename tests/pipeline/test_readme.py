@@ -1,5 +1,6 @@
 """Every command of the README is run: here, or by .ci/run."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -18,8 +19,9 @@ BLOCKS = [
 PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 # These make the environment, which CI does from nothing.
 BY_CI = ["make repro", "make test"]
-# It does not end by itself, and has a test of its own below.
+# These have tests of their own below; the UI does not end by itself.
 THE_UI = ["make ui"]
+(EXPERIMENTS,) = (block for block in BLOCKS if "dvc queue start" in block)
 
 
 def test_ci_runs_what_makes_the_environment():
@@ -45,15 +47,40 @@ def used(another):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "block", [block for block in BLOCKS if block not in (BY_CI, THE_UI)], ids=lambda block: block[0]
+    "block",
+    [block for block in BLOCKS if block not in (BY_CI, THE_UI, EXPERIMENTS)],
+    ids=lambda block: block[0],
 )
 def test_the_commands_of_each_block_succeed_one_after_the_other(used, block):
     for command in block:
+        used.run("bash", "-c", command)
+
+
+@pytest.mark.slow
+def test_experiments_run_and_queue_and_come_back_from_the_cache(used):
+    present, *commands, back = EXPERIMENTS
+    used.run("bash", "-c", present)
+    used.run("git", "commit", "-qam", "with narrow networks")
+    for command in commands:
         printed = used.run("bash", "-c", f"COLUMNS=100 {command}").stdout
         if command.startswith("dvc exp show"):
             assert_readable(printed)
         if command == "dvc queue start":
             used.wait_for_the_queue()
+    result = used.run("bash", "-c", back)
+    assert used.ran(result) == ["config"]
+    assert used.run("git", "status", "--short").stdout == ""
+
+    shown = json.loads(used.run("dvc", "exp", "show", "--json").stdout)
+    made = {}
+    for experiment in shown[1]["experiments"]:
+        params = experiment["revs"][0]["data"]["params"]["resolved.yaml"]["data"]
+        chosen = params["model"]["name"], params["scale"], params["trainer"]["max_steps"]
+        made[chosen] = experiment["name"]
+    assert ("drnsr", 4, 100) in made
+    used.run("dvc", "exp", "apply", made["edsr_baseline", 4, 20])
+    assert used.ran(used.run("dvc", "repro")) == []
+    assert "edsr_baseline" in (used.root / "reports/index.html").read_text()
 
 
 def assert_readable(table):
