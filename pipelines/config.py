@@ -16,6 +16,11 @@ def main() -> None:
     """Write the composed configuration."""
     config = compose_graph(PARAMS)
     _check_folders(config)
+    if config.extend is not None and Path(config.extend).is_file():
+        raise ConfigError(
+            f"{PARAMS}: extend: {config.extend} is a file, which may become another one; give the"
+            " folder of its training, runs/..., which `drnsr info` names"
+        )
     write_text(RESOLVED, _HEADER + to_yaml(config))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -14,10 +15,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from drnsr.config.schema import Config
+from drnsr.device import resolve_device
 from drnsr.errors import SignalError, UserError
 
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+
+log = logging.getLogger("drnsr")
 
 _CONFIG = "config.json"
 _HYDRA = "hydra.json"
@@ -50,6 +54,7 @@ def launch(config: Config) -> None:
             f"trainer.num_nodes: {config.trainer.num_nodes} machines need a process on each: start"
             " this command by torchrun on each of them (docs/scale.md)"
         )
+    _warn_of_few_cores(config)
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # reported below
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -78,6 +83,19 @@ def launch(config: Config) -> None:
             raise reported.get(0, SignalError(message, error.sigval)) from None
 
 
+def _warn_of_few_cores(config: Config) -> None:
+    trainer, cores = config.trainer, os.cpu_count() or 1
+    threads = trainer.devices * trainer.threads
+    if resolve_device(trainer.accelerator) == "cpu" and threads > cores:
+        log.warning(
+            "%s processes of %s threads on %s cores wait for each other; lower trainer.devices or"
+            " trainer.threads",
+            trainer.devices,
+            trainer.threads,
+            cores,
+        )
+
+
 def _failure(folder: Path, failures: "Mapping[int, ProcessFailure]") -> UserError:
     """Return the reason why a training failed: a process that was killed could not give one."""
     # The launcher ends the others by SIGTERM.
@@ -90,25 +108,40 @@ def _failure(folder: Path, failures: "Mapping[int, ProcessFailure]") -> UserErro
                 " others were ended too; the same command goes on from the last state"
             )
     reported = _reported(folder)
+    for rank, code in sorted(ended.items()):
+        if code > 0 and rank not in reported:
+            return LaunchError(
+                f"process {rank} of the training ended with exit code {code}; the others were ended"
+                " too; the same command goes on from the last state"
+            )
     if reported:
-        return reported[min(reported)]
-    codes = ", ".join(f"{rank}: {code}" for rank, code in sorted(ended.items()))
-    return LaunchError(f"a process of the training failed; exit codes: {codes or 'SIGTERM'}")
+        return next(iter(reported.values()))
+    return LaunchError("the processes of the training were ended by SIGTERM")
 
 
 def report_error(folder: Path, rank: int, error: UserError) -> None:
     """Leave the reason of a process's end for :func:`launch`."""
-    content = {"message": str(error), "exit_code": error.exit_code}
+    from drnsr.training.trainer import LostProcessError
+
+    content = {
+        "message": str(error),
+        "exit_code": error.exit_code,
+        "is_consequence": isinstance(error, LostProcessError),
+    }
     (folder / f"error-{rank}.json").write_text(json.dumps(content), encoding="utf-8")
 
 
 def _reported(folder: Path) -> dict[int, UserError]:
-    """Return the reasons that processes left, by rank."""
+    """Return the reasons that processes left, by rank; those that only follow from others last."""
+    contents = {
+        int(file.stem.removeprefix("error-")): json.loads(file.read_text(encoding="utf-8"))
+        for file in folder.glob("error-*.json")
+    }
     errors: dict[int, UserError] = {}
-    for file in folder.glob("error-*.json"):
-        content = json.loads(file.read_text(encoding="utf-8"))
+    for rank in sorted(contents, key=lambda rank: (contents[rank]["is_consequence"], rank)):
+        content = contents[rank]
         signal_number = content["exit_code"] - 128
-        errors[int(file.stem.removeprefix("error-"))] = (
+        errors[rank] = (
             SignalError(content["message"], signal_number)
             if signal_number > 0
             else LaunchError(content["message"])

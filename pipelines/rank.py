@@ -2,8 +2,9 @@
 
 import sys
 from pathlib import Path
+from signal import SIGINT
 
-from drnsr.errors import UserError
+from drnsr.errors import SignalError, UserError
 from drnsr.training.processes import launched_process
 from pipelines.launch import read_launch, report_error
 from pipelines.train import follow, train
@@ -19,8 +20,18 @@ def main(folder: Path) -> None:
         else:
             follow()
     except UserError as error:
-        report_error(folder, process.rank, error)
-        sys.exit(error.exit_code)
+        _end(folder, process.rank, error)
+    except KeyboardInterrupt:
+        _end(folder, process.rank, SignalError("ended by Ctrl-C", SIGINT))
+    except OSError as error:
+        if error.filename is None:
+            raise  # it is not about a file
+        _end(folder, process.rank, UserError(f"{error.filename}: {error.strerror}"))
+
+
+def _end(folder: Path, rank: int, error: UserError) -> None:
+    report_error(folder, rank, error)
+    sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

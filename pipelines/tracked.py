@@ -146,7 +146,9 @@ def _description(config: Config, origin: Origin, model: Path | None = None) -> d
 
     plain = config.model_dump()
     data = {"train": origin.data}
-    return describe_run(plain, data, origin.fingerprint, model, choices=_choices())
+    return describe_run(
+        plain, data, origin.fingerprint, model, choices=_choices(), earlier=origin.earlier
+    )
 
 
 def _choices() -> dict[str, Any] | None:

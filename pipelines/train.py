@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from drnsr.networks import Network
     from drnsr.training.callbacks.curves import Curves
+    from drnsr.training.continuing import Training
     from drnsr.training.perceptual import PerceptualLoss
 
 log = logging.getLogger("drnsr")
@@ -74,6 +75,7 @@ def train(config: Config) -> Result:
     A run by hand may also prepare its data before, and evaluate after. In a sweep, a job that was
     done before is not done again.
     """
+    from drnsr.training.continuing import take_over
     from drnsr.training.precision import check_hardware
     from drnsr.training.processes import launched_process
 
@@ -91,11 +93,14 @@ def train(config: Config) -> Result:
     check_features_file(config)
     config = resolve_auto(config)
     dataset = open_training_set(config)
-    origin = _origin(config, dataset)
-    with folder_lock(run_folder(origin.fingerprint), wait=is_job()):
-        if is_job() and (earlier := earlier_result(config, origin)):
+    training, state = _begun(config, dataset)
+    with folder_lock(training.folder, wait=is_job()):
+        if is_job() and (earlier := earlier_result(config, training.origin)):
             return _skipped(earlier)
-        _train_and_evaluate(config, dataset, origin)
+        training.write()
+        if state is not None:
+            take_over(state, training.folder)
+        _train_and_evaluate(config, dataset, training)
     return result_of(config)
 
 
@@ -103,9 +108,9 @@ def _train_in_processes(config: Config) -> Result:
     if is_job() and not config.run.prepare_before_training:
         check_features_file(config)
         resolved = resolve_auto(config)
-        origin = _origin(resolved, open_training_set(resolved))
-        with folder_lock(run_folder(origin.fingerprint), wait=True):
-            earlier = earlier_result(resolved, origin)
+        training, _ = _begun(resolved, open_training_set(resolved))
+        with folder_lock(training.folder, wait=True):
+            earlier = earlier_result(resolved, training.origin)
         if earlier is not None:
             return _skipped(earlier)
     launch(config)
@@ -117,27 +122,37 @@ def _skipped(earlier: Result) -> Result:
     return replace(earlier, is_earlier=True)
 
 
-def _train_and_evaluate(config: Config, dataset: PreparedDataset, origin: Origin) -> None:
+def _train_and_evaluate(config: Config, dataset: PreparedDataset, training: "Training") -> None:
     dataset.verify()
     outputs = Outputs.of(config)
     if config.run.evaluate_after_training:
         check_evaluation(config)
     for folder in (outputs.model.parent, outputs.curves):
         check_writable(folder)
-    with keep_result(config, origin):
-        with tracked_training(config, origin, outputs.model) as loggers:
-            _train(config, dataset, origin, outputs, loggers)
+    with keep_result(config, training.origin):
+        with tracked_training(config, training.origin, outputs.model) as loggers:
+            _train(config, dataset, training, outputs, loggers)
         if config.run.evaluate_after_training:
             evaluate(config)
 
 
-def _origin(config: Config, dataset: PreparedDataset) -> Origin:
-    return Origin(
-        config=fingerprint(fingerprinted_values(config)),
+def _begun(config: Config, dataset: PreparedDataset) -> "tuple[Training, Path | None]":
+    """Return the training, and the state of another one that it goes on from, if any."""
+    from drnsr.training.continuing import Training, describe_computing, extend, find_progress
+
+    values = fingerprinted_values(config)
+    origin = Origin(
+        config=fingerprint(values),
         data=dataset.fingerprint,
         code=code_fingerprint(TRAINING_CODE),
         licences=count_licences(config, dataset),
+        computed=describe_computing(values["trainer"]),
     )
+    training, last = Training(origin, values), None
+    if config.extend is not None:
+        training, last = extend(training, config.extend)
+    training, state = find_progress(training)
+    return training, state or last
 
 
 def _check_world_size(config: Config, started: int) -> None:
@@ -161,7 +176,7 @@ def follow() -> None:
     log.setLevel(logging.ERROR)
     warnings.simplefilter("ignore")  # the first process shows them
     received = json.loads(receive_from_first())
-    config, origin = Config.model_validate(received["config"]), Origin(**received["origin"])
+    config, origin = Config.model_validate(received["config"]), Origin.from_json(received["origin"])
     dataset = open_training_set(config)
     _fit(config, dataset, origin, loggers=[])
 
@@ -188,13 +203,15 @@ def resolve_auto(config: Config) -> Config:
 def _train(
     config: Config,
     dataset: PreparedDataset,
-    origin: Origin,
+    training: "Training",
     outputs: Outputs,
     loggers: "list[Logger]",
 ) -> None:
     from drnsr.training.callbacks.checkpoint import mark_finished
+    from drnsr.training.continuing import finished_with
     from drnsr.training.processes import send_to_others
 
+    origin = training.origin
     if config.trainer.world_size > 1:
         send_to_others(json.dumps({"config": config.model_dump(), "origin": asdict(origin)}))
     trained = _fit(config, dataset, origin, loggers)
@@ -205,7 +222,8 @@ def _train(
     numbers = {f"{TRAINING_COST}{name}": value for name, value in cost.items()}
     for logger in loggers:
         logger.log_metrics(numbers, step=config.trainer.max_steps)
-    mark_finished(run_folder(origin.fingerprint))
+    for folder in finished_with(training):
+        mark_finished(folder)
 
 
 class _Trained(NamedTuple):
@@ -256,6 +274,7 @@ def _fit(
     checkpoints = TrainingStateCheckpoint(
         run_folder(origin.fingerprint),
         fingerprint=origin.fingerprint,
+        before=origin.earlier[-1] if origin.earlier else None,
         **config.checkpoints.model_dump(),
     )
     skipped = fit(

@@ -66,6 +66,11 @@ def run_folder(fingerprint: str) -> Path:
     return runs() / fingerprint[:16]
 
 
+def run_name(fingerprint: str) -> str:
+    """Return the name of the folder of one training within the project."""
+    return f"runs/{run_folder(fingerprint).name}"
+
+
 def tracking_database() -> Path:
     """Return the SQLite file in which MLflow keeps the runs of the project."""
     return project_root() / "mlflow.db"

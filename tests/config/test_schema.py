@@ -57,6 +57,7 @@ def test_an_interpolation_has_the_converted_value(composed):
     ("key", "value", "message"),
     [
         ("trainer__max_steps", 1.5, "trainer.max_steps: 1.5 is not a whole number"),
+        ("trainer__devices", "auto", "trainer.devices: auto is not a number; give one"),
         ("trainer__max_steps", True, "trainer.max_steps: true is not a number"),
         ("trainer__max_steps", None, "trainer.max_steps: null is not a whole number"),
         (

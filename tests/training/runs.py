@@ -1,5 +1,6 @@
 """A short training on small pictures, and callbacks and losses that disturb or record it."""
 
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -114,6 +115,7 @@ def datamodule(
     workers: int = 0,
     seed: int = 0,
     degradation: Degradation | None = None,
+    accumulate: int = 1,
 ) -> SRDataModule:
     """Return crops of 12 x 12 LR pixels of a dataset, four in a batch."""
     return SRDataModule(
@@ -125,6 +127,7 @@ def datamodule(
         validation_crop=40,
         workers=workers,
         max_steps=max_steps,
+        accumulate=accumulate,
         seed=seed,
         degradation=degradation,
     )
@@ -147,6 +150,9 @@ def train(
     fingerprint="of this run",
     nonfinite_loss="fail",
     loss=None,
+    scheduler=None,
+    accumulate=1,
+    before=None,
 ) -> Network:
     """Train in ``folder``, resuming an earlier call that was ended; write the curves there."""
     seed_everything(seed, threads=2)
@@ -154,18 +160,27 @@ def train(
         architecture(scale=2, num_features=8, num_blocks=1),
         loss=loss or nn.L1Loss(),
         optimizer=optimizer,
-        scheduler=lambda optimizer: warmup_cosine(optimizer, warmup_steps=2, total_steps=steps),
+        scheduler=scheduler or partial(warmup_cosine, warmup_steps=2, total_steps=steps),
         clipping=clipping,
         channels_last=True,
     )
-    data = datamodule(dataset, max_steps=steps, workers=workers, seed=seed)
+    data = datamodule(dataset, max_steps=steps, workers=workers, seed=seed, accumulate=accumulate)
     curves = Curves(log_every=3)
     fit(
         module,
         data,
-        settings(max_steps=steps, ema_decay=ema_decay, nonfinite_loss=nonfinite_loss),
+        settings(
+            max_steps=steps,
+            ema_decay=ema_decay,
+            nonfinite_loss=nonfinite_loss,
+            accumulate_grad_batches=accumulate,
+        ),
         checkpoints=TrainingStateCheckpoint(
-            folder / "states", fingerprint=fingerprint, seconds=seconds_between_states, keep=2
+            folder / "states",
+            fingerprint=fingerprint,
+            seconds=seconds_between_states,
+            keep=2,
+            before=before,
         ),
         progress=TrainingProgress(),
         loggers=[],

@@ -182,6 +182,42 @@ def test_a_killed_process_ends_the_others_and_the_command_goes_on_to_the_same_by
     assert runs.model("killed") == runs.model(two)
 
 
+def kill_after_a_state(runs, name, *options):
+    """Start a training, and end all its processes by SIGKILL after a state."""
+    process = runs.start(name, *options, "checkpoints.seconds=0")
+    wait_for_a_state(runs.folder / name, process)
+    for pid in (process.pid, *ranks_of(process.pid).values()):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
+def test_a_training_goes_on_with_another_number_of_processes_and_says_so(runs):
+    runs.run("whole", "trainer=cpu", "trainer.max_steps=60")
+    options = ("trainer.max_steps=60", "checkpoints.seconds=0")
+    kill_after_a_state(runs, "mixed", *TWO, *options)
+    assert "going on after step" in runs.run("mixed", "trainer=cpu", *options)
+    assert largest_difference(runs.weights("whole"), runs.weights("mixed")) < 1e-7
+    origin = read_info(runs.folder / "mixed/out/models/model.safetensors").origin
+    assert origin.computed == "1 process of 1 thread"
+    assert [part.computed for part in origin.earlier] == ["2 processes of 1 thread"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
+def test_two_processes_train_against_the_discriminator_of_one(runs):
+    """The discriminator normalises and compares over the whole batch."""
+    against = ("gan=esrgan", "gan.features.weights=null", "gan.weights.perceptual=0")
+    against += ("gan.discriminator.num_features=4", "gan.discriminator.input_size=32")
+    against += ("gan.weights.adversarial=1", "datamodule.patch_size=16", "trainer.max_steps=12")
+    runs.run("gan", "trainer=cpu", *against)
+    kill_after_a_state(runs, "gan_mixed", "trainer=cpu", *against)
+    assert "going on after step" in runs.run("gan_mixed", *TWO, *against)
+    # Logits are compared in fp32.
+    assert largest_difference(runs.weights("gan"), runs.weights("gan_mixed")) < 1e-6
+
+
 @pytest.mark.slow
 def test_sigterm_ends_all_processes_after_the_same_step(runs):
     process = runs.start("ended", *TWO, "checkpoints.seconds=0", "trainer.max_steps=5000")

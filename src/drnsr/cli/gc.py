@@ -1,6 +1,6 @@
 """Remove the training states of finished runs, after showing them.
 
-They are only needed to resume a training that has been interrupted.
+They are only needed to resume a training that has been interrupted, and to extend a finished one.
 """
 
 import argparse

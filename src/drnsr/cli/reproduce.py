@@ -5,7 +5,7 @@ the data is prepared and its hashes are compared; the graph is run; and each num
 beside the recorded one. The same call resumes a reproduction that was interrupted.
 
 To reproduce a run is to run its code. That of a run from elsewhere is shown first, and runs only if
-you agree.
+you agree. If a run extends another one, that is reproduced before it.
 """
 
 import argparse
@@ -42,8 +42,15 @@ def run(parsed: argparse.Namespace) -> None:
     Raises:
         UserError: if something is missing, a number or hash differs, or the user does not agree.
     """
-    from drnsr.config.compose import PATHS
     from drnsr.tracking.record import find_record
+
+    record = find_record(parsed.run)
+    _reproduce(record, parsed.into or Path("reproduced") / record.run_id, yes=parsed.yes)
+
+
+def _reproduce(record: "RunRecord", folder: Path, *, yes: bool) -> None:
+    """Reproduce a run in a folder, after the training that it extends, if any."""
+    from drnsr.config.compose import PATHS
     from drnsr.tracking.reproduction import (
         check_out,
         compare_data,
@@ -51,17 +58,21 @@ def run(parsed: argparse.Namespace) -> None:
         input_notes,
         package_notes,
         run_dvc,
+        take_training,
     )
 
-    record = find_record(parsed.run)
-    folder = parsed.into or Path("reproduced") / record.run_id
+    source = _extended_run(record)
+    if source is not None:
+        _reproduce(source, folder.with_name(source.run_id), yes=yes)
     what = f"run {record.run_id} ({record.name}), commit {record.commit}, in {folder}"
     print(printable(what), flush=True)
     notes = list(input_notes(record))
     for line in (*package_notes(record), *notes):
         print(printable(line), flush=True)
-    _require_consent(record, parsed.yes)
+    _require_consent(record, yes)
     check_out(record, folder, [name for key in PATHS if (name := record.config.get(key))])
+    if source is not None:
+        take_training(record, folder.with_name(source.run_id), folder)
     _restore_configuration(record, folder)
     run_dvc(folder, "repro", "prepare")
     _require_same_data(compare_data(record, folder))
@@ -97,6 +108,14 @@ def _require_consent(record: "RunRecord", yes: bool) -> None:
             f"run {record.run_id}: was made elsewhere, and its code was not run; --yes runs it"
             " without asking"
         )
+
+
+def _extended_run(record: "RunRecord") -> "RunRecord | None":
+    """Return the run that a run extends; None if it began at its first step."""
+    from drnsr.tracking.record import record_of_training
+
+    extended = [part for part in record.earlier if part.extended]
+    return record_of_training(extended[-1].training) if extended else None
 
 
 def _restore_configuration(record: "RunRecord", folder: Path) -> None:

@@ -178,7 +178,7 @@ def _read_params(params_file: Path) -> dict[str, Any]:
     params = _load(params_file)
     if not isinstance(params, dict):
         raise ConfigError(f"{params_file}: expected keys and values")
-    known = {*GROUPS, *PATHS, "mode", "scale", "seed", "set"}
+    known = {*GROUPS, *PATHS, "extend", "mode", "scale", "seed", "set"}
     for key in params:
         if key not in known:
             raise ConfigError(
@@ -187,7 +187,7 @@ def _read_params(params_file: Path) -> dict[str, Any]:
             )
     if not isinstance(params.get("set") or {}, dict):
         raise ConfigError(f"{params_file}: set: expected keys and values, such as optimizer: ...")
-    for key in (*GROUPS, *PATHS):
+    for key in (*GROUPS, *PATHS, "extend"):
         if not isinstance(params.get(key), str | None):
             raise ConfigError(f"{params_file}: {key}: {params[key]!r} is not a name")
     for key in PATHS:

@@ -29,7 +29,7 @@ _IRRELEVANT = ("run", "logger", "sweep", "folder", "benchmark_folder", "image")
 
 # The groups to look for a file in: the other two only change values of these.
 _SEARCHED = [group for group in GROUPS if group not in ("experiment", "debug")]
-_AT_THE_TOP = ("scale", "seed", "mode", *PATHS)
+_AT_THE_TOP = ("scale", "seed", "mode", "extend", *PATHS)
 
 # Groups without a line in params.yaml: each has one file for the graph.
 _WITHOUT_LINE = ("datamodule", "trainer", "logger", "run")

@@ -195,6 +195,13 @@ class Trainer(Section):
             raise ValueError(f"{name} is not one of {', '.join(known)}")
         return name
 
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _is_a_number(cls, value: object) -> object:
+        if value == "auto":
+            raise ValueError("auto is not a number; give one, by which the batch can be divided")
+        return value
+
     @field_validator("precision", mode="before")
     @classmethod
     def _trains_in(cls, name: object) -> object:
@@ -254,6 +261,7 @@ class ComposedConfig(Section):
     fetch: Fetch
     prepare: Prepare
     init_from: str | None = None
+    extend: str | None = None
     protocol: ProtocolChoice
     data: Data
     degradation: Degradation
@@ -426,7 +434,7 @@ TRAINING_KEYS = (
     "prepare.bad_images",  # decides about pictures smaller than a crop
     "trainer",
 )
-"""What a trained model depends on, beside data, code and the content of `init_from`."""
+"""What a trained model depends on, beside data, code, `extend` and the content of `init_from`."""
 
 
 def recipe(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -190,4 +190,5 @@ def _parse(text: str) -> ExportInfo:
         }
     )
     _check_descriptor(descriptor)
-    return ExportInfo(**content | {"descriptor": descriptor, "origin": Origin(**content["origin"])})
+    origin = Origin.from_json(content["origin"])
+    return ExportInfo(**content | {"descriptor": descriptor, "origin": origin})

@@ -13,11 +13,19 @@ from drnsr.images.errors import ImageError
 from drnsr.images.reading import codec_of, open_picture
 from drnsr.inference.export_info import ONNX, read_exported, read_origin
 from drnsr.networks import Descriptor, Network
+from drnsr.project import run_name
 from drnsr.reporting.costs import describe_costs
 from drnsr.tracking.store import TrackingError, store_exists
 from drnsr.upscale.provenance import Provenance, read_provenance
 from drnsr.weights.loading import load_foreign
-from drnsr.weights.native import ModelFileError, Origin, is_native, load_model, read_info
+from drnsr.weights.native import (
+    ModelFileError,
+    Origin,
+    earlier_parts,
+    is_native,
+    load_model,
+    read_info,
+)
 
 
 def describe_file(path: Path) -> dict[str, str]:
@@ -153,8 +161,10 @@ def _describe_origin(origin: Origin) -> dict[str, str]:
         "training data": origin.data,
         "training code": origin.code,
         "training pictures": _count_licences(origin),
+        "training states": run_name(origin.fingerprint) if origin.config else "",
+        "computed in": origin.computed,
     }
-    return {name: value for name, value in known.items() if value}
+    return {name: value for name, value in known.items() if value} | earlier_parts(origin.earlier)
 
 
 def _count_licences(origin: Origin) -> str:

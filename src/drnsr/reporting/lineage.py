@@ -5,7 +5,7 @@ from pathlib import Path
 from drnsr.hashing import file_sha256
 from drnsr.tracking.git import current_commit
 from drnsr.tracking.record import RunRecord
-from drnsr.weights.native import read_info
+from drnsr.weights.native import earlier_parts, read_info
 
 
 def lineage_of_file(model: Path) -> dict[str, str]:
@@ -18,6 +18,7 @@ def lineage_of_file(model: Path) -> dict[str, str]:
         "training data (sha256)": origin.data,
         "training configuration (sha256)": origin.config,
         "training code (sha256)": origin.code,
+        **earlier_parts(origin.earlier),
     }
 
 
@@ -28,6 +29,7 @@ def lineage_of_run(record: RunRecord) -> dict[str, str]:
         "MLflow run": record.run_id,
         "model (sha256)": str(record.model_sha256),
         **{f"data {name} (sha256)": sha256 for name, sha256 in record.data.items()},
+        **earlier_parts(record.earlier),
     }
 
 

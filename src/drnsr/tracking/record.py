@@ -19,6 +19,7 @@ from drnsr.tracking.runs import (
     CHOICES_FILE,
     COMMIT_TAG,
     DATA_TAG,
+    EARLIER_TAG,
     EVALUATION_FOLDER,
     LEFT_OUT_FILE,
     MODEL_COST,
@@ -32,6 +33,7 @@ from drnsr.tracking.runs import (
 from drnsr.tracking.store import TrackingError, open_store, tracking_errors
 from drnsr.tracking.sweep import OBJECTIVE_TAG, jobs_of
 from drnsr.training.scalars import VAL_PSNR
+from drnsr.weights.native import EarlierPart
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -58,6 +60,7 @@ class RunRecord:
         model_sha256: the hash of the model file; None if none was made.
         measures: the means of the evaluation, such as ``set5/model/psnr``.
         model_cost: see :class:`drnsr.evaluation.cost.Cost`; None if it was not measured.
+        earlier: the parts of the training before, which are other runs.
         training_cost: seconds, samples per second, precision and skipped losses; None if they were
             not measured.
     """
@@ -76,6 +79,7 @@ class RunRecord:
     measures: Mapping[str, float]
     model_cost: Mapping[str, float] | None
     training_cost: Mapping[str, float | str] | None
+    earlier: tuple[EarlierPart, ...]
 
     @property
     def lost_sources(self) -> tuple[str, ...]:
@@ -120,6 +124,25 @@ def record_of_model(sha256: str) -> RunRecord:
         # Anyone who may write to the store can give a run the tag: see what it holds.
         verified = (run for run in known if len(known) > 1 and has_model(client, run, sha256))
         return _read(client, client.get_run(next(verified, known[0])))
+
+
+def record_of_training(fingerprint: str) -> RunRecord:
+    """Find the newest run of a training that made a model.
+
+    Args:
+        fingerprint: see :attr:`drnsr.weights.native.Origin.fingerprint`.
+
+    Raises:
+        TrackingError: if the store cannot be reached, or has no such run.
+    """
+    client = open_store()
+    with tracking_errors():
+        known = find_runs(client, fingerprint, TRAINING_TAG)
+        records = [_read(client, client.get_run(run_id)) for run_id in known]
+        for record in records:
+            if record.model_sha256 is not None:
+                return record
+    raise TrackingError(f"this MLflow has no run of the training {fingerprint[:16]}")
 
 
 def read_evaluation(run_id: str) -> Evaluation:
@@ -181,6 +204,7 @@ def _read(client: "MlflowClient", run: "Run") -> RunRecord:
             _mapping(config[key])
         choices = _mapping(json.loads(texts[CHOICES_FILE])) if texts[CHOICES_FILE] else None
         training_cost = _training_cost(run, config)
+        earlier = tuple(map(EarlierPart.from_json, json.loads(tags.get(EARLIER_TAG, "[]"))))
     except (yaml.YAMLError, ValueError, LookupError, TypeError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise TrackingError(
@@ -201,6 +225,7 @@ def _read(client: "MlflowClient", run: "Run") -> RunRecord:
         measures={name: v for name, v in run.data.metrics.items() if name.count("/") == 2},
         model_cost=_starting_with(MODEL_COST, run) or None,
         training_cost=training_cost,
+        earlier=earlier,
     )
 
 

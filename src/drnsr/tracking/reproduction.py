@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -91,6 +92,12 @@ def input_notes(record: RunRecord) -> Iterator[str]:
             f"note: the run had another version of {', '.join(record.lost_sources)}, which is not"
             " recorded (large, or no text); its result may depend on it"
         )
+    for part in record.earlier:
+        if not part.extended:
+            yield (
+                f"note: the run was computed in {part.computed} until step {part.steps}, and then"
+                " in another way; it is made again in one way, so that the last bits differ"
+            )
     for name in _own_files(record.config):
         known = _git("cat-file", "-e", f"{record.commit}:{Path(name).as_posix()}").returncode == 0
         changed = any(_is_within(path, name) or _is_within(name, path) for path in record.left_out)
@@ -189,6 +196,23 @@ def run_dvc(folder: Path, *arguments: str) -> None:
     ended = subprocess.run(["dvc", *arguments], cwd=folder, env=environment, check=False)
     if ended.returncode:
         raise UserError(f"{folder}: `dvc {' '.join(arguments)}` failed there; see above")
+
+
+def take_training(record: RunRecord, source: Path, folder: Path) -> None:
+    """Copy the states of the reproduced training that a run extends into the run's work tree.
+
+    Raises:
+        UserError: if that training became another one, which has another fingerprint.
+    """
+    training = [part.training for part in record.earlier if part.extended][-1]
+    name = project.run_name(training)
+    if not (source / name).is_dir():
+        raise UserError(
+            f"run {record.run_id}: it extends {name}, but {source} has another training: other"
+            " hardware, or a training in two ways; it cannot be made again from there"
+        )
+    ignore = shutil.ignore_patterns("mlflow")  # which has been recorded from there
+    shutil.copytree(source / name, folder / name, ignore=ignore, dirs_exist_ok=True)
 
 
 def compare_data(record: RunRecord, folder: Path) -> list[ReproducedValue]:

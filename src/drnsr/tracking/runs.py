@@ -6,6 +6,7 @@ import re
 import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -17,6 +18,7 @@ from drnsr.tracking.events import LogArtifact, LogMetrics, Point, SetTags, now
 from drnsr.tracking.git import current_commit
 from drnsr.tracking.outbox import Outbox
 from drnsr.tracking.sweep import sweep_tags
+from drnsr.weights.native import EarlierPart
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,6 +31,7 @@ MODEL_TAG = "drnsr.model_sha256"
 DATA_TAG = "drnsr.data."
 PROTOCOL_TAG = "drnsr.protocol."
 TRAINING_TAG = "drnsr.training"
+EARLIER_TAG = "drnsr.earlier_parts"  # JSON
 OUTBOX_TAG = "drnsr.journal"  # as stores and outboxes of earlier versions have it
 SAME_MODEL_TAG = "drnsr.same_model_as"
 EVALUATION_FOLDER = "evaluation"
@@ -53,6 +56,7 @@ def describe_run(
     training: str,
     model: Path | None = None,
     choices: Mapping[str, Any] | None = None,
+    earlier: Sequence[EarlierPart] = (),
 ) -> dict[str, Any]:
     """Describe a run before it begins, in values that JSON can express: see :func:`begin_run`.
 
@@ -63,11 +67,14 @@ def describe_run(
         model: the model file, if it exists already; the store may have a run that made it.
         choices: what the configuration was composed from, if that is known: ``params``, the
             content of params.yaml, and ``overrides``, those of Hydra.
+        earlier: the parts of the training before, in other runs.
     """
     commit = current_commit()
     tags = {COMMIT_TAG: commit.sha, "drnsr.dirty": str(commit.dirty).lower()}
     tags |= {f"{DATA_TAG}{name}": value for name, value in data.items()}
     tags |= {TRAINING_TAG: training, OUTBOX_TAG: uuid.uuid4().hex, **sweep_tags()}
+    if earlier:
+        tags[EARLIER_TAG] = json.dumps([asdict(part) for part in earlier])
     name = f"{config['model']['name']}-x{config['scale']}-{config['data']['name']}"
     texts = {"environment.txt": _environment()}
     if commit.patch:
@@ -159,20 +166,21 @@ def log_model(client: "MlflowClient", run_id: str, model: Path, example: bytes) 
     client.set_tag(run_id, MODEL_TAG, file_sha256(model))
 
 
-def find_runs(client: "MlflowClient", model_sha256: str) -> list[str]:
+def find_runs(client: "MlflowClient", sha256: str, tag: str = MODEL_TAG) -> list[str]:
     """Return the ids of the runs that made a model, the newest first.
 
     Args:
         client: see :func:`drnsr.tracking.store.open_store`.
-        model_sha256: the hash of the model file; what another file claims to be one is checked, for
-            it becomes a part of a query.
+        sha256: the hash of the model file; what another file claims to be one is checked, for it
+            becomes a part of a query.
+        tag: the tag that has the hash; with TRAINING_TAG, it is the fingerprint of a training.
     """
-    if not is_sha256(model_sha256):
+    if not is_sha256(sha256):
         return []
     experiments = [found.experiment_id for found in client.search_experiments()]
     runs = client.search_runs(
         experiments,
-        filter_string=f"tags.`{MODEL_TAG}` = '{model_sha256}'",
+        filter_string=f"tags.`{tag}` = '{sha256}'",
         order_by=["attributes.start_time DESC"],
     )
     return [str(run.info.run_id) for run in runs]

@@ -8,6 +8,7 @@ from drnsr.locks import LockedError, folder_lock
 from drnsr.project import runs
 from drnsr.tracking.outbox import outboxes_of
 from drnsr.training.callbacks.checkpoint import is_finished, newest_step
+from drnsr.training.continuing import needed_by
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,9 @@ def list_state_folders(*, unfinished: bool) -> list[StateFolder]:
     Args:
         unfinished: whether the states of a training that could be resumed are removable.
     """
-    return [_inspect(path, unfinished) for path in sorted(runs().glob("*")) if path.is_dir()]
+    folders = [path for path in sorted(runs().glob("*")) if path.is_dir()]
+    needed = {each for path in folders for each in needed_by(path)}
+    return [_inspect(path, unfinished, is_needed=path in needed) for path in folders]
 
 
 def remove_state_folder(folder: StateFolder) -> None:
@@ -46,7 +49,7 @@ def remove_state_folder(folder: StateFolder) -> None:
         shutil.rmtree(folder.path)
 
 
-def _inspect(path: Path, unfinished: bool) -> StateFolder:
+def _inspect(path: Path, unfinished: bool, *, is_needed: bool) -> StateFolder:
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     try:
         with folder_lock(path):
@@ -54,6 +57,9 @@ def _inspect(path: Path, unfinished: bool) -> StateFolder:
             progress = "finished" if finished else f"ended after step {newest_step(path)}"
             if any(outbox.undelivered for outbox in outboxes_of(path)):
                 progress += ", and MLflow misses something: `drnsr sync`"
+                return StateFolder(path, size, progress, removable=False)
+            if is_needed and not unfinished:
+                progress += ", and another training goes on from it"
                 return StateFolder(path, size, progress, removable=False)
             return StateFolder(path, size, progress, removable=finished or unfinished)
     except LockedError:

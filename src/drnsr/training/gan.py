@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from drnsr.networks import Network
 from drnsr.training.module import Batch, SRModule
 from drnsr.training.perceptual import PerceptualLoss
+from drnsr.training.processes import mean_with_gradient
 from drnsr.training.scalars import TRAIN_LOSS
 
 
@@ -36,7 +37,8 @@ def relativistic_average_loss(
     """
     upper, lower = upper.float(), lower.float()
     # softplus(-x) is -log sigmoid(x), and softplus(x) is -log(1 - sigmoid(x)), without overflow.
-    upper_mean, lower_mean = upper.mean(), lower.mean()
+    upper_mean = mean_with_gradient(upper.mean())  # over the batch of all processes
+    lower_mean = mean_with_gradient(lower.mean())
     if constant_averages:
         upper_mean, lower_mean = upper_mean.detach(), lower_mean.detach()
     above = F.softplus(lower_mean - upper).mean()

@@ -7,8 +7,10 @@ one of them fails.
 import os
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import lightning as L
+import torch
 from torch import Tensor, distributed
 from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
@@ -95,6 +97,33 @@ def mean_over_processes(trainer: L.Trainer, values: Tensor) -> Tensor:
     total = values.to(trainer.strategy.root_device).clone()
     distributed.all_reduce(total)
     return total / trainer.world_size
+
+
+def mean_with_gradient(value: Tensor) -> Tensor:
+    """Return in every process the mean of a value over the processes, with its gradient.
+
+    Without other processes it is the value itself.
+    """
+    if not distributed.is_initialized() or distributed.get_world_size() == 1:
+        return value
+    total: Tensor = _SumOverProcesses.apply(value)  # type: ignore[no-untyped-call]
+    return total / distributed.get_world_size()
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """A sum that is in the loss of every process, so that the gradient is a sum, too."""
+
+    @staticmethod
+    def forward(_: Any, value: Tensor) -> Tensor:  # noqa: ANN401 (torch's own signature)
+        total = value.contiguous().clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
+        total = gradient.contiguous().clone()
+        distributed.all_reduce(total)
+        return total
 
 
 def in_sample_order(trainer: L.Trainer, values: list[Tensor]) -> list[Tensor]:

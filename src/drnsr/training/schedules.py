@@ -1,10 +1,11 @@
 """Learning-rate schedules, stepped after every training step."""
 
 import math
+import warnings
 from collections.abc import Callable
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 
 def warmup_cosine(optimizer: Optimizer, *, warmup_steps: int, total_steps: int) -> LambdaLR:
@@ -48,3 +49,18 @@ def _warmup(
         return decay(min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps)))
 
     return LambdaLR(optimizer, factor)
+
+
+def advance(scheduler: LRScheduler, steps: int) -> None:
+    """Bring a new schedule to where it is after so many steps, from its own first rate.
+
+    Args:
+        scheduler: not stepped yet; the rates of its optimizer may be those of another schedule.
+        steps: 0 or more.
+    """
+    for group, rate in zip(scheduler.optimizer.param_groups, scheduler.get_last_lr(), strict=True):
+        group["lr"] = rate
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*lr_scheduler.step.*before.*optimizer.step")
+        for _ in range(steps):
+            scheduler.step()

@@ -18,6 +18,7 @@ from lightning.pytorch.strategies import DDPStrategy, Strategy
 from drnsr.data.datamodule import SRDataModule
 from drnsr.device import resolve_device
 from drnsr.errors import UserError
+from drnsr.training.batch_norm import WholeBatchNorm
 from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
 from drnsr.training.callbacks.ema import EMA
 from drnsr.training.callbacks.nonfinite import NonfiniteLoss, NonfiniteLossCheck
@@ -36,6 +37,10 @@ _LOST_PEER = ("gloo/transport", "Connection closed by peer", "NCCL", "Gloo conne
 
 class PlatformError(UserError):
     """The machine or its libraries ended the run, whatever its configuration."""
+
+
+class LostProcessError(PlatformError):
+    """Another process of the training ended, and has the reason."""
 
 
 class TrainerSettings(Protocol):
@@ -169,10 +174,9 @@ def _new_trainer(
         devices=settings.devices,
         num_nodes=settings.num_nodes,
         strategy=_strategy(settings, world_size, uses_all_weights),
-        # Named here, because inside a job of SLURM Lightning would choose SLURM's environment.
-        plugins=[TorchElasticEnvironment() if launched_process() else LightningEnvironment()],
+        plugins=_plugins(settings, world_size),
         use_distributed_sampler=False,  # the data module gives each process its samples
-        sync_batchnorm=world_size > 1 and resolve_device(settings.accelerator) == "cuda",
+        sync_batchnorm=world_size > 1 and _has_sync_batch_norm(settings),
         accumulate_grad_batches=accumulate,
         precision=settings.precision,
         max_steps=settings.max_steps,
@@ -203,6 +207,19 @@ def _strategy(
     return DDPStrategy(find_unused_parameters=not uses_all_weights, broadcast_buffers=False)
 
 
+def _plugins(settings: TrainerSettings, world_size: int) -> list[Any]:
+    # Named here, because inside a job of SLURM Lightning would choose SLURM's environment.
+    environment = TorchElasticEnvironment() if launched_process() else LightningEnvironment()
+    if world_size == 1 or _has_sync_batch_norm(settings):
+        return [environment]
+    return [environment, WholeBatchNorm()]
+
+
+def _has_sync_batch_norm(settings: TrainerSettings) -> bool:
+    """Return whether torch itself normalises over the batch of all processes."""
+    return resolve_device(settings.accelerator) == "cuda"
+
+
 def _silence_known_warnings() -> None:
     for library in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
@@ -230,7 +247,7 @@ def _platform_errors(states: Path) -> Iterator[None]:
     except RuntimeError as error:
         text = " ".join(str(error).split())
         if any(sign in text for sign in _LOST_PEER):
-            raise PlatformError(
+            raise LostProcessError(
                 "another process of this training ended; the same command continues from the last"
                 f" state in {states}"
             ) from error

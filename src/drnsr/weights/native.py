@@ -1,15 +1,19 @@
 """Model files of drnsr: safetensors, with metadata that says how to build and run the network."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from drnsr.atomic import atomic_path
 from drnsr.errors import UserError
+from drnsr.hashing import is_sha256
 from drnsr.networks import HyperParameter, Network
+from drnsr.project import run_name
 from drnsr.weights.building import WeightsError, build_network
 from drnsr.weights.fingerprint import fingerprint
 
@@ -19,6 +23,46 @@ _KEY = "drnsr"
 
 class ModelFileError(UserError):
     """A file that is missing, damaged, or not a model file."""
+
+
+@dataclass(frozen=True)
+class EarlierPart:
+    """A part of a training that went on with another number of processes, or with more steps.
+
+    Attributes:
+        training: the fingerprint of the training until then.
+        steps: the step after which it went on otherwise.
+        computed: see :class:`Origin`.
+        extended: whether the training had finished there, and was given more steps.
+    """
+
+    training: str
+    steps: int
+    computed: str
+    extended: bool
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "EarlierPart":
+        """Return the part of which a JSON file, maybe from elsewhere, has the attributes.
+
+        Raises:
+            TypeError, ValueError: if it has not.
+        """
+        part = cls(**content)
+        if not is_sha256(str(part.training)):  # it becomes the name of a folder
+            raise ValueError(part.training)
+        return replace(part, steps=int(part.steps), computed=str(part.computed))
+
+    def __str__(self) -> str:
+        """Say what the part was, for a person."""
+        after = "then extended" if self.extended else "then computed in another way"
+        return f"to step {self.steps} in {self.computed} ({run_name(self.training)}, {after})"
+
+
+def earlier_parts(parts: Iterable[EarlierPart]) -> dict[str, str]:
+    """Return the earlier parts of a training as a fact with a name; nothing if there are none."""
+    described = "; ".join(map(str, parts))
+    return {"earlier parts": described} if described else {}
 
 
 @dataclass(frozen=True)
@@ -32,6 +76,9 @@ class Origin:
         made_from: for a model that drnsr did not train, a sentence that says its source.
         licences: the licences of the pictures that it was trained on, each with the authors and
             the source that it asks to name, and the number of pictures.
+        computed: the number of processes and threads, and whatever else changes the rounding of a
+            step, in words.
+        earlier: the parts of the training before; empty if it was computed in one way.
     """
 
     config: str = ""
@@ -39,11 +86,24 @@ class Origin:
     code: str = ""
     made_from: str = ""
     licences: dict[str, int] = field(default_factory=dict)
+    computed: str = ""
+    earlier: tuple[EarlierPart, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """The fingerprint of all that determines the result of a training."""
-        return fingerprint([self.config, self.data, self.code])
+        parts: list[object] = [self.config, self.data, self.code]
+        return fingerprint([*parts, *map(asdict, self.earlier)])
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "Origin":
+        """Return the origin of which a JSON file has the attributes.
+
+        Raises:
+            LookupError, TypeError, ValueError: if it has not.
+        """
+        earlier = tuple(map(EarlierPart.from_json, content.get("earlier", ())))
+        return cls(**{**content, "earlier": earlier})
 
 
 @dataclass(frozen=True)
@@ -144,7 +204,7 @@ def _parse(text: str) -> ModelInfo:
     info = ModelInfo(
         **content
         | {
-            "origin": Origin(**content["origin"]),
+            "origin": Origin.from_json(content["origin"]),
             "scales": tuple(map(int, content["scales"])),
             "value_range": tuple(map(float, content["value_range"])),
         }

@@ -77,13 +77,12 @@ def test_muon_resumes_too(dataset, tmp_path):
     assert run_outputs(network, tmp_path / "ended") == whole
 
 
-def test_only_the_newest_states_and_the_best_are_kept(dataset, tmp_path):
-    train(dataset, tmp_path, seconds_between_states=0)
-    assert [path.name[:13] for path in states(tmp_path)] == ["step-00000010", "step-00000011"]
-    assert {path.name for path in (tmp_path / "states").iterdir()} == {
-        *(path.name for path in states(tmp_path)),
-        "best.ckpt",
-    }
+def test_only_the_newest_states_the_last_and_the_best_are_kept(dataset, tmp_path):
+    for _ in range(2):  # the last state is written again
+        train(dataset, tmp_path, seconds_between_states=0)
+        assert [path.name[:13] for path in sorted((tmp_path / "states").iterdir())] == [
+            *("best.ckpt", "last-00000012", "step-00000010", "step-00000011")
+        ]
 
 
 def flip_a_bit(path):

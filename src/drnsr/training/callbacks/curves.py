@@ -31,6 +31,12 @@ class Curves(L.Callback):
         self._loss: list[tuple[int, float, float]] = []
         self._psnr: list[tuple[int, float]] = []
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Log the points from before a resumed state again: the loggers may be of a new run."""
+        for curve, rows in ((TRAINING_CURVE, self._loss), (VALIDATION_CURVE, self._psnr)):
+            for row in rows:
+                self._log(trainer, curve, row)
+
     def on_train_batch_end(
         self,
         trainer: L.Trainer,
@@ -56,13 +62,13 @@ class Curves(L.Callback):
             self._window.clear()
             self._before = torch.empty(0)
             self._loss.append((trainer.global_step, loss, rate))
-            self._log(trainer, TRAINING_CURVE, (loss, rate))
+            self._log(trainer, TRAINING_CURVE, self._loss[-1])
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep the PSNR."""
         psnr = float(trainer.callback_metrics[VAL_PSNR.name])
         self._psnr.append((trainer.global_step, psnr))
-        self._log(trainer, VALIDATION_CURVE, (psnr,))
+        self._log(trainer, VALIDATION_CURVE, self._psnr[-1])
 
     def state_dict(self) -> dict[str, Any]:
         """Return what this callback needs to resume."""
@@ -81,11 +87,13 @@ class Curves(L.Callback):
         return torch.cat([self._before, losses.cpu()])
 
     @staticmethod
-    def _log(trainer: L.Trainer, curve: Curve, values: tuple[float, ...]) -> None:
+    def _log(trainer: L.Trainer, curve: Curve, row: tuple[float, ...]) -> None:
+        """Log a point: a step, and the values there."""
+        step, *values = row
         names = [scalar.name for scalar in curve.scalars]
         point = dict(zip(names, values, strict=True))
         for logger in trainer.loggers:
-            logger.log_metrics(point, step=trainer.global_step)
+            logger.log_metrics(point, step=int(step))
 
     def write(self, folder: Path) -> None:
         """Write both curves into ``folder``."""
