@@ -240,7 +240,7 @@ def newest_intact(folder: Path, fingerprints: Container[object] | None = None) -
         if not is_intact(path):
             log.warning("%s is damaged (its content has another sha256); skipped", path)
         elif fingerprints is not None and _fingerprint_of(path) not in fingerprints:
-            log.warning("%s is of another configuration, data or code; skipped", path)
+            log.warning("%s is no state of this configuration, data and code; skipped", path)
         else:
             return path
     return None
