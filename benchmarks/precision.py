@@ -64,10 +64,6 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        sets = [
-            prepare_benchmark(fetched(name, parsed.mirror, folder), folder / f"p_{name}", name=name)
-            for name in ("set5", "set14")
-        ]
         large = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
         for scale, name in pretrained.SCALES.items():
             upscalers = {
@@ -79,6 +75,14 @@ def main() -> None:
                 for precision, upscaler in upscalers.items()
             }
             seconds = in_turn(ways, parsed.rounds)
+            sets = [
+                prepare_benchmark(
+                    fetched(f"{each}_x{scale}", parsed.mirror, folder),
+                    folder / f"{each}_x{scale}_dataset",
+                    name=each,
+                )
+                for each in ("set5", "set14")
+            ]
             small = [sets[0].hr(number)[::scale, ::scale] for number in range(5)]
             row: dict[str, object] = {
                 "model": name,

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -227,19 +228,26 @@ def _inherited_block() -> Iterator[None]:
 def _work(connection: Connection, start: Callable[[], Work], log_level: int) -> None:
     """Do tasks until SIGTERM comes, or the process that shares out is gone."""
     ignore_ctrl_c()  # a terminal sends it to this process too; the other one ends it by SIGTERM
-    with suppress(SignalError, EOFError, BrokenPipeError), _ended_by_sigterm():
-        _send_log(connection, log_level)
-        try:
-            work = start()
-            result = None
-            while True:
-                connection.send(_Result(result))
-                result = work(connection.recv(), connection.send)
-        except SignalError:
-            raise
-        except UserError as error:
-            connection.send(UserError(str(error)))  # each type may need other arguments
-            connection.recv()  # until this process is ended
+    try:
+        with suppress(EOFError, BrokenPipeError), _ended_by_sigterm():
+            _send_log(connection, log_level)
+            _do_tasks(connection, start)
+    except SignalError as error:
+        sys.exit(error.exit_code)
+
+
+def _do_tasks(connection: Connection, start: Callable[[], Work]) -> None:
+    try:
+        work = start()
+        result = None
+        while True:
+            connection.send(_Result(result))
+            result = work(connection.recv(), connection.send)
+    except SignalError:
+        raise
+    except UserError as error:
+        connection.send(UserError(str(error)))  # each type may need other arguments
+        connection.recv()  # until this process is ended
 
 
 @contextmanager
