@@ -3,6 +3,9 @@
 import logging
 import os
 import signal
+import subprocess
+import sys
+import time
 from contextlib import closing
 from functools import partial
 
@@ -22,6 +25,9 @@ def work(folder, task, report):
     attempts = len(list(folder.glob(f"{task}.*")))
     if task == "deadly" or (task == "unlucky" and attempts == 1):
         os.kill(os.getpid(), signal.SIGKILL)
+    while task == "endless":
+        report("not yet")
+        time.sleep(0.01)
     if task == "wrong":
         raise UserError("it is wrong")
     logging.getLogger("drnsr").info("did %s", task)
@@ -72,3 +78,24 @@ def test_an_error_of_a_worker_ends_all_and_so_does_the_end_of_the_iteration(tmp_
 def test_workers_that_die_before_they_begin_are_reported():
     with pytest.raises(WorkerError, match=r"died \(signal 9; .*\) before it began, several times"):
         list(share_out(["a"], [kill_at_start]))
+
+
+def test_no_worker_outlives_a_killed_process(tmp_path):
+    program = f"""
+from functools import partial
+from pathlib import Path
+from drnsr.workers import share_out
+from tests.test_workers import start
+list(share_out(["endless", "endless"], [partial(start, Path({str(tmp_path)!r}))] * 2))
+"""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    process = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    deadline = time.monotonic() + 60
+    while len(alive := [int(path.suffix[1:]) for path in tmp_path.iterdir()]) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    while any(map(is_alive, alive)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -98,18 +98,6 @@ def test_ctrl_c_ends_all_processes_and_leaves_no_incomplete_file(folder):
     assert "large_x2.bmp" not in left
 
 
-@pytest.mark.slow
-def test_workers_end_with_a_killed_command(folder):
-    process = start("out")
-    alive = workers(process)
-    process.kill()
-    process.wait()
-    deadline = time.monotonic() + 30
-    while any(Path(f"/proc/{worker}").exists() for worker in alive):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_devices_that_cannot_be_used(folder, capsys):
     for devices in ("0", "cuda:0,"):
         with pytest.raises(SystemExit):
