@@ -2,6 +2,7 @@
 
 import re
 
+import imagecodecs
 import numpy as np
 import OpenEXR
 import pydicom
@@ -125,9 +126,15 @@ def test_metadata_are_kept_or_reported_as_lost(enlarged, tmp_path, source, name)
 
 def found_in(path):
     """The kinds of metadata that other programs find in a file."""
-    if path.suffix == ".jxl":  # Pillow does not read it
-        packets = {"xmp": UPRIGHT_XMP, "iptc": IPTC}
-        return {kind for kind, packet in packets.items() if packet in path.read_bytes()}
+    if path.suffix == ".jxl":  # Pillow does not read it; ExifTool's layout of boxes
+        content = path.read_bytes()
+        imagecodecs.jpegxl_decode(content)
+        found = {"xmp"} if UPRIGHT_XMP in content else set()
+        tags = Image.Exif()
+        tags.load(content[content.index(b"Exif\0\0\0\0") + 8 :])
+        assert tags.get(274, 1) == 1
+        found |= {"exif"} if tags.get(MAKE) == "a maker" else set()
+        return found | ({"resolution"} if abs(float(tags.get(282, 0)) - 100) < 0.5 else set())
     if path.suffix == ".exr":
         return {"exr"} if OpenEXR.File(str(path)).header().get("owner") == "me" else set()
     if path.suffix == ".dcm":
@@ -181,6 +188,28 @@ def found_in(path):
             found |= {"description"} if page.description == "a note" else set()
             found |= {"georeference"} if page.tags.valueof(33550) == (5, 5, 0) else set()
     return found
+
+
+def test_metadata_of_jpeg_xl_are_read(enlarged, tmp_path):
+    jpeg(tmp_path / "a")
+    coded = imagecodecs.jpegxl_encode(np.asarray(PICTURE), usecontainer=True)
+    parts = {b"Exif": bytes(4) + exif().tobytes().removeprefix(b"Exif\0\0"), b"xml ": XMP}
+    for is_compressed in (False, True):
+        extra = b""
+        for name, part in parts.items():
+            if is_compressed:
+                name, part = b"brob", name + bytes(imagecodecs.brotli_encode(part))
+            extra += (8 + len(part)).to_bytes(4, "big") + name + part
+        (tmp_path / "a.jxl").write_bytes(bytes(coded) + extra)
+        with Image.open(enlarged(tmp_path / "a.jxl", "c.jpg")) as made:
+            assert made.info["xmp"] == UPRIGHT_XMP
+            assert made.getexif()[MAKE] == "a maker"
+            assert made.size == (18, 18)  # the orientation is that of the codestream
+    bomb = b"brobxml " + bytes(imagecodecs.brotli_encode(bytes(20 << 20)))
+    damaged = (4 + len(bomb)).to_bytes(4, "big") + bomb
+    (tmp_path / "a.jxl").write_bytes(bytes(coded) + damaged)
+    with Image.open(enlarged(tmp_path / "a.jxl", "d.jpg")) as made:
+        assert "xmp" not in made.info
 
 
 def test_metadata_of_jpeg_2000_are_read(enlarged, tmp_path):

@@ -6,15 +6,20 @@ from pathlib import Path
 
 import imagecodecs
 
-from drnsr.images.backends.boxes import find_box
-from drnsr.images.backends.imagecodecs import ImagecodecsCodec
+from drnsr.images.backends.boxes import box, boxes, find_box
+from drnsr.images.backends.imagecodecs import ImagecodecsCodec, Packets
 from drnsr.images.encoding import squeeze_gray
 from drnsr.images.errors import ImageError
+from drnsr.images.metadata.exif import upscaled_exif
 from drnsr.images.page import UpscaledPage
 from drnsr.images.picture import Pixels
 
 _DISTANCE = 0.5  # in units of what can just be seen: finer than the encoder's default of 1
 _CODESTREAM, _CONTAINER = b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"
+# Boxes (ISO/IEC 18181-2): the pixels; EXIF after the offset of its first byte; and so on.
+_CODESTREAM_BOX, _EXIF, _XMP, _COMPRESSED = b"jxlc", b"Exif", b"xml ", b"brob"
+_NO_OFFSET = bytes(4)
+_MOST_BYTES = 16 << 20  # of a box that is compressed
 _SIZE_BYTES = 12  # the largest size header has 2 + 2 x 32 + 3 bits
 _SIZE_BITS = (9, 13, 18, 30)
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width to height, from 1
@@ -35,7 +40,7 @@ class JxlCodec(ImagecodecsCodec):
             head = file.read(len(_CONTAINER))
             file.seek(0)
             if head == _CONTAINER:
-                whole, part = find_box(file, b"jxlc"), None
+                whole, part = find_box(file, _CODESTREAM_BOX), None
                 if whole is None:
                     file.seek(0)
                     part = find_box(file, b"jxlp")
@@ -47,14 +52,43 @@ class JxlCodec(ImagecodecsCodec):
             raise ImageError("damaged or truncated (a JPEG XL file without a picture)")
         return _size(start[len(_CODESTREAM) :])
 
+    def packets(self, content: bytes) -> Packets:
+        """See :meth:`ImagecodecsCodec.packets`."""
+        exif = xmp = None
+        for name, part in boxes(content) if content.startswith(_CONTAINER) else ():
+            if name == _COMPRESSED:
+                name, part = part[:4], _decompressed(part[4:])
+            if name == _EXIF:
+                exif = part[4 + int.from_bytes(part[:4], "big") :]
+            elif name == _XMP:
+                xmp = part
+        return Packets(exif=exif, xmp=xmp, turned=True)
+
     def notes(self, path: Path) -> tuple[str, ...]:
         """See :meth:`ImagecodecsCodec.notes`."""
-        return ("profiles and EXIF of this format are not kept",)
+        return ("its colour profile, if it has another one than sRGB, is not read",)
 
     def write(self, path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
         """See :meth:`Codec.write`."""
         pixels = squeeze_gray(pages[0].pixels())
-        path.write_bytes(imagecodecs.jpegxl_encode(pixels, distance=_DISTANCE))
+        coded = imagecodecs.jpegxl_encode(pixels, distance=_DISTANCE, usecontainer=True)
+        xmp = pages[0].source.metadata.xmp
+        with path.open("wb") as file:
+            for name, content in boxes(bytes(coded)):
+                if name == _CODESTREAM_BOX:
+                    exif = upscaled_exif(pages[0], text).removeprefix(b"Exif\0\0")
+                    file.write(box(_EXIF, _NO_OFFSET + exif))
+                    if xmp:
+                        file.write(box(_XMP, xmp))
+                file.write(box(name, content))
+
+
+def _decompressed(content: bytes) -> bytes:
+    """Return the content of a compressed box; nothing if it is damaged or too large."""
+    try:
+        return bytes(imagecodecs.brotli_decode(content, out=_MOST_BYTES))
+    except (RuntimeError, ValueError):
+        return b""
 
 
 def _size(header: bytes) -> tuple[int, int]:
@@ -85,4 +119,10 @@ class _Bits:
         return value
 
 
-CODEC = JxlCodec(name="jxl", suffixes=(".jxl",), signatures=(_CODESTREAM, _CONTAINER), bits=(8, 16))
+CODEC = JxlCodec(
+    name="jxl",
+    suffixes=(".jxl",),
+    signatures=(_CODESTREAM, _CONTAINER),
+    bits=(8, 16),
+    keeps=frozenset({"resolution", "exif", "xmp"}),
+)
