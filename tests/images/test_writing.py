@@ -190,6 +190,19 @@ def found_in(path):
     return found
 
 
+def test_what_does_not_fit_in_memory_is_refused_before_the_work(enlarged, tmp_path, monkeypatch):
+    monkeypatch.setattr("drnsr.images.codec.available_memory", lambda: 500.0)
+    png(tmp_path / "a")
+    for name in ("png", "jpg", "tif"):  # written row by row
+        enlarged(tmp_path / "a", f"b.{name}")
+    for name in ("webp", "jxl", "bmp"):
+        with pytest.raises(UserError, match=r"GiB of memory, and .* take --format tiff"):
+            enlarged(tmp_path / "a", f"b.{name}")
+    gif(tmp_path / "c")
+    with pytest.raises(UserError, match="to write it as PNG takes"):
+        enlarged(tmp_path / "c", "c.png")
+
+
 def test_metadata_of_jpeg_xl_are_read(enlarged, tmp_path):
     jpeg(tmp_path / "a")
     coded = imagecodecs.jpegxl_encode(np.asarray(PICTURE), usecontainer=True)

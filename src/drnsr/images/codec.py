@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from drnsr.images.errors import FormatError, ImageError
+from drnsr.images.memory import available_memory
 from drnsr.images.page import METADATA, MetadataKind, Page, UpscaledPage, is_animation
 from drnsr.images.picture import GRAY, GRAY_ALPHA, RGB, RGBA, Channels, full_range
 
 PROVENANCE_KEY = "drnsr"
 """The keyword of the text in which a PNG file stores what made it."""
+
+_HELD_BY_FRAMES = 4.0  # see Codec.held; measured with GIF
 
 MAX_PIXELS = 150_000_000
 """The largest picture that is read as a whole, in pixels: 450 MB of 8-bit RGB."""
@@ -37,6 +40,8 @@ class Codec(ABC):
         max_side: the largest width and height in pixels, if there is a limit.
         is_paged: whether a file holds several pages, of any type of pixels.
         is_animated: whether a file holds several pictures with their durations.
+        held: the memory that writing takes, divided by the size of the pixels of the result; 0 if
+            it is written while it is upscaled.
         keeps: the metadata that a written file keeps; the loss of all other is reported.
         pillow: Pillow's names of the format, if Pillow reads it.
         in_datasets: whether data sets may contain it (8 bits a channel, read by Pillow).
@@ -53,6 +58,7 @@ class Codec(ABC):
     max_side: int | None = None
     is_paged: bool = False
     is_animated: bool = False
+    held: float = 0.0
     keeps: frozenset[MetadataKind] = frozenset()
     pillow: tuple[str, ...] = ()
     in_datasets: bool = False
@@ -118,6 +124,19 @@ class Codec(ABC):
                     f"its zero is white, which {label} cannot say: take --format tiff"
                 )
             self.check_page(page)
+        self._check_memory(pages)
+
+    def _check_memory(self, pages: Sequence[UpscaledPage]) -> None:
+        """Refuse before the work what the kernel would end for its memory."""
+        held = self.held
+        if is_animation(pages) and not self.is_paged:
+            held = max(held, _HELD_BY_FRAMES)
+        needed, available = held * sum(page.size for page in pages), available_memory()
+        if needed > available:
+            raise FormatError(
+                f"to write it as {self.name.upper()} takes about {needed / 2**30:.1f} GiB of"
+                f" memory, and {available / 2**30:.1f} are available: take --format tiff"
+            )
 
     def check_page(self, page: UpscaledPage) -> None:
         """Check the size, channels and type of one page; see :meth:`check`."""

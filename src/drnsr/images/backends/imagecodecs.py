@@ -22,6 +22,8 @@ _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT, _CM = 282, 283, 296, 3  # of EXI
 class ImagecodecsCodec(Codec):
     """A format that imagecodecs decodes in memory."""
 
+    held: float = 9.0
+
     @abstractmethod
     def decode(self, content: bytes) -> Pixels:
         """Decode a whole file to (H, W) or (H, W, C); it may raise what imagecodecs raises."""

@@ -57,6 +57,7 @@ class PillowCodec(Codec):
         max_dpi: the largest resolution that the format itself can state; EXIF can state more.
     """
 
+    held: float = 4.0
     options: Mapping[str, Any] = field(default_factory=dict)
     max_dpi: int | None = None
 

@@ -71,5 +71,6 @@ CODEC = AvifCodec(
     keeps=frozenset({"icc", "resolution", "exif", "xmp", "duration"}),
     pillow=("AVIF",),
     in_datasets=True,
+    held=9.0,
     options={"quality": 95},
 )

@@ -207,5 +207,6 @@ CODEC = ExrCodec(
     signatures=(_SIGNATURE,),
     extra="exr",
     bits=(16, 32),
+    held=2.0,
     keeps=frozenset({"exr"}),
 )

@@ -114,6 +114,7 @@ CODEC = JpegCodec(
     signatures=(b"\xff\xd8\xff",),
     alpha=False,
     max_side=65_500,
+    held=0.0,
     keeps=frozenset({"icc", "resolution", "exif", "xmp", "iptc"}),
     pillow=("JPEG",),
     in_datasets=True,

@@ -209,6 +209,7 @@ CODEC = PngCodec(
     suffixes=(".png", ".apng"),
     signatures=(_SIGNATURE,),
     bits=(8, 16),
+    held=0.0,
     keeps=frozenset({"icc", "resolution", "exif", "xmp", "png_chunks", "duration"}),
     pillow=("PNG",),
     in_datasets=True,
