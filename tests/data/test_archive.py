@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from drnsr.data.archive import ArchiveError, is_archive, unpack_pictures
+from drnsr.data.archive import ArchiveError, is_archive, unpack_in_process, unpack_pictures
 from tests.conftest import PROJECT
 
 PICTURES = {"set/a.png": b"A" * 5000, "set/deep/b.jpg": b"B" * 300}
@@ -50,6 +50,18 @@ ENDINGS = pytest.mark.parametrize("ending", [".zip", ".tar", ".tar.gz", ".tgz"])
 def test_archives_are_recognised_by_name():
     assert all(map(is_archive, ["a.zip", "a.TAR", "a.tar.gz", "a.tgz"]))
     assert not any(map(is_archive, ["a.png", "a.gz", "zip", "tar.png"]))
+
+
+def test_an_archive_that_keeps_its_reader_busy_is_given_up(tmp_path):
+    os.mkfifo(tmp_path / "a.tar")  # a read of it waits for ever
+    began = time.monotonic()
+    with pytest.raises(ArchiveError, match=r"a\.tar: not unpacked after 1 s"):
+        unpack_in_process(tmp_path / "a.tar", tmp_path / "out", members="*", max_bytes=1, seconds=1)
+    assert time.monotonic() < began + 10
+    archive = make(tmp_path / "b.zip", PICTURES)
+    with pytest.raises(ArchiveError, match=r"^\S*b\.zip: unpacks to more than 10 bytes"):
+        unpack_in_process(archive, tmp_path / "out", members="*", max_bytes=10)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar", "b.zip"]
 
 
 def test_a_chain_of_long_names_and_a_name_that_only_some_systems_hold_are_refused(tmp_path):

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
+from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
@@ -62,6 +64,48 @@ def test_a_stalled_connection_is_retried(server, tmp_path):
     server.script["/a.bin"] = [server.stalls(0), server.stalls(200_000)]
     fetch(server, tmp_path)
     assert (tmp_path / "a.bin").read_bytes() == CONTENT
+
+
+def drips(head):
+    """Send a byte every hundredth of a second: of the answer's head, or of its body."""
+
+    def behave(handler, _):
+        if not head:
+            send(handler, 200, b"", length=10**6)
+        for _ in range(3000):
+            handler.wfile.write(b"H")
+            handler.wfile.flush()
+            time.sleep(0.01)
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        (False, r"given up after 3 failures in a row: only \d+ bytes in 0\.2 s"),
+        (True, r"the server did not come to an answer in 0\.2 s"),
+    ],
+)
+def test_a_server_that_gives_a_byte_at_a_time_is_given_up(server, tmp_path, head, reason):
+    server.script["/a.bin"] = [drips(head)] * 9
+    policy = replace(QUICK, slow_seconds=0.2, slow_bytes=1000, stall=5)
+    with pytest.raises(FetchError, match=rf"/a\.bin: {reason}"):
+        fetch(server, tmp_path, retry_policy=policy)
+
+
+def test_a_body_without_an_end_is_not_kept(server, tmp_path):
+    def endless(handler, _):
+        handler.send_response(200)
+        handler.end_headers()
+        with suppress(OSError):
+            while True:
+                handler.wfile.write(bytes(10_000))
+
+    server.script["/a.bin"] = [endless]
+    with pytest.raises(FetchError, match=r"/a\.bin: larger than 500000 bytes, the limit"):
+        fetch(server, tmp_path, retry_policy=replace(QUICK, max_bytes=500_000))
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 500_000
 
 
 def test_a_permanent_failure_names_url_and_reason(server, tmp_path):

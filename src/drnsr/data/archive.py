@@ -9,6 +9,8 @@ import gzip
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -19,9 +21,9 @@ from lzma import LZMAError
 from pathlib import Path, PureWindowsPath
 from typing import IO, Literal
 
-from drnsr.atomic import atomic_folder
+from drnsr.atomic import atomic_folder, remove_leftovers
 from drnsr.data.names import is_portable
-from drnsr.errors import UserError
+from drnsr.errors import UserError, exit_on_error
 from drnsr.images.files import SUFFIXES
 
 MAX_UNPACKED = 64 * 2**30
@@ -43,6 +45,46 @@ class ArchiveError(UserError):
 def is_archive(name: str) -> bool:
     """Return whether a file is an archive, by its name."""
     return name.lower().endswith(_SUFFIXES)
+
+
+def unpack_in_process(
+    archive: Path, folder: Path, *, members: str, max_bytes: int, seconds: float | None = None
+) -> None:
+    """Call :func:`unpack_pictures` in a process that is ended when it takes too long.
+
+    Python's readers are written in Python and C alike, and some content keeps them busy for hours.
+
+    Args:
+        archive: see :func:`unpack_pictures`, like the next three.
+        folder: where the pictures go.
+        members: which members.
+        max_bytes: of all members.
+        seconds: the time limit; None for two minutes and a second for each 256 KiB of the archive.
+
+    Raises:
+        ArchiveError: see :func:`unpack_pictures`; or it takes too long, or the process was killed.
+    """
+    if folder.is_dir():
+        return
+    if seconds is None:
+        seconds = 120 + archive.stat().st_size / 2**18
+    arguments = [str(archive), str(folder), members, str(max_bytes)]
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "drnsr.data.archive", *arguments],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ArchiveError(f"{archive}: not unpacked after {seconds:.0f} s: damaged?") from error
+    finally:
+        remove_leftovers(folder)
+    if ended.returncode:
+        reason = (ended.stderr.strip().splitlines() or ["its process was ended"])[-1]
+        raise ArchiveError(reason.removeprefix("error: "))
 
 
 def unpack_pictures(
@@ -153,3 +195,10 @@ def _write(member: _Member, path: Path) -> None:
         os.fsync(target.fileno())  # a folder of this name counts as complete
     if path.stat().st_size != member.size:
         raise ArchiveError(f"{member.name}: cut short")
+
+
+if __name__ == "__main__":
+    with exit_on_error():
+        unpack_pictures(
+            Path(sys.argv[1]), Path(sys.argv[2]), members=sys.argv[3], max_bytes=int(sys.argv[4])
+        )

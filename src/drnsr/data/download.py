@@ -10,18 +10,21 @@ A mirror has the file of ``https://HOST/PATH`` at ``<mirror>/HOST/PATH``; it is 
 import functools
 import re
 import shutil
+import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
-from threading import Event
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
 from urllib.parse import unquote, urlparse
 
 import pooch
 import requests
+from urllib3.exceptions import HTTPError
 
 from drnsr.data.download_progress import DownloadProgress
 from drnsr.errors import UserError
@@ -29,6 +32,7 @@ from drnsr.errors import UserError
 pooch.get_logger().setLevel("WARNING")  # the progress bar replaces its line for each file
 
 _CHUNK = 2**16
+_GRACE = 2.0  # seconds that threads have to end after an error
 _LONG_WAIT = 3.0  # seconds; a message explains a longer wait
 _WEB = ("http://", "https://")
 _RETRY_STATUS = (408, 429)  # beside 5xx
@@ -57,12 +61,20 @@ class RetryPolicy:
         first_wait: seconds before the first retry; each later wait is twice as long.
         max_wait: upper bound of a wait in seconds; if a server asks for more, give up.
         stall: seconds without a byte after which a connection counts as broken.
+        slow_seconds: time in which a connection must bring ``slow_bytes``, and in which a server
+            must begin to answer; otherwise it counts as broken.
+        slow_bytes: see ``slow_seconds``; the slowest telephone line brings several times as much.
+        max_bytes: upper bound of a file, for a server that does not say the size: several times
+            the largest in the registries.
     """
 
     retries: int = 5
     first_wait: float = 1.0
     max_wait: float = 300.0
     stall: float = 30.0
+    slow_seconds: float = 60.0
+    slow_bytes: int = 2**14
+    max_bytes: int = 64 * 2**30
 
 
 def download_files(
@@ -88,22 +100,50 @@ def download_files(
     Raises:
         FetchError: if a file cannot be downloaded, or is not the expected one.
     """
-    stopped = Event()
-    with (
-        DownloadProgress(title, len(files)) as progress,
-        requests.Session() as session,
-        ThreadPoolExecutor(connections) as pool,
-    ):
-        web = _Web(session, progress, retry_policy or RetryPolicy(), stopped)
+    with DownloadProgress(title, len(files)) as progress, requests.Session() as session:
+        web = _Web(session, progress, retry_policy or RetryPolicy(), Event(), {})
+        waiting: SimpleQueue[RemoteFile] = SimpleQueue()
+        results: SimpleQueue[BaseException | None] = SimpleQueue()
+        for file in files:
+            waiting.put(file)
+
+        def work() -> None:
+            with suppress(Empty):
+                while not web.stopped.is_set():
+                    file = waiting.get_nowait()
+                    try:
+                        _download(file, mirror, web)
+                    except BaseException as error:
+                        results.put(error)
+                    else:
+                        results.put(None)
+
+        # Daemons: the program's end does not wait for a server that a thread is waiting for.
+        threads = [Thread(target=work, daemon=True) for _ in range(min(connections, len(files)))]
+        for thread in threads:
+            thread.start()
         try:
-            pending = [pool.submit(_download, file, mirror, web) for file in files]
-            for done in as_completed(pending):
-                done.result()
+            for _ in files:
+                if (error := _next_result(results, web)) is not None:
+                    raise error
                 progress.finish_file()
         except BaseException:  # Ctrl-C too has to stop the threads
-            stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            web.stopped.set()
+            until = time.monotonic() + _GRACE
+            for thread in threads:
+                thread.join(max(0.0, until - time.monotonic()))
             raise
+
+
+def _next_result(results: "SimpleQueue[BaseException | None]", web: "_Web") -> BaseException | None:
+    """Wait for the end of a download; meanwhile look for servers that do not come to an answer."""
+    while True:
+        with suppress(Empty):
+            return results.get(timeout=0.5)
+        limit = web.retry_policy.slow_seconds
+        for url, since in tuple(web.asked.items()):
+            if time.monotonic() > since + limit:
+                return FetchError(f"{url}: the server did not come to an answer in {limit:g} s")
 
 
 def mirrored_path(url: str, folder: Path) -> Path:
@@ -190,6 +230,10 @@ class _TransientError(Exception):
         self.wait = wait
 
 
+class _SlowError(_TransientError):
+    """A connection that brings too little to count as progress."""
+
+
 @dataclass(frozen=True)
 class _Web:
     """Downloads over http(s), which resume partial files."""
@@ -198,6 +242,7 @@ class _Web:
     progress: DownloadProgress
     retry_policy: RetryPolicy
     stopped: Event
+    asked: dict[str, float]  # the urls that servers have not answered yet, and since when
 
     def download(self, partial: Path, url: str, output: str, _: object) -> None:
         """Download ``url`` to ``output``, through the file ``partial``."""
@@ -212,7 +257,7 @@ class _Web:
             try:
                 return self._receive_rest(url, partial)
             except _TransientError as failure:
-                if _size(partial) > received:
+                if _size(partial) > received and not isinstance(failure, _SlowError):
                     failures, received = 0, _size(partial)
                 failures += 1
                 if failures > self.retry_policy.retries:
@@ -237,10 +282,12 @@ class _Web:
         there = _size(partial)
         # Ranges of a compressed transfer would count compressed bytes.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={there}-"} if there else {})
+        self.asked[url] = time.monotonic()
         try:
             with self.session.get(
                 url, headers=headers, stream=True, timeout=self.retry_policy.stall
             ) as answer:
+                self.asked.pop(url)
                 if there and answer.status_code == _RANGE_NOT_SATISFIABLE:
                     if answer.headers.get("Content-Range") == f"bytes */{there}":
                         return None  # the file is complete
@@ -252,6 +299,10 @@ class _Web:
                     return self._receive(url, answer, partial, 0)
         except requests.exceptions.RequestException as error:
             raise _explain(url, error) from error
+        except HTTPError as error:
+            raise _TransientError(str(error)) from error
+        finally:
+            self.asked.pop(url, None)
         # The server cannot send the rest of this file: start again.
         partial.unlink()
         return self._receive_rest(url, partial)
@@ -261,13 +312,28 @@ class _Web:
         bar = self.progress.open_file(_name(url), size, there)
         try:
             with partial.open("ab" if there else "wb") as file:
-                for chunk in answer.iter_content(_CHUNK):
+                begun, received = time.monotonic(), 0
+                # What has come, for a whole chunk may take hours.
+                while chunk := answer.raw.read1(_CHUNK, decode_content=True):
                     if self.stopped.is_set():
                         raise FetchError(f"{url}: stopped")
+                    there += len(chunk)
+                    if there > self.retry_policy.max_bytes:
+                        raise FetchError(
+                            f"{url}: larger than {self.retry_policy.max_bytes} bytes, the limit"
+                        )
                     file.write(chunk)
                     self.progress.receive(bar, len(chunk))
+                    received += len(chunk)
+                    if time.monotonic() > begun + self.retry_policy.slow_seconds:
+                        self._check_rate(received)
+                        begun, received = time.monotonic(), 0
         finally:
             self.progress.close_file(bar)
+
+    def _check_rate(self, received: int) -> None:
+        if received < self.retry_policy.slow_bytes:
+            raise _SlowError(f"only {received} bytes in {self.retry_policy.slow_seconds:g} s")
 
 
 def _check_status(url: str, answer: requests.Response) -> None:

@@ -21,7 +21,7 @@ import pooch
 from filelock import FileLock
 
 from drnsr.atomic import atomic_folder
-from drnsr.data.archive import MAX_UNPACKED, is_archive, unpack_pictures
+from drnsr.data.archive import MAX_UNPACKED, is_archive, unpack_in_process
 from drnsr.data.download import FetchError, RemoteFile, RetryPolicy, download_files, link_or_copy
 from drnsr.data.names import is_portable
 from drnsr.hashing import sha256_of
@@ -210,7 +210,7 @@ def _pictures(
         sha256 = pooch.file_hash(str(file)) if entry.sha256 == _UNKNOWN else entry.sha256
         choice = sha256_of([sha256.encode(), entry.members.encode()])[:16]
         unpacked = file.with_name(f"{file.name}.{choice}.unpacked")
-        unpack_pictures(file, unpacked, members=entry.members, max_bytes=max_unpacked)
+        unpack_in_process(file, unpacked, members=entry.members, max_bytes=max_unpacked)
         for picture in sorted(unpacked.iterdir()):
             yield picture.name, picture
 
