@@ -26,6 +26,7 @@ EVALUATION_CODE = (
     "images",
     "hashing.py",
     "inference/engine.py",
+    "inference/precision.py",
     "inference/holes.py",
     "inference/channels.py",
     "inference/precision.py",

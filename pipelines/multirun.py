@@ -1,22 +1,33 @@
 """A job of a multirun, and the end of the whole: what Hydra leaves to the app."""
 
 import logging
+import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import psutil
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from drnsr.config.compose import validate
 from drnsr.config.schema import Config
 from drnsr.errors import SignalError, UserError, printable_lines, reason
-from drnsr.signals import sigterm_exits
+from drnsr.reporting.sweep import best_job, table_of, write_sweep
+from drnsr.signals import signals_exit
 from drnsr.tracking.jobs import JobRecord, Result, read_jobs, varied_overrides
-from drnsr.tracking.sweep import current_sweep, end_sweep
+from drnsr.tracking.sweep import Sweep, current_sweep, end_sweep
+from pipelines.sharing import LOCAL_LAUNCHERS, own_share
 
 log = logging.getLogger("drnsr")
+
+# Of this process, after a signal ended the job that it ran for a sweep of another process.
+_exit_code: int | None = None
+
+_LONGEST_END = 60.0  # seconds that the jobs of a sweep have to write their states
 
 Stage = Callable[[Config], Result | None]
 
@@ -39,16 +50,22 @@ def run_job(stage: Stage, composed: DictConfig) -> float | None:
         JobError: if it failed; Hydra records that, and runs the other jobs.
         SystemExit: if a signal came, which ends the sweep.
     """
+    if _exit_code is not None:
+        sys.exit(_exit_code)  # joblib gives the process its next job
     hydra = HydraConfig.get()
     folder = Path(hydra.runtime.output_dir)
     overrides = (override.partition("=") for override in hydra.overrides.task)
     record = JobRecord(hydra.job.num, {key.lstrip("+"): value for key, _, value in overrides})
     record.write(folder)
+    if current_sweep() is None:
+        # Ctrl-C reaches the process of the sweep alone, which lets this one end (`_end_jobs`).
+        os.setpgid(0, 0)
     try:
-        with sigterm_exits():
+        with signals_exit(), _own_share(composed):
             result = stage(validate(composed))
     except (SignalError, KeyboardInterrupt, SystemExit) as error:
         record.ended("ended").write(folder)
+        _remember_end(error)
         if not isinstance(error, SignalError):
             raise
         print(f"error: {printable_lines(str(error))}", file=sys.stderr)
@@ -63,6 +80,18 @@ def run_job(stage: Stage, composed: DictConfig) -> float | None:
     return None if result is None else result.objective
 
 
+def _remember_end(error: BaseException) -> None:
+    global _exit_code
+    if current_sweep() is None:
+        _exit_code = error.exit_code if isinstance(error, SignalError) else 128 + signal.SIGTERM
+
+
+def _own_share(composed: DictConfig) -> AbstractContextManager[None]:
+    trainer = composed.trainer
+    launcher = str(HydraConfig.get().runtime.choices["hydra/launcher"])
+    return own_share(launcher, trainer.accelerator, int(trainer.threads), int(trainer.devices))
+
+
 @contextmanager
 def reported_sweep() -> Iterator[None]:
     """End the sweep that Hydra begins in the block, if it begins one, and report its failed jobs.
@@ -70,7 +99,7 @@ def reported_sweep() -> Iterator[None]:
     Raises:
         SweepError: if jobs failed.
     """
-    with sigterm_exits():
+    with signals_exit(before=_end_jobs):
         try:
             yield
         except BaseException as error:
@@ -79,23 +108,55 @@ def reported_sweep() -> Iterator[None]:
         _end(None)
 
 
+def _end_jobs() -> None:
+    """Let jobs in processes of their own end by SIGTERM, and wait until their states are written.
+
+    Joblib would kill all of them as soon as one has ended.
+    """
+    sweep = current_sweep()
+    if sweep is None or sweep.launcher not in LOCAL_LAUNCHERS:
+        return
+    for process in psutil.Process().children():
+        process.terminate()
+    deadline = time.monotonic() + _LONGEST_END
+    while any(job.status == "running" for job in read_jobs(sweep.folder)):
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+
+
 def _end(error: BaseException | None) -> None:
     sweep = current_sweep()
     if sweep is None:
         return
-    if isinstance(error, KeyboardInterrupt | SystemExit):
-        end_sweep("KILLED")
-        return
     jobs = read_jobs(sweep.folder)
+    files = _write(jobs, sweep) if jobs else []
+    table = table_of(jobs)
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        end_sweep("KILLED", "", files, table)
+        return
     failed = [job for job in jobs if job.status in ("failed", "running")]
     if failed:
         message = _message(jobs, failed)
-        end_sweep("FAILED", message)
+        end_sweep("FAILED", message, files, table)
         raise SweepError(message) from error
     if error is not None:
-        end_sweep("FAILED", reason(error))
+        end_sweep("FAILED", reason(error), files, table)
     else:
-        end_sweep("FINISHED")
+        end_sweep("FINISHED", "", files, table)
+
+
+def _write(jobs: list[JobRecord], sweep: Sweep) -> list[Path]:
+    """Write the table and the plots of a sweep, and log which job is the best."""
+    try:
+        files = write_sweep(sweep.folder, jobs, sweep.objective)
+    except Exception:  # of a library that plots: the results are there all the same
+        log.exception("the sweep cannot be drawn")
+        return []
+    best = best_job(jobs, sweep.objective)
+    if best is not None and best.result is not None:
+        log.info("best: job %s, %s %s", best.number, sweep.objective, best.result.objective)
+    return files
 
 
 def _message(jobs: list[JobRecord], failed: list[JobRecord]) -> str:

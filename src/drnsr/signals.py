@@ -53,18 +53,23 @@ def signals_raise(message: str) -> Iterator[None]:
 
 
 @contextmanager
-def sigterm_exits() -> Iterator[None]:
-    """Let SIGTERM end the process by SystemExit, with the exit code of the convention.
+def signals_exit(before: Callable[[], None] | None = None) -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the process by SystemExit, with the exit code of the convention.
 
-    The block can clean up, as after Ctrl-C. Both exceptions pass through libraries that record the
+    The block can clean up. Other than an error, SystemExit passes through libraries that record the
     failure of a job and go on with the next one.
+
+    Args:
+        before: is called first.
     """
 
     def end(number: int) -> None:
+        if before is not None:
+            before()
         print(f"error: ended by {signal.Signals(number).name}", file=sys.stderr)
         sys.exit(128 + number)
 
-    with handle_signals(end, [signal.SIGTERM]):
+    with handle_signals(end):
         yield
 
 

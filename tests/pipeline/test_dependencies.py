@@ -20,12 +20,14 @@ NO_INPUT = {
     "drnsr.locks",
     "drnsr.project",
     "drnsr.reporting.costs",
+    "drnsr.reporting.sweep",
     "drnsr.signals",
     "pipelines",
     "pipelines.app",
     "pipelines.multirun",
     "pipelines.paths",
     "pipelines.results",
+    "pipelines.sharing",
     "pipelines.tracked",
 }
 

@@ -1,5 +1,6 @@
 """Stages called by hand and Hydra multiruns, on data that the graph has prepared."""
 
+import csv
 import json
 import shutil
 import signal
@@ -121,6 +122,24 @@ def job_records(project, parent):
     """The records of the jobs that the newest sweep left in its folder."""
     folder = project.root / parent.data.tags["drnsr.sweep_folder"]
     return [job.result for job in read_jobs(folder)]
+
+
+@pytest.mark.slow
+def test_joblib_runs_the_jobs_at_once_and_other_launchers_find_them_done(prepared):
+    command = [
+        *("-m", "experiment=smoke", "seed=1,2", "trainer.max_steps=2", "trainer.threads=1"),
+        *("model.network.num_features=8", "model.network.num_blocks=1"),
+    ]
+    prepared.run("python", "-m", "pipelines.train", *command, "launcher=joblib")
+    jobs, parent = by_seed(prepared)
+    assert {run.info.status for run in (parent, *jobs.values())} == {"FINISHED"}
+    table = (prepared.root / parent.data.tags["drnsr.sweep_folder"] / "results.csv").read_text()
+    rows = list(csv.DictReader(table.splitlines()))
+    assert [row["seed"] for row in rows] == ["1", "2"]
+    for row in rows:
+        psnr = jobs[row["seed"]].data.metrics["sample_test/model/psnr"]
+        assert float(row["objective"]) == float(row["sample_test/psnr"]) == psnr
+    assert prepared.call("pipelines.train", *command).stdout.count("done before") == 2
 
 
 @pytest.mark.slow

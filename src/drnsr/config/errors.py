@@ -55,6 +55,10 @@ def composition_errors() -> Iterator[None]:
     try:
         yield
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
+        if missing := re.search(r"Could not find 'hydra/launcher/(\w+)'", str(error)):
+            raise ConfigError(
+                f"launcher: Hydra's plugin for {missing[1]} is missing: pip install '.[sweep]'"
+            ) from error
         raise ConfigError(one_line(error)) from error
 
 

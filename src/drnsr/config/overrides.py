@@ -32,7 +32,7 @@ _SEARCHED = [group for group in GROUPS if group not in ("experiment", "debug")]
 _AT_THE_TOP = ("scale", "seed", "mode", "extend", *PATHS)
 
 # Groups without a line in params.yaml: each has one file for the graph.
-_WITHOUT_LINE = ("datamodule", "trainer", "logger", "run")
+_WITHOUT_LINE = ("datamodule", "trainer", "logger", "launcher", "run")
 
 _NULL = "tag:yaml.org,2002:null"
 _AUTO = "auto"  # a value that is chosen by the machine

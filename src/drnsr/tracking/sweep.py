@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ OBJECTIVE_TAG = "drnsr.objective"
 ERROR_TAG = "drnsr.error"
 _FOLDER_TAG = "drnsr.sweep_folder"
 
+_TABLE = "jobs.json"
 _LONGEST_ERROR = 2000  # characters of a tag; MLflow takes 8000
 _MOST_JOBS = 10_000  # of a sweep, as MLflow lists them
 
@@ -45,11 +47,15 @@ class Sweep:
 
     Attributes:
         folder: has the folders of the jobs.
+        objective: see :class:`drnsr.tracking.objective.Objective`.
         run_id: of the parent run; None if there is none.
+        launcher: Hydra's name of what runs the jobs.
     """
 
     folder: Path
+    objective: str
     run_id: str | None
+    launcher: str
 
 
 _current: Sweep | None = None
@@ -70,10 +76,13 @@ class ParentRun(Callback):
             name=" ".join(config.hydra.overrides.task) or "sweep",
             experiment=config.logger.experiment,
             objective=config.sweep.objective,
+            launcher=config.hydra.runtime.choices["hydra/launcher"],
         )
 
 
-def begin_sweep(folder: Path, *, name: str, experiment: str | None, objective: str) -> None:
+def begin_sweep(
+    folder: Path, *, name: str, experiment: str | None, objective: str, launcher: str
+) -> None:
     """Begin a sweep, whose jobs are then recorded under one parent run.
 
     Args:
@@ -81,6 +90,7 @@ def begin_sweep(folder: Path, *, name: str, experiment: str | None, objective: s
         name: of the parent run.
         experiment: the name of the MLflow experiment; None if the runs are not tracked.
         objective: see :class:`drnsr.tracking.objective.Objective`.
+        launcher: Hydra's name of what runs the jobs.
     """
     global _current
     remove_jobs(folder)
@@ -92,7 +102,7 @@ def begin_sweep(folder: Path, *, name: str, experiment: str | None, objective: s
             os.environ[PARENT_RUN_VARIABLE] = run_id
         except TrackingError as error:
             log.warning("%s; the jobs go on without a parent run", error)
-    _current = Sweep(folder, run_id)
+    _current = Sweep(folder, objective, run_id, launcher)
 
 
 def _begin_parent(folder: Path, name: str, experiment: str, objective: str) -> str:
@@ -125,12 +135,19 @@ def _end_killed(client: "MlflowClient", experiment: str) -> None:
             continue
 
 
-def end_sweep(status: RunStatus, error: str = "") -> None:
+def end_sweep(
+    status: RunStatus,
+    error: str = "",
+    files: Sequence[Path] = (),
+    table: Sequence[Mapping[str, Any]] = (),
+) -> None:
     """End the sweep of this process, with its parent run and what a killed job left running.
 
     Args:
         status: of the parent run.
         error: why the sweep failed; empty if it did not.
+        files: artifacts of the parent run.
+        table: a row for each job, for MLflow's own view of tables.
     """
     global _current
     sweep, _current = _current, None
@@ -141,6 +158,11 @@ def end_sweep(status: RunStatus, error: str = "") -> None:
         with tracking_errors():
             client = open_store()
             _end_with_jobs(client, client.get_run(sweep.run_id), status, error)
+            for file in files:
+                client.log_artifact(sweep.run_id, str(file))
+            if table:
+                columns = {name: [row[name] for row in table] for name in table[0]}
+                client.log_table(sweep.run_id, columns, _TABLE)
     except TrackingError as reason:
         log.warning("%s; the parent run stays open there", reason)
 

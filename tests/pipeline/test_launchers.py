@@ -1,0 +1,70 @@
+"""The launchers of sweeps: what SLURM would get, and how jobs share one machine."""
+
+import os
+
+import pytest
+from filelock import FileLock, Timeout
+from hydra import compose, initialize_config_dir
+
+from drnsr.project import CONF
+from pipelines import sharing
+from pipelines.sharing import own_share
+
+
+def launcher(*overrides):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", overrides=["run=graph", *overrides], return_hydra_config=True)
+    config.hydra.sweep.dir = "multirun/here"
+    config.hydra.job.name = "train"
+    return config.hydra.launcher
+
+
+def test_slurm_gets_an_array_of_jobs_with_the_cores_and_gpus_of_the_training():
+    slurm = pytest.importorskip("submitit.slurm.slurm")
+    chosen = launcher("launcher=slurm", "trainer.threads=3", "trainer=gpu")
+    hydra_only = ("_target_", "submitit_folder", "max_num_timeout", "name", "timeout_min", "mem_gb")
+    values = {key: chosen[key] for key in chosen if key not in hydra_only}
+    values = {key: value for key, value in values.items() if value is not None}
+    values["ntasks_per_node"] = values.pop("tasks_per_node")
+    values["additional_parameters"] = dict(values["additional_parameters"])
+    text = slurm._make_sbatch_string(
+        command="python -m submitit.core._submit here",
+        folder=chosen.submitit_folder,
+        job_name=chosen.name,
+        time=chosen.timeout_min,
+        map_count=4,
+        **values,
+    )
+    lines = text.splitlines()
+    for wanted in (
+        *("--cpus-per-task=3", "--gpus-per-node=1", "--time=1440", "--nodes=1"),
+        *("--array=0-3%4", "--signal=USR2@120", "--open-mode=append"),
+    ):
+        assert f"#SBATCH {wanted}" in lines, text
+    assert chosen.max_num_timeout == 20
+
+
+def test_jobs_at_once_have_gpus_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(sharing, "gpus", lambda accelerator: ["3", "5"])
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with own_share("joblib", "gpu", threads=2, devices=1):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
+        with own_share("joblib", "gpu", threads=2, devices=1):
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
+            files = sorted(tmp_path.glob("*/*.lock"))
+            assert len(files) == 2
+            for file in files:
+                with pytest.raises(Timeout):
+                    FileLock(file).acquire(timeout=0)
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    with own_share("submitit_local", "gpu", threads=2, devices=2):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "3,5"
+
+
+def test_jobs_at_once_have_cores_of_their_own(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    chosen = launcher("launcher=joblib", "trainer.threads=3", "trainer.accelerator=cpu")
+    assert chosen.n_jobs == 2
+    chosen = launcher("launcher=joblib", "trainer.threads=9", "trainer.accelerator=cpu")
+    assert chosen.n_jobs == 1
