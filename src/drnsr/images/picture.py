@@ -64,6 +64,8 @@ class Picture:
             the full range of its type.
         rows: a function of (top, bottom) that returns pixels (bottom - top, width, C) of ``dtype``.
         nodata: the value of pixels without data, if the file states one.
+        light: if the values are light of any brightness, not bounded by a white, their geometric
+            mean; the network sees their logarithm, so that a lamp does not make all else black.
         keeps_holes: whether pixels without data stay so in the upscaled picture, instead of being
             filled from their neighbours.
     """
@@ -75,6 +77,7 @@ class Picture:
     value_range: tuple[float, float]
     rows: Callable[[int, int], Pixels]
     nodata: float | None = None
+    light: float | None = None
     keeps_holes: bool = True
 
     def known(self, pixels: Pixels) -> NDArray[np.bool_] | None:
@@ -150,6 +153,16 @@ def iter_rows(picture: Picture) -> Iterator[Pixels]:
     height = max(1, BAND_PIXELS // picture.width)
     for top in range(0, picture.height, height):
         yield picture.rows(top, min(top + height, picture.height))
+
+
+def mean_light(pixels: Pixels) -> float | None:
+    """Return the geometric mean of the positive values; None if there are none.
+
+    It is the brightness to which photographers expose (Reinhard et al. 2002, Photographic Tone
+    Reproduction for Digital Images, equation 1).
+    """
+    values = pixels[np.isfinite(pixels) & (pixels > 0)].astype(np.float64)
+    return float(np.exp(np.log(values).mean())) if values.size else None
 
 
 def from_array(pixels: Pixels, channels: Channels | None = None) -> Picture:

@@ -30,7 +30,7 @@ def upscale_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool)
     if isinstance(engine, TorchEngine):
         engine = engine.for_pixels(picture.dtype)
     channels = picture.channels
-    values = _normalize(part, *picture.value_range)
+    values = _normalize(_compressed(part, picture.light), *_seen_range(picture))
     if channels.alpha is not None:
         values[:, :, channels.alpha] = _normalize(
             part[:, :, channels.alpha], *_alpha_range(picture)
@@ -75,6 +75,19 @@ def _normalize(part: Pixels, low: float, high: float) -> FloatPixels:
         return ((part.astype(np.float64) - low) / span).astype(np.float32)
     values: FloatPixels = (part.astype(np.float32) - np.float32(low)) / np.float32(span)
     return values
+
+
+def _compressed(part: Pixels, light: float | None) -> Pixels:
+    """Return the logarithm of light, which is linear about zero and defined below it."""
+    if light is None:
+        return part
+    compressed: Pixels = np.arcsinh(part.astype(np.float64) / light)
+    return compressed
+
+
+def _seen_range(picture: Picture) -> tuple[float, float]:
+    low, high = (_compressed(np.array(each), picture.light) for each in picture.value_range)
+    return float(low), float(high)
 
 
 def _alpha_range(picture: Picture) -> tuple[float, float]:
@@ -143,8 +156,11 @@ def _denormalize(upscaled: FloatPixels, picture: Picture) -> Pixels:
     """Map values of 0..1 to the value range and data type of a picture."""
     alpha = picture.channels.alpha
     values = upscaled.astype(np.float64) if picture.dtype.itemsize > 2 else upscaled
-    low, high = picture.value_range
+    low, high = _seen_range(picture)
     values = values * ((high - low) or 1.0) + low
+    if picture.light is not None:
+        largest = float(np.finfo(picture.dtype).max)
+        values = (np.sinh(values.astype(np.float64)) * picture.light).clip(-largest, largest)
     if alpha is not None:
         transparent, opaque = _alpha_range(picture)
         values[:, :, alpha] = upscaled[:, :, alpha] * (opaque - transparent) + transparent

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from drnsr.images.backends.alpha import divided_by_alpha
 from drnsr.images.codec import PROVENANCE_KEY, Codec, check_size
 from drnsr.images.errors import FormatError, ImageError
 from drnsr.images.page import Metadata, Page, UpscaledPage
-from drnsr.images.picture import GRAY, GRAY_ALPHA, RGB, RGBA, Channels, from_array
+from drnsr.images.picture import GRAY, GRAY_ALPHA, RGB, RGBA, Channels, from_array, mean_light
 from drnsr.images.pixel_file import stored
 
 if TYPE_CHECKING:
@@ -61,8 +61,9 @@ class ExrCodec(Codec):
             if (pixels[:, :, :-1][pixels[:, :, -1] == 0] != 0).any():
                 notes += ("colour of transparent pixels, such as glow, is left out",)
             pixels = divided_by_alpha(pixels, channels.alpha)
-        metadata = Metadata(exr=_attributes(parts[0].header))
-        return [Page(stored(from_array(pixels, channels)), metadata, notes)]
+        light = mean_light(pixels[:, :, : channels.colour]) if tuple(names) in _COLOURS else None
+        picture = replace(from_array(pixels, channels), light=light)
+        return [Page(stored(picture), Metadata(exr=_attributes(parts[0].header)), notes)]
 
     def pixel_count(self, path: Path) -> int:
         """See :meth:`Codec.pixel_count`."""

@@ -2,15 +2,15 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import imagecodecs
 
 from drnsr.images.backends.imagecodecs import ImagecodecsCodec
 from drnsr.images.errors import ImageError
-from drnsr.images.page import UpscaledPage
-from drnsr.images.picture import Pixels
+from drnsr.images.page import Page, UpscaledPage
+from drnsr.images.picture import Pixels, mean_light
 
 _HEADER = 1 << 16  # bytes in which the size must be found
 _SIZE = re.compile(rb"\n\n[-+]([XY]) (\d{1,9}) [-+]([XY]) (\d{1,9})\n")
@@ -24,6 +24,13 @@ class HdrCodec(ImagecodecsCodec):
         """See :meth:`ImagecodecsCodec.decode`."""
         pixels: Pixels = imagecodecs.rgbe_decode(content)
         return pixels
+
+    def read(self, path: Path) -> list[Page]:
+        """See :meth:`Codec.read`."""
+        (page,) = super().read(path)
+        picture = page.picture
+        light = mean_light(picture.rows(0, picture.height))
+        return [replace(page, picture=replace(picture, light=light))]
 
     def header_size(self, path: Path) -> tuple[int, int]:
         """See :meth:`ImagecodecsCodec.header_size`."""
