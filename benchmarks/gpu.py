@@ -423,7 +423,11 @@ def command_checks(parsed: Namespace, folder: Path) -> dict[str, Callable[[], st
         *("--benchmark", "folder", "--folder", "test", "--csv"),
     )
     return {
-        "drnsr upscale, fp32": lambda: command_runs(folder, *upscale, "fp32"),
+        "drnsr upscale, auto": lambda: command_runs(folder, *upscale, "auto"),
+        "drnsr upscale, two processes": lambda: command_runs(
+            folder, *upscale, "two", "--devices", f"{parsed.device},{parsed.device}"
+        ),
+        "drnsr upscale, fp32": lambda: command_runs(folder, *upscale, "a", "--precision", "fp32"),
         "drnsr upscale, bf16": lambda: command_runs(folder, *upscale, "b", "--precision", "bf16"),
         "drnsr upscale, compiled": lambda: command_runs(
             folder, *upscale, "c", "--precision", "bf16", "--compile"

@@ -152,7 +152,10 @@ def test_a_degraded_benchmark_says_so_and_is_harder(somewhere, picture_folder, c
 
 
 @pytest.mark.slow
-def test_processes_share_the_images_and_precision_is_a_choice(own_pictures, somewhere, capsys):
+def test_processes_share_the_images_and_precision_is_a_choice(
+    own_pictures, somewhere, capsys, monkeypatch
+):
+    monkeypatch.setattr("drnsr.evaluation.cost.measure_cost", lambda *_: None)  # takes seconds
     torch.manual_seed(0)
     network = wake(DRNSR(scale=2, num_features=4, num_blocks=1))
     save_model(somewhere / "m.safetensors", network, Origin())
