@@ -55,7 +55,8 @@ def launch(config: Config) -> None:
             " this command by torchrun on each of them (docs/scale.md)"
         )
     _warn_of_few_cores(config)
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # reported below
+    for name in ("", ".agent.server.api"):  # what they say is reported below
+        logging.getLogger(f"torch.distributed.elastic{name}").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / _CONFIG).write_text(config.model_dump_json(), encoding="utf-8")
