@@ -4,15 +4,19 @@
 
 Crops of 20 images of BSDS500 at scale 2, LR patch 48, batches of 16, through a DataLoader in the
 process and with one and two loader processes. The default network trains on two threads, alone: on
-a CPU both want the same cores, and a GPU leaves all of them to the loader.
+a CPU both want the same cores, and a GPU leaves all of them to the loader. The processor time of a
+crop does not depend on what else runs there, the crops per second do.
 """
 
+import resource
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from measuring import arguments, fetched, in_turn, show
+from lightning import Callback
+from measuring import arguments, fetched, show
 from torch.utils.data import DataLoader
 from trainings import noise, train
 
@@ -53,6 +57,34 @@ def read_all(dataset: PreparedDataset, name: str, workers: int) -> Callable[[], 
     return run
 
 
+class Processor(Callback):
+    """Records the processor time of the process at the end of each step."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def on_train_batch_end(self, *_: object) -> None:
+        """Record it."""
+        self.seconds.append(time.process_time())
+
+    def a_step(self) -> float:
+        """Return the mean of a step; the first two warm up."""
+        return (self.seconds[-1] - self.seconds[1]) / (len(self.seconds) - 2)
+
+
+def processor_seconds() -> float:
+    """Return those of this process and of its ended loader processes."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def measured(call: Callable[[], None]) -> tuple[float, float]:
+    """Return the seconds of a call, and its processor seconds."""
+    start, before = time.perf_counter(), processor_seconds()
+    call()
+    return time.perf_counter() - start, processor_seconds() - before
+
+
 def main() -> None:
     """Measure, and print."""
     parser = arguments(__doc__, rounds=3)
@@ -68,20 +100,36 @@ def main() -> None:
             scales=[2],
         )
         ways = {(d, w): read_all(dataset, d, w) for d in NAMES for w in PROCESSES}
-        seconds = in_turn({f"{d} {w}": call for (d, w), call in ways.items()}, parsed.rounds)
+        found = {way: [measured(call)] for way, call in ways.items()}
+        for _ in range(parsed.rounds - 1):
+            for way, call in ways.items():
+                found[way].append(measured(call))
         precision, _ = choose_precision("cpu")
-        step = train(DRNSR(scale=2), noise(folder), folder, steps=30, precision=precision).a_step()
-    rows = [
-        {
-            "degradation": degradation,
-            "made": PROCESSES[workers],
-            "crops/s": round(BATCH * BATCHES / seconds[f"{degradation} {workers}"]),
-            "training takes crops/s": round(BATCH / step),
-            "ratio": round(step * BATCHES / seconds[f"{degradation} {workers}"], 2),
-        }
-        for degradation, workers in ways
-    ]
+        processor = Processor()
+        made = train(
+            *(DRNSR(scale=2), noise(folder), folder),
+            steps=30,
+            precision=precision,
+            callbacks=[processor],
+        )
+    step, step_processor = made.a_step(), processor.a_step()
+    rows = [row("training", "on two threads", step / BATCH, step_processor / BATCH)]
+    for (degradation, workers), each in found.items():
+        seconds, of_processor = (
+            min(values) / BATCH / BATCHES for values in zip(*each, strict=True)
+        )
+        rows.append(row(degradation, PROCESSES[workers], seconds, of_processor))
     show(rows, parsed.json)
+
+
+def row(what: str, where: str, seconds: float, processor: float) -> dict[str, object]:
+    """Return a row of the table; the times are those of a crop."""
+    return {
+        "crops of": what,
+        "made or taken": where,
+        "crops/s": round(1 / seconds),
+        "processor ms a crop": round(1000 * processor, 2),
+    }
 
 
 if __name__ == "__main__":
