@@ -127,6 +127,8 @@ def visitor(address: str, width: int = 1280, height: int = 900) -> Iterator[Visi
             size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
             driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
             driver.get(address)
-            yield Visitor(driver, Path(downloads))
+            user = Visitor(driver, Path(downloads))
+            user.wait(lambda: user.find_all("input[type=file]"))  # built when it is connected
+            yield user
         finally:
             driver.quit()

@@ -94,6 +94,8 @@ def test_a_picture_is_upscaled_compared_and_downloaded(temporary, picture, inval
         assert not [e for e in user.driver.get_log("browser") if e["level"] == "SEVERE"]
         assert user.hosts() == {urlsplit(address).netloc}
         user.driver.execute_script("fetch('http://elsewhere.invalid/').catch(() => {})")
+        user.wait(lambda: "Content Security Policy" in str(user.driver.get_log("browser")))
+        user.driver.execute_script("location = 'http://elsewhere.invalid/'")
         user.wait(lambda: user.hosts() == {"elsewhere.invalid"})  # it is noticed
 
 

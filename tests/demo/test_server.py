@@ -6,6 +6,7 @@ import socket
 import pytest
 from starlette.responses import PlainTextResponse
 
+from drnsr.demo.protection import OwnOrigin
 from drnsr.demo.server import BodyLimit, check_address, is_loopback
 from drnsr.errors import UserError
 
@@ -64,3 +65,49 @@ def test_requests_that_are_too_large_are_rejected(headers, status):
     }
     asyncio.run(BodyLimit(PlainTextResponse("accepted"), limit=100)(scope, None, send))
     assert sent[0]["status"] == status
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize(
+    ("host", "origin", "accepted"),
+    [
+        ("127.0.0.1:7860", None, True),
+        ("127.0.0.1:7860", "http://127.0.0.1:7860", True),
+        ("localhost:7860", "http://localhost:7860", True),
+        ("[::1]:7860", "http://[::1]:7860", True),
+        ("127.0.0.1:7860", "http://evil.example", False),
+        ("127.0.0.1:7860", "http://127.0.0.1:8000", False),
+        ("127.0.0.1:7860", "null", False),
+        ("evil.example:7860", "http://evil.example:7860", False),
+        ("[", None, False),
+    ],
+)
+def test_only_the_page_itself_is_answered(kind, host, origin, accepted):
+    sent, reached = [], []
+
+    async def send(message):
+        sent.append(message)
+
+    async def application(scope, receive, send):
+        reached.append(scope)
+        if kind == "http":  # as socket.io answers
+            allowed = {"Access-Control-Allow-Origin": str(origin)}
+            await PlainTextResponse("accepted", headers=allowed)(scope, receive, send)
+
+    headers = [("host", host)] + ([("origin", origin)] if origin else [])
+    scope = {
+        "type": kind,
+        "method": "GET",
+        "headers": [(k.encode(), v.encode()) for k, v in headers],
+    }
+    hosts = ["127.0.0.1", "localhost", "::1"]
+    asyncio.run(OwnOrigin(application, hosts)(scope, None, send))
+    assert bool(reached) == accepted
+    if kind == "websocket":
+        assert [message["type"] for message in sent] == ([] if accepted else ["websocket.close"])
+        return
+    assert sent[0]["status"] == (200 if accepted else 403)
+    names = {name.lower() for name, _ in sent[0]["headers"]}
+    assert b"access-control-allow-origin" not in names
+    if accepted:
+        assert names >= {b"x-frame-options", b"content-security-policy"}

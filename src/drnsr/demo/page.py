@@ -28,29 +28,40 @@ from drnsr.reporting.slider import STYLE, slider
 
 T = TypeVar("T")
 
+_CONNECT_TIMEOUT = 30.0  # seconds that a browser has to load the page's scripts and connect
+
 _MAX_SIZE = f"{MAX_BYTES // 1_000_000}\N{NO-BREAK SPACE}MB"
 _FORMATS = ", ".join(map(str.upper, CODECS))
 
 # A picture can be dropped anywhere; other dropped objects must not replace the page.
-_DROP = """<script>
+_DROP = """
 for (const name of ["dragover", "dragleave", "drop"]) document.addEventListener(name, event => {
   event.preventDefault();
   document.body.classList.toggle("dropping", name === "dragover");
   if (name === "drop" && event.dataTransfer.files.length)
     runMethod(%d, "addFiles", [event.dataTransfer.files]);
 });
-</script>"""
+"""
 
 _log = logging.getLogger("drnsr.demo")
 
 
-def open_page(worker: Worker) -> None:
-    """Build a page for a new client; its files are removed when it is closed."""
-    session = Session(worker)
-    ui.context.client.on_delete(session.close)
+async def open_page(worker: Worker) -> None:
+    """Build a page when its browser connects; its files are removed when it is closed.
+
+    A request that no connection follows, such as a robot's, takes no memory that stays.
+    """
+    client = ui.context.client
     style = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     ui.add_head_html(f"<style>{STYLE}{style}</style>")
     ui.colors(primary="#2b6a94")
+    try:
+        await client.connected(timeout=_CONNECT_TIMEOUT)
+    except TimeoutError:
+        client.delete()
+        return
+    session = Session(worker)
+    client.on_delete(session.close)
     _Page(worker, session)
 
 
@@ -95,7 +106,7 @@ class _Page:
         # Without a reset it rejects the same file again; an earlier reset would cancel the upload.
         uploader.on("finish", js_handler=f'() => runMethod({uploader.id}, "reset", [])')
         uploader.classes("hidden")
-        ui.add_body_html(_DROP % uploader.id)
+        ui.run_javascript(_DROP % uploader.id)
         return uploader
 
     def _choose_button(self, text: str) -> ui.button:

@@ -12,11 +12,11 @@ from signal import SIGTERM
 
 from nicegui import app, ui
 from starlette.datastructures import Headers
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from drnsr.demo.page import open_page
+from drnsr.demo.protection import OwnOrigin
 from drnsr.demo.tasks import MAX_BYTES
 from drnsr.demo.worker import Worker
 from drnsr.errors import UserError
@@ -44,10 +44,8 @@ def serve(models: Mapping[str, Models], host: str, port: int) -> None:
         ui.page("/")(partial(open_page, worker))
         app.add_static_files("/public", worker.public, max_cache_age=0)
         app.add_middleware(BodyLimit, limit=MAX_BYTES + _FORM_BYTES)
-        if is_loopback(host):
-            # A protection against DNS rebinding by other web sites.
-            names = [address, "localhost", "127.0.0.1"]
-            app.add_middleware(TrustedHostMiddleware, allowed_hosts=names)
+        names = [host, "localhost", "127.0.0.1", "::1"] if is_loopback(host) else None
+        app.add_middleware(OwnOrigin, hosts=names)
         app.on_startup(lambda: print(f"http://{address}:{port} (Ctrl-C ends it)", flush=True))
         app.on_shutdown(worker.close)
         # Ctrl-C is the usual way to stop the server.
