@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro mirror test test-slow lint format ui gc clean
+.PHONY: help install repro mirror test test-slow lint format ui sweep gc clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -51,6 +51,9 @@ ui: install ## serve the MLflow UI on http://127.0.0.1:5000 (PORT=... for anothe
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 		mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1 \
 		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+
+sweep: install ## search for good values by Optuna (SWEEP=FILE of conf/sweep; docs/sweeps.md)
+	python -m pipelines.sweep $(if $(SWEEP),sweep=$(SWEEP))
 
 gc: install ## remove the states of finished trainings, after showing them (UNFINISHED=1: of all)
 	drnsr gc $(if $(UNFINISHED),--unfinished) $(if $(YES),--yes)

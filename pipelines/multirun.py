@@ -15,11 +15,12 @@ from omegaconf import DictConfig
 
 from drnsr.config.compose import validate
 from drnsr.config.schema import Config
-from drnsr.errors import SignalError, UserError, printable_lines, reason
+from drnsr.errors import PrunedError, SignalError, UserError, printable_lines, reason
 from drnsr.reporting.sweep import best_job, table_of, write_sweep
 from drnsr.signals import signals_exit
+from drnsr.tracking.events import RunStatus
 from drnsr.tracking.jobs import JobRecord, Result, read_jobs, varied_overrides
-from drnsr.tracking.sweep import Sweep, current_sweep, end_sweep
+from drnsr.tracking.sweep import Sweep, current_sweep, end_sweep, leave_sweep
 from pipelines.sharing import LOCAL_LAUNCHERS, own_share
 
 log = logging.getLogger("drnsr")
@@ -47,6 +48,7 @@ def run_job(stage: Stage, composed: DictConfig) -> float | None:
         The objective, for Hydra's sweepers.
 
     Raises:
+        PrunedError: if its study ended it.
         JobError: if it failed; Hydra records that, and runs the other jobs.
         SystemExit: if a signal came, which ends the sweep.
     """
@@ -70,6 +72,10 @@ def run_job(stage: Stage, composed: DictConfig) -> float | None:
             raise
         print(f"error: {printable_lines(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except PrunedError as error:
+        log.info("job %s: %s", record.number, error)
+        record.ended("pruned", str(error)).write(folder)
+        raise
     except Exception as error:
         log.error(
             "job %s: %s", record.number, reason(error), exc_info=not isinstance(error, UserError)
@@ -144,6 +150,29 @@ def _end(error: BaseException | None) -> None:
         end_sweep("FAILED", reason(error), files, table)
     else:
         end_sweep("FINISHED", "", files, table)
+
+
+def end_study(error: BaseException | None, *, is_last: bool) -> None:
+    """End the part of this process in a study, and the study if it is the last one.
+
+    Raises:
+        SweepError: if trials failed.
+    """
+    sweep = current_sweep()
+    if sweep is None:
+        return
+    jobs = read_jobs(sweep.folder)
+    failed = [job for job in jobs if job.status == "failed"]
+    message = _message(jobs, failed) if failed else ""
+    if is_last:
+        files = _write(jobs, sweep) if jobs else []
+        by_signal = isinstance(error, KeyboardInterrupt | SystemExit)
+        status: RunStatus = "KILLED" if by_signal else "FAILED" if error or failed else "FINISHED"
+        end_sweep(status, message, files, table_of(jobs))
+    else:
+        leave_sweep()
+    if failed and error is None:
+        raise SweepError(message)
 
 
 def _write(jobs: list[JobRecord], sweep: Sweep) -> list[Path]:

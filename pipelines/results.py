@@ -12,7 +12,7 @@ from hydra.types import RunMode
 
 from drnsr.atomic import write_text
 from drnsr.config.schema import Config
-from drnsr.errors import SignalError, UserError, reason
+from drnsr.errors import PrunedError, SignalError, UserError, reason
 from drnsr.hashing import file_sha256
 from drnsr.project import run_folder
 from drnsr.tracking.jobs import Result
@@ -92,7 +92,7 @@ def keep_result(config: Config, origin: Origin) -> Iterator[None]:
     """Keep where the block wrote its result, or why it failed; an end by a signal is neither."""
     try:
         yield
-    except SignalError:
+    except (SignalError, PrunedError):
         raise
     except Exception as error:
         _write(config, origin, {"error": reason(error)})

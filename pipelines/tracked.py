@@ -10,7 +10,7 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 
 from drnsr.config.schema import Config
-from drnsr.errors import SignalError, reason
+from drnsr.errors import PrunedError, SignalError, reason
 from drnsr.hashing import file_sha256
 from drnsr.images.encoding import encode_png
 from drnsr.project import PARAMS, RESOLVED, run_folder
@@ -118,7 +118,7 @@ def is_completely_tracked(config: Config, origin: Origin) -> bool:
 
 def _add_error(outbox: Outbox, error: BaseException) -> None:
     """Record why a run ended early."""
-    if isinstance(error, SignalError | KeyboardInterrupt | SystemExit):
+    if isinstance(error, SignalError | PrunedError | KeyboardInterrupt | SystemExit):
         _add_status(outbox, "KILLED")
     else:
         outbox.add(SetTags(tags={ERROR_TAG: recorded_error(reason(error))}))

@@ -4,6 +4,7 @@ import json
 import logging
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -38,7 +39,7 @@ from pipelines.results import earlier_result, is_job, keep_result, result_of
 from pipelines.tracked import tracked_training
 
 if TYPE_CHECKING:
-    from lightning import LightningModule
+    from lightning import Callback, LightningModule
     from lightning.pytorch.loggers import Logger
 
     from drnsr.networks import Network
@@ -69,11 +70,15 @@ TRAINING_CODE = (
 )
 
 
-def train(config: Config) -> Result:
+def train(config: Config, callbacks: "Sequence[Callback]" = ()) -> Result:
     """Train, and save the model and its curves.
 
     A run by hand may also prepare its data before, and evaluate after. In a sweep, a job that was
     done before is not done again.
+
+    Args:
+        config: what to do.
+        callbacks: of Lightning, beside those of every training; for a training in one process.
     """
     from drnsr.training.continuing import take_over
     from drnsr.training.precision import check_hardware
@@ -100,7 +105,7 @@ def train(config: Config) -> Result:
         training.write()
         if state is not None:
             take_over(state, training.folder)
-        _train_and_evaluate(config, dataset, training)
+        _train_and_evaluate(config, dataset, training, callbacks)
     return result_of(config)
 
 
@@ -122,7 +127,12 @@ def _skipped(earlier: Result) -> Result:
     return replace(earlier, is_earlier=True)
 
 
-def _train_and_evaluate(config: Config, dataset: PreparedDataset, training: "Training") -> None:
+def _train_and_evaluate(
+    config: Config,
+    dataset: PreparedDataset,
+    training: "Training",
+    callbacks: "Sequence[Callback]",
+) -> None:
     dataset.verify()
     outputs = Outputs.of(config)
     if config.run.evaluate_after_training:
@@ -131,7 +141,7 @@ def _train_and_evaluate(config: Config, dataset: PreparedDataset, training: "Tra
         check_writable(folder)
     with keep_result(config, training.origin):
         with tracked_training(config, training.origin, outputs.model) as loggers:
-            _train(config, dataset, training, outputs, loggers)
+            _train(config, dataset, training, outputs, loggers, callbacks)
         if config.run.evaluate_after_training:
             evaluate(config)
 
@@ -206,6 +216,7 @@ def _train(
     training: "Training",
     outputs: Outputs,
     loggers: "list[Logger]",
+    callbacks: "Sequence[Callback]",
 ) -> None:
     from drnsr.training.callbacks.checkpoint import mark_finished
     from drnsr.training.continuing import finished_with
@@ -214,7 +225,7 @@ def _train(
     origin = training.origin
     if config.trainer.world_size > 1:
         send_to_others(json.dumps({"config": config.model_dump(), "origin": asdict(origin)}))
-    trained = _fit(config, dataset, origin, loggers)
+    trained = _fit(config, dataset, origin, loggers, callbacks)
     save_model(outputs.model, trained.network, origin)
     trained.curves.write(outputs.curves)
     cost = _cost(config, trained.seconds, trained.skipped)
@@ -243,7 +254,11 @@ class _Trained(NamedTuple):
 
 
 def _fit(
-    config: Config, dataset: PreparedDataset, origin: Origin, loggers: "list[Logger]"
+    config: Config,
+    dataset: PreparedDataset,
+    origin: Origin,
+    loggers: "list[Logger]",
+    callbacks: "Sequence[Callback]" = (),
 ) -> _Trained:
     """Train; all processes of a training call this."""
     from drnsr.data.datamodule import SRDataModule
@@ -284,7 +299,7 @@ def _fit(
         checkpoints=checkpoints,
         progress=progress,
         loggers=loggers,
-        callbacks=[curves],
+        callbacks=[curves, *callbacks],
     )
     return _Trained(network, curves, progress.seconds, skipped)
 

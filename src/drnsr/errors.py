@@ -42,6 +42,10 @@ class SignalError(UserError):
         self.exit_code = 128 + signal_number
 
 
+class PrunedError(UserError):
+    """A training was ended because others of its study are better."""
+
+
 @contextmanager
 def exit_on_error() -> Iterator[None]:
     """Run a program: print an error that the user can correct as one line, and exit.

@@ -143,6 +143,34 @@ def test_joblib_runs_the_jobs_at_once_and_other_launchers_find_them_done(prepare
 
 
 @pytest.mark.slow
+def test_a_study_runs_its_trials_under_one_parent_and_prunes(prepared):
+    pytest.importorskip("optuna")
+    command = [
+        *("pipelines.sweep", "experiment=smoke", "trainer.max_steps=4", "trainer.validate_every=2"),
+        *("model.network.num_blocks=1", "sweep.study.trials=1"),
+    ]
+    pruned = [
+        "sweep.study.pruner._target_=optuna.pruners.ThresholdPruner",
+        "~sweep.study.pruner.n_startup_trials",
+        "+sweep.study.pruner.lower=1000",
+        "sweep.study.trials=2",
+    ]
+    prepared.call(*command)
+    prepared.call(*command, *pruned)
+    prepared.call(*command, *pruned)  # the study has its two trials
+    runs = prepared.mlflow_runs()
+    (parent,) = (run for run in runs if "mlflow.parentRunId" not in run.data.tags)
+    trials = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    assert [run.info.status for run in trials] == ["KILLED", "FINISHED"]
+    assert parent.info.status == "FINISHED"
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {parent.info.run_id}
+    jobs = read_jobs(prepared.root / "multirun/rate_and_width")
+    assert [job.status for job in jobs] == ["finished", "pruned"]
+    assert jobs[0].result is not None
+    assert jobs[0].result.objective == trials[1].data.metrics["sample_test/model/psnr"]
+
+
+@pytest.mark.slow
 def test_a_sweep_that_is_ended_goes_on_where_it_was(prepared):
     command = [
         *("python", "-m", "pipelines.train", "-m", "experiment=smoke", "seed=1,2"),

@@ -242,11 +242,42 @@ class Run(Section):
     evaluate_after_training: bool
 
 
+class Parameter(Section):
+    """The values that a study may choose: a range with its ends, or a list."""
+
+    low: int | float | None = None
+    high: int | float | None = None
+    step: int | float | None = None
+    log: bool = False
+    choices: list[str | int | float | bool | None] | None = None
+
+    @model_validator(mode="after")
+    def _is_range_or_list(self) -> "Parameter":
+        ends = [self.low, self.high]
+        if (self.choices is None) == (None in ends) or (self.choices and ends != [None, None]):
+            raise ValueError("give low and high, or choices")
+        if self.log and self.step is not None:
+            raise ValueError("give log or step, not both")
+        return self
+
+
+class Study(Section):
+    """A study by Optuna: see :mod:`pipelines.sweep`."""
+
+    name: str
+    storage: str
+    trials: Count
+    sampler: Node
+    pruner: Node
+    search: dict[str, Parameter]
+
+
 class Sweep(Section):
     """What the jobs of a sweep are compared by, and what happens to those that failed before."""
 
     objective: str
     retry_failed: bool
+    study: Study | None = None
 
 
 class ComposedConfig(Section):

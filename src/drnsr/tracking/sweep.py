@@ -71,8 +71,10 @@ class ParentRun(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 (Hydra's)
         """Begin the sweep."""
+        folder = Path(config.hydra.sweep.dir).absolute()
+        remove_jobs(folder)
         begin_sweep(
-            Path(config.hydra.sweep.dir).absolute(),
+            folder,
             name=" ".join(config.hydra.overrides.task) or "sweep",
             experiment=config.logger.experiment,
             objective=config.sweep.objective,
@@ -81,8 +83,14 @@ class ParentRun(Callback):
 
 
 def begin_sweep(
-    folder: Path, *, name: str, experiment: str | None, objective: str, launcher: str
-) -> None:
+    folder: Path,
+    *,
+    name: str,
+    experiment: str | None,
+    objective: str,
+    launcher: str,
+    run_id: str | None = None,
+) -> Sweep:
     """Begin a sweep, whose jobs are then recorded under one parent run.
 
     Args:
@@ -91,11 +99,12 @@ def begin_sweep(
         experiment: the name of the MLflow experiment; None if the runs are not tracked.
         objective: see :class:`drnsr.tracking.objective.Objective`.
         launcher: Hydra's name of what runs the jobs.
+        run_id: of a parent run to go on in; None to begin one.
     """
     global _current
-    remove_jobs(folder)
-    run_id = None
-    if experiment is not None:
+    if run_id is not None:
+        os.environ[PARENT_RUN_VARIABLE] = run_id
+    elif experiment is not None:
         try:
             with tracking_errors():
                 run_id = _begin_parent(folder, name, experiment, objective)
@@ -103,6 +112,14 @@ def begin_sweep(
         except TrackingError as error:
             log.warning("%s; the jobs go on without a parent run", error)
     _current = Sweep(folder, objective, run_id, launcher)
+    return _current
+
+
+def leave_sweep() -> None:
+    """Leave the sweep of this process to others that go on with it."""
+    global _current
+    _current = None
+    os.environ.pop(PARENT_RUN_VARIABLE, None)
 
 
 def _begin_parent(folder: Path, name: str, experiment: str, objective: str) -> str:
