@@ -6,9 +6,12 @@ from typing import Self
 
 from rich.console import Console
 from rich.filesize import decimal
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.progress import TimeRemainingColumn as TimeLeft
 from rich.text import Text
+
+from drnsr.errors import printable
 
 SMALLEST_WITH_A_BAR = 8 * 2**20  # bytes; the download of a smaller file is over too soon for a bar
 
@@ -59,7 +62,7 @@ class DownloadProgress:
         """Add the bar of a large file of ``size`` bytes, of which ``there`` exist already."""
         if size < SMALLEST_WITH_A_BAR:
             return None
-        return self._progress.add_task(name, total=size, completed=there)
+        return self._progress.add_task(escape(printable(name)), total=size, completed=there)
 
     def receive(self, file: TaskID | None, count: int) -> None:
         """Count received bytes."""
@@ -80,4 +83,4 @@ class DownloadProgress:
 
     def print(self, line: str) -> None:
         """Print a line above the bars."""
-        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._progress.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from rich.table import Table
+from rich.text import Text
 
+from drnsr.errors import printable
 from drnsr.evaluation.metrics import headings, values_text
 from drnsr.evaluation.protocol import Protocol
 from drnsr.evaluation.results import Row, by_benchmark
@@ -19,7 +21,7 @@ def result_table(rows: Sequence[Row], *, model: str, scale: int, protocol: Proto
         table.add_column(column, justify="right")  # several metrics wrap on a narrow terminal
     for benchmark, of_benchmark, mean in by_benchmark(rows, protocol):
         for row in of_benchmark:
-            table.add_row(row.image, *_cells(row))
+            table.add_row(Text(printable(row.image)), *_cells(row))
         table.add_section()
         table.add_row(f"mean of {benchmark}", *_cells(mean), style="bold", end_section=True)
     return table
