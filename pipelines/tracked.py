@@ -16,7 +16,7 @@ from drnsr.images.encoding import encode_png
 from drnsr.project import PARAMS, RESOLVED, run_folder
 from drnsr.tracking.events import CopyEvaluation, LogModel, RunStatus, SetStatus, SetTags, now
 from drnsr.tracking.outbox import Destination, Outbox, newest_outbox
-from drnsr.tracking.store import URI_VARIABLE
+from drnsr.tracking.store import URI_VARIABLE, experiment_name
 from drnsr.tracking.sweep import ERROR_TAG, recorded_error, sweep_tags
 from drnsr.weights.native import ModelFileError, Origin, read_info
 from pipelines.paths import Outputs
@@ -138,7 +138,7 @@ def _begin_or_resume(config: Config, origin: Origin) -> Outbox:
 def _destination(config: Config) -> Destination:
     if config.logger.experiment is None:
         raise ValueError("logger.experiment is null: this run is not tracked")
-    return Destination(_STORE, config.logger.experiment)
+    return Destination(_STORE, experiment_name(config.logger.experiment))
 
 
 def _description(config: Config, origin: Origin, model: Path | None = None) -> dict[str, Any]:

@@ -30,7 +30,13 @@ from drnsr.tracking.runs import (
     log_model,
     record_evaluation,
 )
-from drnsr.tracking.store import experiment_id, open_store, tracking_uri
+from drnsr.tracking.store import (
+    TrackingError,
+    experiment_id,
+    experiment_name,
+    open_store,
+    tracking_uri,
+)
 from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 
@@ -204,3 +210,17 @@ def test_a_run_is_found_by_the_model_and_its_evaluation_is_copied_to_a_run_with_
     assert tags["drnsr.data.set5"] == "e" * 64
     copied = {file.path for file in store.list_artifacts(twin, "evaluation")}
     assert copied == {"evaluation/benchmark.json"}
+
+
+def test_a_deleted_experiment_is_named_with_what_to_do(store):
+    number = experiment_id(store, "gone")
+    store.delete_experiment(number)
+    with pytest.raises(TrackingError, match=f"gone was deleted.*--experiment-id {number}"):
+        experiment_id(store, "gone")
+
+
+def test_mlflows_variable_names_the_experiment(monkeypatch):
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "")
+    assert experiment_name("drnsr") == "drnsr"
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    assert experiment_name("drnsr") == "mine"

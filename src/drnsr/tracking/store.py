@@ -112,12 +112,20 @@ def _restored_variable(name: str) -> Iterator[None]:
             os.environ[name] = before
 
 
+def experiment_name(configured: str) -> str:
+    """Return ``MLFLOW_EXPERIMENT_NAME``, or else the experiment of the configuration."""
+    return os.environ.get("MLFLOW_EXPERIMENT_NAME") or configured
+
+
 def experiment_id(client: "MlflowClient", name: str) -> str:
     """Return the id of an experiment, which is made if it does not exist yet.
 
     Args:
         client: see :func:`open_store`.
         name: of the experiment.
+
+    Raises:
+        TrackingError: if it was deleted.
     """
     from mlflow.exceptions import MlflowException
 
@@ -133,6 +141,12 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
             found = client.get_experiment_by_name(name)
             if found is None:
                 raise
+    if found.lifecycle_stage == "deleted":
+        raise TrackingError(
+            f"the experiment {name} was deleted in MLflow: `mlflow experiments restore"
+            f" --experiment-id {found.experiment_id}` restores it; or choose another by"
+            " logger.experiment"
+        )
     return str(found.experiment_id)
 
 

@@ -15,7 +15,13 @@ from drnsr.locks import LockedError, folder_lock
 from drnsr.project import project_root
 from drnsr.tracking.events import RunStatus
 from drnsr.tracking.jobs import remove_jobs
-from drnsr.tracking.store import TrackingError, experiment_id, open_store, tracking_errors
+from drnsr.tracking.store import (
+    TrackingError,
+    experiment_id,
+    experiment_name,
+    open_store,
+    tracking_errors,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -126,7 +132,7 @@ def _begin_parent(folder: Path, name: str, experiment: str, objective: str) -> s
     from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
     client = open_store()
-    experiment = experiment_id(client, experiment)
+    experiment = experiment_id(client, experiment_name(experiment))
     _end_killed(client, experiment)
     tags = {MLFLOW_RUN_NAME: printable(name), OBJECTIVE_TAG: objective}
     if folder.is_relative_to(project_root()):
