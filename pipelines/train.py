@@ -80,7 +80,6 @@ def train(config: Config, callbacks: "Sequence[Callback]" = ()) -> Result:
         config: what to do.
         callbacks: of Lightning, beside those of every training; for a training in one process.
     """
-    from drnsr.training.continuing import take_over
     from drnsr.training.precision import check_hardware
     from drnsr.training.processes import launched_process
 
@@ -102,10 +101,7 @@ def train(config: Config, callbacks: "Sequence[Callback]" = ()) -> Result:
     with folder_lock(training.folder, wait=is_job()):
         if is_job() and (earlier := earlier_result(config, training.origin)):
             return _skipped(earlier)
-        training.write()
-        if state is not None:
-            take_over(state, training.folder)
-        _train_and_evaluate(config, dataset, training, callbacks)
+        _train_and_evaluate(config, dataset, training, state, callbacks)
     return result_of(config)
 
 
@@ -131,14 +127,20 @@ def _train_and_evaluate(
     config: Config,
     dataset: PreparedDataset,
     training: "Training",
+    state: Path | None,
     callbacks: "Sequence[Callback]",
 ) -> None:
+    from drnsr.training.continuing import take_over
+
     dataset.verify()
     outputs = Outputs.of(config)
     if config.run.evaluate_after_training:
         check_evaluation(config)
     for folder in (outputs.model.parent, outputs.curves):
         check_writable(folder)
+    training.write()
+    if state is not None:
+        take_over(state, training.folder)
     with keep_result(config, training.origin):
         with tracked_training(config, training.origin, outputs.model) as loggers:
             _train(config, dataset, training, outputs, loggers, callbacks)
