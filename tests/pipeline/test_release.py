@@ -110,5 +110,5 @@ def test_a_run_of_the_graph_ships_into_the_package_beside_it(another):
     means = json.loads((another.root / "metrics/benchmark.json").read_text())["sample_test"]
     assert f"- git commit: {head} and uncommitted changes" in card  # of params.yaml
     assert f"{means['model']['psnr']:.2f} / {means['model']['ssim']:.4f}" in card
-    assert "- chelsea" not in card  # a test picture's licence
-    assert "- rocket.jpg: public domain, SpaceX" in card
+    assert "- `chelsea" not in card  # a test picture's licence
+    assert "- `rocket.jpg`: public domain, SpaceX" in card

@@ -102,8 +102,11 @@ class Origin:
         Raises:
             LookupError, TypeError, ValueError: if it has not.
         """
+        if not isinstance(content, Mapping):
+            raise TypeError(f"{content!r} has no attributes")
         earlier = tuple(map(EarlierPart.from_json, content.get("earlier", ())))
-        return cls(**{**content, "earlier": earlier})
+        licences = {str(name): int(n) for name, n in dict(content.get("licences", {})).items()}
+        return cls(**{**content, "earlier": earlier, "licences": licences})
 
 
 @dataclass(frozen=True)
