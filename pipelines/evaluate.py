@@ -29,7 +29,6 @@ EVALUATION_CODE = (
     "inference/precision.py",
     "inference/holes.py",
     "inference/channels.py",
-    "inference/precision.py",
     "inference/tiling.py",
     "networks",
     "reporting/drawing.py",
