@@ -132,6 +132,7 @@ def train(
             ema_decay=0.99,
             nonfinite_loss="fail",
             deterministic=deterministic,
+            early_stopping=None,
         ),
         checkpoints=TrainingStateCheckpoint(
             folder / "states", fingerprint="", seconds=seconds_between_states, keep=1

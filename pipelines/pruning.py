@@ -26,5 +26,6 @@ class Pruning(L.Callback):
         """
         step = trainer.global_step
         psnr = float(trainer.callback_metrics[VAL_PSNR.name])
-        if self._report(psnr, step) and step < trainer.max_steps:
+        is_last = step == trainer.max_steps or trainer.should_stop  # by early stopping
+        if self._report(psnr, step) and not is_last:
             raise PrunedError(f"{VAL_PSNR.text(psnr)} after step {step} is poor beside the others")

@@ -22,7 +22,7 @@ from drnsr.project import run_folder
 from drnsr.tracking.costs import TRAINING_FILE, write_cost
 from drnsr.tracking.jobs import Result
 from drnsr.tracking.runs import TRAINING_COST
-from drnsr.training.scalars import SAMPLES_PER_SECOND, SECONDS, SKIPPED_LOSSES
+from drnsr.training.scalars import SAMPLES_PER_SECOND, SECONDS, SKIPPED_LOSSES, STOPPED_AFTER
 from drnsr.weights.fingerprint import code_fingerprint, fingerprint
 from drnsr.weights.loading import load_network
 from drnsr.weights.native import Origin, save_model
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from drnsr.training.callbacks.curves import Curves
     from drnsr.training.continuing import Training
     from drnsr.training.perceptual import PerceptualLoss
+    from drnsr.training.trainer import Fitted
 
 log = logging.getLogger("drnsr")
 
@@ -228,13 +229,17 @@ def _train(
     if config.trainer.world_size > 1:
         send_to_others(json.dumps({"config": config.model_dump(), "origin": asdict(origin)}))
     trained = _fit(config, dataset, origin, loggers, callbacks)
-    save_model(outputs.model, trained.network, origin)
+    steps = trained.fitted.steps
+    stopped_after = steps if trained.fitted.stopped_early else None
+    save_model(outputs.model, trained.network, replace(origin, stopped_after=stopped_after))
     trained.curves.write(outputs.curves)
-    cost = _cost(config, trained.seconds, trained.skipped)
+    cost = _cost(config, trained)
     write_cost(origin, TRAINING_FILE, {"precision": config.trainer.precision, **cost})
     numbers = {f"{TRAINING_COST}{name}": value for name, value in cost.items()}
+    if stopped_after is not None:
+        numbers[f"{TRAINING_COST}{STOPPED_AFTER}"] = stopped_after
     for logger in loggers:
-        logger.log_metrics(numbers, step=config.trainer.max_steps)
+        logger.log_metrics(numbers, step=steps)
     for folder in finished_with(training):
         mark_finished(folder)
 
@@ -246,13 +251,13 @@ class _Trained(NamedTuple):
         network: the trained network.
         curves: its curves.
         seconds: how long it took.
-        skipped: number of skipped losses.
+        fitted: how it went.
     """
 
     network: "Network"
     curves: "Curves"
     seconds: float
-    skipped: int
+    fitted: "Fitted"
 
 
 def _fit(
@@ -294,7 +299,7 @@ def _fit(
         before=origin.earlier[-1] if origin.earlier else None,
         **config.checkpoints.model_dump(),
     )
-    skipped = fit(
+    fitted = fit(
         module,
         data,
         trainer,
@@ -303,15 +308,15 @@ def _fit(
         loggers=loggers,
         callbacks=[curves, *callbacks],
     )
-    return _Trained(network, curves, progress.seconds, skipped)
+    return _Trained(network, curves, progress.seconds, fitted)
 
 
-def _cost(config: Config, seconds: float, skipped: int) -> dict[str, float]:
-    samples = config.trainer.max_steps * config.datamodule.batch_size
+def _cost(config: Config, trained: _Trained) -> dict[str, float]:
+    samples, seconds = trained.fitted.steps * config.datamodule.batch_size, trained.seconds
     return {
         SECONDS.name: seconds,
         SAMPLES_PER_SECOND.name: samples / seconds,
-        SKIPPED_LOSSES.name: skipped,
+        SKIPPED_LOSSES.name: trained.fitted.skipped,
     }
 
 

@@ -104,6 +104,7 @@ def settings(**changed):
         "ema_decay": 0.9,
         "nonfinite_loss": "fail",
         "deterministic": True,
+        "early_stopping": None,
     }
     return SimpleNamespace(**values | changed)
 
@@ -153,6 +154,7 @@ def train(
     scheduler=None,
     accumulate=1,
     before=None,
+    early_stopping=None,
 ) -> Network:
     """Train in ``folder``, resuming an earlier call that was ended; write the curves there."""
     seed_everything(seed, threads=2)
@@ -174,6 +176,7 @@ def train(
             ema_decay=ema_decay,
             nonfinite_loss=nonfinite_loss,
             accumulate_grad_batches=accumulate,
+            early_stopping=early_stopping,
         ),
         checkpoints=TrainingStateCheckpoint(
             folder / "states",

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import math
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from drnsr.locks import folder_lock
 from drnsr.networks import DRNSR
 from drnsr.tracking.training_states import list_state_folders
 from drnsr.training.callbacks.checkpoint import mark_finished
+from drnsr.training.callbacks.early_stopping import early_stopping
 from drnsr.training.continuing import (
     ExtendError,
     Training,
@@ -178,6 +180,17 @@ def test_a_training_that_cannot_be_extended_is_refused(project):
         extend(old, name)
     with pytest.raises(ExtendError, match=r"model.network.num_features: 4, and now it is 8"):
         extend(training(max_steps=200, features=8), name)
+    impatient = {"early_stopping": {"patience": 2, "min_delta": 0.0}}
+    with pytest.raises(ExtendError, match=r"early_stopping.min_delta: None, and now it is 0.0"):
+        extend(training(max_steps=200, **impatient), name)
+    stopped = training(max_steps=150, **impatient)
+    state = write_state(stopped, 100, kind="last")
+    stopping = early_stopping(SimpleNamespace(patience=2, min_delta=0.0))
+    stopping.wait_count = 2
+    torch.save({"callbacks": {stopping.state_key: stopping.state_dict()}}, state)
+    with pytest.raises(ExtendError, match=r"stopped early after step 100, .*=null goes on"):
+        extend(training(max_steps=200, **impatient), str(stopped.folder))
+    assert extend(training(max_steps=120), str(stopped.folder))[1] == state
     with pytest.raises(ExtendError, match="other pictures"):
         extend(training(max_steps=200, data="others"), name)
     foreign = project / "converted.safetensors"

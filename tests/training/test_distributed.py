@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from drnsr.config.compose import validate
+from drnsr.reporting.file_info import describe_file
 from drnsr.weights.native import read_info
 from tests.conftest import PROJECT, free_port, texture
 from tests.pipeline.conftest import Project
@@ -120,6 +121,18 @@ def test_two_processes_or_two_parts_give_the_weights_and_curves_of_one(runs, two
                 runs.curve("one", file), runs.curve(name, file), strict=True
             ):
                 assert found == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_two_processes_stop_early_at_the_step_of_one(runs):
+    stops = "trainer.early_stopping={patience: 1, min_delta: 1000}"
+    options = (stops, "trainer.validate_every=2")
+    runs.run_here("early", "trainer=cpu", *options)
+    runs.run("early_two", *TWO, *options)
+    models = [runs.folder / name / "out/models/model.safetensors" for name in ("early", "early_two")]
+    assert [read_info(model).origin.stopped_after for model in models] == [4, 4]
+    assert "after step 4" in describe_file(models[1])["stopped early"]
+    assert largest_difference(runs.weights("early"), runs.weights("early_two")) < 1e-7
 
 
 @pytest.mark.slow

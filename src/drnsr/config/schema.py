@@ -158,6 +158,13 @@ class DataModule(Section):
     workers: Annotated[Integer, Field(ge=0, le=1024)]
 
 
+class EarlyStopping(Section):
+    """When a training ends early: see :mod:`drnsr.training.callbacks.early_stopping`."""
+
+    patience: Count
+    min_delta: NonNegative = 0.0
+
+
 class Trainer(Section):
     """How long, on what and in which precision to train: see :mod:`drnsr.training.trainer`."""
 
@@ -176,6 +183,7 @@ class Trainer(Section):
     ema_decay: Annotated[Float, Field(ge=0, lt=1)]
     deterministic: bool
     compile: bool | Literal["auto"]
+    early_stopping: EarlyStopping | None
 
     @property
     def world_size(self) -> int:

@@ -22,6 +22,7 @@ from drnsr.weights.native import (
     ModelFileError,
     Origin,
     earlier_parts,
+    early_end,
     is_native,
     load_model,
     read_info,
@@ -164,7 +165,8 @@ def _describe_origin(origin: Origin) -> dict[str, str]:
         "training states": run_name(origin.fingerprint) if origin.config else "",
         "computed in": origin.computed,
     }
-    return {name: value for name, value in known.items() if value} | earlier_parts(origin.earlier)
+    named = {name: value for name, value in known.items() if value}
+    return named | earlier_parts(origin.earlier) | early_end(origin.stopped_after)
 
 
 def _count_licences(origin: Origin) -> str:

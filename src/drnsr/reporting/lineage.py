@@ -5,7 +5,7 @@ from pathlib import Path
 from drnsr.hashing import file_sha256
 from drnsr.tracking.git import current_commit
 from drnsr.tracking.record import RunRecord
-from drnsr.weights.native import earlier_parts, read_info
+from drnsr.weights.native import earlier_parts, early_end, read_info
 
 
 def lineage_of_file(model: Path) -> dict[str, str]:
@@ -19,6 +19,7 @@ def lineage_of_file(model: Path) -> dict[str, str]:
         "training configuration (sha256)": origin.config,
         "training code (sha256)": origin.code,
         **earlier_parts(origin.earlier),
+        **early_end(origin.stopped_after),
     }
 
 

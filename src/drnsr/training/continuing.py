@@ -24,6 +24,7 @@ from drnsr.training.callbacks.checkpoint import (
     newest_step,
     step_of,
 )
+from drnsr.training.callbacks.early_stopping import has_stopped
 from drnsr.weights.native import EarlierPart, Origin, is_native, read_info
 
 log = logging.getLogger("drnsr")
@@ -98,7 +99,7 @@ def extend(training: Training, source: str) -> tuple[Training, Path]:
 
     Raises:
         ExtendError: if the other one is not here, is not finished, is not shorter, or differs in
-            more than its length and learning rate.
+            more than its length and learning rate, or stopped early and would do so again.
     """
     folder = _folder_of(source)
     other, state = _read(folder), last_state(folder)
@@ -119,17 +120,28 @@ def extend(training: Training, source: str) -> tuple[Training, Path]:
             f"trainer.max_steps: {wanted} is not more than the {steps} steps that {folder} has"
         )
     for key, before, now in _differences(other.values, training.values):
-        if not any(key == known or key.startswith(f"{known}.") for known in _EXTENSIBLE):
+        if not _may_change(key, now):
             raise ExtendError(
                 f"extend: {folder}: it was trained with {key}: {before}, and now it is {now}; only"
                 f" {', '.join(_EXTENSIBLE[:-2])} may change (init_from takes the weights alone)"
             )
+    if training.values["trainer"].get("early_stopping") and has_stopped(state):
+        raise ExtendError(
+            f"extend: {folder}: this training stopped early after step {steps}, and a longer one"
+            " would stop there too; trainer.early_stopping=null goes on"
+        )
     if other.origin.data != training.origin.data:
         raise ExtendError(f"extend: {folder}: it was trained on other pictures, or other prepared")
     if other.origin.code != training.origin.code:
         log.warning("%s was trained by another version of the training code", folder)
     log.info("extending %s after its %s steps", folder, steps)
     return training.after(other, steps, extended=True), state
+
+
+def _may_change(key: str, now: object) -> bool:
+    if key.startswith("trainer.early_stopping"):
+        return now is None  # the states have the count of the other settings
+    return any(key == known or key.startswith(f"{known}.") for known in _EXTENSIBLE)
 
 
 def _folder_of(source: str) -> Path:

@@ -95,6 +95,9 @@ SKIPPED_LOSSES = Scalar(
 TRAINING_COSTS = (SECONDS, SAMPLES_PER_SECOND, SKIPPED_LOSSES)
 """What a training takes, beside its precision."""
 
+STOPPED_AFTER = "stopped_after"
+"""In MLflow, beside these, of a training that stopped early: the number of its steps."""
+
 MODEL_COSTS = (
     Scalar(name="parameters", label="parameters", spec=",.0f"),
     Scalar(

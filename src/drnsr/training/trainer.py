@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import lightning as L
 import torch
@@ -20,12 +20,15 @@ from drnsr.device import resolve_device
 from drnsr.errors import UserError
 from drnsr.training.batch_norm import WholeBatchNorm
 from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
+from drnsr.training.callbacks.early_stopping import EarlyStoppingSettings, early_stopping
 from drnsr.training.callbacks.ema import EMA
 from drnsr.training.callbacks.nonfinite import NonfiniteLoss, NonfiniteLossCheck
 from drnsr.training.callbacks.progress import TrainingProgress
 from drnsr.training.callbacks.signals import Interruption
 from drnsr.training.device import configure_device
 from drnsr.training.processes import launched_process
+
+log = logging.getLogger("drnsr")
 
 # The modules with the errors of torch.compile, which have no public class in common.
 _COMPILERS = ("torch._dynamo", "torch._inductor")
@@ -60,6 +63,7 @@ class TrainerSettings(Protocol):
         ema_decay: decay per step of the weights' moving average; 0 keeps the weights themselves.
         nonfinite_loss: what happens at a step whose loss is NaN or infinite.
         deterministic: whether the same run gives the same bits.
+        early_stopping: when a training ends before ``max_steps``; None: never.
     """
 
     max_steps: int
@@ -74,6 +78,23 @@ class TrainerSettings(Protocol):
     ema_decay: float
     nonfinite_loss: NonfiniteLoss
     deterministic: bool
+
+    @property
+    def early_stopping(self) -> EarlyStoppingSettings | None: ...  # noqa: D102
+
+
+class Fitted(NamedTuple):
+    """How a training went.
+
+    Attributes:
+        steps: number of optimizer steps.
+        stopped_early: whether the validations ended it before ``max_steps``.
+        skipped: number of steps that were skipped for a loss that was NaN or infinite.
+    """
+
+    steps: int
+    stopped_early: bool
+    skipped: int
 
 
 def seed_everything(seed: int, *, threads: int, deterministic: bool = True) -> None:
@@ -102,7 +123,7 @@ def fit(
     progress: TrainingProgress,
     loggers: list[Logger],
     callbacks: list[Callback],
-) -> int:
+) -> Fitted:
     """Train ``module`` in place; at the end it has the weights to keep.
 
     Args:
@@ -114,9 +135,6 @@ def fit(
         loggers: Lightning's; may be empty.
         callbacks: besides those for averaging, checkpoints, signals and progress.
 
-    Returns:
-        The number of steps that were skipped for a loss that was NaN or infinite.
-
     Raises:
         NonfiniteLossError: if a loss is NaN or infinite, and may not be skipped.
         SignalError: if SIGTERM or Ctrl-C came; the state is written first.
@@ -126,6 +144,7 @@ def fit(
     _silence_known_warnings()
     nonfinite = NonfiniteLossCheck(settings.nonfinite_loss, settings.log_every)
     averaging = [EMA(settings.ema_decay)] if settings.ema_decay > 0 else []
+    stopping = early_stopping(settings.early_stopping) if settings.early_stopping else None
     trainer = _new_trainer(
         settings,
         uses_all_weights=module.automatic_optimization and data.has_one_scale,
@@ -136,6 +155,7 @@ def fit(
             Interruption(checkpoints),
             nonfinite,
             progress,
+            *([stopping] if stopping else []),
             *callbacks,
         ],
         folder=checkpoints.folder,
@@ -147,7 +167,14 @@ def fit(
     with _platform_errors(checkpoints.folder):
         trainer.fit(module, datamodule=data, ckpt_path=checkpoints.newest(), weights_only=True)
     module.float()  # models are kept in fp32, also those trained in bf16 or fp64
-    return nonfinite.skipped
+    steps = trainer.global_step
+    stopped_early = trainer.should_stop and steps < settings.max_steps
+    if stopped_early and stopping is not None:
+        log.info(
+            "stopped early after step %s: the PSNR did not improve in %s validations",
+            *(steps, stopping.wait_count),
+        )
+    return Fitted(steps, stopped_early, nonfinite.skipped)
 
 
 def _new_trainer(
@@ -231,6 +258,7 @@ def _silence_known_warnings() -> None:
         ".*when logging on epoch level in distributed setting.*",  # the mean is of all processes
         ".*FSDP2-wrapped module .* returned a view tensor.*",  # which no loss changes in place
         ".*Total length of `DataLoader` across ranks is zero.*",
+        ".*callbacks used to create the checkpoint need to be provided.*",  # early stopping may end
     ):
         warnings.filterwarnings("ignore", message=message)
 

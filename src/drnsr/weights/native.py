@@ -65,6 +65,11 @@ def earlier_parts(parts: Iterable[EarlierPart]) -> dict[str, str]:
     return {"earlier parts": described} if described else {}
 
 
+def early_end(step: int | None) -> dict[str, str]:
+    """Return where a training stopped early as a fact with a name; nothing if it did not."""
+    return {} if step is None else {"stopped early": f"after step {step}, by its validations"}
+
+
 @dataclass(frozen=True)
 class Origin:
     """Where a model comes from; equal runs have equal origins.
@@ -79,6 +84,8 @@ class Origin:
         computed: the number of processes and threads, and whatever else changes the rounding of a
             step, in words.
         earlier: the parts of the training before; empty if it was computed in one way.
+        stopped_after: the step after which the validations ended the training early; None if they
+            did not.
     """
 
     config: str = ""
@@ -88,6 +95,7 @@ class Origin:
     licences: dict[str, int] = field(default_factory=dict)
     computed: str = ""
     earlier: tuple[EarlierPart, ...] = ()
+    stopped_after: int | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -106,7 +114,10 @@ class Origin:
             raise TypeError(f"{content!r} has no attributes")
         earlier = tuple(map(EarlierPart.from_json, content.get("earlier", ())))
         licences = {str(name): int(n) for name, n in dict(content.get("licences", {})).items()}
-        return cls(**{**content, "earlier": earlier, "licences": licences})
+        step = content.get("stopped_after")
+        stopped = None if step is None else int(step)
+        known = {"earlier": earlier, "licences": licences, "stopped_after": stopped}
+        return cls(**{**content, **known})
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,13 @@ def muon(parameters):
     return Muon(parameters, lr=5e-3, adam_lr=5e-3)
 
 
+def test_a_run_that_accumulates_gradients_resumes_in_the_middle_of_a_step(dataset, tmp_path):
+    whole = run_outputs(train(dataset, tmp_path / "whole", accumulate=2), tmp_path / "whole")
+    ended_after(5, dataset, tmp_path / "ended", accumulate=2)  # and one batch
+    ended = run_outputs(train(dataset, tmp_path / "ended", accumulate=2), tmp_path / "ended")
+    assert ended == whole
+
+
 def test_muon_resumes_too(dataset, tmp_path):
     whole = run_outputs(train(dataset, tmp_path / "whole", optimizer=muon), tmp_path / "whole")
     ended_after(5, dataset, tmp_path / "ended", optimizer=muon)
