@@ -15,6 +15,7 @@ from drnsr.hashing import file_sha256
 from drnsr.images.encoding import encode_png
 from drnsr.project import PARAMS, RESOLVED, run_folder
 from drnsr.tracking.events import CopyEvaluation, LogModel, RunStatus, SetStatus, SetTags, now
+from drnsr.tracking.loggers import further_loggers
 from drnsr.tracking.outbox import Destination, Outbox, newest_outbox
 from drnsr.tracking.store import URI_VARIABLE, experiment_name
 from drnsr.tracking.sweep import ERROR_TAG, recorded_error, sweep_tags
@@ -32,16 +33,24 @@ _STORE = os.environ.get(URI_VARIABLE) or None
 @contextmanager
 def tracked_training(config: Config, origin: Origin, model: Path) -> "Iterator[list[Logger]]":
     """Begin or resume a run, yield the loggers for its curves, and record the model at the end."""
-    if config.logger.experiment is None:
-        yield []
-        return
+    folder = run_folder(origin.fingerprint)
+    with further_loggers(config.logger.further, folder, config.model_dump()) as further:
+        if config.logger.experiment is None:
+            yield further
+            return
+        with _mlflow_training(config, origin, model) as logger:
+            yield [logger, *further]
+
+
+@contextmanager
+def _mlflow_training(config: Config, origin: Origin, model: Path) -> "Iterator[Logger]":
     from drnsr.tracking.delivery import delivering
     from drnsr.tracking.logger import CurveLogger
 
     outbox = _begin_or_resume(config, origin)
     with delivering(outbox):
         try:
-            yield [CurveLogger(outbox)]
+            yield CurveLogger(outbox)
             add_model(outbox, config)
             if not config.run.evaluate_after_training:
                 # If the training gives the same bits again, DVC does not evaluate again.

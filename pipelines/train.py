@@ -21,6 +21,7 @@ from drnsr.locks import folder_lock
 from drnsr.project import run_folder
 from drnsr.tracking.costs import TRAINING_FILE, write_cost
 from drnsr.tracking.jobs import Result
+from drnsr.tracking.loggers import check_loggers
 from drnsr.tracking.runs import TRAINING_COST
 from drnsr.training.scalars import SAMPLES_PER_SECOND, SECONDS, SKIPPED_LOSSES, STOPPED_AFTER
 from drnsr.weights.fingerprint import code_fingerprint, fingerprint
@@ -96,6 +97,7 @@ def train(config: Config, callbacks: "Sequence[Callback]" = ()) -> Result:
         fetch(config)
         prepare(config)
     check_features_file(config)
+    check_loggers(config.logger.further)
     config = resolve_auto(config)
     dataset = open_training_set(config)
     training, state = _begun(config, dataset)

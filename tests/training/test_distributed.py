@@ -129,7 +129,9 @@ def test_two_processes_stop_early_at_the_step_of_one(runs):
     options = (stops, "trainer.validate_every=2")
     runs.run_here("early", "trainer=cpu", *options)
     runs.run("early_two", *TWO, *options)
-    models = [runs.folder / name / "out/models/model.safetensors" for name in ("early", "early_two")]
+    models = [
+        runs.folder / name / "out/models/model.safetensors" for name in ("early", "early_two")
+    ]
     assert [read_info(model).origin.stopped_after for model in models] == [4, 4]
     assert "after step 4" in describe_file(models[1])["stopped early"]
     assert largest_difference(runs.weights("early"), runs.weights("early_two")) < 1e-7

@@ -236,9 +236,16 @@ class Checkpoints(Section):
 
 
 class Logger(Section):
-    """The MLflow experiment that a run is tracked in; null tracks nothing."""
+    """The MLflow experiment that a run is tracked in, if any, and where its curves go besides."""
 
     experiment: str | None
+    tensorboard: bool
+    wandb: bool
+
+    @property
+    def further(self) -> list[str]:
+        """The loggers beside MLflow's."""
+        return [name for name in ("tensorboard", "wandb") if getattr(self, name)]
 
 
 class Run(Section):

@@ -75,7 +75,6 @@ def describe_run(
     tags |= {TRAINING_TAG: training, OUTBOX_TAG: uuid.uuid4().hex, **sweep_tags()}
     if earlier:
         tags[EARLIER_TAG] = json.dumps([asdict(part) for part in earlier])
-    name = f"{config['model']['name']}-x{config['scale']}-{config['data']['name']}"
     texts = {"environment.txt": _environment()}
     if commit.patch:
         texts[PATCH_FILE] = commit.patch
@@ -84,13 +83,19 @@ def describe_run(
     if commit.left_out:
         texts[LEFT_OUT_FILE] = "".join(f"{path}\n" for path in commit.left_out)
     return {
-        "name": f"{name}-seed{config['seed']}",
+        "name": title(config),
         "start_time": now(),
         "tags": tags,
         "config": config,
         "texts": texts,
         "model_sha256": None if model is None else file_sha256(model),
     }
+
+
+def title(config: Mapping[str, Any]) -> str:
+    """Return the name of a run, which others of the same kind share."""
+    name = f"{config['model']['name']}-x{config['scale']}-{config['data']['name']}"
+    return f"{name}-seed{config['seed']}"
 
 
 def begin_run(client: "MlflowClient", experiment_id: str, run: Mapping[str, Any]) -> str:
