@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drnsr.atomic import check_writable
 from drnsr.config.errors import ConfigError
-from drnsr.config.schema import GAN, Config
-from drnsr.config.targets import instantiate
+from drnsr.config.schema import Config
 from drnsr.data.patterns import value_for
 from drnsr.data.prepared import PreparedDataset
 from drnsr.errors import exit_on_error
@@ -25,10 +24,9 @@ from drnsr.tracking.loggers import check_loggers
 from drnsr.tracking.runs import TRAINING_COST
 from drnsr.training.scalars import SAMPLES_PER_SECOND, SECONDS, SKIPPED_LOSSES, STOPPED_AFTER
 from drnsr.weights.fingerprint import code_fingerprint, fingerprint
-from drnsr.weights.loading import load_network
 from drnsr.weights.native import Origin, save_model
-from drnsr.weights.warm_start import warm_start
 from pipelines.app import run_stage
+from pipelines.building import data_module, seeded_network, training_module
 from pipelines.evaluate import check_evaluation, evaluate
 from pipelines.fetch import fetch
 from pipelines.launch import launch
@@ -40,13 +38,12 @@ from pipelines.results import earlier_result, is_job, keep_result, result_of
 from pipelines.tracked import tracked_training
 
 if TYPE_CHECKING:
-    from lightning import Callback, LightningModule
+    from lightning import Callback
     from lightning.pytorch.loggers import Logger
 
     from drnsr.networks import Network
     from drnsr.training.callbacks.curves import Curves
     from drnsr.training.continuing import Training
-    from drnsr.training.perceptual import PerceptualLoss
     from drnsr.training.trainer import Fitted
 
 log = logging.getLogger("drnsr")
@@ -270,29 +267,15 @@ def _fit(
     callbacks: "Sequence[Callback]" = (),
 ) -> _Trained:
     """Train; all processes of a training call this."""
-    from drnsr.data.datamodule import SRDataModule
     from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
     from drnsr.training.callbacks.curves import Curves
     from drnsr.training.callbacks.progress import TrainingProgress
-    from drnsr.training.trainer import fit, seed_everything
+    from drnsr.training.trainer import fit
 
     trainer = config.trainer
-    seed_everything(config.seed, threads=trainer.threads, deterministic=trainer.deterministic)
-    network = instantiate(config.model.network)
-    if config.init_from is not None:
-        log.info(warm_start(network, load_network(Path(config.init_from)), config.init_from))
-    module = _training_module(config, network)
-    data = SRDataModule(
-        dataset,
-        scale=config.scale,
-        max_steps=trainer.max_steps,
-        accumulate=trainer.accumulate_grad_batches,
-        seed=config.seed,
-        bad_images=config.prepare.bad_images,
-        degradation=None if config.degradation.is_bicubic else config.degradation,
-        weight_by=config.data.weight_by,
-        **config.datamodule.model_dump(),
-    )
+    network = seeded_network(config)
+    module = training_module(config, network)
+    data = data_module(config, dataset, max_steps=trainer.max_steps)
     curves = Curves(log_every=trainer.log_every)
     progress = TrainingProgress()
     checkpoints = TrainingStateCheckpoint(
@@ -320,46 +303,6 @@ def _cost(config: Config, trained: _Trained) -> dict[str, float]:
         SAMPLES_PER_SECOND.name: samples / seconds,
         SKIPPED_LOSSES.name: trained.fitted.skipped,
     }
-
-
-def _training_module(config: Config, network: "Network") -> "LightningModule":
-    """Make the module that trains the network: on pixels alone, or against a discriminator too."""
-    from drnsr.training.gan import GANModule
-    from drnsr.training.module import SRModule
-
-    common = {
-        "loss": instantiate(config.loss),
-        "optimizer": instantiate(config.optimizer),
-        "scheduler": instantiate(config.scheduler),
-        "clipping": instantiate(config.clipping),
-        "channels_last": config.trainer.channels_last,
-    }
-    if config.trainer.strategy == "fsdp":
-        from drnsr.training.sharding import ShardedSRModule
-
-        return ShardedSRModule(network, **common)
-    if config.gan is None:
-        return SRModule(network, compiled=config.trainer.compile is True, **common)
-    return GANModule(
-        network,
-        instantiate(config.gan.discriminator),
-        perceptual=_perceptual_loss(config.gan, features_file(config)),
-        pixel_weight=config.gan.weights.pixel,
-        perceptual_weight=config.gan.weights.perceptual,
-        adversarial_weight=config.gan.weights.adversarial,
-        **common,
-    )
-
-
-def _perceptual_loss(gan: GAN, file: Path | None) -> "PerceptualLoss | None":
-    from drnsr.training.perceptual import PerceptualLoss, load_features
-
-    if gan.weights.perceptual == 0:
-        return None
-    features = instantiate(gan.features.network)
-    if file is not None:
-        load_features(features, file)
-    return PerceptualLoss(features)
 
 
 def count_licences(config: Config, dataset: PreparedDataset) -> dict[str, int]:

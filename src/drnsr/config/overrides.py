@@ -25,7 +25,7 @@ from drnsr.config.errors import ConfigError, composition_errors
 from drnsr.project import CONF
 
 # Where a run's files are and where it is tracked; and paths, which `data` and `benchmark` repeat.
-_IRRELEVANT = ("run", "logger", "sweep", "folder", "benchmark_folder", "image")
+_IRRELEVANT = ("run", "logger", "sweep", "lr_find", "folder", "benchmark_folder", "image")
 
 # The groups to look for a file in: the other two only change values of these.
 _SEARCHED = [group for group in GROUPS if group not in ("experiment", "debug")]

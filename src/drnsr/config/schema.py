@@ -295,6 +295,20 @@ class Sweep(Section):
     study: Study | None = None
 
 
+class LRFind(Section):
+    """The rates that ``python -m pipelines.lr_find`` tries, as Lightning's Tuner takes them."""
+
+    min_lr: Annotated[Float, Field(gt=0)]
+    max_lr: Annotated[Float, Field(gt=0)]
+    num_training: Annotated[Integer, Field(ge=20)]  # the suggestion leaves out the first ten
+
+    @model_validator(mode="after")
+    def _rates_ascend(self) -> "LRFind":
+        if self.max_lr <= self.min_lr:
+            raise InvalidValueError("max_lr", f"{self.max_lr} is not more than {self.min_lr}")
+        return self
+
+
 class ComposedConfig(Section):
     """Every key of the configuration, each with an allowed value."""
 
@@ -324,6 +338,7 @@ class ComposedConfig(Section):
     logger: Logger
     run: Run
     sweep: Sweep
+    lr_find: LRFind
 
     @model_validator(mode="before")
     @classmethod

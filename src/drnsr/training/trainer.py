@@ -141,7 +141,7 @@ def fit(
         PlatformError: if a loader worker or another process of the training was killed, or the
             device has no deterministic form of an operation (which shows in the first step).
     """
-    _silence_known_warnings()
+    silence_known_warnings()
     nonfinite = NonfiniteLossCheck(settings.nonfinite_loss, settings.log_every)
     averaging = [EMA(settings.ema_decay)] if settings.ema_decay > 0 else []
     stopping = early_stopping(settings.early_stopping) if settings.early_stopping else None
@@ -247,7 +247,8 @@ def _has_sync_batch_norm(settings: TrainerSettings) -> bool:
     return resolve_device(settings.accelerator) == "cuda"
 
 
-def _silence_known_warnings() -> None:
+def silence_known_warnings() -> None:
+    """Hide what Lightning says of things that are as they should be."""
     for library in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
     for message in (

@@ -1,0 +1,95 @@
+"""What a training is made of, from the configuration: network, module and data."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drnsr.config.schema import GAN, Config
+from drnsr.config.targets import instantiate
+from drnsr.data.prepared import PreparedDataset
+from drnsr.weights.loading import load_network
+from drnsr.weights.warm_start import warm_start
+from pipelines.perceptual_weights import features_file
+
+if TYPE_CHECKING:
+    from lightning import LightningModule
+
+    from drnsr.data.datamodule import SRDataModule
+    from drnsr.networks import Network
+    from drnsr.training.perceptual import PerceptualLoss
+
+log = logging.getLogger("drnsr")
+
+
+def seeded_network(config: Config) -> "Network":
+    """Seed every generator, and make the network, with the weights that it starts from."""
+    from drnsr.training.trainer import seed_everything
+
+    trainer = config.trainer
+    seed_everything(config.seed, threads=trainer.threads, deterministic=trainer.deterministic)
+    network: Network = instantiate(config.model.network)
+    if config.init_from is not None:
+        log.info(warm_start(network, load_network(Path(config.init_from)), config.init_from))
+    return network
+
+
+def data_module(config: Config, dataset: PreparedDataset, *, max_steps: int) -> "SRDataModule":
+    """Make the data of a training of so many steps."""
+    from drnsr.data.datamodule import SRDataModule
+
+    return SRDataModule(
+        dataset,
+        scale=config.scale,
+        max_steps=max_steps,
+        accumulate=config.trainer.accumulate_grad_batches,
+        seed=config.seed,
+        bad_images=config.prepare.bad_images,
+        degradation=None if config.degradation.is_bicubic else config.degradation,
+        weight_by=config.data.weight_by,
+        **config.datamodule.model_dump(),
+    )
+
+
+def module_arguments(config: Config) -> dict[str, Any]:
+    """Return the arguments of every module for training, beside the network."""
+    return {
+        "loss": instantiate(config.loss),
+        "optimizer": instantiate(config.optimizer),
+        "scheduler": instantiate(config.scheduler),
+        "clipping": instantiate(config.clipping),
+        "channels_last": config.trainer.channels_last,
+    }
+
+
+def training_module(config: Config, network: "Network") -> "LightningModule":
+    """Make the module that trains the network: on pixels alone, or against a discriminator too."""
+    from drnsr.training.gan import GANModule
+    from drnsr.training.module import SRModule
+
+    arguments = module_arguments(config)
+    if config.trainer.strategy == "fsdp":
+        from drnsr.training.sharding import ShardedSRModule
+
+        return ShardedSRModule(network, **arguments)
+    if config.gan is None:
+        return SRModule(network, compiled=config.trainer.compile is True, **arguments)
+    return GANModule(
+        network,
+        instantiate(config.gan.discriminator),
+        perceptual=_perceptual_loss(config.gan, features_file(config)),
+        pixel_weight=config.gan.weights.pixel,
+        perceptual_weight=config.gan.weights.perceptual,
+        adversarial_weight=config.gan.weights.adversarial,
+        **arguments,
+    )
+
+
+def _perceptual_loss(gan: GAN, file: Path | None) -> "PerceptualLoss | None":
+    from drnsr.training.perceptual import PerceptualLoss, load_features
+
+    if gan.weights.perceptual == 0:
+        return None
+    features = instantiate(gan.features.network)
+    if file is not None:
+        load_features(features, file)
+    return PerceptualLoss(features)
