@@ -1,12 +1,9 @@
 """Delivery to real stores and servers: locked, slow, unreachable, or reachable again."""
 
 import json
-import os
 import shutil
 import socket
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -14,16 +11,31 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from drnsr.cli import main
+from drnsr.hashing import file_sha256
+from drnsr.images.encoding import encode_png
+from drnsr.networks import DRNSR
 from drnsr.project import PARAMS
 from drnsr.tracking.delivery import deliver, delivering
-from drnsr.tracking.events import LogArtifact, SetStatus, SetTags, now
+from drnsr.tracking.events import (
+    CopyEvaluation,
+    LogArtifact,
+    LogMetrics,
+    LogModel,
+    Point,
+    SetStatus,
+    SetTags,
+    now,
+)
 from drnsr.tracking.logger import CurveLogger
 from drnsr.tracking.outbox import Destination, Outbox, newest_outbox
-from drnsr.tracking.runs import begin_run, describe_run
+from drnsr.tracking.runs import begin_run, describe_run, has_model
 from drnsr.tracking.store import TrackingError, experiment_id, open_store
-from tests.conftest import free_port
+from drnsr.weights.native import Origin, save_model
+from tests.conftest import free_port, texture
+from tests.tracking.services import mlflow_server
 
 CONFIG = {
     "model": {"name": "drnsr"},
@@ -249,32 +261,9 @@ def test_one_process_delivers_at_a_time(tmp_path, uri):
         deliver(Outbox(outbox.folder))
 
 
-@contextmanager
 def server(folder, port):
-    """A real MLflow server."""
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--workers", "1"]
-    store = ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}", "--port", str(port)]
-    artifacts = ["--artifacts-destination", str(folder / "artifacts")]
-    process = subprocess.Popen(
-        [*command, *store, *artifacts],
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                MlflowClient(f"http://127.0.0.1:{port}").search_experiments()
-                break
-            except Exception:
-                assert time.monotonic() < deadline
-                time.sleep(0.2)
-        yield process
-    finally:
-        os.killpg(process.pid, 9)
-        process.wait()
+    """A real MLflow server with its files in a folder."""
+    return mlflow_server(port, f"sqlite:///{folder / 'server.db'}", str(folder / "artifacts"))
 
 
 @contextmanager
@@ -368,3 +357,72 @@ def test_a_run_waits_for_a_slow_server_only_at_its_end(tmp_path, uri):
         run, curves = the_run(f"http://127.0.0.1:{port}")
         assert run.info.status == "FINISHED"
         assert curves == expected(range(1, 200))
+
+
+@pytest.fixture
+def lossy_store(monkeypatch):
+    """The first answer to each kind of request is lost, after the store has done what it asks."""
+    lost = set()
+
+    def losing(name):
+        original = getattr(MlflowClient, name)
+
+        def call(self, *arguments, **named):
+            result = original(self, *arguments, **named)
+            kind = (name, len(arguments), *named)
+            if kind not in lost:
+                lost.add(kind)
+                raise MlflowException("the connection was closed without an answer")
+            return result
+
+        monkeypatch.setattr(MlflowClient, name, call)
+
+    for name in (
+        *("create_experiment", "create_run", "log_batch", "set_tag", "update_run"),
+        *("log_dict", "log_text", "log_artifact", "log_artifacts", "create_logged_model"),
+        *("log_outputs", "log_model_artifacts", "set_terminated"),
+    ):
+        losing(name)
+    return lost
+
+
+@pytest.mark.slow
+def test_everything_arrives_once_if_answers_are_lost(tmp_path, uri, lossy_store):
+    model = tmp_path / "m.safetensors"
+    save_model(model, DRNSR(scale=2, num_blocks=1), Origin("a", "b", "c"))
+    evaluated = begin(tmp_path / "runs/a", uri)
+    outbox = begin(tmp_path / "runs/b", uri)
+    for each in (evaluated, outbox):
+        log_steps(each, [1, 2, 3])
+        copy = each.keep_copy(model)
+        each.add(LogModel(kept=copy, example=encode_png(texture(8, 8))))
+    evaluated.add(LogMetrics(points=(Point("set5/model/psnr", 37.0, now(), 0),)))
+    table = tmp_path / "table.csv"
+    table.write_text("a table")
+    evaluated.add(LogArtifact(kept=evaluated.keep_copy(table), to="evaluation"))
+    outbox.add(CopyEvaluation(model_sha256=file_sha256(model)))
+    for each in (evaluated, outbox):
+        finish(each)
+        failures = 0
+        while each.undelivered:
+            try:
+                deliver(each)
+            except TrackingError:
+                failures += 1
+                assert failures < 50
+    assert len(lossy_store) >= 13
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("test").experiment_id
+    assert len(client.search_runs([experiment])) == 2
+    for each in (evaluated, outbox):
+        run = client.get_run(each.cursor.run_id)
+        assert run.info.status == "FINISHED"
+        points = client.get_metric_history(run.info.run_id, "loss")
+        assert [point.step for point in points] == [1, 2, 3]
+        assert len(client.get_metric_history(run.info.run_id, "set5/model/psnr")) == 1
+        listed = client.list_artifacts(run.info.run_id, "evaluation")
+        assert [file.path for file in listed] == ["evaluation/table.csv"]
+        (output,) = run.outputs.model_outputs
+        assert client.get_logged_model(output.model_id).status == "READY"
+        assert has_model(client, run.info.run_id, file_sha256(model))
+    assert len(client.search_logged_models([experiment])) == 2

@@ -257,13 +257,16 @@ def copy_evaluation(client: "MlflowClient", sources: Sequence[str], target: str)
     """Copy the evaluation of the newest other run that made the same model, if there is any.
 
     When a training gives the same bits again, DVC does not evaluate again, and the new run would
-    have no results.
+    have no results. A second call changes nothing.
 
     Args:
         client: see :func:`drnsr.tracking.store.open_store`.
         sources: the runs that made the model: see :func:`find_runs`.
         target: the run to copy to.
     """
+    receiver = client.get_run(target)
+    if begun := receiver.data.tags.get(SAME_MODEL_TAG):  # by a call that was interrupted
+        sources = [begun]
     for source in sources:
         run = client.get_run(source)
         metrics = {
@@ -277,12 +280,12 @@ def copy_evaluation(client: "MlflowClient", sources: Sequence[str], target: str)
         return
     from mlflow.entities import Metric
 
-    time = now()
+    client.set_tag(target, SAME_MODEL_TAG, source)
+    time = receiver.info.start_time  # the same if it is done again, or each point would be double
     client.log_batch(target, [Metric(key, value, time, 0) for key, value in metrics.items()])
     for key, value in run.data.tags.items():
         if key.startswith((PROTOCOL_TAG, DATA_TAG)):
             client.set_tag(target, key, value)
-    client.set_tag(target, SAME_MODEL_TAG, source)
     with tempfile.TemporaryDirectory() as folder:
         downloaded = client.download_artifacts(source, EVALUATION_FOLDER, folder)
         client.log_artifacts(target, downloaded, EVALUATION_FOLDER)

@@ -16,6 +16,7 @@ from typing import Any
 import mlflow
 import pandas as pd
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, LoggedModelOutput, Run
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
@@ -146,6 +147,8 @@ class _PortableModel(Model):
 
     def add_flavor(self, name: str, **params: Any) -> Model:  # noqa: ANN401 (MLflow's)
         """Add how to load it; the paths are those of what was copied, and are not needed."""
+        assert self.model_id is not None
+        self.run_id = mlflow.get_logged_model(self.model_id).source_run_id
         code = Path(params["model_code_path"]).name
         files = {key: each | {"uri": each["path"]} for key, each in params["artifacts"].items()}
         return super().add_flavor(name, **params | {"model_code_path": code, "artifacts": files})
@@ -161,18 +164,18 @@ def _copy_code(folder: Path) -> Path:
 
 
 def log_pyfunc(run_id: str, model: Path, example: bytes) -> None:
-    """Log a model file as an MLflow model under ``run_id``, with the code that runs it."""
+    """Log a model file as an MLflow model under ``run_id``, with the code that runs it.
+
+    What an interrupted call began is completed, so that the run has one model. It becomes an output
+    of the run when its files are in the store.
+    """
     client = MlflowClient()
     run = client.get_run(run_id)
-    # MLflow itself would add tags with the user, the path of the program, and the remote of git.
-    made = client.create_logged_model(
-        run.info.experiment_id, "model", run_id, params=run.data.params
-    )
+    made = _begun_model(client, run)
     with TemporaryDirectory() as folder:
         _PortableModel.log(
             artifact_path=None,
             flavor=mlflow.pyfunc,
-            run_id=run_id,
             model_id=made.model_id,
             python_model=str(Path(__file__).with_name("served.py")),
             artifacts={"model": str(model)},
@@ -194,6 +197,19 @@ def log_pyfunc(run_id: str, model: Path, example: bytes) -> None:
                 )
             ],
         )
+    outputs = run.outputs.model_outputs if run.outputs else []
+    if made.model_id not in [output.model_id for output in outputs]:
+        client.log_outputs(run_id, [LoggedModelOutput(made.model_id, step=0)])
+
+
+def _begun_model(client: MlflowClient, run: Run) -> LoggedModel:
+    """Return the model that an interrupted call began to log, or a new one."""
+    experiment, run_id = run.info.experiment_id, run.info.run_id
+    begun = client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
+    if begun:
+        return begun[0]
+    # MLflow itself would add tags with the user, the path of the program, and the remote of git.
+    return client.create_logged_model(experiment, "model", run_id, params=run.data.params)
 
 
 def _signature(scale: int) -> ModelSignature:
