@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from tests.pipeline.conftest import Project
+from tests.tracking.services import S3_ACCOUNT, s3_bucket
 
 
 def changes(project):
@@ -50,6 +51,34 @@ def test_a_colleague_runs_nothing(committed):
     colleague.run_stages("report")
     page = (root / "reports/index.html").read_text()
     assert "<th>training</th><td>not measured here</td>" in page
+
+
+@pytest.mark.slow
+def test_a_colleague_runs_nothing_with_a_storage_in_s3(another):
+    pytest.importorskip("dvc_s3")
+    with s3_bucket("team") as url:
+        owner = Project(another.root, {**another.variables, **S3_ACCOUNT})
+        owner.run("dvc", "remote", "add", "--default", "storage", "s3://team/drnsr")
+        owner.run("dvc", "remote", "modify", "storage", "endpointurl", url)
+        owner.run("git", "add", "-A")
+        owner.run("git", "commit", "-qm", "finished")
+        owner.run("dvc", "push")
+        pulled, unpulled = (
+            Project(another.root.parent / name, owner.variables) for name in ("pulled", "unpulled")
+        )
+        for colleague in (pulled, unpulled):
+            owner.run("git", "clone", "-q", str(owner.root), str(colleague.root))
+        pulled.run("dvc", "pull")
+        assert "Data and pipelines are up to date" in pulled.run("dvc", "repro").stdout
+        assert unpulled.ran(unpulled.run("dvc", "repro", "--pull")) == []
+    for colleague in (pulled, unpulled):
+        assert changes(colleague) == ""
+        for name in ("models/model.safetensors", "reports/index.html", "metrics/benchmark.json"):
+            assert (colleague.root / name).read_bytes() == (another.root / name).read_bytes()
+        # MLflow's runs are in its store, which is not a part of this.
+        assert not (colleague.root / "mlflow.db").exists()
+    described = pulled.call("drnsr", "info", "models/model.safetensors").stdout
+    assert "MLflow run" not in described
 
 
 @pytest.mark.slow
