@@ -136,20 +136,18 @@ def _end(error: BaseException | None) -> None:
     if sweep is None:
         return
     jobs = read_jobs(sweep.folder)
-    files = _write(jobs, sweep) if jobs else []
-    table = table_of(jobs)
     if isinstance(error, KeyboardInterrupt | SystemExit):
-        end_sweep("KILLED", "", files, table)
+        _close(sweep, jobs, "KILLED")
         return
     failed = [job for job in jobs if job.status in ("failed", "running")]
     if failed:
         message = _message(jobs, failed)
-        end_sweep("FAILED", message, files, table)
+        _close(sweep, jobs, "FAILED", message)
         raise SweepError(message) from error
     if error is not None:
-        end_sweep("FAILED", reason(error), files, table)
+        _close(sweep, jobs, "FAILED", reason(error))
     else:
-        end_sweep("FINISHED", "", files, table)
+        _close(sweep, jobs, "FINISHED")
 
 
 def end_study(error: BaseException | None, *, is_last: bool) -> None:
@@ -165,14 +163,19 @@ def end_study(error: BaseException | None, *, is_last: bool) -> None:
     failed = [job for job in jobs if job.status == "failed"]
     message = _message(jobs, failed) if failed else ""
     if is_last:
-        files = _write(jobs, sweep) if jobs else []
         by_signal = isinstance(error, KeyboardInterrupt | SystemExit)
         status: RunStatus = "KILLED" if by_signal else "FAILED" if error or failed else "FINISHED"
-        end_sweep(status, message, files, table_of(jobs))
+        _close(sweep, jobs, status, message)
     else:
         leave_sweep()
     if failed and error is None:
         raise SweepError(message)
+
+
+def _close(sweep: Sweep, jobs: list[JobRecord], status: RunStatus, error: str = "") -> None:
+    """Write what the jobs of a sweep gave, and end its parent run with it."""
+    files = _write(jobs, sweep) if jobs else []
+    end_sweep(status, error, files, table_of(jobs))
 
 
 def _write(jobs: list[JobRecord], sweep: Sweep) -> list[Path]:

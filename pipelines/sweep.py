@@ -4,7 +4,8 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,10 @@ from drnsr.config.compose import validate
 from drnsr.config.errors import ConfigError, composition_errors
 from drnsr.config.schema import Config, Parameter, Study
 from drnsr.config.targets import instantiate
-from drnsr.errors import PrunedError, exit_on_error, print_safely
+from drnsr.errors import PrunedError, exit_on_error, print_safely, without_credentials
 from drnsr.project import CONF, project_root
 from drnsr.signals import signals_exit
-from drnsr.tracking.jobs import Result
+from drnsr.tracking.jobs import Result, end_killed_jobs
 from drnsr.tracking.objective import Objective
 from drnsr.tracking.sweep import begin_sweep
 from pipelines.multirun import JobError, end_study, run_job
@@ -60,15 +61,16 @@ def main(arguments: Sequence[str]) -> None:
     if settings is None:
         raise ConfigError(f"sweep: conf/{overrides[-1]} has no study to run")
     folder = Path("multirun").absolute() / settings.name
-    study = _open(settings, config)
-    with signals_exit():
+    with FileLock(project_root() / f".study-{settings.name}.lock"):
+        study = _open(settings, config)
         _begin(study, settings, config, folder)
+    with signals_exit():
         try:
             _optimize(study, settings, overrides, folder)
         except BaseException as error:
-            end_study(error, is_last=not _running(study))
+            _end(study, folder, error)
             raise
-        end_study(None, is_last=not _running(study))
+        _end(study, folder, None)
 
 
 def _open(settings: Study, config: Config) -> "optuna.Study":
@@ -78,12 +80,14 @@ def _open(settings: Study, config: Config) -> "optuna.Study":
     except ImportError:
         raise ConfigError("optuna is not installed: pip install '.[sweep]'") from None
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    storage = RDBStorage(
-        settings.storage,
-        heartbeat_interval=_HEARTBEAT,
-        grace_period=_GRACE,
-        heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES),
-    )
+    with _storage_errors():
+        storage = RDBStorage(
+            # SQLAlchemy's own choice of a driver differs between its versions.
+            settings.storage.replace("postgresql://", "postgresql+psycopg2://", 1),
+            heartbeat_interval=_HEARTBEAT,
+            grace_period=_GRACE,
+            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES),
+        )
     return optuna.create_study(
         storage=storage,
         sampler=instantiate(settings.sampler),
@@ -94,19 +98,46 @@ def _open(settings: Study, config: Config) -> "optuna.Study":
     )
 
 
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    """Report in one line why a storage cannot be opened, without its URL and password.
+
+    Raises:
+        ConfigError: instead of the error.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except ImportError as error:
+        missing = getattr(error.__cause__, "name", None) or "the driver of the database"
+        advice = ": pip install '.[postgresql]'" if missing == "psycopg2" else ""
+        raise ConfigError(f"sweep.study.storage: {missing} is not installed{advice}") from None
+    except SQLAlchemyError as error:
+        text = " ".join(str(getattr(error, "orig", None) or error).split())
+        raise ConfigError(f"sweep.study.storage: {without_credentials(text)}") from None
+
+
 def _begin(study: "optuna.Study", settings: Study, config: Config, folder: Path) -> None:
     """Begin the parent run, or go on in the one that another process of the study began."""
-    with FileLock(project_root() / f".study-{settings.name}.lock"):
-        sweep = begin_sweep(
-            folder,
-            name=f"study {settings.name}",
-            experiment=config.logger.experiment,
-            objective=config.sweep.objective,
-            launcher="optuna",
-            run_id=study.user_attrs.get(_PARENT),
-        )
-        if sweep.run_id is not None:
-            study.set_user_attr(_PARENT, sweep.run_id)
+    known = study.user_attrs.get(_PARENT)
+    sweep = begin_sweep(
+        folder,
+        name=f"study {settings.name}",
+        experiment=config.logger.experiment,
+        objective=config.sweep.objective,
+        launcher="optuna",
+        is_locked=False,  # several processes work there
+        run_id=known,
+    )
+    if known is None and sweep.run_id is not None:
+        study.set_user_attr(_PARENT, sweep.run_id)
+
+
+def _end(study: "optuna.Study", folder: Path, error: BaseException | None) -> None:
+    running = _running(study)
+    end_killed_jobs(folder, running)
+    end_study(error, is_last=not running)
 
 
 def _optimize(
@@ -133,10 +164,12 @@ def _ended(study: "optuna.Study") -> int:
     )
 
 
-def _running(study: "optuna.Study") -> bool:
+def _running(study: "optuna.Study") -> list[int]:
+    """Return the numbers of the trials that run."""
     from optuna.trial import TrialState
 
-    return bool(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
+    trials = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return [trial.number for trial in trials]
 
 
 def _run_trial(
@@ -167,9 +200,21 @@ def _run_trial(
     except JobError as error:
         trial.set_user_attr(_ERROR, str(error))
         raise
+    except SystemExit:
+        _try_again(trial)
+        raise
     if objective is None:
         raise ConfigError("sweep.objective: it was not measured; take val_psnr")
     return objective
+
+
+def _try_again(trial: "optuna.Trial") -> None:
+    """Let the next process of the study go on with a trial that a signal ended."""
+    from optuna.storages import RetryHeartbeatStaleTrialCallback
+    from optuna.trial import TrialState
+
+    ended = trial.study.tell(trial, state=TrialState.FAIL)
+    RetryHeartbeatStaleTrialCallback(max_retry=None)(trial.study, ended)
 
 
 def _suggest(trial: "optuna.Trial", name: str, parameter: Parameter) -> object:

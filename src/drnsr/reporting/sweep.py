@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drnsr.atomic import atomic_path, write_text
+from drnsr.project import project_root
 from drnsr.tracking.jobs import JobRecord, varied_overrides
 from drnsr.tracking.objective import Objective
 
@@ -37,8 +38,14 @@ def table_of(jobs: Sequence[JobRecord]) -> list[dict[str, Any]]:
         row["objective"] = None if result is None else result.objective
         row |= {name: result.measures.get(name) if result else None for name in measures}
         row |= {"error": job.error, "run_id": result.run_id if result else None}
-        rows.append(row | {"output": Path(result.output).name if result else None})
+        rows.append(row | {"output": _place(result.output) if result else None})
     return rows
+
+
+def _place(output: str) -> str:
+    """Return the folder of a result, which may be of another sweep, as seen from the project."""
+    folder, root = Path(output), project_root().resolve()
+    return folder.relative_to(root).as_posix() if folder.is_relative_to(root) else folder.name
 
 
 def write_sweep(folder: Path, jobs: Sequence[JobRecord], objective: str) -> list[Path]:

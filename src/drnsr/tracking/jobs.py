@@ -1,7 +1,7 @@
 """What became of each job of a sweep: a file in the job's folder, whichever process ran it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -39,7 +39,8 @@ class JobRecord:
     Attributes:
         number: in the sweep, from 0.
         overrides: the choices and values of the job, by their names on the command line.
-        status: "ended" by a signal; "running" also if its process was killed.
+        status: "ended" by a signal; "running" also if its process was killed, until the sweep goes
+            on.
         error: why it failed; empty if it did not.
         result: None if there is none.
     """
@@ -69,6 +70,19 @@ def read_jobs(sweep: Path) -> list[JobRecord]:
     """
     jobs = [_parse(json.loads(file.read_text(encoding="utf-8"))) for file in _files(sweep)]
     return sorted(jobs, key=lambda job: job.number)
+
+
+def end_killed_jobs(sweep: Path, running: Container[int] = ()) -> None:
+    """Mark the jobs of a sweep whose processes were killed, which could not do so themselves.
+
+    Args:
+        sweep: the folder of the sweep.
+        running: the numbers of the jobs that do run.
+    """
+    for file in _files(sweep):
+        job = _parse(json.loads(file.read_text(encoding="utf-8")))
+        if job.status == "running" and job.number not in running:
+            job.ended("ended", "its process was killed").write(file.parent)
 
 
 def varied_overrides(jobs: Sequence[JobRecord]) -> list[str]:

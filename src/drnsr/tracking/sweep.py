@@ -14,7 +14,7 @@ from drnsr.errors import printable, printable_lines
 from drnsr.locks import LockedError, folder_lock
 from drnsr.project import project_root
 from drnsr.tracking.events import RunStatus
-from drnsr.tracking.jobs import remove_jobs
+from drnsr.tracking.jobs import end_killed_jobs, remove_jobs
 from drnsr.tracking.store import (
     TrackingError,
     experiment_id,
@@ -95,6 +95,7 @@ def begin_sweep(
     experiment: str | None,
     objective: str,
     launcher: str,
+    is_locked: bool = True,
     run_id: str | None = None,
 ) -> Sweep:
     """Begin a sweep, whose jobs are then recorded under one parent run.
@@ -105,15 +106,18 @@ def begin_sweep(
         experiment: the name of the MLflow experiment; None if the runs are not tracked.
         objective: see :class:`drnsr.tracking.objective.Objective`.
         launcher: Hydra's name of what runs the jobs.
-        run_id: of a parent run to go on in; None to begin one.
+        is_locked: whether this process has the lock of the folder while the sweep runs.
+        run_id: of a parent run to go on in, if the store has it; None to begin one.
     """
     global _current
+    if run_id is not None and not (experiment is not None and _goes_on(run_id)):
+        run_id = None
     if run_id is not None:
         os.environ[PARENT_RUN_VARIABLE] = run_id
     elif experiment is not None:
         try:
             with tracking_errors():
-                run_id = _begin_parent(folder, name, experiment, objective)
+                run_id = _begin_parent(folder if is_locked else None, name, experiment, objective)
             os.environ[PARENT_RUN_VARIABLE] = run_id
         except TrackingError as error:
             log.warning("%s; the jobs go on without a parent run", error)
@@ -128,14 +132,24 @@ def leave_sweep() -> None:
     os.environ.pop(PARENT_RUN_VARIABLE, None)
 
 
-def _begin_parent(folder: Path, name: str, experiment: str, objective: str) -> str:
+def _goes_on(run_id: str) -> bool:
+    """Let a parent run go on; return whether the store has it."""
+    try:
+        with tracking_errors():
+            open_store().update_run(run_id, "RUNNING")
+    except TrackingError:
+        return False
+    return True
+
+
+def _begin_parent(folder: Path | None, name: str, experiment: str, objective: str) -> str:
     from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
     client = open_store()
     experiment = experiment_id(client, experiment_name(experiment))
     _end_killed(client, experiment)
     tags = {MLFLOW_RUN_NAME: printable(name), OBJECTIVE_TAG: objective}
-    if folder.is_relative_to(project_root()):
+    if folder is not None and folder.is_relative_to(project_root()):
         tags[_FOLDER_TAG] = folder.relative_to(project_root()).as_posix()
     return str(client.create_run(experiment, tags=tags).info.run_id)
 
@@ -153,6 +167,7 @@ def _end_killed(client: "MlflowClient", experiment: str) -> None:
             continue  # on another machine, or removed
         try:
             with folder_lock(folder):
+                end_killed_jobs(folder)
                 _end_with_jobs(client, run, "KILLED", "the process of the sweep was killed")
         except LockedError:
             continue
