@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -135,7 +136,7 @@ def _begin(study: "optuna.Study", settings: Study, config: Config, folder: Path)
 
 
 def _end(study: "optuna.Study", folder: Path, error: BaseException | None) -> None:
-    running = _running(study)
+    running = _running(study) if error else _known_to_run(study)
     end_killed_jobs(folder, running)
     end_study(error, is_last=not running)
 
@@ -162,6 +163,22 @@ def _ended(study: "optuna.Study") -> int:
         trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or _ERROR in trial.user_attrs
         for trial in study.get_trials(deepcopy=False)
     )
+
+
+def _known_to_run(study: "optuna.Study") -> list[int]:
+    """Return the numbers of the trials that run, without those whose process was killed.
+
+    A process shows that it is alive every few seconds, so this may take some.
+    """
+    from optuna.storages import fail_stale_trials
+
+    deadline = time.monotonic() + _GRACE + _HEARTBEAT
+    while True:
+        fail_stale_trials(study)
+        running = _running(study)
+        if not running or time.monotonic() > deadline:
+            return running
+        time.sleep(1)
 
 
 def _running(study: "optuna.Study") -> list[int]:
