@@ -113,8 +113,17 @@ class Visitor:
 
 
 @contextmanager
-def visitor(address: str, width: int = 1280, height: int = 900) -> Iterator[Visitor]:
-    """Open a URL in Chromium with a new profile and this window size."""
+def visitor(
+    address: str, width: int = 1280, height: int = 900, ready: str = "input[type=file]"
+) -> Iterator[Visitor]:
+    """Open a URL in Chromium with a new profile and this window size.
+
+    Args:
+        address: the URL.
+        width: of the window.
+        height: of the window.
+        ready: selects what the page has once it is built.
+    """
     with TemporaryDirectory() as profile, TemporaryDirectory() as downloads:
         options = webdriver.ChromeOptions()
         options.binary_location = str(CHROMIUM)
@@ -128,7 +137,7 @@ def visitor(address: str, width: int = 1280, height: int = 900) -> Iterator[Visi
             driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
             driver.get(address)
             user = Visitor(driver, Path(downloads))
-            user.wait(lambda: user.find_all("input[type=file]"))  # built when it is connected
+            user.wait(lambda: user.find_all(ready))
             yield user
         finally:
             driver.quit()
