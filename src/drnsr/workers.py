@@ -91,19 +91,19 @@ def share_out(tasks: Sequence[Any], starts: Sequence[Callable[[], Work]]) -> Gen
     waiting = deque(range(len(tasks)))
     missing = len(tasks)
     deaths: Counter[int | None] = Counter()  # by task; None stands for the start
-    workers: list[_Worker] = []
+    workers: list[Worker] = []
     said: set[str] = set()
     try:
         for start in starts[: len(tasks)]:
             workers.append(
-                _Worker(start, said)
+                Worker(start, said)
             )  # one by one, so that a signal finds those that began
         while missing:
             for worker in _with_message(workers):
                 try:
                     event = worker.receive()
-                except _DeathError as death:
-                    workers[workers.index(worker)] = _Worker(worker.start, said)
+                except DeathError as death:
+                    workers[workers.index(worker)] = Worker(worker.start, said)
                     deaths[worker.task] += 1
                     event = _after_death(worker.task, str(death), deaths)
                     if isinstance(event, Lost) and not event.is_final:
@@ -119,7 +119,7 @@ def share_out(tasks: Sequence[Any], starts: Sequence[Callable[[], Work]]) -> Gen
         _end(workers)
 
 
-class _DeathError(Exception):
+class DeathError(Exception):
     """A worker ended; the message says how."""
 
 
@@ -131,7 +131,7 @@ def _after_death(task: int | None, reason: str, deaths: Counter[int | None]) -> 
     return None
 
 
-class _Worker:
+class Worker:
     """A process that works, seen from the one that shares out.
 
     Args:
@@ -166,7 +166,7 @@ class _Worker:
 
         Raises:
             UserError: the worker raised it.
-            _DeathError: the worker ended.
+            DeathError: the worker ended.
         """
         try:
             message = self.connection.recv()
@@ -176,7 +176,7 @@ class _Worker:
             code = self.process.exitcode or 0
             how = f"signal {-code}" if code < 0 else f"exit code {code}"
             cause = "; out of memory?" if -code == signal.SIGKILL else ""
-            raise _DeathError(f"the worker died ({how}{cause})") from None
+            raise DeathError(f"the worker died ({how}{cause})") from None
         if isinstance(message, UserError):
             raise message
         if isinstance(message, logging.LogRecord):
@@ -198,12 +198,12 @@ class _Result:
     value: Any
 
 
-def _with_message(workers: Sequence[_Worker]) -> list[_Worker]:
+def _with_message(workers: Sequence[Worker]) -> list[Worker]:
     ready = wait([worker.connection for worker in workers])
     return [worker for worker in workers if worker.connection in ready]
 
 
-def _end(workers: Sequence[_Worker]) -> None:
+def _end(workers: Sequence[Worker]) -> None:
     for worker in workers:
         worker.process.terminate()
     for worker in workers:

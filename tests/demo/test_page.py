@@ -2,8 +2,11 @@
 
 import base64
 import io
+import os
 import re
 import signal
+from contextlib import suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -187,6 +190,44 @@ def test_a_task_can_be_stopped(temporary, large):
         assert {path.name for path in files(temporary)} == {"large.jpg", "picture.png"}
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux")
+def test_a_picture_that_hangs_blocks_no_other_page_and_ends_with_the_server(
+    temporary, large, picture
+):
+    served_here = served(temporary=temporary)
+    with served_here as (address, process), visitor(address) as user, visitor(address) as other:
+        user.upload(large)
+        user.press("Upscale")
+        user.wait(lambda: "%" in user.find(".waiting").text)
+        [busy, *_] = sorted(workers(process.pid), key=processor_seconds, reverse=True)
+        os.kill(busy, signal.SIGSTOP)  # as a decoder that never returns
+        other.upload(picture)
+        other.press("Upscale")
+        other.wait(lambda: other.find_all(".slider"))
+        assert user.find(".waiting").is_displayed()
+        process.terminate()
+        assert process.wait(PATIENCE) == 143
+        assert not list(temporary.glob("drnsr-demo-*"))
+        assert not Path(f"/proc/{busy}").exists()
+
+
+def workers(server):
+    """Return the processes that a server has started to work."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            if int(parent) == server and b"spawn_main" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+    return found
+
+
+def processor_seconds(process):
+    return sum(
+        map(int, Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[11:13])
+    )
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
 def test_a_signal_stops_the_server_and_all_files_are_removed(temporary, large, number, code):
     with served(temporary=temporary) as (address, process), visitor(address) as user:
@@ -209,4 +250,5 @@ def magnified_pixels(user):
 
 
 def files(folder):
-    return [path for path in folder.rglob("*") if path.is_file()]
+    """Return all files but the lock by which the server owns its folder."""
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != ".lock"]

@@ -13,7 +13,6 @@ from drnsr.demo import tasks
 from drnsr.demo.tasks import (
     RUNTIME_OPTIONS,
     Progress,
-    StoppedError,
     inspect_upload,
     safe_file_name,
     upscale_upload,
@@ -25,6 +24,8 @@ from drnsr.networks import VDSR
 from drnsr.upscale.models import Models
 from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
+
+PROGRESS = Progress(lambda fraction: None)
 
 
 @pytest.fixture
@@ -68,8 +69,10 @@ def deep(height, width):
 )
 def test_the_result_is_the_file_of_drnsr_upscale(tmp_path, folder, model, name, pixels):
     file = write_upload(tmp_path, name, pixels)
-    upload = inspect_upload(file, folder, Progress())
-    result = upscale_upload(upload, Models.from_file(model, RUNTIME_OPTIONS), 3, folder, Progress())
+    upload = inspect_upload(file, folder, PROGRESS)
+    result = upscale_upload(
+        upload, Models.from_file(model, RUNTIME_OPTIONS), 3, folder, tmp_path, PROGRESS
+    )
     main(
         [
             "upscale",
@@ -104,7 +107,7 @@ def test_the_error_of_a_bad_upload_names_the_file_without_its_folder(
 ):
     (tmp_path / "mine.png").write_bytes(content)
     with pytest.raises(UserError) as caught:
-        inspect_upload(tmp_path / "mine.png", folder, Progress())
+        inspect_upload(tmp_path / "mine.png", folder, PROGRESS)
     assert re.fullmatch(error, str(caught.value))
     assert str(tmp_path) not in str(caught.value)
 
@@ -113,60 +116,57 @@ def test_a_truncated_picture_is_an_error(tmp_path, folder):
     whole = write_upload(tmp_path, "whole.png", texture(90, 90)).read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=r"^cut\.png: "):
-        inspect_upload(tmp_path / "cut.png", folder, Progress())
+        inspect_upload(tmp_path / "cut.png", folder, PROGRESS)
 
 
 def test_a_picture_that_is_too_large_is_rejected_before_it_is_decoded(tmp_path, folder):
     (tmp_path / "huge.ppm").write_bytes(b"P6 12000 9000 255\n")
     with pytest.raises(UserError, match=r"^huge\.ppm: 108\.0 megapixels are more than the 100"):
-        inspect_upload(tmp_path / "huge.ppm", folder, Progress())
+        inspect_upload(tmp_path / "huge.ppm", folder, PROGRESS)
 
 
 def test_a_result_that_would_be_too_large_is_rejected(tmp_path, folder, model, monkeypatch):
-    upload = inspect_upload(write_upload(tmp_path, "a.png", texture(20, 30)), folder, Progress())
+    upload = inspect_upload(write_upload(tmp_path, "a.png", texture(20, 30)), folder, PROGRESS)
     monkeypatch.setattr(tasks, "MAX_PIXELS", 20 * 30 * 4)
     models = Models.from_file(model, RUNTIME_OPTIONS)
-    upscale_upload(upload, models, 2, folder, Progress())
+    upscale_upload(upload, models, 2, folder, tmp_path, PROGRESS)
     with pytest.raises(UserError, match=r"^a\.png: .*`drnsr upscale` has no such limit"):
-        upscale_upload(upload, models, 3, folder, Progress())
+        upscale_upload(upload, models, 3, folder, tmp_path, PROGRESS)
 
 
-def test_a_stopped_task_leaves_no_file(tmp_path, folder, model):
-    upload = inspect_upload(write_upload(tmp_path, "a.png", texture(20, 600)), folder, Progress())
+def test_progress_is_reported_and_a_task_that_ends_early_leaves_no_file(tmp_path, folder, model):
+    upload = inspect_upload(write_upload(tmp_path, "a.png", texture(20, 600)), folder, PROGRESS)
     (folder / "picture.png").unlink()
+    fractions = []
 
-    class StopsItself(Progress):
-        def advance(self, pixels):
-            if self.fraction > 0:
-                self.stop()
-            super().advance(pixels)
+    def report(fraction):
+        fractions.append(fraction)
+        if fraction > 0:
+            raise KeyboardInterrupt
 
-    progress = StopsItself()
-    with pytest.raises(StoppedError):
-        upscale_upload(upload, Models.from_file(model, RUNTIME_OPTIONS), 2, folder, progress)
-    assert 0 < progress.fraction < 1
+    models = Models.from_file(model, RUNTIME_OPTIONS)
+    with pytest.raises(KeyboardInterrupt):
+        upscale_upload(upload, models, 2, folder, tmp_path, Progress(report))
+    assert fractions[0] == 0 < fractions[1] < 1
     assert not list(folder.iterdir())
-
-
-def test_a_task_that_is_stopped_while_it_waits_does_not_start(tmp_path, folder):
-    progress = Progress()
-    progress.stop()
-    with pytest.raises(StoppedError):
-        inspect_upload(tmp_path / "not there.png", folder, progress)
 
 
 def test_all_pages_are_upscaled(tmp_path, folder, model):
     pages = np.stack([deep(20, 30), deep(20, 30) // 2])
-    upload = inspect_upload(write_upload(tmp_path, "pages.tif", pages), folder, Progress())
+    upload = inspect_upload(write_upload(tmp_path, "pages.tif", pages), folder, PROGRESS)
     assert (upload.num_pages, upload.num_pixels) == (2, 2 * 20 * 30)
-    result = upscale_upload(upload, Models.from_file(model, RUNTIME_OPTIONS), 2, folder, Progress())
+    result = upscale_upload(
+        upload, Models.from_file(model, RUNTIME_OPTIONS), 2, folder, tmp_path, PROGRESS
+    )
     assert tifffile.imread(result.path).shape == (2, 40, 60)
 
 
 def test_the_views_are_bicubic_and_the_file(tmp_path, folder, model):
     pixels = texture(150, 100)
-    upload = inspect_upload(write_upload(tmp_path, "a.png", pixels), folder, Progress())
-    result = upscale_upload(upload, Models.from_file(model, RUNTIME_OPTIONS), 3, folder, Progress())
+    upload = inspect_upload(write_upload(tmp_path, "a.png", pixels), folder, PROGRESS)
+    result = upscale_upload(
+        upload, Models.from_file(model, RUNTIME_OPTIONS), 3, folder, tmp_path, PROGRESS
+    )
     assert_array_equal(result.before.pixels, upscale(pixels, 3))
     assert_array_equal(result.after.pixels, np.asarray(Image.open(result.path)))
     for preview, view in (
@@ -178,8 +178,10 @@ def test_the_views_are_bicubic_and_the_file(tmp_path, folder, model):
 
 def test_both_views_of_floats_have_the_same_range(tmp_path, folder, model):
     pixels = texture(30, 40, 1)[:, :, 0].astype(np.float32) * 1000
-    upload = inspect_upload(write_upload(tmp_path, "a.tif", pixels), folder, Progress())
-    result = upscale_upload(upload, Models.from_file(model, RUNTIME_OPTIONS), 2, folder, Progress())
+    upload = inspect_upload(write_upload(tmp_path, "a.tif", pixels), folder, PROGRESS)
+    result = upscale_upload(
+        upload, Models.from_file(model, RUNTIME_OPTIONS), 2, folder, tmp_path, PROGRESS
+    )
     low, high = pixels.min(), pixels.max()
     wanted = (tifffile.imread(result.path) - low) / (high - low) * 255
     assert np.abs(result.after.pixels[:, :, 0] - wanted.clip(0, 255)).max() <= 0.51
@@ -188,9 +190,9 @@ def test_both_views_of_floats_have_the_same_range(tmp_path, folder, model):
 def test_the_most_detailed_crop_is_found(tmp_path, folder, model):
     pixels = np.full((300, 400, 3), 128, np.uint8)
     pixels[200:224, 120:160] = texture(24, 40)
-    upload = inspect_upload(write_upload(tmp_path, "a.png", pixels), folder, Progress())
+    upload = inspect_upload(write_upload(tmp_path, "a.png", pixels), folder, PROGRESS)
     left, top = upscale_upload(
-        upload, Models.from_file(model, RUNTIME_OPTIONS), 2, folder, Progress()
+        upload, Models.from_file(model, RUNTIME_OPTIONS), 2, folder, tmp_path, PROGRESS
     ).detail
     assert abs(left - 240) <= CROP_WIDTH / 2
     assert abs(top - 400) <= CROP_HEIGHT / 2

@@ -17,24 +17,29 @@ from tests.conftest import texture
 FULL_RANGE = DisplayRange(0.0, 1.0)
 
 
-def test_eight_bits_are_displayed_unchanged():
+def test_eight_bits_are_displayed_unchanged(tmp_path):
     assert_array_equal(
-        View.of_picture(from_array(texture(130, 30)), FULL_RANGE, None).pixels, texture(130, 30)
+        View.of_picture(tmp_path / "a.rgb", from_array(texture(130, 30)), FULL_RANGE, None).pixels,
+        texture(130, 30),
     )
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_bicubic_is_that_of_matlab(scale):
+def test_bicubic_is_that_of_matlab(tmp_path, scale):
     pixels = texture(70, 20)
-    view = View.bicubic(from_array(pixels), (20 * scale, 70 * scale), FULL_RANGE, None)
+    view = View.bicubic(
+        tmp_path / "b.rgb", from_array(pixels), (20 * scale, 70 * scale), FULL_RANGE, None
+    )
     assert_array_equal(view.pixels, upscale(pixels, scale))
 
 
-def test_transparent_pixels_show_one_checkerboard():
+def test_transparent_pixels_show_one_checkerboard(tmp_path):
     transparent = from_array(np.zeros((50, 20, 4), np.uint8))
     upscaled = from_array(np.zeros((200, 80, 4), np.uint8))
-    before = View.bicubic(transparent, (80, 200), FULL_RANGE, None).pixels
-    assert_array_equal(before, View.of_picture(upscaled, FULL_RANGE, None).pixels)
+    before = View.bicubic(tmp_path / "b.rgb", transparent, (80, 200), FULL_RANGE, None).pixels
+    assert_array_equal(
+        before, View.of_picture(tmp_path / "a.rgb", upscaled, FULL_RANGE, None).pixels
+    )
     assert_array_equal(before[16:], before[:-16])
     assert_array_equal(before[8:, 8:], before[:-8, :-8])
 
@@ -50,8 +55,8 @@ def test_a_preview_fits_the_page(tmp_path, before, after):
         assert preview.info["icc_profile"] == b"a profile"
 
 
-def test_a_crop_has_the_pixels_of_the_view():
-    view = View(texture(200, 300), None)
+def test_a_crop_has_the_pixels_of_the_view(tmp_path):
+    view = View.of_picture(tmp_path / "a.rgb", from_array(texture(200, 300)), FULL_RANGE, None)
     media_type, _, text = view.crop_url(17, 5).partition(",")
     assert media_type == "data:image/png;base64"
     crop = np.asarray(Image.open(io.BytesIO(base64.b64decode(text))))

@@ -2,31 +2,26 @@
 
 import logging
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TypeVar
 
 from nicegui import events, ui
 
-from drnsr.demo.tasks import (
-    MAX_BYTES,
-    Progress,
-    StoppedError,
-    Upload,
-    UpscaledUpload,
-    inspect_upload,
-    safe_file_name,
-    upscale_upload,
-)
-from drnsr.demo.worker import Session, Worker
+from drnsr.demo.pool import Task
+from drnsr.demo.process import Inspection, Upscaling
+from drnsr.demo.running import StoppedError
+from drnsr.demo.session import Session, Sessions
+from drnsr.demo.tasks import MAX_BYTES, Upload, UpscaledUpload, safe_file_name
 from drnsr.demo.zoom import Zoom
-from drnsr.errors import UserError
+from drnsr.errors import UserError, reason
 from drnsr.images.codecs import CODECS
 from drnsr.reporting.slider import STYLE, slider
 
 T = TypeVar("T")
+
+_log = logging.getLogger("drnsr.demo")
 
 _CONNECT_TIMEOUT = 30.0  # seconds that a browser has to load the page's scripts and connect
 
@@ -43,11 +38,13 @@ for (const name of ["dragover", "dragleave", "drop"]) document.addEventListener(
 });
 """
 
-_log = logging.getLogger("drnsr.demo")
 
-
-async def open_page(worker: Worker) -> None:
+async def open_page(scales: Mapping[str, Sequence[int]], sessions: Sessions) -> None:
     """Build a page when its browser connects; its files are removed when it is closed.
+
+    Args:
+        scales: of each model, by its name.
+        sessions: the open pages.
 
     A request that no connection follows, such as a robot's, takes no memory that stays.
     """
@@ -60,14 +57,14 @@ async def open_page(worker: Worker) -> None:
     except TimeoutError:
         client.delete()
         return
-    session = Session(worker)
+    session = Session(sessions)
     client.on_delete(session.close)
-    _Page(worker, session)
+    _Page(scales, session)
 
 
 class _Page:
-    def __init__(self, worker: Worker, session: Session) -> None:
-        self._worker = worker
+    def __init__(self, scales: Mapping[str, Sequence[int]], session: Session) -> None:
+        self._scales = scales
         self._session = session
         self._upload: Upload | None = None
         self._upload_folders: tuple[Path, ...] = ()
@@ -121,7 +118,7 @@ class _Page:
             ui.label(f"{_FORMATS}, up to {_MAX_SIZE}").classes("soft")
 
     def _build_choices(self) -> None:
-        names = list(self._worker.models)
+        names = list(self._scales)
         self._model = ui.select(
             names, value=names[0], label="Model", on_change=self._on_model
         ).props("outlined options-dense")
@@ -134,7 +131,7 @@ class _Page:
         self._upscale_button.disable()
 
     def _on_model(self) -> None:
-        scales = self._worker.models[self._model.value].scales
+        scales = self._scales[self._model.value]
         scale = self._scale.value if self._scale.value in scales else scales[0]
         self._scale.set_options({each: f"x{each}" for each in scales}, value=scale)
 
@@ -151,7 +148,7 @@ class _Page:
     # Events
 
     async def _on_upload(self, event: events.UploadEventArguments) -> None:
-        folders = self._session.new_upload_folder(), self._session.new_public_folder()
+        folders = self._session.new_private_folder(), self._session.new_public_folder()
         file = folders[0] / safe_file_name(event.file.name)
         upload = None
         try:
@@ -159,7 +156,7 @@ class _Page:
         except OSError as error:
             self._show_error(f"{event.file.name}: {error.strerror}")
         else:
-            upload = await self._run(partial(inspect_upload, file, folders[1]))
+            upload = await self._run(Inspection(file, folders[1]))
         if upload is None:
             self._session.remove(*folders)
             return
@@ -173,38 +170,39 @@ class _Page:
     async def _on_upscale(self) -> None:
         if self._upload is None:
             return
-        models, scale = self._worker.models[self._model.value], self._scale.value
-        folder = self._session.new_public_folder()
-        result = await self._run(partial(upscale_upload, self._upload, models, scale, folder))
+        model, scale = self._model.value, self._scale.value
+        folders = self._session.new_public_folder(), self._session.new_private_folder()
+        upload = self._upload
+        result = await self._run(Upscaling(upload, model, scale, *folders))
         if result is None:
-            self._session.remove(folder)
+            self._session.remove(*folders)
             return
         self._session.remove(*self._result_folders)
-        self._result_folders = (folder,)
-        self._show_result(self._upload, result, self._model.value)
+        self._result_folders = folders
+        self._show_result(upload, result, model)
 
-    async def _run(self, task: Callable[[Progress], T]) -> T | None:
-        """Run a task of this page in the worker and stop its current one.
+    async def _run(self, task: Task[T]) -> T | None:
+        """Run a task of this page in a process and stop its current one.
 
         Returns:
             The result; None if the task failed, which is displayed, or was stopped.
         """
-        progress = self._session.start_task()
+        running = self._session.start_task()
         self._show_error("")
         self._show_running(True)
         result, problem = None, ""
         try:
-            result = await self._worker.run(partial(task, progress))
+            result = await self._session.run(task, running)
         except StoppedError:
             pass
         except UserError as error:
             problem = str(error)
         except Exception as error:  # the page displays any error and can be used further
             _log.exception("a task of the page failed")
-            problem = f"It failed: {error}. The terminal says more."
-        if self._session.progress is not progress:
+            problem = f"It failed: {reason(error)}. The terminal says more."
+        if self._session.running is not running:
             return None
-        self._session.progress = None
+        self._session.running = None
         self._show_running(False)
         self._show_error(problem)
         return result
@@ -221,12 +219,12 @@ class _Page:
         self._show_progress()
 
     def _show_progress(self) -> None:
-        progress = self._session.progress
-        if progress is None:
+        running = self._session.running
+        if running is None:
             return
-        fraction, started = progress.fraction, progress.started
+        fraction, started = running.fraction, running.started
         if started is None:
-            self._status.set_text("Waiting for another picture to be done")
+            self._status.set_text("Waiting for other pictures to be done")
         else:
             self._status.set_text(f"{fraction:.0%}, {time.monotonic() - started:.0f} s")
         self._bar.set_value(fraction)

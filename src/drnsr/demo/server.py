@@ -1,13 +1,13 @@
 """The web server of the demo: its address, its limits, and the removal of all uploads."""
 
+import os
 import socket
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from ipaddress import ip_address
-from pathlib import Path
 from signal import SIGTERM
 
 from nicegui import app, ui
@@ -16,9 +16,11 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from drnsr.demo.page import open_page
+from drnsr.demo.pool import Pool
 from drnsr.demo.protection import OwnOrigin
+from drnsr.demo.session import Sessions
 from drnsr.demo.tasks import MAX_BYTES
-from drnsr.demo.worker import Worker
+from drnsr.demo.upload_folder import upload_folder
 from drnsr.errors import UserError
 from drnsr.signals import handle_signals
 from drnsr.upscale.models import Models
@@ -38,18 +40,19 @@ def serve(models: Mapping[str, Models], host: str, port: int) -> None:
         port: a free port; see :func:`check_address`.
     """
     address = f"[{host}]" if ":" in host else host
-    with tempfile.TemporaryDirectory(prefix="drnsr-demo-") as folder:
-        tempfile.tempdir = folder  # NiceGUI stores incomplete uploads in it
-        worker = Worker(models, Path(folder))
-        ui.page("/")(partial(open_page, worker))
-        app.add_static_files("/public", worker.public, max_cache_age=0)
-        app.add_middleware(BodyLimit, limit=MAX_BYTES + _FORM_BYTES)
-        names = [host, "localhost", "127.0.0.1", "::1"] if is_loopback(host) else None
-        app.add_middleware(OwnOrigin, hosts=names)
-        app.on_startup(lambda: print(f"http://{address}:{port} (Ctrl-C ends it)", flush=True))
-        app.on_shutdown(worker.close)
-        # Ctrl-C is the usual way to stop the server.
-        with handle_signals(_exit, [SIGTERM]), suppress(KeyboardInterrupt):
+    scales = {name: each.scales for name, each in models.items()}
+    # Ctrl-C is the usual way to stop the server.
+    with handle_signals(_exit, [SIGTERM]), suppress(KeyboardInterrupt), upload_folder() as folder:
+        # NiceGUI stores incomplete uploads in it, and the processes of the pool large pictures.
+        tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+        with closing(Sessions(Pool(models), folder)) as sessions:
+            ui.page("/")(partial(open_page, scales, sessions))
+            app.add_static_files("/public", sessions.public, max_cache_age=0)
+            app.add_middleware(BodyLimit, limit=MAX_BYTES + _FORM_BYTES)
+            names = [host, "localhost", "127.0.0.1", "::1"] if is_loopback(host) else None
+            app.add_middleware(OwnOrigin, hosts=names)
+            app.on_startup(lambda: print(f"http://{address}:{port} (Ctrl-C ends it)", flush=True))
+            app.on_shutdown(sessions.close)
             _run(host, port)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -21,7 +21,7 @@ MAX_BYTES = 100_000_000
 """The largest upload."""
 
 MAX_PIXELS = 100_000_000
-"""The largest result, all pages together; the page keeps two pictures of this size in memory."""
+"""The largest result, all pages together; the demo keeps two pictures of this size on the disk."""
 
 RUNTIME_OPTIONS = RuntimeOptions(tile=256)
 """Small tiles, for frequent updates of the progress bar and a fast stop."""
@@ -29,46 +29,26 @@ RUNTIME_OPTIONS = RuntimeOptions(tile=256)
 _THUMBNAIL = 800  # the least longer side of the preview of an upload in pixels
 
 
-class StoppedError(Exception):
-    """The user stopped the task."""
-
-
 class Progress:
-    """The progress of a task: the worker updates it, the page displays it and stops the task."""
+    """The progress of a task.
 
-    def __init__(self) -> None:
-        self.started: float | None = None
+    Args:
+        report: is called with the fraction of the pixels that are done, 0..1.
+    """
+
+    def __init__(self, report: Callable[[float], None]) -> None:
+        self._report = report
         self._pixels = self._done = 0
-        self._is_stopped = False
 
     def start(self, pixels: int) -> None:
-        """Begin a task of so many pixels.
-
-        Raises:
-            StoppedError: the task was stopped before.
-        """
-        self.started = time.monotonic()
+        """Begin a task of so many pixels."""
         self._pixels = pixels
         self.advance(0)
 
     def advance(self, pixels: int) -> None:
-        """Add pixels that are done.
-
-        Raises:
-            StoppedError: the task was stopped.
-        """
+        """Add pixels that are done."""
         self._done += pixels
-        if self._is_stopped:
-            raise StoppedError
-
-    def stop(self) -> None:
-        """Stop the task at the next tile."""
-        self._is_stopped = True
-
-    @property
-    def fraction(self) -> float:
-        """The fraction of the pixels that are done, 0..1."""
-        return self._done / self._pixels if self._pixels else 0.0
+        self._report(self._done / self._pixels if self._pixels else 0.0)
 
 
 @dataclass(frozen=True)
@@ -129,7 +109,6 @@ def inspect_upload(path: Path, folder: Path, progress: Progress) -> Upload:
     Raises:
         UserError: the file is not a picture, is damaged or too large; the message begins with the
             name of the file.
-        StoppedError: the task was stopped.
         OSError: the preview cannot be written.
     """
     progress.start(0)
@@ -153,13 +132,25 @@ def inspect_upload(path: Path, folder: Path, progress: Progress) -> Upload:
 
 
 def upscale_upload(
-    upload: Upload, models: Models, scale: int, folder: Path, progress: Progress
+    upload: Upload,
+    models: Models,
+    scale: int,
+    folder: Path,
+    view_folder: Path,
+    progress: Progress,
 ) -> UpscaledUpload:
     """Upscale a picture into a file in a folder and write previews beside it.
 
+    Args:
+        upload: the picture.
+        models: the models, by scale.
+        scale: the scale.
+        folder: an empty folder that the browser can load from.
+        view_folder: an empty folder for the views, which it does not load.
+        progress: of the task.
+
     Raises:
         UserError: it cannot be upscaled; the message begins with the name of the file.
-        StoppedError: the task was stopped; no file was written.
         OSError: a file cannot be written.
     """
     progress.start(upload.num_pixels)
@@ -174,7 +165,7 @@ def upscale_upload(
         spec = UpscaleSpec(models, output_size)
         upscale_file(upload.path, job.target, spec, progress.advance, notes.append)
         seconds = time.perf_counter() - start
-        before, after, detail = _view_both(upload.path, job.target, scale)
+        before, after, detail = _view_both(upload.path, job.target, scale, view_folder)
     result = UpscaledUpload(
         path=job.target,
         seconds=seconds,
@@ -190,7 +181,9 @@ def upscale_upload(
     return result
 
 
-def _view_both(source: Path, target: Path, scale: int) -> tuple[View, View, tuple[int, int]]:
+def _view_both(
+    source: Path, target: Path, scale: int, folder: Path
+) -> tuple[View, View, tuple[int, int]]:
     """Return the first page by bicubic interpolation and by the model, and its detailed crop."""
     with open_picture(source) as file:
         page = file.pages[0]
@@ -199,11 +192,11 @@ def _view_both(source: Path, target: Path, scale: int) -> tuple[View, View, tupl
         )
         display, icc = DisplayRange.for_page(page, thumbnail), _colour_profile(page)
         new_size = page.picture.width * scale, page.picture.height * scale
-        before = View.bicubic(page.picture, new_size, display, icc)
+        before = View.bicubic(folder / "before.rgb", page.picture, new_size, display, icc)
     with open_picture(target, measured=False) as file:
         # The least and largest value of the result may differ; both views use the source's.
         picture = replace(file.pages[0].picture, value_range=page.picture.value_range)
-        after = View.of_picture(picture, display, icc)
+        after = View.of_picture(folder / "after.rgb", picture, display, icc)
     return before, after, (column * scale, row * scale)
 
 

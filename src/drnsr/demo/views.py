@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from drnsr.atomic import naming_file
 from drnsr.images.picture import Box, Picture
 from drnsr.reporting.comparison import bicubic_crop
 from drnsr.reporting.display import DisplayRange, PremultipliedRGBA, to_premultiplied
@@ -25,47 +26,77 @@ _BAND_HEIGHT = 64
 
 @dataclass(frozen=True)
 class View:
-    """A picture as 8-bit RGB for display.
+    """A picture as 8-bit RGB for display, in a file without a header.
+
+    So neither the process that makes it nor an open page takes memory for it.
 
     Attributes:
-        pixels: (H, W, 3), uint8.
+        path: the file.
+        width: in pixels.
+        height: in pixels.
         icc: the colour profile of the pixels.
     """
 
-    pixels: NDArray[np.uint8]
+    path: Path
+    width: int
+    height: int
     icc: bytes | None
 
     @classmethod
-    def of_picture(cls, picture: Picture, display: DisplayRange, icc: bytes | None) -> "View":
-        """Convert a picture."""
-        return cls(
-            _convert(
-                picture.width,
-                picture.height,
-                lambda band: to_premultiplied(picture.rows(band.top, band.bottom), picture),
-                display,
-            ),
+    def of_picture(
+        cls, path: Path, picture: Picture, display: DisplayRange, icc: bytes | None
+    ) -> "View":
+        """Convert a picture and write it to ``path``.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        return cls._write(
+            path,
+            (picture.width, picture.height),
+            lambda band: to_premultiplied(picture.rows(band.top, band.bottom), picture),
+            display,
             icc,
         )
 
     @classmethod
     def bicubic(
-        cls, picture: Picture, new_size: tuple[int, int], display: DisplayRange, icc: bytes | None
+        cls,
+        path: Path,
+        picture: Picture,
+        new_size: tuple[int, int],
+        display: DisplayRange,
+        icc: bytes | None,
     ) -> "View":
-        """Upscale a picture to (width, height) by bicubic interpolation, and convert it."""
-        return cls(
-            _convert(*new_size, lambda band: bicubic_crop(picture, new_size, band), display), icc
+        """Upscale a picture to (width, height) by bicubic interpolation, and write it to ``path``.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        return cls._write(
+            path, new_size, lambda band: bicubic_crop(picture, new_size, band), display, icc
         )
 
-    @property
-    def width(self) -> int:
-        """The width in pixels."""
-        return int(self.pixels.shape[1])
+    @classmethod
+    def _write(
+        cls,
+        path: Path,
+        size: tuple[int, int],
+        read: Callable[[Box], PremultipliedRGBA],
+        display: DisplayRange,
+        icc: bytes | None,
+    ) -> "View":
+        width, height = size
+        with naming_file(path), path.open("wb") as file:
+            for top in range(0, height, _BAND_HEIGHT):
+                band = Box(top, min(top + _BAND_HEIGHT, height), 0, width)
+                file.write(np.asarray(display.to_image(read(band))).tobytes())
+        return cls(path, width, height, icc)
 
     @property
-    def height(self) -> int:
-        """The height in pixels."""
-        return int(self.pixels.shape[0])
+    def pixels(self) -> NDArray[np.uint8]:
+        """The pixels, (H, W, 3), read from the file when they are used."""
+        return np.memmap(self.path, np.uint8, mode="r", shape=(self.height, self.width, 3))
 
     def write_preview(self, path: Path) -> None:
         """Write a preview; see :func:`write_preview`."""
@@ -87,13 +118,3 @@ def write_preview(path: Path, image: Image.Image, icc: bytes | None) -> None:
     preview.thumbnail((_MAX_PREVIEW, _MAX_PREVIEW), Image.Resampling.LANCZOS)
     preview = magnify(preview, max(1, _MIN_PREVIEW // max(preview.size)))
     preview.save(path, format="PNG", compress_level=1, icc_profile=icc)
-
-
-def _convert(
-    width: int, height: int, read: Callable[[Box], PremultipliedRGBA], display: DisplayRange
-) -> NDArray[np.uint8]:
-    pixels = np.empty((height, width, 3), np.uint8)
-    for top in range(0, height, _BAND_HEIGHT):
-        band = Box(top, min(top + _BAND_HEIGHT, height), 0, width)
-        pixels[band.top : band.bottom] = np.asarray(display.to_image(read(band)))
-    return pixels

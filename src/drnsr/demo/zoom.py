@@ -34,7 +34,8 @@ class Zoom:
         self.hide()
 
     def hide(self) -> None:
-        """Hide the section."""
+        """Hide the section; the views may be removed."""
+        self._slider = None
         self._section.set_visibility(False)
 
     def show(self, result: UpscaledUpload, names: tuple[str, str], slider: ui.html) -> None:
