@@ -40,7 +40,8 @@ def main() -> None:
     parser = arguments(__doc__, rounds=3)
     parser.add_argument("models", nargs="*", metavar="MODEL", help="shipped models (default: all)")
     parsed = parser.parse_args()
-    networks = {name: load_network(pretrained.model_file(name)) for name in pretrained.NAMES}
+    names = pretrained.SCALES.values()
+    networks = {name: load_network(pretrained.model_file(name)) for name in names}
     networks["edsr-baseline-x2"] = EDSR(scale=2)
     rows = [
         measure(name, networks[name], parsed.rounds) for name in parsed.models or list(networks)

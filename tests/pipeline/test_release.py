@@ -8,6 +8,7 @@ import pytest
 from drnsr.cli import main
 from drnsr.config.compose import compose_choices, to_yaml, validate
 from drnsr.hashing import file_sha256
+from drnsr.inference.upscaler import Upscaler
 from drnsr.networks import DRNSR
 from drnsr.project import PARAMS
 from drnsr.tracking.costs import MODEL_FILE, TRAINING_FILE, write_cost
@@ -18,7 +19,7 @@ from drnsr.weights.native import Origin, read_info, save_model
 def outputs(tmp_path, monkeypatch):
     """The outputs of a run in a folder, and where the shipped models would stand."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("drnsr.pretrained.model_file", lambda name: tmp_path / f"shipped/{name}.st")
+    monkeypatch.setattr("drnsr.pretrained.FOLDER", tmp_path / "shipped")
     config = validate(compose_choices({"experiment": "release_x2", "benchmark": "set5"}))
     PARAMS.touch()
     Path("resolved.yaml").write_text(to_yaml(config))
@@ -56,7 +57,10 @@ def test_the_model_ships_with_a_card(outputs):
     write_cost(origin, MODEL_FILE, of_model)
     write_cost(origin, TRAINING_FILE, of_training)
     main(["release"])
-    model, card = outputs / "shipped/drnsr-x2.st", (outputs / "shipped/drnsr-x2.md").read_text()
+    model, card = (
+        outputs / "shipped/drnsr-x2.safetensors",
+        (outputs / "shipped/drnsr-x2.md").read_text(),
+    )
     assert model.read_bytes() == Path("models/model.safetensors").read_bytes()
     for known in ("# drnsr-x2\n", "37.25 / 0.9500", "318,300", "1827 s", file_sha256(model)):
         assert known in card
@@ -97,6 +101,35 @@ def test_a_model_of_another_scale_is_not_that_of_the_configuration(outputs):
     save_model(Path("models/model.safetensors"), DRNSR(scale=3, num_features=4), Origin())
     with pytest.raises(SystemExit, match=r"not by the configuration in resolved\.yaml"):
         main(["release"])
+
+
+@pytest.mark.parametrize(
+    ("experiment", "name", "message"),
+    [
+        ("release_x2", "drnsr-x5", "drnsr-x5: no model of this name ships; there are drnsr-x2, "),
+        ("release_x2", "drnsr-x4", "drnsr-x4: has scale 4, but resolved.yaml has `scale: 2`"),
+        ("release_x2", "drnsr-x2-photo", "another one than bicubic, .* has `degradation: bicubic`"),
+        ("photo_x2", "drnsr-x2", "is bicubic, but resolved.yaml has `degradation: realistic`"),
+    ],
+)
+def test_a_name_that_the_run_did_not_train_does_not_ship(outputs, experiment, name, message):
+    config = validate(compose_choices({"experiment": experiment, "benchmark": "set5"}))
+    Path("resolved.yaml").write_text(to_yaml(config))
+    with pytest.raises(SystemExit, match=message):
+        main(["release", name])
+    assert not (outputs / "shipped").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["drnsr-x2-photo"]])
+def test_a_model_of_degraded_pictures_ships_for_photographs(outputs, arguments):
+    config = validate(compose_choices({"experiment": "photo_x2", "benchmark": "set5"}))
+    Path("resolved.yaml").write_text(to_yaml(config))
+    main(["release", *arguments])
+    assert (outputs / "shipped/drnsr-x2-photo.md").read_text().startswith("# drnsr-x2-photo\n")
+    main(["export", "drnsr-x2-photo", "photo.pt2"])
+    assert Upscaler.from_pretrained("drnsr-x2-photo").scale == 2
+    with pytest.raises(SystemExit, match=r"drnsr-x2: there is no such file, .*\(drnsr-x2-photo\)"):
+        main(["export", "drnsr-x2", "clean.pt2"])
 
 
 @pytest.mark.slow

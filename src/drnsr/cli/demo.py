@@ -40,7 +40,7 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.upscale.models import Models
 
     check_address(parsed.host, parsed.port)
-    names = [*pretrained.NAMES, *parsed.model]
+    names = [*pretrained.available(), *parsed.model]
     models = {name: Models.from_file(model_file(name), RUNTIME_OPTIONS) for name in names}
     if not is_loopback(parsed.host):
         print(f"--host {parsed.host}: everyone who can reach this machine can use the page")

@@ -15,7 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="drnsr-x2, -x3 or -x4, a model file, a checkpoint of another program, an MLflow URI",
+        help="the name of a shipped model such as drnsr-x2 or drnsr-x2-photo, a model file, a"
+        " checkpoint of another program, an MLflow URI",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="the .onnx or .pt2 to write")
     parser.add_argument("--scale", type=int, help="the scale factor, if the model has several")

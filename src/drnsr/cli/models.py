@@ -18,13 +18,13 @@ def model_file(name: str) -> Path:
         UserError: if there is no such model or file.
         TrackingError: if MLflow cannot be reached, or has no such model.
     """
-    if name in pretrained.NAMES:
+    if name in pretrained.available():
         return pretrained.model_file(name)
     if name.startswith(("models:/", "runs:/")):
         return _from_mlflow(name)
     path = Path(name)
     if not path.is_file():
-        shipped = ", ".join(pretrained.NAMES)
+        shipped = ", ".join(pretrained.available())
         raise UserError(f"{name}: there is no such file, and no shipped model ({shipped})")
     return path
 

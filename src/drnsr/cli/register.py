@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an MLflow run id (the best job of a sweep is taken), or a model file",
     )
     parser.add_argument(
-        "--name", help="of the registered model (default: drnsr-x2 for a drnsr of scale 2)"
+        "--name",
+        help="of the registered model (default: drnsr-x2 for a drnsr of scale 2, and drnsr-x2-photo"
+        " for one that was trained on degraded pictures)",
     )
 
 

@@ -8,7 +8,14 @@ from drnsr.project import RESOLVED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add no arguments: the project is the current folder."""
+    """Add the arguments of the command."""
+    parser.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="such as drnsr-x2 or drnsr-x2-photo (default: by the scale and the degradation of the"
+        " run)",
+    )
 
 
 def run(parsed: argparse.Namespace) -> None:
@@ -25,5 +32,5 @@ def run(parsed: argparse.Namespace) -> None:
         raise UserError(f"{RESOLVED}: nothing has been run here; run `dvc repro` first")
     config = read_resolved(RESOLVED)
     content = config.model_dump()
-    released = release_model(Path(config.run.output), content, recipe(content))
+    released = release_model(Path(config.run.output), content, recipe(content), parsed.name)
     print(f"{released} and its card")

@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="MODEL",
-        help="drnsr-x2, -x3 or -x4, a model file, a checkpoint of another program, an MLflow URI,"
+        help="the name of a shipped model such as drnsr-x2 or drnsr-x2-photo, a model file, a"
+        " checkpoint of another program, an MLflow URI,"
         " an .onnx that `drnsr export` wrote (default: the shipped model of the scale)",
     )
     output_size = parser.add_mutually_exclusive_group()

@@ -51,7 +51,7 @@ class Upscaler:
         tile: TileSize = "auto",
         ensemble: bool = False,
     ) -> "Upscaler":
-        """Load a model that is shipped with the package; see :data:`drnsr.pretrained.NAMES`.
+        """Load a model that is shipped with the package; see :func:`drnsr.pretrained.available`.
 
         ``precision`` is described at :class:`drnsr.inference.engine.TorchEngine`.
 

@@ -1,13 +1,66 @@
 """The models that ship with the package, each a model file and a model card."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from drnsr.errors import UserError
 
-SCALES = {2: "drnsr-x2", 3: "drnsr-x3", 4: "drnsr-x4"}
-"""The names of the models by scale."""
+FOLDER = Path(__file__).parent
+"""The folder of the files and the cards."""
 
-NAMES = tuple(SCALES.values())
+_DEFAULT_PURPOSE = "clean pictures: it keeps to the pixels that are there"
+_PHOTO_PURPOSE = (
+    "photographs from telephones and the web: it reduces noise, blur and JPEG artefacts"
+)
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A model that ships with the package.
+
+    Attributes:
+        name: of the model.
+        scale: of the model.
+        is_photo: whether it was trained on degraded pictures.
+    """
+
+    name: str
+    scale: int
+    is_photo: bool = False
+
+    @property
+    def file(self) -> Path:
+        """The model file; it may not be there."""
+        return FOLDER / f"{self.name}.safetensors"
+
+    @property
+    def purpose(self) -> str:
+        """What it is for."""
+        return _PHOTO_PURPOSE if self.is_photo else _DEFAULT_PURPOSE
+
+
+MODELS = {
+    model.name: model
+    for model in (
+        Shipped("drnsr-x2", 2),
+        Shipped("drnsr-x3", 3),
+        Shipped("drnsr-x4", 4),
+        Shipped("drnsr-x2-photo", 2, is_photo=True),
+        Shipped("drnsr-x4-photo", 4, is_photo=True),
+    )
+}
+"""All models that can be released, by name."""
+
+SCALES = {model.scale: model.name for model in MODELS.values() if not model.is_photo}
+"""The names of the default models by scale."""
+
+PHOTO_SCALES = {model.scale: model.name for model in MODELS.values() if model.is_photo}
+"""The names of the models for photographs by scale."""
+
+
+def available() -> tuple[str, ...]:
+    """Return the names of the models whose files are in the package."""
+    return tuple(name for name, model in MODELS.items() if model.file.is_file())
 
 
 def model_file(name: str) -> Path:
@@ -16,8 +69,8 @@ def model_file(name: str) -> Path:
     Raises:
         UserError: if there is no such model.
     """
-    if name not in NAMES:
+    if name not in available():
         raise UserError(
-            f"{name}: there is no shipped model of this name; there are {', '.join(NAMES)}"
+            f"{name}: there is no shipped model of this name; there are {', '.join(available())}"
         )
-    return Path(__file__).with_name(f"{name}.safetensors")
+    return MODELS[name].file

@@ -10,6 +10,7 @@ from drnsr import pretrained
 from drnsr.atomic import atomic_path, write_text
 from drnsr.errors import UserError
 from drnsr.evaluation.verify import read_comparisons
+from drnsr.pretrained import Shipped
 from drnsr.project import MODEL, RESOLVED, SUMMARY, VERIFICATION
 from drnsr.reporting.card import model_card
 from drnsr.reporting.costs import describe_costs
@@ -25,28 +26,32 @@ MAX_BYTES = 1_500_000
 """Size of a shipped file: everyone who installs the package downloads all of them."""
 
 
-def release_model(root: Path, config: Mapping[str, Any], recipe: Mapping[str, Any]) -> Path:
+def release_model(
+    root: Path, config: Mapping[str, Any], recipe: Mapping[str, Any], name: str | None = None
+) -> Path:
     """Copy the model of a run into the package, and write its card.
 
     Args:
         root: the folder of the run's outputs.
         config: the composed configuration of the run.
         recipe: the part of it that a model is the result of, beside data and code.
+        name: one of :data:`drnsr.pretrained.MODELS`; None for that of the scale and the
+            degradation.
 
     Returns:
         The file in the package.
 
     Raises:
-        UserError: if an output is missing, or the model is too large or has another scale.
+        UserError: if an output is missing, the model is too large, or it is not one of this name.
     """
     model, summary, verification = root / MODEL, root / SUMMARY, root / VERIFICATION
     for file in (model, summary, verification):
         if not file.is_file():
             raise UserError(f"{file}: missing; run `dvc repro` first")
-    _check_model(model, config["scale"])
-    name = pretrained.SCALES[config["scale"]]
+    shipped = _shipped(config, name)
+    _check_model(model, shipped.scale)
     card = model_card(
-        name,
+        shipped.name,
         config=config,
         recipe=recipe,
         summary=json.loads(summary.read_text(encoding="utf-8")),
@@ -55,16 +60,40 @@ def release_model(root: Path, config: Mapping[str, Any], recipe: Mapping[str, An
         lineage=lineage_of_file(model) | _commit_of_training(model),
         name_files=True,
     )
-    target = pretrained.model_file(name)
+    target = shipped.file
     with atomic_path(target) as partial:
         partial.write_bytes(model.read_bytes())
     write_text(target.with_suffix(".md"), card)
     return target
 
 
+def _shipped(config: Mapping[str, Any], name: str | None) -> Shipped:
+    """Return the shipped model of a name, or of the scale and degradation of the run.
+
+    Raises:
+        UserError: if there is none, or the run did not train it.
+    """
+    scale, degradation = config["scale"], config["degradation"]
+    is_photo = bool(degradation["rounds"])
+    names = pretrained.PHOTO_SCALES if is_photo else pretrained.SCALES
+    if name is None and scale not in names:
+        raise UserError(f"scale: {scale}: models ship for {', '.join(map(str, names))}")
+    shipped = pretrained.MODELS.get(name or names[scale])
+    if shipped is None:
+        known = ", ".join(pretrained.MODELS)
+        raise UserError(f"{name}: no model of this name ships; there are {known}")
+    if shipped.scale != scale:
+        raise UserError(f"{name}: has scale {shipped.scale}, but {RESOLVED} has `scale: {scale}`")
+    if shipped.is_photo != is_photo:
+        wanted = "another one than bicubic" if shipped.is_photo else "bicubic"
+        raise UserError(
+            f"{name}: its degradation is {wanted}, but {RESOLVED} has"
+            f" `degradation: {degradation['name']}`"
+        )
+    return shipped
+
+
 def _check_model(model: Path, scale: int) -> None:
-    if scale not in pretrained.SCALES:
-        raise UserError(f"scale: {scale}: models ship for {', '.join(map(str, pretrained.SCALES))}")
     if scale not in read_info(model).scales:
         raise UserError(f"{model}: not by the configuration in {RESOLVED}; run `dvc repro` first")
     if (size := model.stat().st_size) > MAX_BYTES:

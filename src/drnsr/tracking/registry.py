@@ -32,8 +32,12 @@ class Version:
 
 
 def default_name(config: Mapping[str, Any]) -> str:
-    """Return the registered name for the model of a configuration, such as ``drnsr-x2``."""
-    return f"{config['model']['name']}-x{config['scale']}"
+    """Return the registered name for the model of a configuration, such as ``drnsr-x2``.
+
+    A model of degraded pictures is not compared with one of clean pictures: ``drnsr-x2-photo``.
+    """
+    photo = "-photo" if config.get("degradation", {}).get("rounds") else ""
+    return f"{config['model']['name']}-x{config['scale']}{photo}"
 
 
 def find_version(name: str, run_id: str) -> Version | None:
