@@ -48,8 +48,9 @@ def test_own_images_are_read_again_and_the_cost_of_a_model_is_shown(
     somewhere, picture_folder, capsys
 ):
     network = VDSR(scales=[2], num_features=4, num_layers=3)
-    save_model(somewhere / "vdsr.safetensors", network, Origin("", "", ""))
-    arguments = ["evaluate", "bicubic", "vdsr.safetensors", "--benchmark", "folder"]
+    name = "[bold]\x1b[2J.safetensors"
+    save_model(somewhere / name, network, Origin("", "", ""))
+    arguments = ["evaluate", "bicubic", name, "--benchmark", "folder"]
     arguments += ["--folder", str(picture_folder)]
     main([*arguments, "--json"])
     rows = json.loads(capsys.readouterr().out)
@@ -67,6 +68,7 @@ def test_own_images_are_read_again_and_the_cost_of_a_model_is_shown(
     table = capsys.readouterr().out
     assert "225" in table
     assert "MiB" in table
+    assert table.count("[bold]\\x1b[2J") == 3  # neither executed nor taken for markup
 
 
 @pytest.mark.slow

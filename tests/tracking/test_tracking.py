@@ -185,7 +185,10 @@ def test_a_run_is_found_by_the_model_and_its_evaluation_is_copied_to_a_run_with_
     log_model(store, first, model, encode_png(texture(8, 8)))
     assert find_runs(store, sha256) == [first]
 
-    # The evaluation of a model is added to the run that made it.
+    # The evaluation of a model is added to the run that made it, not to one that only says so.
+    tags = {**store.get_run(first).data.tags, "drnsr.journal": "another"}
+    planted = store.create_run(store.get_run(first).info.experiment_id, tags=tags).info.run_id
+    assert find_runs(store, sha256) == [planted, first]
     (tmp_path / "benchmark.json").write_text(json.dumps(SUMMARY))
     destination = Destination(tracking_uri(), "test")
     outbox = Outbox.begin(tmp_path / "run", destination, description(model))
@@ -196,6 +199,7 @@ def test_a_run_is_found_by_the_model_and_its_evaluation_is_copied_to_a_run_with_
     assert outbox.cursor.run_id == first
     assert outbox.undelivered == 0
 
+    store.delete_run(planted)
     twin = begin(store)
     log_model(store, twin, model, encode_png(texture(8, 8)))
     assert find_runs(store, sha256) == [twin, first]

@@ -8,8 +8,10 @@ import argparse
 from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
+from rich.text import Text
 
 from drnsr.cli.confirmation import confirmed
+from drnsr.errors import printable
 from drnsr.project import runs
 
 
@@ -32,7 +34,8 @@ def run(parsed: argparse.Namespace) -> None:
     table = Table("folder", "size", "training", "")
     for folder in folders:
         action = "remove" if folder.removable else "keep"
-        table.add_row(folder.path.name, decimal(folder.size), folder.progress, action)
+        cells = folder.path.name, decimal(folder.size), folder.progress, action
+        table.add_row(*(Text(printable(cell)) for cell in cells))
     console.print(table if folders else f"no states of trainings in {runs()}")
     removable = [folder for folder in folders if folder.removable]
     if not removable:

@@ -7,6 +7,7 @@ interval must exclude zero. Otherwise nothing changes, and the command says why.
 import argparse
 
 from drnsr.cli import register
+from drnsr.errors import printable
 from drnsr.evaluation.metrics import PRIMARY, get_metrics
 
 
@@ -35,11 +36,11 @@ def run(parsed: argparse.Namespace) -> None:
     version, _ = register.ensure_registered(find_record(parsed.run), parsed.name)
     champion = find_champion(version.name)
     if champion == version:
-        print(f"{version} is the champion already")
+        print(printable(f"{version} is the champion already"))
         return
     if champion is None:
         set_champion(version)
-        print(f"{version} is the champion now, for there was none")
+        print(printable(f"{version} is the champion now, for there was none"))
         return
     evaluations = read_evaluation(champion.run_id), read_evaluation(version.run_id)
     try:
@@ -47,7 +48,5 @@ def run(parsed: argparse.Namespace) -> None:
     except NotBetterError as error:
         raise NotBetterError(f"{champion} stays the champion; {version}: {error}") from error
     set_champion(version)
-    print(
-        f"{version} is the champion now, in place of version {champion.number}:"
-        f" {in_words(gain)} of {benchmark}"
-    )
+    change = f"in place of version {champion.number}: {in_words(gain)} of {benchmark}"
+    print(printable(f"{version} is the champion now, {change}"))

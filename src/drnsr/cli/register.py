@@ -3,6 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
+from drnsr.errors import printable
+
 if TYPE_CHECKING:
     from drnsr.tracking.record import RunRecord
     from drnsr.tracking.registry import Version
@@ -29,9 +31,10 @@ def run(parsed: argparse.Namespace) -> None:
 
     version, is_new = ensure_registered(find_record(parsed.run), parsed.name)
     if is_new:
-        print(f"{version} is the {CANDIDATE} now: models:/{version.name}@{CANDIDATE}")
+        known = f"is the {CANDIDATE} now: models:/{version.name}@{CANDIDATE}"
     else:
-        print(f"{version} is this model already: models:/{version.name}/{version.number}")
+        known = f"is this model already: models:/{version.name}/{version.number}"
+    print(printable(f"{version} {known}"))
 
 
 def ensure_registered(record: "RunRecord", name: str | None) -> "tuple[Version, bool]":

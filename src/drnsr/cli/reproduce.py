@@ -96,10 +96,11 @@ def _require_consent(record: "RunRecord", yes: bool) -> None:
 
     if was_made_here(record):
         return
-    print(
+    what = (
         f"The run was made elsewhere. To reproduce it runs the code of commit {record.commit}"
         f" with {'these changes' if record.patch else 'no changes'}:"
     )
+    print(printable(what))
     print(printable_lines(record.patch), flush=True)
     if names := unknown_targets(record.config):
         print(printable(f"Its configuration calls {', '.join(names)}."), flush=True)

@@ -6,6 +6,8 @@ runs/, and are delivered when the run is resumed, or by this command.
 
 import argparse
 
+from drnsr.errors import printable
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add no arguments: the project is the current folder."""
@@ -30,7 +32,8 @@ def run(parsed: argparse.Namespace) -> None:
         except TrackingError as error:
             failed.append(error)
         else:
-            print(f"{outbox.folder}: {count} entries delivered to {outbox.destination.name}")
+            delivered = f"{count} entries delivered to {outbox.destination.name}"
+            print(printable(f"{outbox.folder}: {delivered}"))
     if failed:
         raise failed[0]
     if not waiting:

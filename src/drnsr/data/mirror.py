@@ -5,6 +5,7 @@ from pathlib import Path
 
 from drnsr.data.download import FetchError, RemoteFile, download_files, mirrored_path
 from drnsr.data.registry import read_registry
+from drnsr.errors import printable
 from drnsr.project import REGISTRIES
 
 
@@ -45,7 +46,8 @@ def mirror_registries(registries: Sequence[Path], folder: Path, source: str | No
         if files:
             download_files(files, f"mirroring {registry.stem}", mirror=source)
         if len(files) < len(entries):
+            left_out = f"{len(entries) - len(files)} of {len(entries)} files left out"
             print(
-                f"{registry.stem}: {len(entries) - len(files)} of {len(entries)} files left out:"
-                " they come with an installed package or by hand"
+                f"{printable(registry.stem)}: {left_out}: they come with an installed package or by"
+                " hand"
             )

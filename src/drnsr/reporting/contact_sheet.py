@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from urllib.parse import quote
 
 from drnsr.atomic import remove_leftovers, write_text
-from drnsr.errors import UserError
+from drnsr.errors import UserError, printable
 from drnsr.reporting.comparison import (
     CropComparison,
     compare_with_bicubic,
@@ -110,7 +110,7 @@ class ComparisonWriter:
         """Write the contact sheet from the cards if there are several jobs."""
         if self._page is not None and results:
             write_text(self._page, page_html(results))
-            print(f"{self._page}: {len(results)} compared")
+            print(printable(f"{self._page}: {len(results)} compared"))
 
 
 def card_html(comparison: CropComparison, target: PurePath, drawing: PurePath) -> str:

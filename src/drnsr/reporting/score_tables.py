@@ -1,7 +1,9 @@
 """The scores and costs of any methods, for a terminal."""
 
 from rich.table import Table
+from rich.text import Text
 
+from drnsr.errors import printable
 from drnsr.evaluation.scores import ScoreSet
 from drnsr.training.scalars import MODEL_COSTS
 
@@ -18,7 +20,7 @@ def score_table(scores: ScoreSet) -> Table:
         for method in scores.methods:
             means = ((metric, scores.mean(benchmark, method, metric)) for metric in scores.metrics)
             cells = (metric.text(mean, compared=True) for metric, mean in means)
-            table.add_row(benchmark, method, *cells)
+            table.add_row(*(Text(printable(name)) for name in (benchmark, method)), *cells)
     return table
 
 
@@ -30,7 +32,7 @@ def cost_table(scores: ScoreSet, device: str) -> Table:
         table.add_column(scalar.label, justify="right", no_wrap=True)
     for name, cost in scores.costs.items():
         cells = (scalar.text(getattr(cost, scalar.name)) for scalar in MODEL_COSTS)
-        table.add_row(name, *cells)
+        table.add_row(Text(printable(name)), *cells)
     return table
 
 

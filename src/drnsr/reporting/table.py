@@ -18,12 +18,15 @@ def result_table(rows: Sequence[Row], *, model: str, scale: int, protocol: Proto
     table = Table(title=title)
     table.add_column("image", no_wrap=True)
     for column in ("bicubic", model, "gain"):
-        table.add_column(column, justify="right")  # several metrics wrap on a narrow terminal
+        table.add_column(
+            Text(printable(column)), justify="right"
+        )  # several metrics wrap on a narrow terminal
     for benchmark, of_benchmark, mean in by_benchmark(rows, protocol):
         for row in of_benchmark:
             table.add_row(Text(printable(row.image)), *_cells(row))
         table.add_section()
-        table.add_row(f"mean of {benchmark}", *_cells(mean), style="bold", end_section=True)
+        name = Text(printable(f"mean of {benchmark}"))
+        table.add_row(name, *_cells(mean), style="bold", end_section=True)
     return table
 
 

@@ -28,6 +28,7 @@ from drnsr.tracking.runs import (
     copy_evaluation,
     find_runs,
     log_model,
+    verified_first,
 )
 from drnsr.tracking.store import TrackingError, experiment_id, open_store, tracking_errors
 
@@ -176,7 +177,8 @@ def _apply(client: "MlflowClient", run_id: str, outbox: Outbox, event: Event) ->
                 _upload(client, run_id, copy, event)
                 outbox.drop_copy(event.kept)
         case CopyEvaluation():
-            copy_evaluation(client, find_runs(client, event.model_sha256), run_id)
+            known = find_runs(client, event.model_sha256)
+            copy_evaluation(client, verified_first(client, known, event.model_sha256), run_id)
         case SetStatus(status="RUNNING"):
             client.update_run(run_id, status="RUNNING")
         case SetStatus():

@@ -28,7 +28,7 @@ from drnsr.tracking.runs import (
     TRAINING_COST,
     TRAINING_TAG,
     find_runs,
-    has_model,
+    verified_first,
 )
 from drnsr.tracking.store import TrackingError, open_store, tracking_errors
 from drnsr.tracking.sweep import OBJECTIVE_TAG, jobs_of
@@ -121,9 +121,7 @@ def record_of_model(sha256: str) -> RunRecord:
         known = find_runs(client, sha256)
         if not known:
             raise TrackingError(f"this MLflow has no run that made the model {sha256}")
-        # Anyone who may write to the store can give a run the tag: see what it holds.
-        verified = (run for run in known if len(known) > 1 and has_model(client, run, sha256))
-        return _read(client, client.get_run(next(verified, known[0])))
+        return _read(client, client.get_run(next(verified_first(client, known, sha256))))
 
 
 def record_of_training(fingerprint: str) -> RunRecord:

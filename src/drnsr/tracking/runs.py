@@ -5,7 +5,7 @@ import logging
 import re
 import tempfile
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import distributions
@@ -109,8 +109,9 @@ def begin_run(client: "MlflowClient", experiment_id: str, run: Mapping[str, Any]
     from mlflow.entities import Param
 
     if run["model_sha256"]:
-        if known := find_runs(client, run["model_sha256"]):
-            return known[0]
+        known = find_runs(client, run["model_sha256"])
+        for run_id in verified_first(client, known, run["model_sha256"]):
+            return run_id
         log.info("this MLflow has no run that made the model (trained elsewhere): making a run")
     begun = client.search_runs(
         [experiment_id], f"tags.`{OUTBOX_TAG}` = '{run['tags'][OUTBOX_TAG]}'"
@@ -216,6 +217,25 @@ def has_model(client: "MlflowClient", run_id: str, model_sha256: str) -> bool:
     return False
 
 
+def verified_first(client: "MlflowClient", runs: Sequence[str], model_sha256: str) -> Iterator[str]:
+    """Yield those of several runs that have the file of a model, and then the others.
+
+    Anyone who may write to the store can give a run the tag by which it is found.
+
+    Args:
+        client: see :func:`drnsr.tracking.store.open_store`.
+        runs: those of :func:`find_runs`.
+        model_sha256: the hash of the model file.
+    """
+    others = []
+    for run_id in runs:
+        if len(runs) > 1 and has_model(client, run_id, model_sha256):
+            yield run_id
+        else:
+            others.append(run_id)
+    yield from others
+
+
 def record_evaluation(
     outbox: Outbox,
     summary: Mapping[str, Any],
@@ -253,15 +273,15 @@ def record_evaluation(
         outbox.add(LogArtifact(kept=outbox.keep_copy(file), to=EVALUATION_FOLDER))
 
 
-def copy_evaluation(client: "MlflowClient", sources: Sequence[str], target: str) -> None:
-    """Copy the evaluation of the newest other run that made the same model, if there is any.
+def copy_evaluation(client: "MlflowClient", sources: Iterable[str], target: str) -> None:
+    """Copy the evaluation of the first other run that made the same model, if there is any.
 
     When a training gives the same bits again, DVC does not evaluate again, and the new run would
     have no results. A second call changes nothing.
 
     Args:
         client: see :func:`drnsr.tracking.store.open_store`.
-        sources: the runs that made the model: see :func:`find_runs`.
+        sources: the runs that made the model: see :func:`verified_first`.
         target: the run to copy to.
     """
     receiver = client.get_run(target)

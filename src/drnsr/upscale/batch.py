@@ -195,7 +195,7 @@ def _print_summary(
     if num_upscaled:
         speed = megapixels / seconds
         text += f" ({megapixels:.2f} megapixels in {seconds:.1f} s, {speed:.2f} a second)"
-    print(text + (f", {num_existing} there already" if num_existing else ""))
+    print(printable(text + (f", {num_existing} there already" if num_existing else "")))
 
 
 class _SpeedColumn(ProgressColumn):
