@@ -119,6 +119,7 @@ def test_a_discriminator_has_the_size_of_the_training_crops(tmp_path):
             "datamodule.hr_patch_size: 1 is not 2 or more",
         ),
         ("init_from: nowhere.pt", "init_from: there is no file nowhere.pt"),
+        ("init_from: hf://me/a@v1", "no file hf://me/a@v1; `hf download me/a --revision v1 "),
         ("set: {init_from: a.pt}", "set: init_from stands at the top"),
         ("set: {folder: pictures}", "set: folder stands at the top"),
         ("clipping: adjustable\nset: {clipping: {max_norm: 1}}", "max_norm"),

@@ -3,7 +3,7 @@
 Each logs a metric about twenty times a second, and an artifact, until FOLDER/stop exists.
 """
 
-import os
+import multiprocessing
 import sys
 import time
 from pathlib import Path
@@ -49,14 +49,13 @@ def main() -> None:
 
     if uri.startswith("sqlite"):
         open_store(uri)
-    children = []
-    for job in range(count):
-        child = os.fork()
-        if child == 0:
-            log_until_stopped(uri, folder, job)
-            os._exit(0)
-        children.append(child)
-    sys.exit(any(os.waitpid(child, 0)[1] for child in children))
+    fork = multiprocessing.get_context("fork")
+    jobs = [fork.Process(target=log_until_stopped, args=(uri, folder, job)) for job in range(count)]
+    for process in jobs:
+        process.start()
+    for process in jobs:
+        process.join()
+    sys.exit(any(process.exitcode for process in jobs))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ ANYWHERE = {
     "export": "Export a model for other programs: as ONNX, or for torch.export.load.",
     "info": "Show what a model file, a checkpoint or an upscaled image is and where it came from.",
     "interpolate": "Interpolate between the weights of two models of one architecture.",
+    "push": "Push a model to the Hugging Face Hub, with a card.",
     "upscale": "Upscale images: files, folders and patterns, each into a file of its own.",
 }
 IN_A_PROJECT = {

@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "methods",
         nargs="+",
         metavar="METHOD",
-        help="a model (drnsr-x2, a file, an MLflow URI), bicubic, nearest, lanczos, or with"
-        " --images a folder; the others are compared with the first",
+        help="a model (drnsr-x2, a file, an MLflow URI, hf://USER/NAME), bicubic, nearest,"
+        " lanczos, or with --images a folder; the others are compared with the first",
     )
     parser.add_argument(
         "--benchmark",

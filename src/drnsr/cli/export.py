@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model",
         metavar="MODEL",
         help="the name of a shipped model such as drnsr-x2 or drnsr-x2-photo, a model file, a"
-        " checkpoint of another program, an MLflow URI",
+        " checkpoint of another program, an MLflow URI, hf://USER/NAME",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="the .onnx or .pt2 to write")
     parser.add_argument("--scale", type=int, help="the scale factor, if the model has several")

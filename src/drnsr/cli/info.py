@@ -10,10 +10,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
         "file",
-        type=Path,
         metavar="FILE",
-        help="a model file, a checkpoint, an .onnx that `drnsr export` wrote, or an image that"
-        " `drnsr upscale` wrote",
+        help="a model file, a checkpoint, an .onnx that `drnsr export` wrote, an image that"
+        " `drnsr upscale` wrote, an MLflow URI, or hf://USER/NAME",
     )
     parser.add_argument(
         "--credits",
@@ -24,11 +23,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Print what is known, one line for each fact."""
+    from drnsr.cli.models import is_remote, model_file
     from drnsr.reporting.file_info import describe_credits, describe_file
 
+    file = model_file(parsed.file) if is_remote(parsed.file) else Path(parsed.file)
     if parsed.credits:
-        for licence, number in describe_credits(parsed.file).items():
+        for licence, number in describe_credits(file).items():
             print(printable(f"{number} {'picture' if number == 1 else 'pictures'}: {licence}"))
         return
-    for name, value in describe_file(parsed.file).items():
+    for name, value in describe_file(file).items():
         print(printable(f"{name + ':':18} {value}"))

@@ -5,6 +5,12 @@ from pathlib import Path
 
 from drnsr import pretrained
 from drnsr.errors import UserError
+from drnsr.weights.hub import PREFIX, download_model
+
+
+def is_remote(name: str) -> bool:
+    """Return whether a name is a URI of a model in MLflow or on the Hub."""
+    return name.startswith(("models:/", "runs:/", PREFIX))
 
 
 def model_file(name: str) -> Path:
@@ -12,7 +18,8 @@ def model_file(name: str) -> Path:
 
     Args:
         name: the name of a shipped model, an MLflow URI (``models:/NAME/VERSION``,
-            ``models:/NAME@ALIAS``, ``runs:/ID/model``), or a file.
+            ``models:/NAME@ALIAS``, ``runs:/ID/model``), a model on the Hugging Face Hub
+            (``hf://USER/NAME``, ``hf://USER/NAME@REVISION``), or a file.
 
     Raises:
         UserError: if there is no such model or file.
@@ -22,6 +29,8 @@ def model_file(name: str) -> Path:
         return pretrained.model_file(name)
     if name.startswith(("models:/", "runs:/")):
         return _from_mlflow(name)
+    if name.startswith(PREFIX):
+        return download_model(name)
     path = Path(name)
     if not path.is_file():
         shipped = ", ".join(pretrained.available())

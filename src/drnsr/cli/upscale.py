@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         metavar="MODEL",
         help="the name of a shipped model such as drnsr-x2 or drnsr-x2-photo, a model file, a"
-        " checkpoint of another program, an MLflow URI,"
+        " checkpoint of another program, an MLflow URI, hf://USER/NAME,"
         " an .onnx that `drnsr export` wrote (default: the shipped model of the scale)",
     )
     output_size = parser.add_mutually_exclusive_group()

@@ -198,6 +198,9 @@ def _read_params(params_file: Path) -> dict[str, Any]:
     start = params.get("init_from")
     if start is not None and not (params_file.parent / start).is_file():
         reason = missing_in_copy(Path(start))
+        if start.startswith("hf://"):
+            name = start.removeprefix("hf://").replace("@", " --revision ")
+            reason = f"; `hf download {name} --include model.safetensors --local-dir .` makes one"
         raise ConfigError(f"{params_file}: init_from: there is no file {start}{reason}")
     return cast(dict[str, Any], params)
 

@@ -19,6 +19,7 @@ from drnsr.inference.engine import Engine, ScaleError, TorchEngine
 from drnsr.inference.precision import PrecisionChoice
 from drnsr.inference.tiling import TileSize, Tiling
 from drnsr.pretrained import model_file
+from drnsr.weights.hub import PREFIX, download_model
 from drnsr.weights.loading import load_network
 
 SomeImage = TypeVar("SomeImage", NDArray[Any], Image.Image, Tensor)
@@ -51,16 +52,17 @@ class Upscaler:
         tile: TileSize = "auto",
         ensemble: bool = False,
     ) -> "Upscaler":
-        """Load a model that is shipped with the package; see :func:`drnsr.pretrained.available`.
+        """Load a model that is shipped with the package, or one on the Hugging Face Hub.
 
+        ``name`` is in :func:`drnsr.pretrained.available`, or ``hf://USER/NAME`` or
+        ``hf://USER/NAME@REVISION``: see :func:`drnsr.weights.hub.download_model`.
         ``precision`` is described at :class:`drnsr.inference.engine.TorchEngine`.
 
         Raises:
             UserError: there is no such model, or the device or precision is not available.
         """
-        return cls.from_file(
-            model_file(name), device=device, precision=precision, tile=tile, ensemble=ensemble
-        )
+        file = download_model(name) if name.startswith(PREFIX) else model_file(name)
+        return cls.from_file(file, device=device, precision=precision, tile=tile, ensemble=ensemble)
 
     @classmethod
     def from_file(
