@@ -31,9 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         metavar="MODEL",
+        default="auto",
         help="the name of a shipped model such as drnsr-x2 or drnsr-x2-photo, a model file, a"
-        " checkpoint of another program, an MLflow URI, hf://USER/NAME,"
-        " an .onnx that `drnsr export` wrote (default: the shipped model of the scale)",
+        " checkpoint of another program, an MLflow URI, hf://USER/NAME, an .onnx that"
+        " `drnsr export` wrote, or auto for the shipped model of the scale (default: %(default)s)",
     )
     output_size = parser.add_mutually_exclusive_group()
     output_size.add_argument(
@@ -123,6 +124,7 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.upscale.files import UpscaleSpec
     from drnsr.upscale.jobs import plan
     from drnsr.upscale.quiet import quiet_c_libraries, quiet_libraries
+    from drnsr.upscale.suggestion import suggest_model
 
     if parsed.verbose:
         logging.getLogger("drnsr").setLevel(logging.DEBUG)
@@ -144,6 +146,8 @@ def run(parsed: argparse.Namespace) -> None:
             Console().print(dry_run_table(jobs, spec))
             return
         comparisons = ComparisonWriter(jobs, parsed.out) if parsed.compare else None
+        if parsed.model == "auto":
+            suggest_model(jobs, output_size)
         check_writable(parsed.out)
         upscale_all(jobs, spec, parsed.out, comparisons, devices=devices)
 
@@ -162,11 +166,13 @@ def _models(parsed: argparse.Namespace, device: str) -> "tuple[OutputSize, Model
         backend=parsed.backend,
         compile=parsed.compile,
     )
-    models = Models.from_file(model_file(parsed.model), options) if parsed.model else None
-    models = models or Models.shipped(options)
+    is_auto = parsed.model == "auto"
+    models = (
+        Models.shipped(options) if is_auto else Models.from_file(model_file(parsed.model), options)
+    )
     scale = parsed.scale
     if scale is None and parsed.factor is None and parsed.size is None:
-        scale = models.only_scale() if parsed.model else 2
+        scale = 2 if is_auto else models.only_scale()
         if scale is None:
             served = " or ".join(f"x{each}" for each in models.scales)
             raise UserError(f"{parsed.model}: choose a --scale: {served}")
