@@ -184,8 +184,22 @@ def test_files_of_the_users_that_the_run_read_are_named(recorded):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[1]", "a: !!python/object/apply:os.abort []", "[" * 3000, "model: x\n", "model: {}\n"],
-    ids=["empty", "a list", "a tag", "deep", "no keys", "too few keys"],
+    [
+        *(
+            "",
+            "[1]",
+            "a: !!python/object/apply:os.abort []",
+            "[" * 3000,
+            "model: x\n",
+            "model: {}\n",
+        ),
+        "model: " + "{a: " * 40 + "1" + "}" * 40,  # YAML reads it, and OmegaConf does not
+        "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{f'*a{n - 1},' * 9}]\n" for n in range(1, 12)),
+    ],
+    ids=[
+        *("empty", "a list", "a tag", "deep", "no keys", "too few keys", "quite deep"),
+        "grows by references",
+    ],
 )
 def test_the_damaged_configuration_of_a_run_is_named(recorded, text):
     run_id = recorded().run_id

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+# Levels and values of a configuration; one of conf/ has 5 levels, and hundreds of values.
+_DEEPEST, _MOST = 16, 50_000
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -230,7 +233,23 @@ def _read(client: "MlflowClient", run: "Run") -> RunRecord:
 def _mapping(content: Any) -> dict[str, Any]:  # noqa: ANN401 (what a file holds)
     if not isinstance(content, dict):
         raise TypeError("expected keys and values")
+    _check_size(content)
     return content
+
+
+def _check_size(content: dict[str, Any]) -> None:
+    """Refuse a configuration that nobody writes, such as one that grows by YAML's references."""
+    waiting: list[tuple[Any, int]] = [(content, 0)]
+    for _ in range(_MOST):
+        if not waiting:
+            return
+        value, depth = waiting.pop()
+        if isinstance(value, dict | list) and depth == _DEEPEST:
+            raise ValueError("nested too deep")
+        if isinstance(value, dict | list):
+            inner = value.values() if isinstance(value, dict) else value
+            waiting.extend((each, depth + 1) for each in inner)
+    raise ValueError("too large")
 
 
 def _training_cost(run: "Run", config: Mapping[str, Any]) -> dict[str, float | str] | None:
