@@ -124,6 +124,25 @@ def test_a_store_that_lost_the_run_gets_it_again(tmp_path, uri):
     assert the_run(other)[1] == expected([1, 2, 3])
 
 
+def test_what_was_deleted_in_the_meantime_is_named_with_what_to_do(tmp_path, uri):
+    outbox = begin(tmp_path / "runs/a", uri)
+    log_steps(outbox, [1, 2])
+    deliver(outbox)
+    log_steps(outbox, [3])
+    client, run_id = MlflowClient(uri), outbox.cursor.run_id
+    experiment = client.get_run(run_id).info.experiment_id
+    client.delete_run(run_id)
+    with pytest.raises(TrackingError, match=f"deleted .*`mlflow runs restore --run-id {run_id}`"):
+        deliver(outbox)
+    client.restore_run(run_id)
+    client.delete_experiment(experiment)
+    with pytest.raises(TrackingError, match=f"test was deleted .* --experiment-id {experiment}`"):
+        deliver(outbox)
+    client.restore_experiment(experiment)
+    deliver(outbox)
+    assert the_run(uri)[1] == expected([1, 2, 3])
+
+
 def test_a_kept_copy_does_not_change_and_is_removed_when_delivered(tmp_path, uri):
     outbox = begin(tmp_path / "runs/a", uri)
     (tmp_path / "table.csv").write_text("as it was")

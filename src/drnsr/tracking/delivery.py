@@ -34,6 +34,7 @@ from drnsr.tracking.store import TrackingError, experiment_id, open_store, track
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 log = logging.getLogger("drnsr")
 
@@ -131,16 +132,27 @@ def _begin(client: "MlflowClient", outbox: Outbox) -> Cursor:
     cursor = outbox.cursor
     if cursor.run_id is not None:
         try:
-            client.get_run(cursor.run_id)
-            return cursor
+            run = client.get_run(cursor.run_id)
         except MlflowException as error:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             log.info("this MLflow does not have the run: delivering it from the start")
+        else:
+            _refuse_deleted(client, run, outbox.destination.experiment)
+            return cursor
     experiment = experiment_id(client, outbox.destination.experiment)
     cursor = Cursor(begin_run(client, experiment, outbox.description))
     outbox.move_cursor(cursor)
     return cursor
+
+
+def _refuse_deleted(client: "MlflowClient", run: "Run", experiment: str) -> None:
+    if run.info.lifecycle_stage == "deleted":
+        experiment_id(client, experiment)  # it may have been deleted with all its runs
+        raise TrackingError(
+            f"the run {run.info.run_id} was deleted in MLflow: `mlflow runs restore --run-id"
+            f" {run.info.run_id}` restores it"
+        )
 
 
 def _batched(events: Iterator[tuple[int, Event]]) -> Iterator[tuple[int, Event]]:

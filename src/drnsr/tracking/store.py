@@ -145,7 +145,7 @@ def experiment_id(client: "MlflowClient", name: str) -> str:
         raise TrackingError(
             f"the experiment {name} was deleted in MLflow: `mlflow experiments restore"
             f" --experiment-id {found.experiment_id}` restores it; or choose another by"
-            " logger.experiment"
+            " MLFLOW_EXPERIMENT_NAME or logger.experiment"
         )
     return str(found.experiment_id)
 
