@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 from mlflow import MlflowClient
@@ -113,6 +114,8 @@ def s3_bucket(name: str) -> Iterator[str]:
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
     try:
+        # Its memory is that of the process, in which another test may have had a server.
+        urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
         client = boto3.client(
             "s3",
             endpoint_url=url,
