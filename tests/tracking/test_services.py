@@ -82,7 +82,7 @@ def test_a_server_over_postgresql_and_s3_is_killed_while_eight_jobs_log(folder):
         wait_until(lambda: min(steps_in_outboxes(folder)) > max(at_the_kill))
         with mlflow_server(*places, variables):
             (folder / "stop").touch()
-            assert jobs.wait(60) == 0
+            assert jobs.wait(180) == 0
             main(["sync"])
             rows = query(psycopg2.connect(dsn), ROWS)
         check_metrics(rows, [int((folder / f"job{job}.txt").read_text()) for job in range(JOBS)])
