@@ -24,7 +24,7 @@ from drnsr.tracking.loggers import check_loggers
 from drnsr.tracking.runs import TRAINING_COST
 from drnsr.training.scalars import SAMPLES_PER_SECOND, SECONDS, SKIPPED_LOSSES, STOPPED_AFTER
 from drnsr.weights.fingerprint import code_fingerprint, fingerprint
-from drnsr.weights.native import Origin, save_model
+from drnsr.weights.native import Origin, inherited_licences, read_origin, save_model
 from pipelines.app import run_stage
 from pipelines.building import data_module, seeded_network, training_module
 from pipelines.evaluate import check_evaluation, evaluate
@@ -306,14 +306,16 @@ def _cost(config: Config, trained: _Trained) -> dict[str, float]:
 
 
 def count_licences(config: Config, dataset: PreparedDataset) -> dict[str, int]:
-    """Return the number of pictures by licence, as the configuration has it."""
+    """Return the number of pictures by licence, with those of the model that it starts from."""
     licences = {name: part.licences for name, part in config.data.parts.items()}
-    return dict(
-        Counter(
-            value_for(image.name, licences.get(image.part, {}), "not stated")
-            for image in dataset.images
-        )
+    own = Counter(
+        value_for(image.name, licences.get(image.part, {}), "not stated")
+        for image in dataset.images
     )
+    if config.init_from is None:
+        return dict(own)
+    source = Path(config.init_from)
+    return inherited_licences(own, {source.name: read_origin(source)})
 
 
 def fingerprinted_values(config: Config) -> dict[str, Any]:

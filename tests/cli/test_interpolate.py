@@ -31,6 +31,21 @@ def test_the_result_is_interpolated_and_names_its_sources(models, capsys):
     assert made_from in capsys.readouterr().out
 
 
+def test_the_result_has_the_licences_of_both(models, capsys):
+    cc0, cc_by = "CC0-1.0, A. B., https://example.org/a", "CC-BY-4.0, C. D., https://example.org/c"
+    network = DRNSR(scale=2, num_features=4, num_blocks=1)
+    save_model(models / "a", network, Origin(licences={cc0: 3, cc_by: 2}))
+    save_model(models / "b", network, Origin(licences={cc0: 5}))
+    call(models, "--alpha", "0.5", str(models / "out"))
+    assert read_info(models / "out").origin.licences == {cc0: 5, cc_by: 2}
+    save_model(models / "b", network, Origin())
+    call(models, "--alpha", "0.5", str(models / "out"))
+    main(["info", "--credits", str(models / "out")])
+    printed = capsys.readouterr().out
+    assert f"3 pictures: {cc0}\n" in printed
+    assert "unknown number of pictures: not stated, the pictures of b\n" in printed
+
+
 def test_different_networks_are_one_line_and_nothing_is_written(models):
     save_model(models / "b", DRNSR(scale=2, num_features=5, num_blocks=1), Origin())
     with pytest.raises(SystemExit, match=r"two different networks .*: num_features 4 and 5"):

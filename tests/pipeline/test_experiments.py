@@ -294,3 +294,6 @@ def test_a_training_starts_from_another_programs_weights(prepared, monkeypatch, 
     trained = load_model(prepared / "models/model.safetensors").state_dict()
     assert torch.equal(trained["body.1.conv2.weight"], source["body.1.body.2.weight"])
     torch.testing.assert_close(trained["head.weight"], source["head.0.weight"])
+    licences = read_info(prepared / "models/model.safetensors").origin.licences
+    assert licences["not stated, the pictures of x2.pt"] == 0  # and those of its own pictures
+    assert len(licences) > 1

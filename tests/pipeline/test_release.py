@@ -1,13 +1,21 @@
 """A finished run becomes a model that ships with the package."""
 
 import json
+from math import log10
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from drnsr.cli import main
+from drnsr.cli.models import model_file as named_file
 from drnsr.config.compose import compose_choices, to_yaml, validate
+from drnsr.data.prepare import prepare_benchmark
+from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
+from drnsr.images.colour import luma
+from drnsr.images.encoding import write_png
+from drnsr.images.resize import upscale
 from drnsr.inference.upscaler import Upscaler
 from drnsr.networks import DRNSR
 from drnsr.project import PARAMS
@@ -19,7 +27,7 @@ from drnsr.weights.native import Origin, read_info, save_model
 def outputs(tmp_path, monkeypatch):
     """The outputs of a run in a folder, and where the shipped models would stand."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("drnsr.pretrained.FOLDER", tmp_path / "shipped")
+    monkeypatch.setattr("drnsr.pretrained.FOLDER", tmp_path / "src/drnsr/pretrained")
     config = validate(compose_choices({"experiment": "release_x2", "benchmark": "set5"}))
     PARAMS.touch()
     Path("resolved.yaml").write_text(to_yaml(config))
@@ -58,8 +66,8 @@ def test_the_model_ships_with_a_card(outputs):
     write_cost(origin, TRAINING_FILE, of_training)
     main(["release"])
     model, card = (
-        outputs / "shipped/drnsr-x2.safetensors",
-        (outputs / "shipped/drnsr-x2.md").read_text(),
+        outputs / "src/drnsr/pretrained/drnsr-x2.safetensors",
+        (outputs / "src/drnsr/pretrained/drnsr-x2.md").read_text(),
     )
     assert model.read_bytes() == Path("models/model.safetensors").read_bytes()
     for known in ("# drnsr-x2\n", "37.25 / 0.9500", "318,300", "1827 s", file_sha256(model)):
@@ -70,7 +78,10 @@ def test_the_model_ships_with_a_card(outputs):
 
 def test_a_card_says_which_cost_was_not_measured_here(outputs):
     main(["release"])
-    assert "- training: not measured here\n" in (outputs / "shipped/drnsr-x2.md").read_text()
+    assert (
+        "- training: not measured here\n"
+        in (outputs / "src/drnsr/pretrained/drnsr-x2.md").read_text()
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,7 +97,7 @@ def test_what_is_missing_is_named_and_nothing_ships(outputs, name):
     Path(name).unlink()
     with pytest.raises(SystemExit, match=f"{name}: .*; run `dvc repro` first"):
         main(["release"])
-    assert not (outputs / "shipped").exists()
+    assert not (outputs / "src/drnsr/pretrained").exists()
 
 
 def test_a_large_model_does_not_ship(outputs):
@@ -94,7 +105,7 @@ def test_a_large_model_does_not_ship(outputs):
     save_model(Path("models/model.safetensors"), large, Origin())
     with pytest.raises(SystemExit, match=r"safetensors: 1,[5-9]\d\d,\d\d\d bytes, more than"):
         main(["release"])
-    assert not (outputs / "shipped").exists()
+    assert not (outputs / "src/drnsr/pretrained").exists()
 
 
 def test_a_model_of_another_scale_is_not_that_of_the_configuration(outputs):
@@ -117,7 +128,7 @@ def test_a_name_that_the_run_did_not_train_does_not_ship(outputs, experiment, na
     Path("resolved.yaml").write_text(to_yaml(config))
     with pytest.raises(SystemExit, match=message):
         main(["release", name])
-    assert not (outputs / "shipped").exists()
+    assert not (outputs / "src/drnsr/pretrained").exists()
 
 
 @pytest.mark.parametrize("arguments", [[], ["drnsr-x2-photo"]])
@@ -125,11 +136,62 @@ def test_a_model_of_degraded_pictures_ships_for_photographs(outputs, arguments):
     config = validate(compose_choices({"experiment": "photo_x2", "benchmark": "set5"}))
     Path("resolved.yaml").write_text(to_yaml(config))
     main(["release", *arguments])
-    assert (outputs / "shipped/drnsr-x2-photo.md").read_text().startswith("# drnsr-x2-photo\n")
-    main(["export", "drnsr-x2-photo", "photo.pt2"])
+    assert (
+        (outputs / "src/drnsr/pretrained/drnsr-x2-photo.md")
+        .read_text()
+        .startswith("# drnsr-x2-photo\n")
+    )
+    assert named_file("drnsr-x2-photo").is_file()
     assert Upscaler.from_pretrained("drnsr-x2-photo").scale == 2
-    with pytest.raises(SystemExit, match=r"drnsr-x2: there is no such file, .*\(drnsr-x2-photo\)"):
-        main(["export", "drnsr-x2", "clean.pt2"])
+    with pytest.raises(UserError, match=r"drnsr-x2: there is no such file, .*\(drnsr-x2-photo\)"):
+        named_file("drnsr-x2")
+
+
+def test_the_card_of_a_photo_model_shows_a_picture_and_the_default_model(outputs):
+    config = validate(compose_choices({"experiment": "photo_x2", "benchmark": "photo"}))
+    name, file = "cid22_valid_realistic", Path("raw/cid22-valid__2079234.png")
+    config = config.model_copy(update={"init_from": "before.safetensors"})
+    Path("resolved.yaml").write_text(to_yaml(config))
+    file.parent.mkdir()
+    write_png(file, np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8))
+    degradation = config.benchmark[name].degradation
+    folder = Path("data/prepared/benchmarks") / name
+    dataset = prepare_benchmark(
+        [file], folder, name="cid22_valid", degradation=degradation, scales=[2]
+    )
+    default = outputs / "src/drnsr/pretrained/drnsr-x2.safetensors"
+    save_model(default, DRNSR(scale=2, num_features=4, num_blocks=1), Origin())
+    model = Path("models/model.safetensors")
+    licences = {
+        "CC0-1.0, Buddies of Budgie, https://github.com/BuddiesOfBudgie": 2,
+        "MIT, A. B.": 0,
+    }
+    save_model(model, DRNSR(scale=2, num_features=4), Origin(licences=licences))
+    lr, hr = dataset.lr(0, 2), dataset.hr(0)
+    # A new DRNSR is bicubic: its residual branch adds nothing yet.
+    ours, truth = (luma(each)[2:-2, 2:-2] for each in (upscale(lr, 2), hr))
+    bicubic = {"psnr": 10 * log10(255**2 / ((ours - truth) ** 2).mean()), "ssim": 0.5}
+    result = {
+        "bicubic": bicubic,
+        "model": {"psnr": 37.25, "ssim": 0.9},
+        "gain": {},
+        "images": 1,
+        "scale": 2,
+        "protocol": "paper_y",
+    }
+    written = {name: {**result, "degradation": "realistic"}, "set14": result}
+    Path("metrics/benchmark.json").write_text(json.dumps(written))
+    main(["release"])
+    card = default.with_name("drnsr-x2-photo.md").read_text()
+    cell = f"| drnsr-x2 | paper_y | {bicubic['psnr']:.2f} / "
+    assert cell in card
+    assert "| - | measured |" in card.partition(cell)[2].partition("\n")[0] + "\n"  # set14
+    assert "the degradation `realistic`, and estimates them without it" in card
+    assert "- MIT, A. B.\n" in card
+    picture = outputs / "docs/drnsr-x2-photo.webp"
+    assert picture.stat().st_size <= 120_000
+    assert f"](../../../docs/{picture.name})" in card
+    assert "(licence: CC-BY-SA-4.0, Cloudinary Image Dataset '22" in card
 
 
 @pytest.mark.slow

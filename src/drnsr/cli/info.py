@@ -23,13 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Print what is known, one line for each fact."""
-    from drnsr.cli.models import is_remote, model_file
+    from drnsr.cli.models import model_file
     from drnsr.reporting.file_info import describe_credits, describe_file
 
-    file = model_file(parsed.file) if is_remote(parsed.file) else Path(parsed.file)
+    file = model_file(parsed.file)
     if parsed.credits:
         for licence, number in describe_credits(file).items():
-            print(printable(f"{number} {'picture' if number == 1 else 'pictures'}: {licence}"))
+            pictures = "1 picture" if number == 1 else f"{number or 'unknown number of'} pictures"
+            print(printable(f"{pictures}: {licence}"))
         return
     for name, value in describe_file(file).items():
         print(printable(f"{name + ':':18} {value}"))

@@ -31,11 +31,12 @@ def run(parsed: argparse.Namespace) -> None:
     """
     from drnsr.weights.interpolation import interpolate
     from drnsr.weights.loading import load_network
-    from drnsr.weights.native import Origin, save_model
+    from drnsr.weights.native import Origin, inherited_licences, read_origin, save_model
 
     files = (parsed.first, parsed.second)
     between = interpolate(load_network(parsed.first), load_network(parsed.second), parsed.alpha)
     first, second = (f"{file.name} (sha256 {file_sha256(file)})" for file in files)
     mixed = f"interpolated between {first} and {second}, alpha {parsed.alpha:g}"
-    save_model(parsed.out, between, Origin(made_from=mixed))
+    licences = inherited_licences({}, {file.name: read_origin(file) for file in files})
+    save_model(parsed.out, between, Origin(made_from=mixed, licences=licences))
     print(printable(f"{parsed.out}: {mixed}"))

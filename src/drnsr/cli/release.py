@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from drnsr.errors import UserError
-from drnsr.project import RESOLVED
+from drnsr.project import BENCHMARKS, PREPARED, RESOLVED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,5 +32,11 @@ def run(parsed: argparse.Namespace) -> None:
         raise UserError(f"{RESOLVED}: nothing has been run here; run `dvc repro` first")
     config = read_resolved(RESOLVED)
     content = config.model_dump()
-    released = release_model(Path(config.run.output), content, recipe(content), parsed.name)
+    released = release_model(
+        Path(config.run.output),
+        Path(config.run.data) / PREPARED / BENCHMARKS,
+        content,
+        recipe(content),
+        parsed.name,
+    )
     print(f"{released} and its card")

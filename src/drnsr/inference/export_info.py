@@ -11,7 +11,7 @@ from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
 from drnsr.networks import Descriptor, Network
 from drnsr.networks.base import Precision
-from drnsr.weights.native import ModelFileError, Origin, is_native, read_info
+from drnsr.weights.native import ModelFileError, Origin, read_origin
 
 if TYPE_CHECKING:
     import onnx
@@ -76,15 +76,6 @@ def make_export_info(network: Network, scale: int, precision: Precision, model: 
         model_sha256=file_sha256(model),
         origin=read_origin(model),
     )
-
-
-def read_origin(model: Path) -> Origin:
-    """Read the origin of a model file; it is empty for a checkpoint of another program.
-
-    Raises:
-        ModelFileError: the file is damaged.
-    """
-    return read_info(model).origin if is_native(model) else Origin()
 
 
 def check_onnx_installed() -> None:

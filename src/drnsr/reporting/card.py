@@ -8,7 +8,7 @@ import yaml
 
 from drnsr.data.patterns import value_for
 from drnsr.data.registry import flat_name, read_registry
-from drnsr.evaluation.metrics import Metric, headings, known_metrics, values_text
+from drnsr.evaluation.metrics import Metric, Values, headings, known_metrics, values_text
 from drnsr.evaluation.protocol import Protocol, get_protocol
 from drnsr.evaluation.published import published_rows
 from drnsr.evaluation.verify import PublishedComparison
@@ -30,6 +30,11 @@ _LIMITS = """\
 - It is not for diagnosis, nor for measurements on the upscaled pixels.
 - PSNR and SSIM say how close the pixels are on average; they say nothing about a single detail.
 """
+_DEGRADED_LIMIT = """\
+- It was trained on pictures with the degradation `{name}`, and estimates them without it: it can
+  remove fine texture and film grain as if they were noise, and soften what was sharp. Degradations
+  that it was not trained on, such as motion blur, are upscaled with the rest.
+"""
 _BICUBIC_LIMIT = """\
 - It was trained on pictures that bicubic interpolation made smaller. It enlarges noise, blur and
   JPEG artefacts with the rest.
@@ -45,6 +50,9 @@ def model_card(
     comparisons: Sequence[PublishedComparison],
     cost: Mapping[str, str],
     lineage: Mapping[str, str],
+    others: Mapping[str, Mapping[str, Values]] | None = None,
+    inherited: Mapping[str, int] | None = None,
+    example: str = "",
     name_files: bool = False,
 ) -> str:
     """Render the card of a model.
@@ -57,6 +65,10 @@ def model_card(
         comparisons: the content of ``metrics/verify.json``; empty if it is not known.
         cost: from :func:`drnsr.reporting.costs.describe_costs`.
         lineage: the commit and the hashes that it was made from, by name.
+        others: the means of other models on the benchmarks of the summary, by model and benchmark.
+        inherited: the licences in the model file, which has those of the model that it started
+            from as well; None if the file is not at hand.
+        example: Markdown that shows a picture; empty for none.
         name_files: whether each picture is named with its licence; MLflow's store has no room for
             it (5000 characters).
     """
@@ -66,15 +78,28 @@ def model_card(
     sections = {
         f"# {name}": f"A network that upscales pictures by a factor of {scale}, trained by drnsr"
         " with the data and the recipe below.\n",
-        "## Results": _results(name, config, summary, comparisons),
-        "## Limits": _LIMITS + ("" if config["data"]["pairs"] else _BICUBIC_LIMIT),
+        "## Results": _results(name, config, summary, comparisons, others or {}),
+        "## Limits": _LIMITS + _degradation_limit(config),
         "## Network": f"`{network['_target_']}`\n\n{arguments}",
         "## Cost": "Seconds and memory are those of the machine that measured.\n\n" + _list(cost),
-        "## Training pictures": _data(config["data"], name_files=name_files),
+        "## Training pictures": _data(config["data"], name_files=name_files)
+        + _inherited(config, inherited),
         "## Recipe": _yaml(recipe),
         "## Where it comes from": _list(lineage),
     }
+    if example:
+        sections = {
+            heading: text + f"\n{example}\n" * (heading == "## Results")
+            for heading, text in sections.items()
+        }
     return "\n".join(f"{heading}\n\n{text}" for heading, text in sections.items())
+
+
+def _degradation_limit(config: Mapping[str, Any]) -> str:
+    if config["data"]["pairs"]:
+        return ""
+    degradation = config.get("degradation") or {"rounds": []}  # a run of an older version
+    return _DEGRADED_LIMIT.format_map(degradation) if degradation["rounds"] else _BICUBIC_LIMIT
 
 
 def _without_folders(value: Any) -> Any:  # noqa: ANN401 (any value of a configuration)
@@ -91,12 +116,19 @@ def _results(
     config: Mapping[str, Any],
     summary: Mapping[str, Any],
     comparisons: Sequence[PublishedComparison],
+    others: Mapping[str, Mapping[str, Values]],
 ) -> str:
     """Render the table of the means, and the protocols and sources of its rows."""
     protocol = _protocol(config, summary)
     metrics = known_metrics(next(iter(summary.values()))["model"])
     rows = {
         (f"**{name}**", protocol.name, "measured"): _cells(summary, "model", metrics),
+        **{
+            (other, protocol.name, "measured"): {
+                benchmark: values_text(values, metrics) for benchmark, values in means.items()
+            }
+            for other, means in others.items()
+        },
         ("bicubic", protocol.name, "measured"): _cells(summary, "bicubic", metrics),
     }
     for each in comparisons:
@@ -187,6 +219,22 @@ def _data(data: Mapping[str, Any], *, name_files: bool) -> str:
         _list({key: value for key, value in known.items() if value})
         + "\nTheir licences, which whoever uses the weights should keep to as well:\n\n"
         + (_licences(data, name_files=name_files) or "- all: not stated\n")
+    )
+
+
+def _inherited(config: Mapping[str, Any], inherited: Mapping[str, int] | None) -> str:
+    """Render the licences of the model that the training started from."""
+    if not config.get("init_from"):
+        return ""
+    begin = f"\nIts training started from the model `{config['init_from']}`"
+    if inherited is None:
+        return f"{begin}; `drnsr info MODEL --credits` has the licences of its pictures as well.\n"
+    own = {each for part in config["data"]["parts"].values() for each in part["licences"].values()}
+    further = [licence for licence in inherited if licence not in own]
+    if not further:
+        return f"{begin}, whose pictures have these licences as well.\n"
+    return f"{begin}, whose pictures have further ones:\n\n" + "".join(
+        f"- {licence}\n" for licence in further
     )
 
 

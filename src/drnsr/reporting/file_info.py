@@ -11,7 +11,7 @@ from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
 from drnsr.images.errors import ImageError
 from drnsr.images.reading import codec_of, open_picture
-from drnsr.inference.export_info import ONNX, read_exported, read_origin
+from drnsr.inference.export_info import ONNX, read_exported
 from drnsr.networks import Descriptor, Network
 from drnsr.project import run_name
 from drnsr.reporting.costs import describe_costs
@@ -26,6 +26,7 @@ from drnsr.weights.native import (
     is_native,
     load_model,
     read_info,
+    read_origin,
 )
 
 
@@ -176,7 +177,9 @@ def _count_licences(origin: Origin) -> str:
     counts: Counter[str] = Counter()
     for licence, number in origin.licences.items():
         counts[licence.partition(",")[0]] += number
-    by_licence = ", ".join(f"{number} {licence}" for licence, number in counts.most_common())
+    by_licence = ", ".join(
+        f"{number or 'an unknown number'} {licence}" for licence, number in counts.most_common()
+    )
     return f"{counts.total()} ({by_licence}); --credits names authors and sources"
 
 

@@ -9,11 +9,14 @@ from typing import Any
 from drnsr import pretrained
 from drnsr.atomic import atomic_path, write_text
 from drnsr.errors import UserError
+from drnsr.evaluation.metrics import Values
 from drnsr.evaluation.verify import read_comparisons
 from drnsr.pretrained import Shipped
 from drnsr.project import MODEL, RESOLVED, SUMMARY, VERIFICATION
+from drnsr.reporting.beside_default import measure_beside
 from drnsr.reporting.card import model_card
 from drnsr.reporting.costs import describe_costs
+from drnsr.reporting.example import write_example
 from drnsr.reporting.lineage import commit_text, lineage_of_file
 from drnsr.tracking.costs import read_costs
 from drnsr.tracking.record import find_record
@@ -27,12 +30,17 @@ MAX_BYTES = 1_500_000
 
 
 def release_model(
-    root: Path, config: Mapping[str, Any], recipe: Mapping[str, Any], name: str | None = None
+    root: Path,
+    benchmarks: Path,
+    config: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    name: str | None = None,
 ) -> Path:
     """Copy the model of a run into the package, and write its card.
 
     Args:
         root: the folder of the run's outputs.
+        benchmarks: the folder of the prepared benchmarks.
         config: the composed configuration of the run.
         recipe: the part of it that a model is the result of, beside data and code.
         name: one of :data:`drnsr.pretrained.MODELS`; None for that of the scale and the
@@ -50,14 +58,27 @@ def release_model(
             raise UserError(f"{file}: missing; run `dvc repro` first")
     shipped = _shipped(config, name)
     _check_model(model, shipped.scale)
+    scores = json.loads(summary.read_text(encoding="utf-8"))
+    picture = pretrained.FOLDER.parents[2] / f"docs/{shipped.name}.webp"
+    shown = write_example(
+        picture,
+        model,
+        scale=shipped.scale,
+        is_photo=shipped.is_photo,
+        benchmarks=benchmarks,
+        config=config,
+    )
     card = model_card(
         shipped.name,
         config=config,
         recipe=recipe,
-        summary=json.loads(summary.read_text(encoding="utf-8")),
+        summary=scores,
         comparisons=read_comparisons(verification),
         cost=describe_costs(*read_costs(model)),
         lineage=lineage_of_file(model) | _commit_of_training(model),
+        others=_default_beside(shipped, config, scores, benchmarks),
+        inherited=read_info(model).origin.licences,
+        example=shown and f"![{shipped.name}](../../../docs/{picture.name})\n\n{shown}",
         name_files=True,
     )
     target = shipped.file
@@ -65,6 +86,17 @@ def release_model(
         partial.write_bytes(model.read_bytes())
     write_text(target.with_suffix(".md"), card)
     return target
+
+
+def _default_beside(
+    shipped: Shipped, config: Mapping[str, Any], summary: Mapping[str, Any], benchmarks: Path
+) -> dict[str, dict[str, Values]]:
+    """Measure the default model of the scale beside a model for photographs."""
+    default = pretrained.SCALES[shipped.scale]
+    if not shipped.is_photo or default not in pretrained.available():
+        return {}
+    means = measure_beside(pretrained.model_file(default), config, summary, benchmarks)
+    return {default: means} if means else {}
 
 
 def _shipped(config: Mapping[str, Any], name: str | None) -> Shipped:

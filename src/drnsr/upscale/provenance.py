@@ -8,7 +8,8 @@ from pathlib import Path
 from drnsr.hashing import file_sha256
 from drnsr.images.errors import ImageError
 from drnsr.images.reading import codec_of
-from drnsr.inference.export_info import ONNX, read_exported, read_origin
+from drnsr.inference.export_info import ONNX, read_exported
+from drnsr.weights.native import read_origin
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,24 @@ class Origin:
         return cls(**{**content, **known})
 
 
+def inherited_licences(own: Mapping[str, int], sources: Mapping[str, Origin]) -> dict[str, int]:
+    """Return the licences of a model's pictures, and of those of the models it was made from.
+
+    Pictures of the same licence and source are likely the same ones, so that the larger number
+    counts. A source that does not say its licences adds one that is not stated, with the number 0.
+
+    Args:
+        own: the licences of its own pictures, as in :class:`Origin`.
+        sources: the origins of the models that it was made from, by name.
+    """
+    licences = dict(own)
+    for name, origin in sources.items():
+        theirs = origin.licences or {f"not stated, the pictures of {name}": 0}
+        for licence, number in theirs.items():
+            licences[licence] = max(number, licences.get(licence, 0))
+    return licences
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """The metadata of a model file.
@@ -206,6 +224,15 @@ def read_info(path: Path) -> ModelInfo:
         raise ModelFileError(
             f"{path}: written by another version of drnsr, or damaged; train the model again"
         ) from error
+
+
+def read_origin(model: Path) -> Origin:
+    """Read the origin of a model file; it is empty for a checkpoint of another program.
+
+    Raises:
+        ModelFileError: the file is damaged.
+    """
+    return read_info(model).origin if is_native(model) else Origin()
 
 
 def _parse(text: str) -> ModelInfo:
