@@ -141,7 +141,7 @@ def test_a_model_of_degraded_pictures_ships_for_photographs(outputs, arguments):
         .read_text()
         .startswith("# drnsr-x2-photo\n")
     )
-    assert named_file("drnsr-x2-photo").is_file()
+    main(["info", "drnsr-x2-photo"])
     assert Upscaler.from_pretrained("drnsr-x2-photo").scale == 2
     with pytest.raises(UserError, match=r"drnsr-x2: there is no such file, .*\(drnsr-x2-photo\)"):
         named_file("drnsr-x2")

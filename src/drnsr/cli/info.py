@@ -1,7 +1,6 @@
 """Show what a model file, a checkpoint or an upscaled image is and where it came from."""
 
 import argparse
-from pathlib import Path
 
 from drnsr.errors import printable
 
@@ -11,7 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
-        help="a model file, a checkpoint, an .onnx that `drnsr export` wrote, an image that"
+        help="the name of a shipped model, a model file, a checkpoint, an .onnx that `drnsr export` wrote, an image that"
         " `drnsr upscale` wrote, an MLflow URI, or hf://USER/NAME",
     )
     parser.add_argument(

@@ -8,11 +8,6 @@ from drnsr.errors import UserError
 from drnsr.weights.hub import PREFIX, download_model
 
 
-def is_remote(name: str) -> bool:
-    """Return whether a name is a URI of a model in MLflow or on the Hub."""
-    return name.startswith(("models:/", "runs:/", PREFIX))
-
-
 def model_file(name: str) -> Path:
     """Return the file of a model.
 
