@@ -10,8 +10,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file",
         metavar="FILE",
-        help="the name of a shipped model, a model file, a checkpoint, an .onnx that `drnsr export` wrote, an image that"
-        " `drnsr upscale` wrote, an MLflow URI, or hf://USER/NAME",
+        help="the name of a shipped model, a model file, a checkpoint, an .onnx that"
+        " `drnsr export` wrote, an image that `drnsr upscale` wrote, an MLflow URI, or hf://USER/NAME",
     )
     parser.add_argument(
         "--credits",
