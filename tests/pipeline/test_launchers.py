@@ -6,6 +6,7 @@ import pytest
 from filelock import FileLock, Timeout
 from hydra import compose, initialize_config_dir
 
+from drnsr.config.errors import ConfigError, composition_errors
 from drnsr.project import CONF
 from pipelines import sharing
 from pipelines.sharing import own_share
@@ -17,6 +18,18 @@ def launcher(*overrides):
     config.hydra.sweep.dir = "multirun/here"
     config.hydra.job.name = "train"
     return config.hydra.launcher
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        ("launcher=ray", r"launcher=ray: hydra-ray-launcher is missing; .*docs/sweeps.md"),
+        ("hydra/launcher=other", r"plugin for other is missing: pip install '\.\[sweep\]'"),
+    ],
+)
+def test_a_launcher_whose_plugin_is_missing_is_told_with_what_to_do(choice, told):
+    with pytest.raises(ConfigError, match=told), composition_errors():
+        launcher(choice)
 
 
 def test_slurm_gets_an_array_of_jobs_with_the_cores_and_gpus_of_the_training():

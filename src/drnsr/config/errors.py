@@ -56,10 +56,17 @@ def composition_errors() -> Iterator[None]:
         yield
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         if missing := re.search(r"Could not find 'hydra/launcher/(\w+)'", str(error)):
-            raise ConfigError(
-                f"launcher: Hydra's plugin for {missing[1]} is missing: pip install '.[sweep]'"
-            ) from error
+            raise ConfigError(_missing_launcher(missing[1])) from error
         raise ConfigError(one_line(error)) from error
+
+
+def _missing_launcher(name: str) -> str:
+    if name == "ray":
+        return (
+            "launcher=ray: hydra-ray-launcher is missing; it needs cloudpickle < 3, and so an"
+            " environment of its own (docs/sweeps.md)"
+        )
+    return f"launcher: Hydra's plugin for {name} is missing: pip install '.[sweep]'"
 
 
 def one_line(error: Exception) -> str:

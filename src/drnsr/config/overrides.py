@@ -4,12 +4,14 @@ A choice is a line of params.yaml: a file of a group, a value at the top, or sin
 ``set``.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
+from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from drnsr.atomic import atomic_path
@@ -22,7 +24,10 @@ from drnsr.config.compose import (
     resolve,
 )
 from drnsr.config.errors import ConfigError, composition_errors
+from drnsr.config.schema import Config
 from drnsr.project import CONF
+
+log = logging.getLogger("drnsr")
 
 # Where a run's files are and where it is tracked; and paths, which `data` and `benchmark` repeat.
 _IRRELEVANT = ("run", "logger", "sweep", "lr_find", "folder", "benchmark_folder", "image")
@@ -123,7 +128,9 @@ def _complete(choices: dict[str, Any], wanted: Mapping[str, Any], conf: Path) ->
         ConfigError: if no values do.
     """
     composed = compose_choices(choices, conf)
-    values = _without_derived(_difference(wanted, result_relevant(resolve(composed))), composed)
+    now = result_relevant(resolve(composed))
+    wanted = _with_new_keys(wanted, now, Config)
+    values = _without_derived(_difference(wanted, now), composed)
     # A value that follows from another is right now, unless it was chosen independently.
     values = _merged(values, _difference(wanted, _compose(_with_values(choices, values), conf)))
     choices = _with_values(choices, values)
@@ -134,6 +141,32 @@ def _complete(choices: dict[str, Any], wanted: Mapping[str, Any], conf: Path) ->
             " the run used an override that they cannot express"
         )
     return choices
+
+
+def _with_new_keys(
+    wanted: Mapping[str, Any], found: Mapping[str, Any], section: type[BaseModel], prefix: str = ""
+) -> dict[str, Any]:
+    """Return a configuration of an older version with the keys of the schema that it lacks.
+
+    Args:
+        wanted: the older configuration, or a part of it.
+        found: has the values that they get.
+        section: the schema of both.
+        prefix: of the keys.
+    """
+    filled = dict(wanted)
+    for name, field in section.model_fields.items():
+        value = found.get(name)
+        if name not in found or name in _IRRELEVANT:
+            continue
+        if name not in wanted:
+            log.info("%s%s: not known when this was run; it is now %s", prefix, name, value)
+            filled[name] = value
+        elif isinstance(wanted[name], Mapping) and isinstance(value, Mapping):
+            for inner in (field.annotation, *get_args(field.annotation)):
+                if isinstance(inner, type) and issubclass(inner, BaseModel):
+                    filled[name] = _with_new_keys(wanted[name], value, inner, f"{prefix}{name}.")
+    return filled
 
 
 def _without_derived(values: Mapping[str, Any], composed: DictConfig) -> dict[str, Any]:
