@@ -106,7 +106,7 @@ def test_an_accelerator_that_the_machine_lacks_is_refused_before_anything_is_fet
 CHOICES = [
     (),
     ("optimizer=muon", "scheduler=multi_step", "clipping=norm", "loss=charbonnier"),
-    ("optimizer=sgd", "scheduler=step", "clipping=adjustable", "model=edsr"),
+    ("optimizer=sgd", "scheduler=step", "clipping=adjustable", "model=edsr", "loss=l1_frequency"),
     ("experiment=esrgan_x4",),
     ("model=rcan", "scheduler=cosine_restarts"),
     ("model=rrdbnet", "scale=4", "scheduler=warmup_linear"),

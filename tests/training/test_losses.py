@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from drnsr.training.losses import Charbonnier
+from drnsr.training.losses import Charbonnier, L1Frequency
 from tests.conftest import PROJECT
 
 PREDICTION = torch.tensor([[3.0, 1.0], [0.5, 0.0]])
@@ -35,3 +36,26 @@ def test_charbonnier_has_a_gradient_of_zero_where_nothing_differs():
     prediction = torch.zeros(3, requires_grad=True)
     Charbonnier()(prediction, torch.zeros(3)).backward()
     assert torch.equal(prediction.grad, torch.zeros(3))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (16, 12)])
+def test_the_frequency_term_is_numpys_transform(size):
+    random = np.random.default_rng(0)
+    prediction, target = random.random((2, 2, 3, *size))
+    transforms = np.fft.fft2(prediction) - np.fft.fft2(target)
+    components = np.stack([transforms.real, transforms.imag])
+    expected = np.abs(prediction - target).mean() + 0.3 * np.abs(components).mean()
+    loss = L1Frequency(weight=0.3)
+    exact = loss(torch.from_numpy(prediction), torch.from_numpy(target))
+    assert float(exact) == pytest.approx(expected, rel=1e-12)
+    # In bf16 the pixels are rounded and the transform is not.
+    rounded = (torch.from_numpy(each).bfloat16() for each in (prediction, target))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert float(loss(*rounded)) == pytest.approx(expected, rel=0.1)
+
+
+def test_the_gradient_of_the_frequency_term_is_that_of_finite_differences():
+    torch.manual_seed(0)
+    prediction = torch.rand(1, 1, 3, 4, dtype=torch.float64, requires_grad=True)
+    target = torch.rand(1, 1, 3, 4, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda each: L1Frequency()(each, target), prediction)

@@ -21,3 +21,28 @@ class Charbonnier(nn.Module):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Two tensors of one shape to a scalar."""
         return torch.sqrt((prediction - target).square() + self._eps**2).mean()
+
+
+class L1Frequency(nn.Module):
+    """The mean absolute difference of pixels, plus ``weight`` times that of the Fourier transforms.
+
+    The frequency term is that of MIMO-UNet (Cho et al. 2021) and its authors' code: the transform
+    is not normalized, and real and imaginary parts are compared. The transform of an error grows
+    with the square root of the number of pixels, and so does the term.
+
+    Args:
+        weight: of the frequency term.
+    """
+
+    def __init__(self, weight: float = 0.05) -> None:
+        super().__init__()
+        self._weight = weight
+
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Two tensors of one shape, (..., H, W), to a scalar, computed in fp32 or fp64."""
+        difference = prediction - target
+        if difference.dtype != torch.float64:
+            difference = difference.float()  # there is no transform in bf16
+        # The transform is linear: that of the difference is the difference of the transforms.
+        spectrum = torch.view_as_real(torch.fft.fft2(difference))
+        return difference.abs().mean() + self._weight * spectrum.abs().mean()
