@@ -63,6 +63,7 @@ def module_arguments(config: Config) -> dict[str, Any]:
 
 def training_module(config: Config, network: "Network") -> "LightningModule":
     """Make the module that trains the network: on pixels alone, or against a discriminator too."""
+    from drnsr.training.adversarial import make_adversarial_loss
     from drnsr.training.gan import GANModule
     from drnsr.training.module import SRModule
 
@@ -77,6 +78,7 @@ def training_module(config: Config, network: "Network") -> "LightningModule":
         network,
         instantiate(config.gan.discriminator),
         perceptual=_perceptual_loss(config.gan, features_file(config)),
+        adversarial=make_adversarial_loss(config.gan.adversarial),
         pixel_weight=config.gan.weights.pixel,
         perceptual_weight=config.gan.weights.perceptual,
         adversarial_weight=config.gan.weights.adversarial,
@@ -92,4 +94,6 @@ def _perceptual_loss(gan: GAN, file: Path | None) -> "PerceptualLoss | None":
     features = instantiate(gan.features.network)
     if file is not None:
         load_features(features, file)
-    return PerceptualLoss(features)
+    weights = "random weights" if file is None else f"the weights of {file}"
+    log.info("perceptual loss: the features of %s, with %s", type(features).__name__, weights)
+    return PerceptualLoss(features, gan.features.layer_weights)

@@ -8,8 +8,9 @@ from drnsr.project import downloads, project_root
 
 OTHER_FEATURES = (
     "The perceptual loss needs these weights: name a mirror that has them (DRNSR_MIRROR), or choose"
-    " other features: gan.features.weights=FILE for your own, gan.features.weights=null for random"
-    " ones, or gan.weights.perceptual=0 for none"
+    " other features: gan=unet_st_lpips for those that come with a package"
+    " (pip install 'drnsr[perceptual]'), gan.features.weights=FILE for your own,"
+    " gan.features.weights=null for random ones, or gan.weights.perceptual=0 for none"
 )
 
 

@@ -139,6 +139,15 @@ def test_a_discriminator_has_the_size_of_the_training_crops(tmp_path):
             f"gan: esrgan\n{crops(64, 'gan: {weights: {adversarial: -1}}')}",
             "gan.weights.adversarial: -1 is not 0 or more",
         ),
+        (f"gan: unet\n{crops(100)}", "gan.discriminator: .* multiples of 8, not 100 x 100"),
+        (
+            f"gan: unet_st_lpips\n{crops(16)}",
+            "gan.features.network: .* 24 x 24 pixels or more, not 16",
+        ),
+        (
+            f"gan: unet\n{crops(64, 'gan: {features: {layer_weights: [1.0]}}')}",
+            "gan.features.layer_weights: 1 weights, and the network gives 5 layers",
+        ),
         (f"gan: esrgan\nmodel: vdsr\n{crops(64)}", "gan: needs a network on RGB"),
         ("set: {protocol: paper_z}", "protocol: 'paper_z' is unknown .known: paper_y"),
         ("set: {trainer: {max_steps: 0}}", "trainer.max_steps: 0 is not 1 or more"),

@@ -1,9 +1,12 @@
+import copy
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from numpy.testing import assert_allclose
 
-from drnsr.networks import VGGDiscriminator
+from drnsr.networks import UNetDiscriminator, VGGDiscriminator
 from tests.networks.oracles import count
 
 
@@ -54,3 +57,64 @@ def test_gradients_reach_the_picture_and_every_parameter():
     judge(pictures).sum().backward()
     assert pictures.grad.abs().sum() > 0
     assert all(parameter.grad is not None for parameter in judge.parameters())
+
+
+# Kernels of the authors' UNetDiscriminatorSN (Real-ESRGAN's code), conv0 to conv9, as out, in,
+# side; the first and the last have biases.
+PUBLISHED_UNET = [
+    *[(64, 3, 3), (128, 64, 4), (256, 128, 4), (512, 256, 4)],
+    *[(256, 512, 3), (128, 256, 3), (64, 128, 3), (64, 64, 3), (64, 64, 3), (1, 64, 3)],
+]
+
+
+def test_the_unet_has_the_published_kernels():
+    with torch.device("meta"):
+        judge = UNetDiscriminator()
+    kernels = [tuple(p.shape) for p in judge.parameters() if p.ndim == 4]
+    assert sorted(kernels) == sorted((out, into, side, side) for out, into, side in PUBLISHED_UNET)
+    # The first and the last have a bias, and the others a left and a right vector.
+    assert sorted(p.numel() for p in judge.parameters() if p.ndim == 1) == [1, 64]
+    vectors = sorted(buffer.numel() for buffer in judge.buffers())
+    normed = PUBLISHED_UNET[1:-1]
+    expected = [out for out, _, _ in normed] + [into * side**2 for _, into, side in normed]
+    assert vectors == sorted(expected)
+    assert count(judge) == sum(out * into * side**2 for out, into, side in PUBLISHED_UNET) + 65
+
+
+def test_the_unet_is_the_papers_layers_divided_by_their_largest_singular_values():
+    torch.manual_seed(0)
+    judge = UNetDiscriminator(num_features=2)
+    pictures = torch.rand(2, 3, 24, 16)
+    for _ in range(200):  # of the power iteration
+        judge(pictures)
+    judge.eval()
+
+    def normed(conv, stride=1):
+        kernel = conv.parametrizations.weight.original.detach()
+        largest = np.linalg.norm(kernel.flatten(1).numpy(), 2)
+        return lambda x: F.leaky_relu(F.conv2d(x, kernel / largest, None, stride, 1), 0.2)
+
+    x = F.conv2d(pictures, judge.head.weight, judge.head.bias, padding=1)
+    stages = [F.leaky_relu(x, 0.2)]
+    for conv in judge.down:
+        stages.append(normed(conv, 2)(stages[-1]))
+    assert [tuple(stage.shape[1:]) for stage in stages] == [
+        *[(2, 24, 16), (4, 12, 8), (8, 6, 4), (16, 3, 2)]
+    ]
+    x = stages[3]
+    for conv, stage in zip(judge.up, stages[2::-1], strict=True):
+        doubled = F.interpolate(x, size=stage.shape[2:], mode="bilinear", align_corners=False)
+        x = normed(conv)(doubled) + stage
+    for conv in judge.refine:
+        x = normed(conv)(x)
+    expected = F.conv2d(x, judge.tail.weight, judge.tail.bias, padding=1)
+    with torch.no_grad():
+        assert_allclose(judge(pictures), expected, atol=1e-5)
+        before = copy.deepcopy(judge.state_dict())
+        judge(pictures)  # in evaluation nothing changes
+    assert all(torch.equal(before[name], value) for name, value in judge.state_dict().items())
+
+
+def test_the_unet_refuses_sides_that_are_not_halved_three_times():
+    with pytest.raises(ValueError, match="multiples of 8, not 12 x 16"):
+        UNetDiscriminator(num_features=2)(torch.rand(1, 3, 16, 12))

@@ -12,6 +12,7 @@ from drnsr.data.datamodule import SRDataModule
 from drnsr.data.prepared import PreparedDataset
 from drnsr.degradation.parameters import Degradation
 from drnsr.networks import DRNSR, Network
+from drnsr.training.adversarial import RelativisticAverage
 from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
 from drnsr.training.callbacks.curves import Curves
 from drnsr.training.callbacks.progress import TrainingProgress
@@ -69,6 +70,13 @@ def adam(parameters):
     return torch.optim.Adam(parameters, lr=5e-3)
 
 
+class OneLayer(nn.Conv2d):
+    """A network of features with one layer."""
+
+    def forward(self, picture):
+        return [super().forward(picture)]
+
+
 def against_a_discriminator(network, **common):
     discriminator = nn.Sequential(
         nn.Conv2d(3, 4, 3, stride=2, bias=False),
@@ -81,7 +89,8 @@ def against_a_discriminator(network, **common):
     return GANModule(
         network,
         discriminator,
-        perceptual=PerceptualLoss(nn.Conv2d(3, 5, 3)),
+        perceptual=PerceptualLoss(OneLayer(3, 5, 3), [1.0]),
+        adversarial=RelativisticAverage(),
         pixel_weight=1.0,
         perceptual_weight=1.0,
         adversarial_weight=0.1,

@@ -3,6 +3,7 @@
 import copy
 import csv
 import math
+from functools import partial
 
 import lightning as L
 import pytest
@@ -13,15 +14,20 @@ from numpy.testing import assert_allclose
 from torch import nn
 from torch.utils.data import DataLoader, Sampler, TensorDataset
 
-from drnsr.networks import DRNSR
+from drnsr.networks import DRNSR, UNetDiscriminator
+from drnsr.training.adversarial import (
+    RelativisticAverage,
+    Vanilla,
+    relativistic_average_loss,
+)
 from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
 from drnsr.training.callbacks.curves import Curves
 from drnsr.training.callbacks.ema import EMA
 from drnsr.training.callbacks.progress import TrainingProgress
-from drnsr.training.gan import GANModule, relativistic_average_loss
+from drnsr.training.gan import GANModule
 from drnsr.training.perceptual import PerceptualLoss
 from drnsr.training.trainer import fit, seed_everything
-from tests.training.runs import datamodule, settings
+from tests.training.runs import OneLayer, datamodule, settings
 
 WEIGHTS = {"pixel_weight": 0.3, "perceptual_weight": 2.0, "adversarial_weight": 0.7}
 LR, DECAY_AFTER = 3e-3, 2
@@ -63,6 +69,21 @@ def test_constant_averages_give_no_gradient():
     assert fake.grad.tolist() == pytest.approx(of_fake)
 
 
+def test_the_vanilla_loss_is_the_cross_entropy_of_each_picture():
+    # Goodfellow et al. 2014, with the network's loss -log D that they advise.
+    logits = {"real": [3.0, 1.0, -0.5], "made": [0.5, -2.0, 0.0]}
+    loss, sr, hr = Vanilla(), "made", "real"
+
+    def judge(pictures):
+        return torch.tensor(logits[pictures])
+
+    of_network = -sum(math.log(sigmoid(value)) for value in logits["made"]) / 3
+    assert loss.of_network(judge, sr, hr).item() == pytest.approx(of_network)
+    of_real = -sum(math.log(sigmoid(value)) for value in logits["real"]) / 3
+    of_made = -sum(math.log(1 - sigmoid(value)) for value in logits["made"]) / 3
+    assert loss.of_discriminator(judge, sr, hr).item() == pytest.approx(of_real + of_made)
+
+
 def test_equal_logits_give_a_loss_of_log_2_and_large_ones_a_finite_loss():
     same = torch.full((4, 1), 5.0)
     assert relativistic_average_loss(same, same).item() == pytest.approx(math.log(2))
@@ -80,19 +101,20 @@ def tiny_discriminator():
     )
 
 
-def networks():
+def networks(make_discriminator=tiny_discriminator):
     torch.manual_seed(0)
-    network, discriminator = DRNSR(scale=2, num_features=4, num_blocks=1), tiny_discriminator()
+    network, discriminator = DRNSR(scale=2, num_features=4, num_blocks=1), make_discriminator()
     nn.init.normal_(network.tail.weight, std=0.05)
-    return network, discriminator, nn.Conv2d(3, 5, 3)
+    return network, discriminator, OneLayer(3, 5, 3)
 
 
-def make_module(network, discriminator, features, weights=WEIGHTS, clipping=None):
+def make_module(network, discriminator, features, weights=WEIGHTS, clipping=None, adversarial=None):
     return GANModule(
         network,
         discriminator,
         loss=nn.L1Loss(),
-        perceptual=None if features is None else PerceptualLoss(features),
+        perceptual=None if features is None else PerceptualLoss(features, [1.0]),
+        adversarial=adversarial or RelativisticAverage(),
         **weights,
         optimizer=lambda parameters: torch.optim.Adam(parameters, lr=LR),
         scheduler=lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, DECAY_AFTER, 0.5),
@@ -101,10 +123,12 @@ def make_module(network, discriminator, features, weights=WEIGHTS, clipping=None
     )
 
 
-def batches(steps, size=2):
+def batches(steps, size=2, side=6):
     random = torch.Generator().manual_seed(1)
-    lr = torch.randint(0, 256, (steps * size, 3, 6, 6), generator=random, dtype=torch.uint8)
-    hr = torch.randint(0, 256, (steps * size, 3, 12, 12), generator=random, dtype=torch.uint8)
+    lr = torch.randint(0, 256, (steps * size, 3, side, side), generator=random, dtype=torch.uint8)
+    hr = torch.randint(
+        0, 256, (steps * size, 3, 2 * side, 2 * side), generator=random, dtype=torch.uint8
+    )
     return TensorDataset(lr, hr)
 
 
@@ -134,7 +158,7 @@ def in_plain_torch(network, discriminator, features, data, steps):
         adversarial = log_likelihood(real - fake.mean(), torch.zeros(2, 1))
         adversarial = adversarial + log_likelihood(fake - real.mean(), torch.ones(2, 1))
         loss = 0.3 * (sr - hr).abs().mean() + 0.7 * adversarial / 2
-        loss = loss + 2.0 * (features(sr) - features(hr)).abs().mean()
+        loss = loss + 2.0 * (features(sr)[0] - features(hr)[0]).abs().mean()
         rate = LR * 0.5 ** (step // DECAY_AFTER)
         for optimizer in optimizers:
             optimizer.param_groups[0]["lr"] = rate
@@ -216,10 +240,11 @@ class Remaining(Sampler):
         return self.count
 
 
-def run_and_save(folder, steps, resume_from=None):
+def run_and_save(folder, steps, against, resume_from=None):
     seed_everything(0, threads=2)
-    module = make_module(*networks())
-    data = batches(steps)
+    make_discriminator, adversarial = against
+    module = make_module(*networks(make_discriminator), adversarial=adversarial())
+    data = batches(steps, side=8)
     loader = DataLoader(data, batch_size=2, sampler=Remaining(module, len(data), 2))
     saving = ModelCheckpoint(
         dirpath=folder, filename="{step}", every_n_train_steps=3, save_top_k=-1
@@ -235,9 +260,17 @@ def same(a, b):
     return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
 
 
-def test_resume_restores_both_networks_optimizers_schedules_and_the_average(tmp_path):
-    run_and_save(tmp_path / "straight", 6)
-    run_and_save(tmp_path / "resumed", 6, tmp_path / "straight" / "step=3.ckpt")
+AGAINST = {
+    "ESRGAN": (tiny_discriminator, RelativisticAverage),
+    # Its spectral norms change their buffers in each forward pass.
+    "Real-ESRGAN": (partial(UNetDiscriminator, num_features=2), Vanilla),
+}
+
+
+@pytest.mark.parametrize("against", AGAINST.values(), ids=AGAINST)
+def test_resume_restores_both_networks_optimizers_schedules_and_the_average(tmp_path, against):
+    run_and_save(tmp_path / "straight", 6, against)
+    run_and_save(tmp_path / "resumed", 6, against, tmp_path / "straight" / "step=3.ckpt")
     assert [path.name for path in (tmp_path / "resumed").iterdir()] == ["step=6.ckpt"]
     straight, resumed, half = (
         torch.load(tmp_path / name, weights_only=False)
@@ -252,6 +285,9 @@ def test_resume_restores_both_networks_optimizers_schedules_and_the_average(tmp_
         assert not same(straight[key], half[key]), key
     names = straight["current_model_state"]
     assert {name.split(".")[0] for name in names} == {"network", "discriminator"}
+    for name in names:  # the vectors of the spectral norms are there, and were at work
+        if name.endswith(("._u", "._v")):
+            assert not torch.equal(names[name], half["current_model_state"][name])
     assert len(straight["optimizer_states"]) == len(straight["lr_schedulers"]) == 2
     assert not same(straight["state_dict"], straight["current_model_state"])
 

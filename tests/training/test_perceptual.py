@@ -8,14 +8,15 @@ from torch import nn
 
 from drnsr.training.perceptual import PerceptualLoss, load_features
 from drnsr.weights.native import ModelFileError
+from tests.training.runs import OneLayer
 
 
 class Doubled(nn.Module):
-    """Two features of a pixel: twice red, and green minus blue."""
+    """Two features of a pixel, twice red, and green minus blue; and a layer of red alone."""
 
     def forward(self, picture):
         red, green, blue = picture.unbind(1)
-        return torch.stack([2 * red, green - blue], dim=1)
+        return [torch.stack([2 * red, green - blue], dim=1), 100 * red]
 
 
 def test_it_is_the_mean_absolute_difference_of_features():
@@ -24,15 +25,15 @@ def test_it_is_the_mean_absolute_difference_of_features():
     prediction[0, 0, 0, 0] = 0.5  # red: a feature differs by 1
     prediction[0, 1, 1, 1] = 0.25  # green: by 0.25
     prediction[0, :, 0, 1] = torch.tensor([0.0, 0.7, 0.7])  # no feature sees it
-    loss = PerceptualLoss(Doubled())(prediction, target)
-    assert loss.item() == pytest.approx((1 + 0.25) / 8)
+    loss = PerceptualLoss(Doubled(), [0.1, 0.02])(prediction, target)
+    assert loss.item() == pytest.approx(0.1 * (1 + 0.25) / 8 + 0.02 * 50 / 4)
 
 
 def test_gradients_reach_the_prediction_alone():
-    features = nn.Conv2d(3, 4, 3)
+    features = OneLayer(3, 4, 3)
     prediction = torch.rand(1, 3, 5, 5, requires_grad=True)
     target = torch.rand(1, 3, 5, 5, requires_grad=True)
-    PerceptualLoss(features)(prediction, target).backward()
+    PerceptualLoss(features, [1.0])(prediction, target).backward()
     assert prediction.grad.abs().sum() > 0
     assert target.grad is None
     assert features.weight.grad is None

@@ -130,12 +130,13 @@ class LossWeights(Section):
 
 
 class Features(Section):
-    """The network whose features a perceptual loss compares.
+    """The network whose features a perceptual loss compares, and the weight of each layer.
 
-    Its weights are a registry's file, the user's file, or null for random ones.
+    The weights of the network are a registry's file, the user's file, or null for random ones.
     """
 
     network: Node
+    layer_weights: list[NonNegative]
     weights: str | None
 
 
@@ -143,6 +144,7 @@ class GAN(Section):
     """A discriminator to train against."""
 
     discriminator: Node
+    adversarial: Literal["relativistic", "vanilla"]
     weights: LossWeights
     features: Features
 

@@ -70,22 +70,35 @@ def check_networks(config: "Config") -> None:
         return
     if colour != "RGB":
         raise ConfigError(f"gan: needs a network on RGB, and {config.model.name} is on {colour}")
-    _check_discriminator(config.gan.discriminator, config.datamodule)
+    _call_on_crops("gan.discriminator", config.gan.discriminator, config.datamodule)
+    if config.gan.weights.perceptual == 0:
+        return
+    features = config.gan.features
+    layers = _call_on_crops("gan.features.network", features.network, config.datamodule)
+    if len(layers) != len(features.layer_weights):
+        raise ConfigError(
+            f"gan.features.layer_weights: {len(features.layer_weights)} weights, and the network"
+            f" gives {len(layers)} layers"
+        )
 
 
-def _check_discriminator(node: "Node", datamodule: "DataModule") -> None:
-    """Call it on crops of the training's size: some discriminators accept one size only."""
+def _call_on_crops(key: str, node: "Node", datamodule: "DataModule") -> Any:  # noqa: ANN401
+    """Call a network on crops of the training's sizes, and return its last result.
+
+    Some discriminators accept one size only, and the layers of a deep network need a size.
+    """
     import torch
 
     from drnsr.data.draws import lr_patch_sizes
 
-    discriminator = _without_weights("gan.discriminator", node)
+    network, result = _without_weights(key, node), None
     sizes = lr_patch_sizes(datamodule.scales, datamodule.patch_size, datamodule.hr_patch_size)
     for scale, side in sizes.items():
         try:
-            discriminator(torch.empty(2, 3, scale * side, scale * side, device="meta"))
+            result = network(torch.empty(2, 3, scale * side, scale * side, device="meta"))
         except (ValueError, RuntimeError) as error:
-            raise ConfigError(f"gan.discriminator: {one_line(error)}") from error
+            raise ConfigError(f"{key}: {one_line(error)}") from error
+    return result
 
 
 def _without_weights(key: str, node: "Node") -> Any:  # noqa: ANN401 (what the target builds)

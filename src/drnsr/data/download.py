@@ -200,7 +200,9 @@ def _copy_from_wheel(url: str, output: str, _: object) -> None:
         source = distribution(parsed.netloc).locate_file(parsed.path.lstrip("/"))
         shutil.copyfile(str(source), output)
     except PackageNotFoundError as error:
-        raise FetchError(f"{url}: the package {parsed.netloc} is not installed") from error
+        raise FetchError(
+            f"{url}: the package {parsed.netloc} is not installed (pip install {parsed.netloc})"
+        ) from error
     except OSError as error:
         raise FetchError(f"{url}: cannot be taken from its package: {error.strerror}") from error
 

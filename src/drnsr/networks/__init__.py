@@ -13,7 +13,8 @@ from drnsr.networks.base import (
     HyperParameter,
     Network,
 )
-from drnsr.networks.discriminator import VGGDiscriminator
+from drnsr.networks.discriminator import UNetDiscriminator, VGGDiscriminator
+from drnsr.networks.st_lpips import STLPIPSFeatures
 from drnsr.networks.vgg import VGG19Features
 
 __all__ = [
@@ -21,6 +22,8 @@ __all__ = [
     "Descriptor",
     "HyperParameter",
     "Network",
+    "STLPIPSFeatures",
+    "UNetDiscriminator",
     "VGG19Features",
     "VGGDiscriminator",
 ]

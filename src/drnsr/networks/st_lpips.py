@@ -1,5 +1,7 @@
 """ST-LPIPS, a learned distance of pictures (Ghildyal and Liu 2022)."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -7,6 +9,8 @@ from torch import Tensor, nn
 # The network was trained with ImageNet's mean colour and deviation, for -1..1 (LPIPS, Zhang 2018).
 _MEAN = (-0.030, -0.088, -0.188)
 _DEVIATION = (0.458, 0.448, 0.450)
+
+_SMALLEST_SIDE = 24  # below, no 3 x 3 positions are left for the third layer
 
 
 class STLPIPS(nn.Module):
@@ -41,12 +45,7 @@ class STLPIPS(nn.Module):
 
     def features(self, picture: Tensor) -> list[Tensor]:
         """(N, 3, H, W), 0..1, H and W at least 32, to the activations of the five layers."""
-        hidden = self.scaling_layer(2 * picture - 1)
-        layers = []
-        for layer in self.net.values():
-            hidden = F.relu(layer(hidden))
-            layers.append(hidden)
-        return layers
+        return _activations(self.scaling_layer, self.net, picture)
 
     def forward(self, picture: Tensor, reference: Tensor) -> Tensor:
         """Two batches, (N, 3, H, W), 0..1, H and W at least 32, to their distances, (N,)."""
@@ -56,6 +55,50 @@ class STLPIPS(nn.Module):
             difference = (_unit_length(first) - _unit_length(second)) ** 2
             total = total + self.get_submodule(f"lin{number}")(difference).mean(dim=(1, 2, 3))
         return total
+
+
+class STLPIPSFeatures(nn.Module):
+    """Layers of ST-LPIPS's AlexNet after their activation, for a perceptual loss.
+
+    The parameters have the names of the published weights, as those of :class:`STLPIPS`.
+
+    Args:
+        layers: names of convolutions, from ``conv1`` to ``conv5``. The network ends with the last.
+
+    Raises:
+        ValueError: if there is no such layer; and by :meth:`forward`, if a picture is too small.
+    """
+
+    def __init__(self, *, layers: Sequence[str] = ("conv5",)) -> None:
+        super().__init__()
+        known = [f"conv{number}" for number in range(1, 6)]
+        unknown = [name for name in layers if name not in known]
+        if unknown or not layers:
+            raise ValueError(f"layers: {list(layers)} are not among {', '.join(known)}")
+        self._positions = [known.index(name) for name in layers]
+        whole = STLPIPS()
+        self.scaling_layer = whole.scaling_layer
+        self.net = nn.ModuleDict(dict(list(whole.net.items())[: max(self._positions) + 1]))
+
+    def forward(self, picture: Tensor) -> list[Tensor]:
+        """(N, 3, H, W), 0..1, H and W at least 24, to the layers in their order."""
+        height, width = picture.shape[2:]
+        if min(height, width) < _SMALLEST_SIDE:
+            raise ValueError(
+                f"ST-LPIPS compares crops of {_SMALLEST_SIDE} x {_SMALLEST_SIDE} pixels or more, not"
+                f" {width} x {height}"
+            )
+        found = _activations(self.scaling_layer, self.net, picture)
+        return [found[position] for position in self._positions]
+
+
+def _activations(scaling: nn.Module, net: nn.ModuleDict, picture: Tensor) -> list[Tensor]:
+    hidden = scaling(2 * picture - 1)
+    layers = []
+    for layer in net.values():
+        hidden = F.relu(layer(hidden))
+        layers.append(hidden)
+    return layers
 
 
 class _Scaling(nn.Module):
@@ -85,7 +128,7 @@ class _BlurPool(nn.Module):
         self.register_buffer("filt", torch.outer(row, row).expand(channels, 1, 3, 3).clone())
 
     def forward(self, hidden: Tensor) -> Tensor:
-        padded = F.pad(hidden, (2, 2, 2, 2), mode="reflect")
+        padded = _reflected(_reflected(hidden, 2), 3)
         return F.conv2d(padded, self.filt, stride=2, groups=hidden.shape[1])
 
 
@@ -99,6 +142,13 @@ class _ChannelWeights(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         weighted: Tensor = self.model(hidden)
         return weighted
+
+
+def _reflected(hidden: Tensor, dim: int) -> Tensor:
+    """Reflect two pixels at both ends. On CUDA torch's own has no deterministic gradient."""
+    first = [hidden.narrow(dim, position, 1) for position in (2, 1)]
+    last = [hidden.narrow(dim, hidden.shape[dim] - position, 1) for position in (2, 3)]
+    return torch.cat([*first, hidden, *last], dim)
 
 
 def _max_pool() -> nn.MaxPool2d:

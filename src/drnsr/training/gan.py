@@ -1,10 +1,9 @@
-"""Training against a discriminator: ESRGAN's second stage (Wang et al. 2018, section 3)."""
+"""Training against a discriminator, as ESRGAN (Wang et al. 2018, section 3) and Real-ESRGAN do."""
 
 from collections.abc import Callable, Iterable
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
@@ -12,48 +11,19 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from drnsr.networks import Network
+from drnsr.training.adversarial import AdversarialLoss
 from drnsr.training.module import Batch, SRModule
 from drnsr.training.perceptual import PerceptualLoss
-from drnsr.training.processes import mean_with_gradient
 from drnsr.training.scalars import TRAIN_LOSS
-
-
-def relativistic_average_loss(
-    upper: Tensor, lower: Tensor, *, constant_averages: bool = False
-) -> Tensor:
-    """Compute the relativistic average loss (equations 1 and 2 of the paper).
-
-    With real pictures as ``upper`` and generated ones as ``lower`` it is the discriminator's loss;
-    the other way round it is the generator's. The equations add two expectations. This takes their
-    mean, as the authors' code does, because the paper's weight 5e-3 is that code's.
-
-    Args:
-        upper: logits of the pictures that should seem more real.
-        lower: logits of the others.
-        constant_averages: whether no gradients flow through the two averages.
-
-    Returns:
-        A scalar; log 2 if the discriminator cannot tell the pictures apart.
-    """
-    upper, lower = upper.float(), lower.float()
-    # softplus(-x) is -log sigmoid(x), and softplus(x) is -log(1 - sigmoid(x)), without overflow.
-    upper_mean = mean_with_gradient(upper.mean())  # over the batch of all processes
-    lower_mean = mean_with_gradient(lower.mean())
-    if constant_averages:
-        upper_mean, lower_mean = upper_mean.detach(), lower_mean.detach()
-    above = F.softplus(lower_mean - upper).mean()
-    below = F.softplus(lower - upper_mean).mean()
-    return (above + below) / 2
 
 
 class GANModule(SRModule):
     """Trains a network, and a discriminator that tells its pictures from real ones.
 
     A step counts once and is a step of the network, then one of the discriminator on the same
-    pictures. In the discriminator's step no gradients flow through the averages, as in the authors'
-    code (BasicSR's ``ESRGANModel``); the paper does not say. ``train_loss`` is the network's
-    weighted loss, ``train_pixel``, ``train_perceptual`` and ``train_adversarial`` are its
-    unweighted terms, and ``train_discriminator`` is the discriminator's loss.
+    pictures. ``train_loss`` is the network's weighted loss, ``train_pixel``, ``train_perceptual``
+    and ``train_adversarial`` are its unweighted terms, and ``train_discriminator`` is the
+    discriminator's loss.
 
     Args:
         network: the generator; validation measures it, and the run saves it.
@@ -61,6 +31,7 @@ class GANModule(SRModule):
             part of each.
         loss: the pixel term, a function of (prediction, target), both 0..1.
         perceptual: the perceptual term; None if its weight is 0.
+        adversarial: the adversarial term, and the discriminator's loss.
         pixel_weight: weight of the pixel term in the network's loss (equation 3: 1e-2).
         perceptual_weight: weight of the perceptual term (equation 3: 1).
         adversarial_weight: weight of the adversarial term (equation 3: 5e-3).
@@ -77,6 +48,7 @@ class GANModule(SRModule):
         *,
         loss: nn.Module,
         perceptual: PerceptualLoss | None,
+        adversarial: AdversarialLoss,
         pixel_weight: float,
         perceptual_weight: float,
         adversarial_weight: float,
@@ -96,6 +68,7 @@ class GANModule(SRModule):
         self.automatic_optimization = False
         self.discriminator = discriminator.to(memory_format=self._layout)  # type: ignore[call-overload]
         self._perceptual = perceptual
+        self._adversarial = adversarial
         self._pixel_weight = pixel_weight
         self._perceptual_weight = perceptual_weight
         self._adversarial_weight = adversarial_weight
@@ -141,7 +114,7 @@ class GANModule(SRModule):
 
     def _network_loss(self, sr: Tensor, hr: Tensor) -> Tensor:
         pixel = self._loss(sr, hr)
-        adversarial = relativistic_average_loss(self._logits(sr), self._logits(hr))
+        adversarial = self._adversarial.of_network(self._logits, sr, hr)
         loss: Tensor = self._pixel_weight * pixel + self._adversarial_weight * adversarial
         self._log_term("train_pixel", pixel)
         self._log_term("train_adversarial", adversarial)
@@ -153,8 +126,7 @@ class GANModule(SRModule):
         return loss
 
     def _discriminator_loss(self, sr: Tensor, hr: Tensor) -> Tensor:
-        real, fake = self._logits(hr), self._logits(sr)
-        loss = relativistic_average_loss(real, fake, constant_averages=True)
+        loss = self._adversarial.of_discriminator(self._logits, sr, hr)
         self._log_term("train_discriminator", loss)
         return loss
 

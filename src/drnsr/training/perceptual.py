@@ -1,6 +1,7 @@
 """The perceptual loss: a distance between features that a frozen network computes of pictures."""
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,15 +14,19 @@ from drnsr.weights.native import ModelFileError
 class PerceptualLoss:
     """The mean absolute difference of features (Johnson 2016; L1 as in Wang et al. 2018's code).
 
+    Several layers are added up with weights, as in Real-ESRGAN (Wang et al. 2021, section 4.1).
+
     This is not an nn.Module, so that its frozen network is neither in checkpoints nor in averages
     of a module that uses it.
 
     Args:
-        features: a network that takes (N, 3, H, W), 0..1; it is frozen here.
+        features: a network from (N, 3, H, W), 0..1, to a list of layers; it is frozen here.
+        layer_weights: the weight of each layer.
     """
 
-    def __init__(self, features: nn.Module) -> None:
+    def __init__(self, features: nn.Module, layer_weights: Sequence[float]) -> None:
         self._features = features.eval().requires_grad_(False)
+        self._layer_weights = list(layer_weights)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         """Move the network to a device and a type."""
@@ -30,8 +35,10 @@ class PerceptualLoss:
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the loss of two batches, a scalar; only ``prediction`` gets gradients."""
         with torch.no_grad():
-            target_features = self._features(target)
-        return F.l1_loss(self._features(prediction), target_features)
+            target_layers = self._features(target)
+        layers = zip(self._layer_weights, self._features(prediction), target_layers, strict=True)
+        terms = [weight * F.l1_loss(*compared) for weight, *compared in layers]
+        return torch.stack(terms).sum()
 
 
 def load_features(network: nn.Module, file: Path) -> None:
