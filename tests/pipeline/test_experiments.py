@@ -139,8 +139,16 @@ def leaves(config, prefix=""):
 
 # One experiment of each recipe; the others differ from it in scale, sizes and length alone.
 RECIPES = [
-    *("dbpn_x2", "drnsr_x2", "edsr_baseline_x2", "esrgan_x4", "mdsr", "rcan_x2", "rrdb_psnr_x4"),
-    *("eleven_seconds", "one_minute", "five_minutes", "release_x2", "single_image", "smoke"),
+    *("dbpn_x2", "drnsr_x2", "edsr_baseline_x2", "esrgan_x4", "mdsr", "photo_gan", "rcan_x2"),
+    *(
+        "rrdb_psnr_x4",
+        "eleven_seconds",
+        "one_minute",
+        "five_minutes",
+        "release_x2",
+        "single_image",
+        "smoke",
+    ),
     *("sweep_adam", "sweep_base", "sweep_fp32", "sweep_linear", "sweep_mse", "sweep_no_skip"),
     *("sweep_no_warmup", "sweep_rate_double", "sweep_rate_half", "sweep_short_ema", "vdsr"),
 ]
@@ -206,7 +214,9 @@ def for_sixty_steps(experiment):
         small = {name: min(network[name], sizes[name]) for name in network if name in sizes}
         values |= {f"model.network.{name}": size for name, size in small.items()}
     if config.gan is not None:
-        values |= {"gan.discriminator.input_size": 32, "gan.discriminator.num_features": 8}
+        judge = {name: 32 for name in config.gan.discriminator if name == "input_size"}
+        judge |= {"num_features": 8}
+        values |= {f"gan.discriminator.{name}": size for name, size in judge.items()}
         # VGG19 is large.
         values |= {"gan.features.weights": None, "datamodule.batch_size": 2}
     return with_values(config, values)

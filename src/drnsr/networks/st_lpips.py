@@ -85,7 +85,7 @@ class STLPIPSFeatures(nn.Module):
         height, width = picture.shape[2:]
         if min(height, width) < _SMALLEST_SIDE:
             raise ValueError(
-                f"ST-LPIPS compares crops of {_SMALLEST_SIDE} x {_SMALLEST_SIDE} pixels or more, not"
+                f"crops of {_SMALLEST_SIDE} x {_SMALLEST_SIDE} pixels or more are compared, not"
                 f" {width} x {height}"
             )
         found = _activations(self.scaling_layer, self.net, picture)
