@@ -67,6 +67,7 @@ def test_a_picture_is_upscaled_compared_and_downloaded(temporary, picture, inval
         user.upload(picture)
         user.wait(lambda: user.find_all(".stage img"))
         user.choose_model("drnsr-x2")
+        assert user.find(".panel > .soft").text.startswith("For clean pictures")
         user.press("Upscale")
         user.wait(lambda: user.find_all(".slider"))
         assert "320 x 200 pixels" in user.find(".facts").text
@@ -85,6 +86,7 @@ def test_a_picture_is_upscaled_compared_and_downloaded(temporary, picture, inval
 
         user.choose_model(model)
         user.press("x3")
+        assert user.find(".panel > .soft").text == ""
         user.press("Upscale")
         user.wait(lambda: "480 x 300 pixels" in user.find(".facts").text)
         assert user.find(".alert").text == ""

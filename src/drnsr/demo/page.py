@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from nicegui import events, ui
 
+from drnsr import pretrained
 from drnsr.demo.pool import Task
 from drnsr.demo.process import Inspection, Upscaling
 from drnsr.demo.running import StoppedError
@@ -122,6 +123,7 @@ class _Page:
         self._model = ui.select(
             names, value=names[0], label="Model", on_change=self._on_model
         ).props("outlined options-dense")
+        self._purpose = ui.label().classes("soft")
         with ui.element("div").classes("scales").props("role=group aria-label=Scale"):
             ui.label("Scale")
             self._scale = ui.toggle([]).props("no-caps unelevated")
@@ -131,6 +133,8 @@ class _Page:
         self._upscale_button.disable()
 
     def _on_model(self) -> None:
+        shipped = pretrained.MODELS.get(self._model.value)
+        self._purpose.set_text("" if shipped is None else f"For {shipped.purpose}.")
         scales = self._scales[self._model.value]
         scale = self._scale.value if self._scale.value in scales else scales[0]
         self._scale.set_options({each: f"x{each}" for each in scales}, value=scale)
