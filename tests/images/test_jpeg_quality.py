@@ -1,5 +1,7 @@
 """The estimate of a JPEG's quality, for files that Pillow (libjpeg) wrote."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -32,5 +34,6 @@ def test_what_is_no_jpeg_has_no_quality(tmp_path):
     Image.new("RGB", (16, 16)).save(tmp_path / "a.png")
     (tmp_path / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0\x00")
     (tmp_path / "empty.jpg").touch()
-    for name in ("a.png", "cut.jpg", "empty.jpg", "missing.jpg"):
+    os.mkfifo(tmp_path / "pipe.jpg")  # nobody writes to it: to open it would never end
+    for name in ("a.png", "cut.jpg", "empty.jpg", "missing.jpg", "pipe.jpg"):
         assert jpeg_quality(tmp_path / name) is None

@@ -6,6 +6,9 @@ from typing import Any, cast
 
 from PIL import Image
 
+from drnsr.images.errors import ImageError
+from drnsr.images.reading import check_regular
+
 # The luma table of ITU-T T.81 (1992), annex K.1, in the order of rows.
 _STANDARD = (
     *(16, 11, 10, 16, 24, 40, 51, 61),
@@ -29,13 +32,14 @@ def jpeg_quality(path: Path) -> int | None:
         The quality of 1..100, or None if the file is not a JPEG that can be read.
     """
     try:
+        check_regular(path)
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the size of the image is checked where it is decoded
             if file.read(3) != b"\xff\xd8\xff":
                 return None
             file.seek(0)
             tables = cast(Any, Image.open(file, formats=["JPEG"])).quantization
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (ImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None
     if not tables:
         return None
