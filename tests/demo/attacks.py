@@ -35,8 +35,8 @@ def harmless(task, report):
 
 def slow(task, report):
     """Report on and on, longer than the longest silence."""
-    for number in range(15):
-        report(number / 15)
+    for number in range(25):
+        report(number / 25)
         time.sleep(0.1)
     return os.getpid()
 

@@ -31,7 +31,7 @@ async def until(condition):
             await asyncio.sleep(0.02)
 
 
-def attack(session, kind, longest_silence=1.0):
+def attack(session, kind, longest_silence=60.0):
     """Begin a task in the background, and return it with its future result."""
     running = session.start_task()
     task = Attack(kind, session.new_private_folder(), longest_silence)
@@ -54,10 +54,13 @@ def test_a_task_that_never_ends_is_given_up_and_blocks_no_other_session(sessions
         assert await harmless != os.getpid()
         assert running.fraction == 1
         assert not endless.done()
-        with pytest.raises(UserError, match=r"^bad\.png: given up after 1 s without progress$"):
+        _, hanging = attack(one, "endless", 1.0)
+        with pytest.raises(StoppedError):
             await endless
+        with pytest.raises(UserError, match=r"^bad\.png: given up after 1 s without progress$"):
+            await hanging
         # A task that reports may take longer.
-        slow, harmless = attack(one, "slow")[1], attack(other, "harmless")[1]
+        slow, harmless = attack(one, "slow", 2.0)[1], attack(other, "harmless")[1]
         process = await slow
         assert await harmless != process
         # A process that dies is replaced.
@@ -93,7 +96,7 @@ def test_a_page_that_is_left_takes_its_task_and_its_files_along(sessions, tmp_pa
 def test_a_stop_ends_the_task_at_once_whether_it_runs_or_waits(sessions, tmp_path):
     async def check():
         others = [Session(sessions) for _ in range(MAX_PROCESSES)]
-        runs = [attack(session, "endless", 60.0) for session in others]
+        runs = [attack(session, "endless") for session in others]
         await until(lambda: all(running.started for running, _ in runs))
         waits = Session(sessions)
         running, waiting = attack(waits, "harmless")
@@ -142,7 +145,7 @@ def test_a_picture_gets_no_more_than_its_memory_and_a_bad_one_ends_nothing(tmp_p
     async def check():
         page = Session(sessions)
         with pytest.raises(UserError, match=r"^bad\.png: needs more than the 1 GiB of memory"):
-            await attack(page, "hungry", 60.0)[1]
+            await attack(page, "hungry")[1]
         with pytest.raises(UserError, match=r"^loop\.tif: "):
             await page.run(Inspection(tmp_path / "loop.tif", tmp_path), page.start_task())
 

@@ -36,7 +36,7 @@ class Inspection:
 
     path: Path
     folder: Path
-    longest_silence: ClassVar[float] = 60.0
+    longest_silence: ClassVar[float] = 300.0
 
     @property
     def name(self) -> str:
@@ -62,7 +62,7 @@ class Upscaling:
     scale: int
     folder: Path
     view_folder: Path
-    longest_silence: ClassVar[float] = 300.0
+    longest_silence: ClassVar[float] = 600.0
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
-from drnsr.demo.views import CROP_HEIGHT, CROP_WIDTH, View, write_preview
+from drnsr.demo.views import CROP_HEIGHT, CROP_WIDTH, Advance, View, write_preview
 from drnsr.errors import UserError
 from drnsr.images.page import Page
 from drnsr.images.reading import open_picture, pixel_count
@@ -165,7 +165,9 @@ def upscale_upload(
         spec = UpscaleSpec(models, output_size)
         upscale_file(upload.path, job.target, spec, progress.advance, notes.append)
         seconds = time.perf_counter() - start
-        before, after, detail = _view_both(upload.path, job.target, scale, view_folder)
+        before, after, detail = _view_both(
+            upload.path, job.target, scale, view_folder, progress.advance
+        )
     result = UpscaledUpload(
         path=job.target,
         seconds=seconds,
@@ -182,7 +184,7 @@ def upscale_upload(
 
 
 def _view_both(
-    source: Path, target: Path, scale: int, folder: Path
+    source: Path, target: Path, scale: int, folder: Path, advance: Advance
 ) -> tuple[View, View, tuple[int, int]]:
     """Return the first page by bicubic interpolation and by the model, and its detailed crop."""
     with open_picture(source) as file:
@@ -192,11 +194,12 @@ def _view_both(
         )
         display, icc = DisplayRange.for_page(page, thumbnail), _colour_profile(page)
         new_size = page.picture.width * scale, page.picture.height * scale
-        before = View.bicubic(folder / "before.rgb", page.picture, new_size, display, icc)
+        path = folder / "before.rgb"
+        before = View.bicubic(path, page.picture, new_size, display, icc, advance)
     with open_picture(target, measured=False) as file:
         # The least and largest value of the result may differ; both views use the source's.
         picture = replace(file.pages[0].picture, value_range=page.picture.value_range)
-        after = View.of_picture(folder / "after.rgb", picture, display, icc)
+        after = View.of_picture(folder / "after.rgb", picture, display, icc, advance)
     return before, after, (column * scale, row * scale)
 
 

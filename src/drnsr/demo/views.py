@@ -24,6 +24,14 @@ _MAX_PREVIEW, _MIN_PREVIEW = 1600, 320
 _BAND_HEIGHT = 64
 
 
+Advance = Callable[[int], None]
+"""Is told that so many pixels are done, and that the task makes progress at all."""
+
+
+def ignore(pixels: int) -> None:
+    """Ignore the progress."""
+
+
 @dataclass(frozen=True)
 class View:
     """A picture as 8-bit RGB for display, in a file without a header.
@@ -44,9 +52,14 @@ class View:
 
     @classmethod
     def of_picture(
-        cls, path: Path, picture: Picture, display: DisplayRange, icc: bytes | None
+        cls,
+        path: Path,
+        picture: Picture,
+        display: DisplayRange,
+        icc: bytes | None,
+        advance: Advance = ignore,
     ) -> "View":
-        """Convert a picture and write it to ``path``.
+        """Convert a picture and write it to ``path``; ``advance`` is called again and again.
 
         Raises:
             OSError: the file cannot be written.
@@ -57,6 +70,7 @@ class View:
             lambda band: to_premultiplied(picture.rows(band.top, band.bottom), picture),
             display,
             icc,
+            advance,
         )
 
     @classmethod
@@ -67,14 +81,22 @@ class View:
         new_size: tuple[int, int],
         display: DisplayRange,
         icc: bytes | None,
+        advance: Advance = ignore,
     ) -> "View":
         """Upscale a picture to (width, height) by bicubic interpolation, and write it to ``path``.
+
+        ``advance`` is called again and again.
 
         Raises:
             OSError: the file cannot be written.
         """
         return cls._write(
-            path, new_size, lambda band: bicubic_crop(picture, new_size, band), display, icc
+            path,
+            new_size,
+            lambda band: bicubic_crop(picture, new_size, band),
+            display,
+            icc,
+            advance,
         )
 
     @classmethod
@@ -85,11 +107,13 @@ class View:
         read: Callable[[Box], PremultipliedRGBA],
         display: DisplayRange,
         icc: bytes | None,
+        advance: Advance,
     ) -> "View":
         width, height = size
         with naming_file(path), path.open("wb") as file:
             for top in range(0, height, _BAND_HEIGHT):
                 band = Box(top, min(top + _BAND_HEIGHT, height), 0, width)
+                advance(0)
                 file.write(np.asarray(display.to_image(read(band))).tobytes())
         return cls(path, width, height, icc)
 
