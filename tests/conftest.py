@@ -20,6 +20,25 @@ os.environ.setdefault("DO_NOT_TRACK", "true")
 PROJECT = Path(__file__).resolve().parents[1]
 MIRROR = Path(os.environ.get("DRNSR_MIRROR", PROJECT.parent / "shared" / "mirror"))
 
+# A long test that starts last keeps one worker busy while the other has nothing left.
+LONGEST = tuple(
+    f"tests/{name}"
+    for name in (
+        *("pipeline/test_readme.py", "pipeline/test_reproduce.py", "pipeline/test_resume.py"),
+        *("pipeline/test_graph.py", "training/test_distributed.py", "pipeline/", ""),
+    )
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the files whose tests take longest; the tests of a file stay together."""
+
+    def place(item: pytest.Item) -> int:
+        file = item.path.relative_to(PROJECT).as_posix()
+        return next(number for number, start in enumerate(LONGEST) if file.startswith(start))
+
+    items.sort(key=place)
+
 
 def texture(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:
     """A picture with detail at many sizes: sums of random waves."""

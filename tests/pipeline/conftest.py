@@ -212,11 +212,11 @@ class Project:
 
     def wait_for_the_queue(self) -> None:
         """Wait until every queued experiment has ended, for five minutes at most."""
-        for _ in range(300):
+        for _ in range(100):
             status = self.run("dvc", "queue", "status").stdout
             if "Queued" not in status and "Running" not in status:
                 return
-            time.sleep(1)
+            time.sleep(3)  # to ask takes seconds of a processor that the experiment could use
         raise AssertionError(status)
 
     def ran(self, result: Result) -> list[str]:
