@@ -58,9 +58,9 @@ class Runs:
     def run_here(self, name, *options):
         """Train in the test's own process, which has imported everything already."""
         project = Project(self.folder / name)
-        project.root.mkdir()
+        project.root.mkdir(exist_ok=True)
         place = (f"run.data={self.data}", "hydra.run.dir=out")
-        project.call("pipelines.train", *SMALL, *place, *options)
+        return project.call("pipelines.train", *SMALL, *place, *options).stdout
 
     def run(self, name, *options, flags=()):
         process = self.start(name, *options, flags=flags)
@@ -141,10 +141,10 @@ def test_two_processes_stop_early_at_the_step_of_one(runs):
 def test_weights_that_are_shared_out_are_those_of_one_process_and_a_state_goes_on(runs):
     same = ("trainer.precision=32-true", "trainer.ema_decay=0", "optimizer=sgd")
     same += ("clipping=norm", "clipping.max_norm=0.01", "checkpoints.seconds=0")
-    runs.run("whole", "trainer=cpu", *same)
+    runs.run_here("unshared", "trainer=cpu", *same)
     shared = (*TWO, "trainer.strategy=fsdp", "trainer.accumulate_grad_batches=2", *same)
     assert "Warning" not in runs.run("shared", *shared)
-    assert largest_difference(runs.weights("whole"), runs.weights("shared")) < 1e-7
+    assert largest_difference(runs.weights("unshared"), runs.weights("shared")) < 1e-7
     assert read_info(runs.folder / "shared/out/models/model.safetensors").architecture == "DRNSR"
     bytes_before = runs.model("shared")
     (finished,) = (runs.folder / "shared/runs").glob("*/finished")
@@ -209,10 +209,10 @@ def kill_after_a_state(runs, name, *options):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
 def test_a_training_goes_on_with_another_number_of_processes_and_says_so(runs):
-    runs.run("whole", "trainer=cpu", "trainer.max_steps=60")
+    runs.run_here("whole", "trainer=cpu", "trainer.max_steps=60")
     options = ("trainer.max_steps=60", "checkpoints.seconds=0")
     kill_after_a_state(runs, "mixed", *TWO, *options)
-    assert "going on after step" in runs.run("mixed", "trainer=cpu", *options)
+    assert "going on after step" in runs.run_here("mixed", "trainer=cpu", *options)
     assert largest_difference(runs.weights("whole"), runs.weights("mixed")) < 1e-7
     origin = read_info(runs.folder / "mixed/out/models/model.safetensors").origin
     assert origin.computed == "1 process of 1 thread"
@@ -226,7 +226,7 @@ def test_two_processes_train_against_the_discriminator_of_one(runs):
     against = ("gan=esrgan", "gan.features.weights=null", "gan.weights.perceptual=0")
     against += ("gan.discriminator.num_features=4", "gan.discriminator.input_size=32")
     against += ("gan.weights.adversarial=1", "datamodule.patch_size=16", "trainer.max_steps=12")
-    runs.run("gan", "trainer=cpu", *against)
+    runs.run_here("gan", "trainer=cpu", *against)
     kill_after_a_state(runs, "gan_mixed", "trainer=cpu", *against)
     assert "going on after step" in runs.run("gan_mixed", *TWO, *against)
     # Logits are compared in fp32.
