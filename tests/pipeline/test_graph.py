@@ -137,8 +137,9 @@ def test_only_what_can_change_is_run_again(another):
     conf = another.root / "conf/datamodule/crops.yaml"
     conf.write_text(conf.read_text().replace("batch_size: 16", "batch_size: 8"))
     assert "config" in json.loads(another.run("dvc", "status", "--json").stdout)
-    after_conf = another.ran(another.run("dvc", "repro"))
-    assert after_conf == ["config", "train", "evaluate", "verify", "report"]
+    # That DVC then runs all of them is seen in test_readme.
+    assert another.ran(another.run("dvc", "repro", "config")) == ["config"]
+    assert changed_stages(another) == retrained
     assert "batch_size: 8" in (another.root / "resolved.yaml").read_text()
 
 

@@ -58,7 +58,8 @@ def test_the_best_of_a_sweep_becomes_the_result_of_the_graph(another):
     shutil.rmtree(another.root / "models")
     another.call(
         *("pipelines.train", "-m", "optimizer.lr=1e-6,2e-3"),
-        *("experiment=smoke", "model.network.num_features=8", "hydra.sweep.dir=sweep"),
+        *("experiment=smoke", "model.network.num_features=8", "trainer.max_steps=2"),
+        "hydra.sweep.dir=sweep",
     )
     (parent,) = (run for run in another.mlflow_runs() if "drnsr.training" not in run.data.tags)
     printed = another.call("drnsr", "adopt", parent.info.run_id).stdout
