@@ -5,8 +5,10 @@ import json
 import shutil
 import signal
 import subprocess
+import threading
 
 import pytest
+from filelock import FileLock
 
 from drnsr.data.prepared import PreparedDataset
 from drnsr.errors import UserError
@@ -139,7 +141,24 @@ def test_joblib_runs_the_jobs_at_once_and_other_launchers_find_them_done(prepare
     for row in rows:
         psnr = jobs[row["seed"]].data.metrics["sample_test/model/psnr"]
         assert float(row["objective"]) == float(row["sample_test/psnr"]) == psnr
-    assert prepared.call("pipelines.train", *command).stdout.count("done before") == 2
+    # Another sweep has begun the same jobs, and holds their folders for a moment.
+    locks = [
+        FileLock(folder / ".lock", thread_local=False)
+        for folder in (prepared.root / "runs").iterdir()
+    ]
+    for lock in locks:
+        lock.acquire()
+    timer = threading.Timer(3, lambda: [lock.release() for lock in locks])
+    timer.start()
+    result = prepared.call("pipelines.train", *command)
+    timer.join()
+    assert "another process trains this very run: waiting for it" in result.stdout
+    assert result.stdout.count("done before") == 2
+    _, again = by_seed(prepared)
+    table = (prepared.root / again.data.tags["drnsr.sweep_folder"] / "results.csv").read_text()
+    first = parent.data.tags["drnsr.sweep_folder"]
+    outputs = [row["output"] for row in csv.DictReader(table.splitlines())]
+    assert outputs == [f"{first}/0", f"{first}/1"]
 
 
 @pytest.mark.slow
@@ -193,6 +212,16 @@ def test_a_sweep_that_is_ended_goes_on_where_it_was(prepared):
     belongs = {name for name in jobs["1"].data.tags if name.startswith("drnsr.sweep.")}
     assert belongs == {f"drnsr.sweep.{run.info.run_id}" for run in parents}
     assert {run.info.status for run in jobs.values()} == {"FINISHED"}
+    for parent in (parents[0], parents[-1]):  # the first had a part of the jobs
+        mine = [run for run in jobs.values() if run.data.tags.get(belongs_to(parent))]
+        best = max(mine, key=lambda run: run.data.metrics["sample_test/model/psnr"])
+        text = prepared.call("drnsr", "adopt", parent.info.run_id).stdout
+        assert f"has the configuration of run {best.info.run_id}" in text
+    assert len([run for run in jobs.values() if run.data.tags.get(belongs_to(parents[0]))]) == 2
+
+
+def belongs_to(parent):
+    return f"drnsr.sweep.{parent.info.run_id}"
 
 
 @pytest.mark.slow
