@@ -36,10 +36,18 @@ def prepared_textures(root, number_of_pictures, size, *, validation):
     return root
 
 
+# The whole VGG19 would take most of a step.
+QUICK_FEATURES = {
+    "gan.features.network.layers": ["conv1_2"],
+    "gan.features.layer_weights": [1.0],
+    "gan.features.weights": None,
+}
+
+
 def shrunk(config):
     """Return a copy of a configuration that is quick to train and needs no download."""
     small = shrink(config.model.network)
     values = {f"model.network.{name}": value for name, value in small.items()}
     if config.gan is not None:
-        values |= {"gan.discriminator.num_features": 4, "gan.features.weights": None}
+        values |= {"gan.discriminator.num_features": 4} | QUICK_FEATURES
     return with_values(config, values)

@@ -24,7 +24,13 @@ from drnsr.weights.native import load_model, read_info
 from pipelines.train import train
 from tests.conftest import with_values
 from tests.networks.building import shrink
-from tests.pipeline.experiments import EXPERIMENTS, composed, prepared_textures, shrunk
+from tests.pipeline.experiments import (
+    EXPERIMENTS,
+    QUICK_FEATURES,
+    composed,
+    prepared_textures,
+    shrunk,
+)
 from tests.weights.foreign_networks import EDSRPyTorch
 
 # The numbers of parameters in the papers' own code; VDSR's with biases.
@@ -212,8 +218,7 @@ def for_sixty_steps(experiment):
         judge = {name: 32 for name in config.gan.discriminator if name == "input_size"}
         judge |= {"num_features": 8}
         values |= {f"gan.discriminator.{name}": size for name, size in judge.items()}
-        # VGG19 is large.
-        values |= {"gan.features.weights": None, "datamodule.batch_size": 2}
+        values |= QUICK_FEATURES | {"datamodule.batch_size": 2}
     return with_values(config, values)
 
 
