@@ -7,6 +7,7 @@ import pytest
 from drnsr.cli import demo, main
 from drnsr.demo import server
 from drnsr.networks import VDSR
+from drnsr.project import PACKAGE
 from drnsr.weights.native import Origin, save_model
 
 
@@ -57,7 +58,10 @@ def test_the_shipped_models_and_the_named_ones_are_offered(served, tmp_path, cap
     main(["demo", "--model", file])
     [(models, host, _)] = served
     scales = {name: model.scales for name, model in models.items()}
-    assert scales == {"drnsr-x2": (2,), "drnsr-x3": (3,), "drnsr-x4": (4,), file: (2, 3, 4)}
+    shipped = [path.stem for path in (PACKAGE / "pretrained").glob("*.safetensors")]
+    assert {"drnsr-x2", "drnsr-x3", "drnsr-x4"} <= set(shipped)
+    by_name = {name: (int(name.removeprefix("drnsr-x")[0]),) for name in shipped}
+    assert scales == {**by_name, file: (2, 3, 4)}
     assert host == "127.0.0.1"
     assert capsys.readouterr().out == ""
 
