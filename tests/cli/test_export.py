@@ -137,7 +137,7 @@ def test_an_onnx_holds_its_description_and_origin(capsys):
         "model_sha256": file_sha256(Path(MODEL)),
         "origin": {
             **{"config": "c" * 64, "data": "d" * 64, "code": "e" * 64, "made_from": ""},
-            **{"computed": "", "earlier": [], "licences": {}},
+            **{"computed": "", "earlier": [], "licences": {}, "stopped_after": None},
         },
     }
     main(["info", "x3.onnx"])
