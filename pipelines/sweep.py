@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> None:
         raise ConfigError(f"sweep: conf/{overrides[-1]} has no study to run")
     folder = Path("multirun").absolute() / settings.name
     with FileLock(project_root() / f".study-{settings.name}.lock"):
-        study = _open(settings, config)
+        study = open_study(settings, config)
         _begin(study, settings, config, folder)
     with signals_exit():
         try:
@@ -74,7 +74,12 @@ def main(arguments: Sequence[str]) -> None:
         _end(study, folder, None)
 
 
-def _open(settings: Study, config: Config) -> "optuna.Study":
+def open_study(settings: Study, config: Config) -> "optuna.Study":
+    """Open the study in its storage, or make it.
+
+    Raises:
+        ConfigError: Optuna or the storage's driver is not installed, or the storage cannot be used.
+    """
     try:
         import optuna
         from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
@@ -136,7 +141,7 @@ def _begin(study: "optuna.Study", settings: Study, config: Config, folder: Path)
 
 
 def _end(study: "optuna.Study", folder: Path, error: BaseException | None) -> None:
-    running = _running(study) if error else _known_to_run(study)
+    running = running_trials(study) if error else _known_to_run(study)
     end_killed_jobs(folder, running)
     end_study(error, is_last=not running)
 
@@ -175,13 +180,13 @@ def _known_to_run(study: "optuna.Study") -> list[int]:
     deadline = time.monotonic() + _GRACE + _HEARTBEAT
     while True:
         fail_stale_trials(study)
-        running = _running(study)
+        running = running_trials(study)
         if not running or time.monotonic() > deadline:
             return running
         time.sleep(1)
 
 
-def _running(study: "optuna.Study") -> list[int]:
+def running_trials(study: "optuna.Study") -> list[int]:
     """Return the numbers of the trials that run."""
     from optuna.trial import TrialState
 

@@ -142,7 +142,7 @@ def test_a_discriminator_has_the_size_of_the_training_crops(tmp_path):
         (f"gan: unet\n{crops(100)}", "gan.discriminator: .* multiples of 8, not 100 x 100"),
         (
             f"gan: unet_st_lpips\n{crops(16)}",
-            "gan.features.network: .* 24 x 24 pixels or more, not 16",
+            "gan.features.network: .* 24 x 24 pixels or more are compared, not 16",
         ),
         (
             f"gan: unet\n{crops(64, 'gan: {features: {layer_weights: [1.0]}}')}",

@@ -171,7 +171,7 @@ class Project:
             patch.chdir(self.root)
             patch.setattr(sys, "argv", ["program", *arguments])
             # To measure it takes most of an evaluation: a process that imports torch.
-            patch.setattr("drnsr.evaluation.cost._peak_memory", lambda *_: 512.0)
+            patch.setattr("drnsr.evaluation.cost.peak_memory", lambda *_: 512.0)
             for name in _READ_BY_STAGES:
                 patch.delenv(name, raising=False)
             for name, value in self.variables.items():

@@ -15,12 +15,12 @@ from tests.pipeline.experiments import composed
 
 optuna = pytest.importorskip("optuna")
 
-from pipelines.sweep import _open, _running  # noqa: E402
+from pipelines.sweep import open_study, running_trials  # noqa: E402
 
 
 def opened(storage):
     config = composed("sweep=rate_and_width")
-    return _open(config.sweep.study.model_copy(update={"storage": storage}), config)
+    return open_study(config.sweep.study.model_copy(update={"storage": storage}), config)
 
 
 def test_a_storage_that_cannot_be_opened_is_told_without_its_password(monkeypatch):
@@ -53,7 +53,7 @@ def test_several_processes_share_a_study_in_postgresql():
     with postgresql.served() as url:
         first, second = opened(url), opened(url)
         trial = first.ask()
-        assert _running(second) == [trial.number]
+        assert running_trials(second) == [trial.number]
         trial.report(20.0, 1)
         first.tell(trial, 21.0)
         second.optimize(lambda trial: trial.suggest_float("optimizer.lr", 1e-4, 1e-2), n_trials=1)

@@ -1,6 +1,6 @@
 """The cost of a network: parameters, operations, time and memory.
 
-Run as a program, it is the process whose memory is measured: see :func:`_peak_memory`.
+Run as a program, it is the process whose memory is measured: see :func:`peak_memory`.
 """
 
 import json
@@ -68,7 +68,7 @@ def measure_cost(
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         multiply_adds_per_megapixel=_multiply_adds(network, scale),
         seconds_per_megapixel=_seconds(network, scale, device, precision),
-        peak_memory_mib=_peak_memory(network, scale, device, precision),
+        peak_memory_mib=peak_memory(network, scale, device, precision),
     )
 
 
@@ -91,7 +91,7 @@ def _seconds(network: Network, scale: int, device: str, precision: PrecisionChoi
     return min(seconds) / _megapixels(_SIDE * scale)
 
 
-def _peak_memory(
+def peak_memory(
     network: Network, scale: int, device: str, precision: PrecisionChoice
 ) -> float | None:
     """Measure in a separate process, because the peak of this one may come from earlier work.

@@ -17,7 +17,7 @@ from drnsr.reporting.comparison import compare_with_bicubic, draw_comparison
 from drnsr.upscale.files import UpscaleSpec
 from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
 
-# Fixed before any of the models was trained.
+# Chosen without a look at any result.
 _BENCHMARK, _IMAGE = "cid22_valid", "cid22-valid__2079234.png"
 
 _MAX_BYTES = 120_000
