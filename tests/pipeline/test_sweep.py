@@ -2,10 +2,11 @@
 
 import csv
 import json
+import logging
 import shutil
 import signal
 import subprocess
-import threading
+from contextlib import contextmanager
 
 import pytest
 from filelock import FileLock
@@ -126,6 +127,29 @@ def job_records(project, parent):
     return [job.result for job in read_jobs(folder)]
 
 
+@contextmanager
+def held_until_waited_for(runs):
+    """Hold the locks of all trainings until a job says that it waits for one."""
+    locks = [FileLock(folder / ".lock") for folder in runs.iterdir() if folder.is_dir()]
+
+    class Release(logging.Handler):
+        def emit(self, record):
+            if "waiting for it" in record.getMessage():
+                for lock in locks:
+                    lock.release()
+
+    handler, logger = Release(), logging.getLogger("drnsr")
+    for lock in locks:
+        lock.acquire()
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        for lock in locks:
+            lock.release(force=True)
+
+
 @pytest.mark.slow
 def test_joblib_runs_the_jobs_at_once_and_other_launchers_find_them_done(prepared):
     command = [
@@ -141,17 +165,9 @@ def test_joblib_runs_the_jobs_at_once_and_other_launchers_find_them_done(prepare
     for row in rows:
         psnr = jobs[row["seed"]].data.metrics["sample_test/model/psnr"]
         assert float(row["objective"]) == float(row["sample_test/psnr"]) == psnr
-    # Another sweep has begun the same jobs, and holds their folders for a moment.
-    locks = [
-        FileLock(folder / ".lock", thread_local=False)
-        for folder in (prepared.root / "runs").iterdir()
-    ]
-    for lock in locks:
-        lock.acquire()
-    timer = threading.Timer(3, lambda: [lock.release() for lock in locks])
-    timer.start()
-    result = prepared.call("pipelines.train", *command)
-    timer.join()
+    # Another sweep has begun the same jobs, and holds their folders until this one waits for it.
+    with held_until_waited_for(prepared.root / "runs"):
+        result = prepared.call("pipelines.train", *command)
     assert "another process trains this very run: waiting for it" in result.stdout
     assert result.stdout.count("done before") == 2
     _, again = by_seed(prepared)
