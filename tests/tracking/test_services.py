@@ -7,6 +7,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from drnsr.cli import main
@@ -107,8 +108,12 @@ def test_eight_jobs_that_are_killed_while_they_log_into_one_sqlite_file(folder):
         count = "SELECT count(DISTINCT run_uuid), count(*) FROM metrics"
         wait_until(lambda: query(sqlite3.connect(folder / "mlflow.db"), count)[0] > (JOBS - 1, 20))
     finally:
+        processes = psutil.Process(jobs.pid).children(recursive=True)
         os.killpg(jobs.pid, 9)
         jobs.wait()
+    # A process that is writing to the disk dies, and gives up its lock, a moment later.
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert not [each for each in alive if each.status() != psutil.STATUS_ZOMBIE]
     steps = steps_in_outboxes(folder)
     assert min(steps) > 5
     main(["sync"])
