@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drnsr.errors import UserError
+from drnsr.hashing import file_sha256
 
 FOLDER = Path(__file__).parent
 """The folder of the files and the cards."""
@@ -74,3 +75,10 @@ def model_file(name: str) -> Path:
             f"{name}: there is no shipped model of this name; there are {', '.join(available())}"
         )
     return MODELS[name].file
+
+
+def name_of(model_sha256: str) -> str | None:
+    """Return the name of the shipped model whose file has this hash; None if there is none."""
+    return next(
+        (name for name in available() if file_sha256(MODELS[name].file) == model_sha256), None
+    )

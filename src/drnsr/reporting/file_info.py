@@ -96,7 +96,7 @@ def _describe_run(model_sha256: str) -> dict[str, str]:
     try:
         record = record_of_model(model_sha256)
     except TrackingError as error:
-        if model_sha256 in map(file_sha256, map(pretrained.model_file, pretrained.available())):
+        if pretrained.name_of(model_sha256):
             return {
                 "MLflow run": "none here: this model ships with drnsr, whose authors trained it"
             }

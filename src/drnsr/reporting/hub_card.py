@@ -71,10 +71,8 @@ def _is_free(licence: str) -> bool:
 
 def _text(model: Path) -> str:
     """Return the card without its header."""
-    sha256 = file_sha256(model)
-    for name in pretrained.available():
-        if file_sha256(pretrained.model_file(name)) == sha256:
-            return pretrained.model_file(name).with_suffix(".md").read_text(encoding="utf-8")
+    if name := pretrained.name_of(file_sha256(model)):
+        return pretrained.model_file(name).with_suffix(".md").read_text(encoding="utf-8")
     facts = "".join(f"- {name}: {value}\n" for name, value in describe_file(model).items())
     licences = read_info(model).origin.licences
     pictures = "".join(f"- {number}: {licence}\n" for licence, number in licences.items())

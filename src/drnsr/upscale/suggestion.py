@@ -4,8 +4,8 @@ import logging
 from collections.abc import Sequence
 
 from drnsr import pretrained
-from drnsr.images.jpeg_quality import jpeg_quality
 from drnsr.upscale.jobs import Job
+from drnsr.upscale.jpeg_quality import jpeg_quality
 from drnsr.upscale.models import OutputSize
 
 log = logging.getLogger("drnsr")

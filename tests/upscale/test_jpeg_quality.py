@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from drnsr.images.jpeg_quality import jpeg_quality
+from drnsr.upscale.jpeg_quality import jpeg_quality
 
 
 @pytest.mark.parametrize("quality", [30, 50, 75, 85, 90, 95])

@@ -1,6 +1,7 @@
 """The quality of a JPEG file, from its quantization tables."""
 
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,7 +45,12 @@ def jpeg_quality(path: Path) -> int | None:
     if not tables:
         return None
     luma = sum(tables[min(tables)])
-    return min(range(1, 101), key=lambda quality: abs(sum(_libjpeg_table(quality)) - luma))
+    return min(range(1, 101), key=lambda quality: abs(_sum_of_luma(quality) - luma))
+
+
+@cache
+def _sum_of_luma(quality: int) -> int:
+    return sum(_libjpeg_table(quality))
 
 
 def _libjpeg_table(quality: int) -> list[int]:
