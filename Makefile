@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro mirror test test-slow lint format ui sweep gc clean
+.PHONY: help install repro mirror test test-slow lint format docs ui sweep gc clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
@@ -47,6 +47,9 @@ lint: install ## check style, types and the direction of imports
 format: install ## rewrite the source in the project's style
 	ruff check --fix .
 	ruff format .
+
+docs: install ## build the documentation into site/index.html, which works offline
+	python -m docs.generate
 
 PORT ?= 5000
 ui: install ## serve the MLflow UI on http://127.0.0.1:5000 (PORT=... for another port)

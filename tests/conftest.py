@@ -24,7 +24,11 @@ MIRROR = Path(os.environ.get("DRNSR_MIRROR", PROJECT.parent / "shared" / "mirror
 LONGEST = tuple(
     f"tests/{name}"
     for name in (
-        *("pipeline/test_readme.py", "pipeline/test_reproduce.py", "pipeline/test_resume.py"),
+        *(
+            "pipeline/test_documentation.py",
+            "pipeline/test_reproduce.py",
+            "pipeline/test_resume.py",
+        ),
         *("pipeline/test_graph.py", "training/test_distributed.py", "pipeline/", ""),
     )
 )

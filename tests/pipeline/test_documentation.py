@@ -1,40 +1,71 @@
-"""Every command of the README is run: here, or by .ci/run."""
+"""Every block of code in the documentation is run or checked: `pages` says which how."""
 
 import json
-import re
+import shlex
 import shutil
 import subprocess
 import time
+import tomllib
 from urllib.request import urlopen
 
 import pytest
+import yaml
 
 from tests.conftest import PROJECT, free_port
+from tests.pipeline.checked_commands import check
+from tests.pipeline.pages import BLOCKS, LANGUAGES
 
-README = (PROJECT / "README.md").read_text()
-BLOCKS = [
-    [line.split("  #")[0].strip() for line in block.splitlines()]
-    for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
-]
-PROGRAMS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 # These make the environment, which CI does from nothing.
 BY_CI = ["make repro", "make test"]
-# These have tests of their own below; the UI does not end by itself.
-THE_UI = ["make ui"]
-(EXPERIMENTS,) = (block for block in BLOCKS if "dvc queue start" in block)
+# Its commands have a test of their own.
+(EXPERIMENTS,) = (block for block in BLOCKS if "dvc queue start\n" in block.content)
+RUN = [
+    block
+    for block in BLOCKS
+    if block.language in ("bash", "python")
+    and block != EXPERIMENTS
+    and (block.page, block.commands()) != ("README.md", BY_CI)
+]
+CHECKED = [block for block in BLOCKS if block.language == "sh"]
+
+
+def test_every_block_has_a_language_that_says_how_it_is_tested():
+    for block in BLOCKS:
+        assert block.language in LANGUAGES, f"{block}: {block.language!r}"
+        if block.language == "yaml":
+            assert yaml.safe_load(block.content), block
+        if block.language == "toml":
+            assert tomllib.loads(block.content), block
+        if block.language == "json":
+            assert json.loads(block.content), block
+
+
+@pytest.mark.parametrize("block", CHECKED, ids=str)
+def test_the_commands_that_are_not_run_exist_with_their_options(block):
+    for command in block.commands():
+        check(command, composed=False)
+
+
+@pytest.mark.slow
+def test_the_commands_that_are_not_run_choose_what_exists():
+    for block in CHECKED:
+        for command in block.commands():
+            try:
+                check(command, composed=True)
+            except Exception as error:
+                raise AssertionError(f"{block}: {command}") from error
 
 
 def test_ci_runs_what_makes_the_environment():
     lines = (PROJECT / ".ci" / "run").read_text().splitlines()
     called = {f"make {word}" for line in lines if line.startswith("make ") for word in line.split()}
     assert called >= set(BY_CI)
-    assert BY_CI in BLOCKS
-    assert THE_UI in BLOCKS
+    assert BY_CI in [block.commands() for block in BLOCKS if block.page == "README.md"]
 
 
 @pytest.fixture
 def used(another):
-    """A finished and committed project in which the README is followed, with narrow networks."""
+    """A finished and committed project in which a page is followed, with narrow networks."""
     for picture in sorted((another.root / "data/raw/train").rglob("*.png"))[:3]:
         shutil.copy(picture, another.root / "data/own")
     for name, wide in (("edsr_baseline", "num_features: 64"), ("drnsr", "num_features: 32")):
@@ -47,19 +78,30 @@ def used(another):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "block",
-    [block for block in BLOCKS if block not in (BY_CI, THE_UI, EXPERIMENTS)],
-    ids=lambda block: block[0],
-)
-def test_the_commands_of_each_block_succeed_one_after_the_other(used, block):
-    for command in block:
-        used.run("bash", "-c", command)
+@pytest.mark.parametrize("page", sorted({block.page for block in RUN}))
+def test_the_blocks_of_a_page_succeed_one_after_the_other(used, page):
+    for block in RUN:
+        if block.page == page and block.language == "python":
+            used.run("python", "-c", block.content)
+        elif block.page == page:
+            for command in block.commands():
+                run(used, command)
+
+
+def run(project, command):
+    """Run a command of a page; those of this project in the test's own process."""
+    words = shlex.split(command)
+    if words[0] == "drnsr" and not set("$|&;<>") & set(command):
+        project.call(*words)
+    elif words[:2] == ["python", "-m"] and words[2].startswith("pipelines."):
+        project.call(*words[2:])
+    elif not command.startswith("source .venv/"):
+        project.run("bash", "-c", command)
 
 
 @pytest.mark.slow
 def test_experiments_run_and_queue_and_come_back_from_the_cache(used):
-    present, *commands, back = EXPERIMENTS
+    present, *commands, back = EXPERIMENTS.commands()
     used.run("bash", "-c", present)
     used.run("git", "commit", "-qam", "with narrow networks")
     for command in commands:
@@ -96,13 +138,6 @@ def assert_readable(table):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
-def test_the_programs(another, program):
-    another.run("python", "-c", program)
-    assert (another.root / "enlarged.png").is_file()
-
-
-@pytest.mark.slow
 def test_the_ui_answers_on_the_loopback_address(another):
     port = free_port()
     # `-o install`: the environment of this test is the one to use.
@@ -134,5 +169,5 @@ def test_make_help_lists_the_commands():
     printed = subprocess.run(
         ["make", "help"], cwd=PROJECT, capture_output=True, text=True, check=True
     ).stdout
-    for name in ("repro", "mirror", "test", "lint", "ui", "clean"):
+    for name in ("repro", "mirror", "test", "lint", "ui", "clean", "docs"):
         assert f"make {name}" in printed
