@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from drnsr.config.schema import GAN, Config
 from drnsr.config.targets import instantiate
 from drnsr.data.prepared import PreparedDataset
+from drnsr.weights.hub import PREFIX, download_model, pinned
 from drnsr.weights.loading import load_network
 from drnsr.weights.warm_start import warm_start
 from pipelines.perceptual_weights import features_file
@@ -21,6 +22,31 @@ if TYPE_CHECKING:
 log = logging.getLogger("drnsr")
 
 
+def pin_start(config: Config) -> Config:
+    """Name the commit of a model on the Hub that the training starts from.
+
+    Whatever becomes of the repository, the record of the training then names the same weights.
+
+    Raises:
+        HubError: if the model cannot be downloaded.
+    """
+    if config.init_from is None or not config.init_from.startswith(PREFIX):
+        return config
+    return config.model_copy(update={"init_from": pinned(config.init_from)})
+
+
+def start_file(config: Config) -> Path | None:
+    """Return the file of the model that the training starts from; None for random weights.
+
+    Raises:
+        HubError: if it is one on the Hub that cannot be downloaded.
+    """
+    if config.init_from is None:
+        return None
+    is_on_hub = config.init_from.startswith(PREFIX)
+    return download_model(config.init_from) if is_on_hub else Path(config.init_from)
+
+
 def seeded_network(config: Config) -> "Network":
     """Seed every generator, and make the network, with the weights that it starts from."""
     from drnsr.training.trainer import seed_everything
@@ -28,8 +54,8 @@ def seeded_network(config: Config) -> "Network":
     trainer = config.trainer
     seed_everything(config.seed, threads=trainer.threads, deterministic=trainer.deterministic)
     network: Network = instantiate(config.model.network)
-    if config.init_from is not None:
-        log.info(warm_start(network, load_network(Path(config.init_from)), config.init_from))
+    if config.init_from is not None and (start := start_file(config)):
+        log.info(warm_start(network, load_network(start), config.init_from))
     return network
 
 

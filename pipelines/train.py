@@ -24,9 +24,16 @@ from drnsr.tracking.loggers import check_loggers
 from drnsr.tracking.runs import TRAINING_COST
 from drnsr.training.scalars import SAMPLES_PER_SECOND, SECONDS, SKIPPED_LOSSES, STOPPED_AFTER
 from drnsr.weights.fingerprint import code_fingerprint, fingerprint
+from drnsr.weights.hub import PREFIX
 from drnsr.weights.native import Origin, inherited_licences, read_origin, save_model
 from pipelines.app import run_stage
-from pipelines.building import data_module, seeded_network, training_module
+from pipelines.building import (
+    data_module,
+    pin_start,
+    seeded_network,
+    start_file,
+    training_module,
+)
 from pipelines.evaluate import check_evaluation, evaluate
 from pipelines.fetch import fetch
 from pipelines.launch import launch
@@ -95,7 +102,7 @@ def train(config: Config, callbacks: "Sequence[Callback]" = ()) -> Result:
         prepare(config)
     check_features_file(config)
     check_loggers(config.logger.further)
-    config = resolve_auto(config)
+    config = resolve_auto(pin_start(config))
     dataset = open_training_set(config)
     training, state = _begun(config, dataset)
     with folder_lock(training.folder, wait=is_job()):
@@ -108,7 +115,7 @@ def train(config: Config, callbacks: "Sequence[Callback]" = ()) -> Result:
 def _train_in_processes(config: Config) -> Result:
     if is_job() and not config.run.prepare_before_training:
         check_features_file(config)
-        resolved = resolve_auto(config)
+        resolved = resolve_auto(pin_start(config))
         training, _ = _begun(resolved, open_training_set(resolved))
         with folder_lock(training.folder, wait=True):
             earlier = earlier_result(resolved, training.origin)
@@ -312,10 +319,12 @@ def count_licences(config: Config, dataset: PreparedDataset) -> dict[str, int]:
         value_for(image.name, licences.get(image.part, {}), "not stated")
         for image in dataset.images
     )
-    if config.init_from is None:
+    start = start_file(config)
+    if config.init_from is None or start is None:
         return dict(own)
-    source = Path(config.init_from)
-    return inherited_licences(own, {source.name: read_origin(source)})
+    is_on_hub = config.init_from.startswith(PREFIX)
+    name = config.init_from if is_on_hub else start.name
+    return inherited_licences(own, {name: read_origin(start)})
 
 
 def fingerprinted_values(config: Config) -> dict[str, Any]:
@@ -326,8 +335,8 @@ def fingerprinted_values(config: Config) -> dict[str, Any]:
     values["trainer"]["accelerator"] = resolve_device(config.trainer.accelerator)
     if file := features_file(config):
         values["gan"]["features"]["weights"] = file_sha256(file)
-    if config.init_from is not None:
-        values["init_from"] = file_sha256(Path(config.init_from))
+    if (start := start_file(config)) is not None:
+        values["init_from"] = file_sha256(start)
     return values
 
 

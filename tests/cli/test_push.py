@@ -16,9 +16,12 @@ from drnsr.networks import DRNSR
 from drnsr.reporting.hub_card import weights_licence
 from drnsr.upscale.provenance import read_provenance
 from drnsr.weights.hub import HubError, download_model
-from drnsr.weights.native import Origin, save_model
+from drnsr.weights.native import Origin, read_info, save_model
+from pipelines.building import pin_start, seeded_network
+from pipelines.train import fingerprinted_values
 from tests.conftest import PROJECT, texture
-from tests.weights.hub_server import TOKEN, Repository, hub_server
+from tests.pipeline.experiments import composed
+from tests.weights.hub_server import TOKEN, Repository, hub_server, reached_hub
 
 constants = pytest.importorskip("huggingface_hub.constants")
 
@@ -27,18 +30,8 @@ FREE = {"CC0-1.0, someone": 3, "CC BY 2.0, another": 1}
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """An empty Hub, and an empty cache; the client reads its variables at import."""
-    with hub_server() as hub:
-        template = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-        for name, value in {
-            "ENDPOINT": hub.url,
-            "HUGGINGFACE_CO_URL_TEMPLATE": template,
-            "HF_HUB_CACHE": str(tmp_path / "cache"),
-            "HF_TOKEN_PATH": str(tmp_path / "no-token"),
-            "HF_HUB_DISABLE_XET": True,
-        }.items():
-            monkeypatch.setattr(constants, name, value)
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
+    """An empty Hub, and an empty cache."""
+    with reached_hub(tmp_path / "cache", monkeypatch) as hub:
         monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
         monkeypatch.setenv("DVC_ROOT", str(tmp_path))
         yield hub
@@ -95,6 +88,39 @@ def test_a_pushed_model_is_used_by_its_name(hub, model, tmp_path, capsys, caplog
     text = header_and_text(repository.commits[-1][1]["README.md"])[1]
     assert shipped.with_suffix(".md").read_text().partition("\n")[2] in text
     assert not any("torch" in agent for agent in hub.agents)
+
+
+def test_a_training_starts_from_a_model_of_the_hub_as_from_its_file(hub, model, tmp_path):
+    repository = hub.repositories["me/mine"] = Repository()
+    commit = repository.commit({"model.safetensors": model.read_bytes()})
+    small = ("model.network.num_blocks=1", "model.network.num_features=4")
+    config = composed("init_from=hf://me/mine", *small)
+    from_file, from_hub = config.model_copy(update={"init_from": str(model)}), pin_start(config)
+    assert from_hub.init_from == f"hf://me/mine@{commit}"
+
+    network = DRNSR(scale=2, num_blocks=1, num_features=4)
+    save_model(tmp_path / "other.safetensors", network, Origin())
+    repository.commit({"model.safetensors": (tmp_path / "other.safetensors").read_bytes()})
+    hub.status = 503  # a commit never changes, so that the copy needs no answer
+    assert fingerprinted_values(from_hub) == fingerprinted_values(from_file)
+    assert fingerprinted_values(from_hub)["init_from"] == file_sha256(model)
+    weights, expected = (seeded_network(each).state_dict() for each in (from_hub, from_file))
+    assert all(weights[name].equal(expected[name]) for name in expected)
+    hub.status = None
+    assert fingerprinted_values(pin_start(config)) != fingerprinted_values(from_hub)
+
+
+def test_commands_that_read_other_files_take_the_hubs_models_too(hub, model, tmp_path, capsys):
+    repository = hub.repositories["me/mine"] = Repository()
+    repository.commit({"model.safetensors": model.read_bytes()})
+    out = tmp_path / "out.safetensors"
+    main(["interpolate", "hf://me/mine", str(model), str(out), "--alpha", "1"])
+    assert f"hf://me/mine (sha256 {file_sha256(model)})" in read_info(out).origin.made_from
+    with pytest.raises(SystemExit, match="hf://me/mine: this is a model file of drnsr already"):
+        main(["convert", "hf://me/mine", str(out)])
+    main(["push", "hf://me/mine", "hf://me/copy"])
+    copy = hub.repositories["me/copy"].commits[-1][1]
+    assert copy["model.safetensors"] == model.read_bytes()
 
 
 def test_without_the_hub_the_copy_is_used_and_the_user_is_told(hub, model, caplog, monkeypatch):

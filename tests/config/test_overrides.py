@@ -94,6 +94,18 @@ def longer(choices):
     return {**choices, "set": {**choices["set"], "trainer": trainer}}
 
 
+def test_what_the_training_starts_from_is_as_it_was_in_the_run(tmp_path):
+    on_hub = f"hf://me/mine@{'a1' * 20}"
+    ran = job("init_from=hf://me/mine") | {"init_from": on_hub}
+    choices = recorded_choices({}, ["init_from=hf://me/mine"], ran)
+    assert choices == {"set": {"init_from": on_hub}}
+    assert adopted(tmp_path, choices)["init_from"] == on_hub
+    params = tmp_path / "params.yaml"
+    write_choices(params, {"init_from": "start.safetensors"})
+    write_choices(params, recorded_choices({}, [], job()))
+    assert compose_graph(params).init_from is None
+
+
 OVERRIDES = ["experiment=smoke", "model=edsr_baseline", "seed=3", "trainer.max_steps=140"]
 OVERRIDES += ["logger=none", "logger.experiment=mine", "scheduler.warmup_steps=7"]
 

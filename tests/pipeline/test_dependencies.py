@@ -71,5 +71,6 @@ def test_training_is_rerun_for_what_its_fingerprint_covers():
     assert deps == {f"src/drnsr/{place}" for place in EVALUATION_CODE}
     params = STAGES["train"]["params"][0]["resolved.yaml"]
     # The data set's name is in the dataset, whose fingerprint is another part; so is that of the
-    # training that `extend` names. The licences of its parts are written into the model file.
-    assert set(params) == {*TRAINING_KEYS, "data.name", "data.parts", "extend"}
+    # training that `extend` names, and of what `init_from` names. The licences of its parts are
+    # written into the model file.
+    assert set(params) == {*TRAINING_KEYS, "data.name", "data.parts", "init_from", "extend"}

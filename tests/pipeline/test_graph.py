@@ -7,12 +7,14 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from drnsr.evaluation.metrics import reported_metrics
 from drnsr.hashing import file_sha256
 from drnsr.weights.native import load_model, read_info, save_model
 from tests.pipeline.conftest import GRAPH_ARGUMENTS, Project
+from tests.weights.hub_server import Repository, reached_hub
 
 
 def test_the_files_that_others_rely_on(finished):
@@ -144,7 +146,7 @@ def test_only_what_can_change_is_run_again(another):
 
 
 @pytest.mark.slow
-def test_training_starts_from_a_file_and_a_changed_one_is_noticed(another):
+def test_training_starts_from_a_file_and_a_changed_one_is_noticed(another, tmp_path, monkeypatch):
     shutil.copy(another.root / "models/model.safetensors", another.root / "start.safetensors")
     another.choose(init_from="start.safetensors", scale=3)
     result = another.run("dvc", "repro", "train")
@@ -159,7 +161,26 @@ def test_training_starts_from_a_file_and_a_changed_one_is_noticed(another):
     save_model(another.root / "start.safetensors", network, first)
     assert "train" in changed_stages(another)
     another.run_stages("train")
-    assert read_info(another.root / "models/model.safetensors").origin.config != first.config
+    trained = another.root / "models/model.safetensors"
+    assert read_info(trained).origin.config != first.config
+
+    # From the same file on the Hub, by hand and, after it is adopted, in the graph.
+    monkeypatch.setenv("DVC_ROOT", str(another.root))
+    with reached_hub(tmp_path / "cache", monkeypatch) as hub:
+        repository = hub.repositories["me/mine"] = Repository()
+        content = (another.root / "start.safetensors").read_bytes()
+        commit = repository.commit({"model.safetensors": content})
+        command = ("experiment=smoke", "scale=3", "init_from=hf://me/mine", "hydra.run.dir=made")
+        another.call("pipelines.train", *command)
+        by_hand = (another.root / "made/models/model.safetensors").read_bytes()
+        repository.commit({"model.safetensors": by_hand})
+        another.call("drnsr", "adopt", "hf://me/mine")
+        params = yaml.safe_load((another.root / "params.yaml").read_text())
+        assert params["set"]["init_from"] == f"hf://me/mine@{commit}"
+        assert params["init_from"] == "conf/from_scratch"
+        trained.unlink()
+        another.run_stages("train")
+    assert trained.read_bytes() == by_hand
 
 
 @pytest.mark.slow

@@ -13,7 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run",
         metavar="RUN",
-        help="an MLflow run id (the best job of a sweep is taken), or a model file",
+        help="an MLflow run id (the best job of a sweep is taken), or a model: a file, an"
+        " MLflow URI, hf://USER/NAME",
     )
     parser.add_argument(
         "--yes", action="store_true", help="do not ask before functions from elsewhere are called"
@@ -27,6 +28,7 @@ def run(parsed: argparse.Namespace) -> None:
         UserError: if there is no such run, or this project cannot compose its configuration;
             params.yaml is not changed then. Or if the user does not agree to what it calls.
     """
+    from drnsr.cli.models import run_or_file
     from drnsr.config.compose import compose_graph
     from drnsr.config.errors import ConfigError
     from drnsr.config.overrides import find_choices, recorded_choices, write_choices
@@ -34,7 +36,7 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.tracking.record import find_record
     from drnsr.tracking.reproduction import was_made_here
 
-    record = find_record(parsed.run)
+    record = find_record(run_or_file(parsed.run))
     names = unknown_targets(record.config)
     if names and not was_made_here(record):
         print(printable(f"this run was made elsewhere, and calls {', '.join(names)}"), flush=True)

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument(
-        "source", type=Path, metavar="IN", help="a .pth, .pt, .ckpt or .safetensors"
-    )
+    parser.add_argument("source", metavar="IN", help="a .pth, .pt, .ckpt or .safetensors")
     parser.add_argument("out", type=Path, metavar="OUT", help="the .safetensors to write")
     parser.add_argument(
         "--set",
@@ -38,15 +36,17 @@ def run(parsed: argparse.Namespace) -> None:
     Raises:
         UserError: if the checkpoint is not recognized, or a name is wrong.
     """
+    from drnsr.cli.models import model_file
     from drnsr.weights.loading import load_foreign
     from drnsr.weights.native import Origin, is_native, save_model
 
     if parsed.out.suffix != ".safetensors":
         raise UserError(f"{parsed.out}: the name of a model file ends with .safetensors")
-    if is_native(parsed.source):
+    checkpoint = model_file(parsed.source)
+    if is_native(checkpoint):
         raise UserError(f"{parsed.source}: this is a model file of drnsr already")
-    foreign = load_foreign(parsed.source, dict(map(_parse_setting, parsed.set)))
-    source = f"{parsed.source.name} (sha256 {file_sha256(parsed.source)})"
+    foreign = load_foreign(checkpoint, dict(map(_parse_setting, parsed.set)))
+    source = f"{checkpoint.name} (sha256 {file_sha256(checkpoint)})"
     made_from = f"converted from {source}, {foreign.description}"
     save_model(parsed.out, foreign.network, Origin(made_from=made_from))
     print(printable(f"{parsed.out}: {foreign.description}"), file=sys.stderr)

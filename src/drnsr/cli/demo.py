@@ -14,8 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="MODEL",
-        help="a further model: a model file, a checkpoint of another program, an MLflow URI; may be"
-        " repeated",
+        help="a further model: a model file, a checkpoint of another program, an MLflow URI,"
+        " hf://USER/NAME; may be repeated",
     )
     parser.add_argument("--port", type=_port, default=7860, help="default: %(default)s")
     parser.add_argument(

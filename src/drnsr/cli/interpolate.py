@@ -13,10 +13,10 @@ from drnsr.hashing import file_sha256
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("first", type=Path, metavar="A", help="a model file")
     parser.add_argument(
-        "second", type=Path, metavar="B", help="another model file of the same architecture"
+        "first", metavar="A", help="a shipped model, a model file, an MLflow URI, hf://USER/NAME"
     )
+    parser.add_argument("second", metavar="B", help="another one of the same architecture")
     parser.add_argument("out", type=Path, metavar="OUT", help="the model file to write")
     parser.add_argument(
         "--alpha", type=float, required=True, help="the weight of B, from 0 (only A) to 1 (only B)"
@@ -29,14 +29,18 @@ def run(parsed: argparse.Namespace) -> None:
     Raises:
         UserError: if the two are different networks, or ALPHA is outside of 0..1.
     """
+    from drnsr.cli.models import model_file, short_name
     from drnsr.weights.interpolation import interpolate
     from drnsr.weights.loading import load_network
     from drnsr.weights.native import Origin, inherited_licences, read_origin, save_model
 
-    files = (parsed.first, parsed.second)
-    between = interpolate(load_network(parsed.first), load_network(parsed.second), parsed.alpha)
-    first, second = (f"{file.name} (sha256 {file_sha256(file)})" for file in files)
+    names = [short_name(each) for each in (parsed.first, parsed.second)]
+    files = [model_file(each) for each in (parsed.first, parsed.second)]
+    start, end = map(load_network, files)
+    between = interpolate(start, end, parsed.alpha)
+    named = list(zip(names, files, strict=True))
+    first, second = (f"{name} (sha256 {file_sha256(file)})" for name, file in named)
     mixed = f"interpolated between {first} and {second}, alpha {parsed.alpha:g}"
-    licences = inherited_licences({}, {file.name: read_origin(file) for file in files})
+    licences = inherited_licences({}, {name: read_origin(file) for name, file in named})
     save_model(parsed.out, between, Origin(made_from=mixed, licences=licences))
     print(printable(f"{parsed.out}: {mixed}"))

@@ -7,6 +7,8 @@ from drnsr import pretrained
 from drnsr.errors import UserError
 from drnsr.weights.hub import PREFIX, download_model
 
+_MLFLOW = ("models:/", "runs:/")
+
 
 def model_file(name: str) -> Path:
     """Return the file of a model.
@@ -22,7 +24,7 @@ def model_file(name: str) -> Path:
     """
     if name in pretrained.available():
         return pretrained.model_file(name)
-    if name.startswith(("models:/", "runs:/")):
+    if name.startswith(_MLFLOW):
         return _from_mlflow(name)
     if name.startswith(PREFIX):
         return download_model(name)
@@ -31,6 +33,20 @@ def model_file(name: str) -> Path:
         shipped = ", ".join(pretrained.available())
         raise UserError(f"{name}: there is no such file, and no shipped model ({shipped})")
     return path
+
+
+def run_or_file(name: str) -> str:
+    """Return the id of a run as it is given, and the file of a model that is named elsewhere.
+
+    Raises:
+        UserError: as in :func:`model_file`.
+    """
+    return str(model_file(name)) if name.startswith((*_MLFLOW, PREFIX)) else name
+
+
+def short_name(name: str) -> str:
+    """Return the name of a model as another file is to have it: without the folders of a file."""
+    return Path(name).name if Path(name).is_file() else name
 
 
 def _from_mlflow(uri: str) -> Path:

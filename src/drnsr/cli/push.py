@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="a shipped model such as drnsr-x2, a model file, an MLflow URI",
+        help="a shipped model such as drnsr-x2, a model file, an MLflow URI, hf://USER/NAME",
     )
     parser.add_argument("target", metavar="hf://USER/NAME", help="the repository")
     parser.add_argument(

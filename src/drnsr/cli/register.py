@@ -15,7 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run",
         metavar="RUN",
-        help="an MLflow run id (the best job of a sweep is taken), or a model file",
+        help="an MLflow run id (the best job of a sweep is taken), or a model: a file, an"
+        " MLflow URI, hf://USER/NAME",
     )
     parser.add_argument(
         "--name",
@@ -26,10 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> None:
     """Register a new version, unless the run has one, and print its name."""
+    from drnsr.cli.models import run_or_file
     from drnsr.tracking.record import find_record
     from drnsr.tracking.registry import CANDIDATE
 
-    version, is_new = ensure_registered(find_record(parsed.run), parsed.name)
+    version, is_new = ensure_registered(find_record(run_or_file(parsed.run)), parsed.name)
     if is_new:
         known = f"is the {CANDIDATE} now: models:/{version.name}@{CANDIDATE}"
     else:

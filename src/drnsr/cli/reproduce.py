@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
-    parser.add_argument("run", metavar="RUN", help="an MLflow run id, or a model file")
+    parser.add_argument(
+        "run",
+        metavar="RUN",
+        help="an MLflow run id, or a model: a file, an MLflow URI, hf://USER/NAME",
+    )
     parser.add_argument(
         "--into", type=Path, metavar="FOLDER", help="the work tree (default: reproduced/RUN_ID)"
     )
@@ -42,9 +46,10 @@ def run(parsed: argparse.Namespace) -> None:
     Raises:
         UserError: if something is missing, a number or hash differs, or the user does not agree.
     """
+    from drnsr.cli.models import run_or_file
     from drnsr.tracking.record import find_record
 
-    record = find_record(parsed.run)
+    record = find_record(run_or_file(parsed.run))
     _reproduce(record, parsed.into or Path("reproduced") / record.run_id, yes=parsed.yes)
 
 

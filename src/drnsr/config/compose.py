@@ -1,5 +1,6 @@
 """From params.yaml and conf/, by Hydra, to the typed and checked configuration."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -26,7 +27,11 @@ GROUPS = (
 PATHS = ("folder", "benchmark_folder", "image", "init_from")
 
 # The file that `init_from` names for random weights: what DVC depends on must exist.
-_FROM_SCRATCH = "conf/from_scratch"
+FROM_SCRATCH = "conf/from_scratch"
+
+# A model on the Hugging Face Hub: see drnsr.weights.hub. A commit never changes.
+_ON_HUB = "hf://"
+_PINNED = re.compile(rf"{_ON_HUB}[^@]+@[0-9a-f]{{40}}")
 
 
 def compose_graph(params_file: Path, conf: Path = CONF) -> Config:
@@ -54,7 +59,7 @@ def compose_choices(choices: Mapping[str, Any], conf: Path = CONF) -> DictConfig
     groups = [f"{key}={value}" for key, value in chosen.items() if key in GROUPS]
     # Values are merged, not overridden: Hydra's grammar would read some names of folders.
     values = {key: value for key, value in chosen.items() if key not in GROUPS}
-    if values.get("init_from") == _FROM_SCRATCH:
+    if values.get("init_from") == FROM_SCRATCH:
         values["init_from"] = None
     with composition_errors():
         with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
@@ -190,19 +195,37 @@ def _read_params(params_file: Path) -> dict[str, Any]:
     for key in (*GROUPS, *PATHS, "extend"):
         if not isinstance(params.get(key), str | None):
             raise ConfigError(f"{params_file}: {key}: {params[key]!r} is not a name")
+    values = params.get("set") or {}
     for key in PATHS:
-        if key in (params.get("set") or {}):
+        if key in values and not is_on_hub(values[key]):
             raise ConfigError(
                 f"{params_file}: set: {key} stands at the top, where DVC sees what it names"
             )
-    start = params.get("init_from")
-    if start is not None and not (params_file.parent / start).is_file():
-        reason = missing_in_copy(Path(start))
-        if start.startswith("hf://"):
-            name = start.removeprefix("hf://").replace("@", " --revision ")
-            reason = f"; `hf download {name} --include model.safetensors --local-dir .` makes one"
-        raise ConfigError(f"{params_file}: init_from: there is no file {start}{reason}")
+    _check_start(params_file, params.get("init_from"), values.get("init_from"))
     return cast(dict[str, Any], params)
+
+
+def is_on_hub(value: object) -> bool:
+    """Return whether a value names a model on the Hugging Face Hub."""
+    return isinstance(value, str) and value.startswith(_ON_HUB)
+
+
+def _check_start(params_file: Path, start: str | None, on_hub: str | None) -> None:
+    """Check what the training starts from: a file, or a model on the Hub that never changes."""
+    if on_hub is not None and not _PINNED.fullmatch(on_hub):
+        raise ConfigError(
+            f"{params_file}: set: init_from: {on_hub}: DVC cannot see when this model changes; name"
+            " its commit, hf://USER/NAME@COMMIT, which `drnsr info` prints"
+        )
+    if start is None or (params_file.parent / start).is_file():
+        return
+    if is_on_hub(start):
+        raise ConfigError(
+            f"{params_file}: init_from: {start} is no file, which DVC needs there; write"
+            f" `init_from: {FROM_SCRATCH}` and `set: {{init_from: {start}}}`"
+        )
+    reason = missing_in_copy(Path(start))
+    raise ConfigError(f"{params_file}: init_from: there is no file {start}{reason}")
 
 
 def refuse_contradictions(chosen: Mapping[str, Any], conf: Path = CONF) -> None:

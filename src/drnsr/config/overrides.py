@@ -16,9 +16,11 @@ from ruamel.yaml import YAML
 
 from drnsr.atomic import atomic_path
 from drnsr.config.compose import (
+    FROM_SCRATCH,
     GROUPS,
     PATHS,
     compose_choices,
+    is_on_hub,
     load_option,
     refuse_contradictions,
     resolve,
@@ -63,7 +65,9 @@ def find_choices(config: Mapping[str, Any], conf: Path = CONF) -> dict[str, Any]
     """
     wanted = result_relevant(config)
     choices: dict[str, Any] = {
-        key: config[key] for key in _AT_THE_TOP if config.get(key) is not None
+        key: config[key]
+        for key in _AT_THE_TOP
+        if config.get(key) is not None and not is_on_hub(config[key])
     }
     composed = compose_choices(choices, conf)
     OmegaConf.set_struct(composed, False)
@@ -97,7 +101,7 @@ def recorded_choices(
             raise ConfigError(f"{override.input_line}: params.yaml has no line for this")
         _add_override(choices, override.key_or_group, override.value())
     choices |= {key: config[key] for key in PATHS if config.get(key) is not None}
-    if config.get("init_from") is None:
+    if config.get("init_from") is None or is_on_hub(config["init_from"]):  # that goes under `set`
         choices.pop("init_from", None)
     refuse_contradictions(choices)
     wanted = _with_auto(result_relevant(config), _compose(choices, CONF))
@@ -212,6 +216,8 @@ def write_choices(params_file: Path, choices: Mapping[str, Any]) -> None:
     for key in content:
         if key in choices:
             content[key] = choices[key]
+        elif key == "init_from":
+            content[key] = FROM_SCRATCH
         elif key not in PATHS:  # DVC needs a path there
             content[key] = {} if key == "set" else None
     for key in choices:

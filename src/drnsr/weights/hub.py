@@ -23,6 +23,7 @@ MODEL_FILE = "model.safetensors"
 """The name of the model file in a repository."""
 
 _URI = re.compile(rf"{PREFIX}(?P<repository>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
+_COMMIT = re.compile("[0-9a-f]{40}")
 
 # huggingface_hub reads it at import; without it, it reports how it is used.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -61,11 +62,30 @@ class HubModel:
     def __str__(self) -> str:
         return f"{PREFIX}{self.repository}" + (f"@{self.revision}" if self.revision else "")
 
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the revision is a commit, which never changes."""
+        return self.revision is not None and _COMMIT.fullmatch(self.revision) is not None
+
+
+def pinned(uri: str) -> str:
+    """Return the name of a model with its present commit: ``hf://USER/NAME@COMMIT``.
+
+    The model is downloaded for it.
+
+    Raises:
+        HubError: as in :func:`download_model`.
+    """
+    model = HubModel.parse(uri)
+    commit = model.revision if model.is_pinned else download_model(uri).parent.name
+    return str(HubModel(model.repository, commit))
+
 
 def download_model(uri: str) -> Path:
     """Download a model file into the cache of huggingface_hub, unless it is there.
 
-    The commit is logged. Without a connection the cached copy is taken, and a warning says so.
+    The commit is logged. Without a connection the cached copy is taken, and a warning says so. If
+    the name has the commit, a cached copy is taken in any case.
 
     Args:
         uri: see :meth:`HubModel.parse`.
@@ -80,6 +100,8 @@ def download_model(uri: str) -> Path:
     model = HubModel.parse(uri)
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
+    if model.is_pinned and (copy := _find_cached(model)):
+        return copy
     try:
         with _hub_errors(model):
             # The download itself would take any copy of the cache without a word if this fails.
@@ -182,10 +204,15 @@ def _cached(model: HubModel, error: UserError) -> Path:
     Raises:
         HubError: if there is none.
     """
+    found = _find_cached(model)
+    if found is None:
+        raise HubError(f"{model}: {error}, and there is no copy in the cache") from error
+    log.warning("%s: %s; the cached copy is used, commit %s", model, error, found.parent.name)
+    return found
+
+
+def _find_cached(model: HubModel) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(model.repository, MODEL_FILE, revision=model.revision)
-    if not isinstance(found, str):
-        raise HubError(f"{model}: {error}, and there is no copy in the cache") from error
-    log.warning("%s: %s; the cached copy is used, commit %s", model, error, Path(found).parent.name)
-    return Path(found)
+    return Path(found) if isinstance(found, str) else None
