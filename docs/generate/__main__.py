@@ -8,11 +8,10 @@ the code and conf/, and is never committed, so that it cannot be out of date.
 import shutil
 import subprocess
 import sys
-import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
-from docs.generate import api, commands, configuration
+from docs.generate import api, commands, configuration, notebooks
+from docs.generate.checks import broken_references, misplaced_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "build/pages"  # docs_dir in zensical.toml
@@ -31,53 +30,42 @@ SOURCES = [
     "notebooks/*.ipynb",
     "src/drnsr/pretrained/*.md",
 ]
-REFERENCE = {
+GENERATED = {
     "docs/reference/configuration.md": configuration.page,
     "docs/reference/commands.md": commands.page,
     **api.PAGES,
+    **notebooks.PAGES,
 }
 
 
 def write_pages() -> None:
-    """Copy the pages, and write those of the reference, into `build/pages`."""
+    """Copy the pages, and write those that are generated, into `build/pages`."""
     shutil.rmtree(PAGES, ignore_errors=True)
     for pattern in SOURCES:
         for source in ROOT.glob(pattern):
             page = PAGES / source.relative_to(ROOT)
             page.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, page)
-    for name, content in REFERENCE.items():
+    for name, content in GENERATED.items():
         page = PAGES / name
         page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(content())
 
 
-def check_navigation() -> None:
-    """Check that `nav` in zensical.toml names each page, and no others."""
-    nav = tomllib.loads((ROOT / "zensical.toml").read_text())["project"]["nav"]
-    named = set(_leaves(nav))
-    pages = {page.relative_to(PAGES).as_posix() for page in PAGES.rglob("*.md")}
-    if named != pages:
-        sys.exit(
-            f"zensical.toml: nav lacks {sorted(pages - named)},"
-            f" and names {sorted(named - pages)}, which do not exist"
-        )
-
-
-def _leaves(nav: object) -> Iterator[str]:
-    if isinstance(nav, str):
-        yield nav
-    elif isinstance(nav, list | dict):
-        for part in nav.values() if isinstance(nav, dict) else nav:
-            yield from _leaves(part)
-
-
 def main() -> None:
     """Write the pages, and build the site; a warning, such as of a dead link, ends it."""
     write_pages()
-    check_navigation()
+    _end_on(misplaced_pages(ROOT / "zensical.toml", PAGES))
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
-    sys.exit(subprocess.run(command, cwd=ROOT).returncode)
+    built = subprocess.run(command, cwd=ROOT)
+    if built.returncode:
+        sys.exit(built.returncode)
+    _end_on(broken_references(ROOT / "site"))
+
+
+def _end_on(problems: list[str]) -> None:
+    if problems:
+        sys.exit("\n".join(problems))
 
 
 if __name__ == "__main__":

@@ -11,14 +11,27 @@ from drnsr.degradation.parameters import Degradation
 
 
 class Fetch(Section):
-    """How files are downloaded and unpacked."""
+    """How files are downloaded and unpacked.
+
+    Attributes:
+        connections: files that are downloaded at once.
+        max_unpacked: bytes that an archive may have when it is unpacked; a larger one is refused.
+    """
 
     connections: Annotated[Integer, Field(ge=1, le=1024)]
     max_unpacked: Count
 
 
 class Prepare(Section):
-    """Which pictures can be used, and what happens to the others."""
+    """Which pictures can be used, and what happens to the others.
+
+    Attributes:
+        bad_images: what a training picture that cannot be used does: fail ends the stage, skip
+            leaves the picture out and logs it.
+        max_pixels: pixels that a picture may have; a larger one is refused before it is decoded.
+        min_side: the least length in pixels of the shorter side of a training picture.
+        max_shift: how far LR may be shifted against HR, in LR pixels, in pairs of the user.
+    """
 
     bad_images: Literal["fail", "skip"]
     max_pixels: Count
@@ -27,7 +40,13 @@ class Prepare(Section):
 
 
 class Single(Section):
-    """One picture, a part of which is trained on and another part measured on."""
+    """One picture, a part of which is trained on and another part measured on.
+
+    Attributes:
+        image: the file.
+        mode: the part that is trained on: zero_shot takes the LR picture, half the left half.
+        scale: the scale at which it is trained and measured.
+    """
 
     image: str | None
     mode: Literal["zero_shot", "half"]
@@ -37,9 +56,13 @@ class Single(Section):
 class Part(Section):
     """A part of a data set: registries of files, or the user's folder.
 
-    A part of the pictures is withheld for validation. ``shrink`` has the factors by which pictures
-    are downscaled first, and ``licences`` what the model card says of them, both by names or
-    patterns of names.
+    Attributes:
+        registries: the lists of its files, in conf/registry.
+        folder: the user's folder, instead of registries.
+        exclude: pictures that are left out, by names or patterns of names.
+        shrink: whole factors by which pictures are downscaled first, by names or patterns.
+        validation_fraction: the share of the pictures that is withheld for validation.
+        licences: what the model card says of the pictures, by names or patterns.
     """
 
     registries: list[str] = Field(default_factory=list)
@@ -53,8 +76,14 @@ class Part(Section):
 class Data(Section):
     """A data set to train on: its parts by name, or a part of one picture.
 
-    ``weight_by`` decides how often a picture is trained on: ``images`` draws all equally often,
-    ``pixels`` in proportion to their pixels.
+    Attributes:
+        name: its name in records and tables.
+        parts: the parts by name; each has a validation split and licences of its own.
+        pairs: whether the folder has HR and LR pictures; otherwise LR is made from HR.
+        single: one picture, instead of parts.
+        scales: the scales for which LR is prepared, whichever is trained.
+        weight_by: how often a picture is trained on: images draws all equally often, pixels in
+            proportion to their pixels.
     """
 
     name: str
@@ -77,10 +106,16 @@ class Data(Section):
 
 
 class Benchmark(Section):
-    """A data set to measure on, and its name in the published tables.
+    """A data set to measure on: a registry, the user's folder, or neither.
 
-    It is a registry, the user's folder, or neither: the part that the data set `single` withholds.
-    A degradation makes its LR instead of the protocol.
+    With neither, it is the part that the data set `single` withholds.
+
+    Attributes:
+        registry: the list of its files, in conf/registry.
+        folder: the user's folder.
+        published: its name in the published tables; null if there are no published numbers.
+        degradation: what makes its LR instead of the protocol.
+        licences: what the model card says of its pictures, by names or patterns of names.
     """
 
     registry: str | None = None

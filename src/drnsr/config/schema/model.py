@@ -7,7 +7,13 @@ from drnsr.config.values import Node, NonNegative
 
 
 class Model(Section):
-    """A network, its name in our tables, and its name in the published ones."""
+    """A network, its name in our tables, and its name in the published ones.
+
+    Attributes:
+        name: its name in records and tables.
+        published: its name in `published_results.csv`; null if there are no published numbers.
+        network: its class, and the arguments of the class.
+    """
 
     name: str
     published: str | None = None
@@ -15,7 +21,13 @@ class Model(Section):
 
 
 class LossWeights(Section):
-    """The weight of each term in the generator's loss."""
+    """The weight of each term in the generator's loss.
+
+    Attributes:
+        pixel: of the loss between pixels.
+        perceptual: of the loss between features.
+        adversarial: of the loss by the discriminator.
+    """
 
     pixel: NonNegative
     perceptual: NonNegative
@@ -25,7 +37,10 @@ class LossWeights(Section):
 class Features(Section):
     """The network whose features a perceptual loss compares, and the weight of each layer.
 
-    The weights of the network are a registry's file, the user's file, or null for random ones.
+    Attributes:
+        network: its class, and the layers that are compared.
+        layer_weights: the weight of each layer, in the order of the layers.
+        weights: a registry, the user's file, or null for random weights.
     """
 
     network: Node
@@ -34,7 +49,14 @@ class Features(Section):
 
 
 class GAN(Section):
-    """A discriminator to train against."""
+    """A discriminator to train against.
+
+    Attributes:
+        discriminator: its class, and the arguments of the class.
+        adversarial: relativistic is ESRGAN's loss, vanilla Real-ESRGAN's.
+        weights: the weight of each term of the network's loss.
+        features: what the perceptual term compares.
+    """
 
     discriminator: Node
     adversarial: Literal["relativistic", "vanilla"]

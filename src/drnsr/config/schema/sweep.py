@@ -10,7 +10,15 @@ from drnsr.config.values import Count, Float, Integer, Node
 
 
 class Parameter(Section):
-    """The values that a study may choose: a range with its ends, or a list."""
+    """The values that a study may choose: a range with its ends, or a list.
+
+    Attributes:
+        low: the smallest value.
+        high: the largest value.
+        step: the distance between two values; null for any value between the ends.
+        log: whether values are drawn evenly on a logarithmic scale.
+        choices: the list, instead of a range.
+    """
 
     low: int | float | None = None
     high: int | float | None = None
@@ -29,7 +37,16 @@ class Parameter(Section):
 
 
 class Study(Section):
-    """A study by Optuna: see :mod:`pipelines.sweep`."""
+    """A study by Optuna: see :mod:`pipelines.sweep`.
+
+    Attributes:
+        name: its name in the storage; the same name goes on with the study.
+        storage: the URL of SQLite or PostgreSQL.
+        trials: the number of trainings, those of earlier calls included.
+        sampler: the class of Optuna that chooses values, and its arguments.
+        pruner: the class of Optuna that ends poor trials, and its arguments.
+        search: the values of each key, by its dotted name.
+    """
 
     name: str
     storage: str
@@ -40,7 +57,14 @@ class Study(Section):
 
 
 class Sweep(Section):
-    """What the jobs of a sweep are compared by, and what happens to those that failed before."""
+    """What the jobs of a sweep are compared by, and what happens to those that failed before.
+
+    Attributes:
+        objective: psnr or ssim, the mean over the benchmarks; set5/psnr, that of one benchmark; or
+            val_psnr, the last validation.
+        retry_failed: whether jobs that failed before are tried again.
+        study: a study by Optuna, for :mod:`pipelines.sweep`.
+    """
 
     objective: str
     retry_failed: bool
@@ -48,7 +72,13 @@ class Sweep(Section):
 
 
 class LRFind(Section):
-    """The rates that ``python -m pipelines.lr_find`` tries, as Lightning's Tuner takes them."""
+    """The rates that ``python -m pipelines.lr_find`` tries, as Lightning's Tuner takes them.
+
+    Attributes:
+        min_lr: the first learning rate.
+        max_lr: the last one.
+        num_training: the number of rates, and of steps.
+    """
 
     min_lr: Annotated[Float, Field(gt=0)]
     max_lr: Annotated[Float, Field(gt=0)]

@@ -9,7 +9,16 @@ from drnsr.config.values import Count, Float, Integer, NonNegative, Scales
 
 
 class DataModule(Section):
-    """How training samples are drawn: see :class:`drnsr.data.datamodule.SRDataModule`."""
+    """How training samples are drawn: see :class:`drnsr.data.datamodule.SRDataModule`.
+
+    Attributes:
+        scales: the scales to train, one per batch.
+        patch_size: the side of a crop in LR pixels; null if `hr_patch_size` gives the size.
+        hr_patch_size: the side of a crop in HR pixels, the same at every scale.
+        batch_size: crops in a step, those of all processes together.
+        validation_crop: the largest side of a validation crop, in LR pixels.
+        workers: processes that load samples; 0 loads them in the process of the training.
+    """
 
     scales: Scales
     patch_size: Count | None
@@ -20,14 +29,41 @@ class DataModule(Section):
 
 
 class EarlyStopping(Section):
-    """When a training ends early: see :mod:`drnsr.training.callbacks.early_stopping`."""
+    """When a training ends early: see :mod:`drnsr.training.callbacks.early_stopping`.
+
+    Attributes:
+        patience: validations in a row without an improvement, after which the training ends.
+        min_delta: how much better, in dB of the validation PSNR, counts as an improvement.
+    """
 
     patience: Count
     min_delta: NonNegative = 0.0
 
 
 class Trainer(Section):
-    """How long, on what and in which precision to train: see :mod:`drnsr.training.trainer`."""
+    """How long, on what and in which precision to train: see :mod:`drnsr.training.trainer`.
+
+    Attributes:
+        max_steps: steps of the training.
+        validate_every: steps between two validations.
+        log_every: steps between two points of the loss curve.
+        accelerator: auto, cpu, gpu, or another one of Lightning.
+        devices: processes on each machine, each with a device of its own.
+        num_nodes: machines.
+        strategy: how several processes train: ddp, fsdp, or auto for ddp.
+        accumulate_grad_batches: parts of a batch that are computed one after the other, for less
+            memory.
+        precision: the number format of the computation, by Lightning's name; auto is bf16-mixed
+            where bf16 is fast, else 32-true.
+        channels_last: whether the channels of a pixel lie side by side in memory.
+        threads: CPU threads of each process.
+        nonfinite_loss: what a loss that is NaN or infinite does: fail ends the run, skip leaves the
+            step out and counts it.
+        ema_decay: decay of the moving average of the weights, per step; 0 for no average.
+        deterministic: whether the same run gives the same bits.
+        compile: whether a step is compiled; auto compiles on a GPU.
+        early_stopping: when to end early; null for never.
+    """
 
     max_steps: Annotated[Integer, Field(ge=1, le=10**9)]
     validate_every: Count
@@ -90,14 +126,25 @@ class Trainer(Section):
 
 
 class Checkpoints(Section):
-    """How often the state of a run is written, and how many states are kept."""
+    """How often the state of a run is written, and how many states are kept.
+
+    Attributes:
+        seconds: seconds between two states.
+        keep: the number of newest states that are kept.
+    """
 
     seconds: NonNegative
     keep: Count
 
 
 class Logger(Section):
-    """The MLflow experiment that a run is tracked in, if any, and where its curves go besides."""
+    """The MLflow experiment that a run is tracked in, if any, and where its curves go besides.
+
+    Attributes:
+        experiment: the name of the experiment; null for no tracking.
+        tensorboard: whether TensorBoard gets the curves.
+        wandb: whether Weights & Biases gets the curves, offline.
+    """
 
     experiment: str | None
     tensorboard: bool
@@ -110,7 +157,14 @@ class Logger(Section):
 
 
 class Run(Section):
-    """Where data and outputs are, and what a training does before and after."""
+    """Where data and outputs are, and what a training does before and after.
+
+    Attributes:
+        output: the folder of the outputs.
+        data: the folder of the prepared data.
+        prepare_before_training: whether the training fetches and prepares the data first.
+        evaluate_after_training: whether it measures the benchmarks at its end.
+    """
 
     output: str
     data: str

@@ -17,7 +17,38 @@ from drnsr.tracking.objective import Objective
 
 
 class ComposedConfig(Section):
-    """Every key of the configuration, each with an allowed value."""
+    """Every key of the configuration, each with an allowed value.
+
+    Attributes:
+        seed: of the initial weights and the samples.
+        scale: the scale at which the model is measured, and trained unless `datamodule.scales` has
+            others.
+        folder: the folder of the user's training pictures, for `data: folder` and `data: pairs`.
+        benchmark_folder: the folder of the user's test pictures, for `benchmark: folder`.
+        image: the picture of `experiment: single_image`.
+        mode: the part of it that is trained on.
+        fetch: downloads.
+        prepare: which pictures can be used.
+        init_from: a model file whose weights the training starts from; null for random ones.
+        extend: a finished training to go on with: its folder in runs/, or its model file.
+        protocol: how PSNR and SSIM are measured: a name, or the fields of a protocol.
+        data: the data set to train on.
+        degradation: how LR is made for training.
+        benchmark: the data sets to measure on, by name.
+        model: the network.
+        loss: the loss between pixels.
+        gan: a discriminator to train against; null for none.
+        optimizer: the class of the optimizer, and its arguments.
+        scheduler: the schedule of the learning rate.
+        clipping: how gradients are limited; null for not at all.
+        datamodule: how training samples are drawn.
+        trainer: how long, on what and in which precision to train.
+        checkpoints: the states from which an interrupted training goes on.
+        logger: where a run is recorded.
+        run: where data and outputs are.
+        sweep: how the jobs of a sweep are compared.
+        lr_find: the search of a learning rate.
+    """
 
     seed: Annotated[Integer, Field(ge=0, le=2**32 - 1)]  # the range of numpy and Lightning
     scale: Integer
