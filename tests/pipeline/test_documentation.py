@@ -65,10 +65,7 @@ def test_ci_runs_what_makes_the_environment():
 
 @pytest.fixture
 def used(another):
-    """A finished and committed project in which a page is followed, with a narrow EDSR."""
-    conf = another.root / "conf/model/edsr_baseline.yaml"
-    assert "num_features: 64" in conf.read_text()
-    conf.write_text(conf.read_text().replace("num_features: 64", "num_features: 8"))
+    """A finished and committed project in which a page is followed; its choice is `smoke`."""
     another.run("git", "add", "-A")
     another.run("git", "commit", "-qm", "finished")
     return another
@@ -106,7 +103,7 @@ def test_experiments_queue_and_come_back_from_the_cache(used):
             assert_readable(printed)
         if command == "dvc queue start":
             used.wait_for_the_queue()
-    assert used.ran(used.run("bash", "-c", back)) == ["config"]
+    assert used.ran(used.run("bash", "-c", back)) == []
     assert used.run("git", "status", "--short").stdout == ""
 
     shown = json.loads(used.run("dvc", "exp", "show", "--json").stdout)

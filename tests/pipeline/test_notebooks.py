@@ -17,7 +17,8 @@ def test_notebooks_are_committed_without_outputs():
     assert len(NOTEBOOKS) == 2
     for path in NOTEBOOKS:
         for cell in json.loads(path.read_text())["cells"]:
-            assert not cell.get("outputs") and cell.get("execution_count") is None, path
+            assert not cell.get("outputs"), path
+            assert cell.get("execution_count") is None, path
 
 
 @pytest.mark.slow
