@@ -1,5 +1,6 @@
 """The reference of the configuration: meanings and limits from the schema, defaults from conf/."""
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -59,13 +60,13 @@ def page() -> str:
     )
 
 
-def keys(kind: type[BaseModel] = ComposedConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
+def meanings(kind: type[BaseModel] = ComposedConfig, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield each key of the schema with its meaning, which is empty if none is written."""
     for name, field in kind.model_fields.items():
         yield f"{prefix}{name}", _meanings(kind).get(name, "")
         section, between = section_in(field.annotation)
         if section is not None:
-            yield from keys(section, f"{prefix}{name}.{between}")
+            yield from meanings(section, f"{prefix}{name}.{between}")
 
 
 def _sections(
@@ -129,24 +130,21 @@ def _defaults() -> dict[str, Any]:
 
 
 @cache
-def _documented(kind: type[BaseModel]) -> griffe.Class:
-    module = griffe.load(kind.__module__, docstring_parser="google")
-    return module[kind.__name__]
+def _docstring(kind: type[BaseModel]) -> list[griffe.DocstringSection]:
+    return griffe.Docstring(inspect.cleandoc(kind.__doc__ or "")).parse("google")
 
 
-@cache
 def _meanings(kind: type[BaseModel]) -> dict[str, str]:
-    docstring = _documented(kind).docstring
     return {
         attribute.name: _plain_text(attribute.description)
-        for section in docstring.parsed
+        for section in _docstring(kind)
         if section.kind is griffe.DocstringSectionKind.attributes
         for attribute in section.value
     }
 
 
 def _summary(kind: type[BaseModel]) -> str:
-    return _plain_text(_documented(kind).docstring.parsed[0].value)
+    return _plain_text(_docstring(kind)[0].value)
 
 
 def _plain_text(text: str) -> str:

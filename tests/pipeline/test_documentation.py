@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 import time
 import tomllib
 from urllib.request import urlopen
@@ -11,6 +12,7 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
+from docs.generate import commands, configuration
 from tests.conftest import PROJECT, free_port
 from tests.pipeline.checked_commands import check
 from tests.pipeline.pages import BLOCKS, LANGUAGES
@@ -54,6 +56,33 @@ def test_the_commands_that_are_not_run_choose_what_exists():
                 check(command, composed=True)
             except Exception as error:
                 raise AssertionError(f"{block}: {command}") from error
+
+
+def test_each_key_of_the_configuration_has_a_meaning():
+    assert [key for key, meaning in configuration.meanings() if not meaning] == []
+
+
+def test_the_reference_of_a_key_has_its_default_and_limits():
+    (row,) = [row for row in configuration.page().splitlines() if "`trainer.ema_decay`" in row]
+    _, _, default, values, meaning, _ = row.split("|")
+    assert default.strip() == "`0.99`"  # in conf/trainer/default.yaml
+    assert values.strip() == "number, 0 or more, less than 1"
+    assert meaning.startswith(" decay of the moving average of the weights, per step;")
+
+
+def test_the_reference_has_every_option_of_a_command():
+    page = commands.page()
+    section = page.split("### drnsr upscale\n")[1].split("\n### ")[0]
+    printed = subprocess.run(
+        [sys.executable, "-c", "import drnsr.cli; drnsr.cli.main()", "upscale", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    options = set(re.findall(r"^  (--[a-z-]+)", printed, re.MULTILINE))
+    assert options
+    for option in options:
+        assert f"| `{option}" in section
 
 
 def test_ci_runs_what_makes_the_environment():
