@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lightning import LightningModule
 
     from drnsr.data.datamodule import SRDataModule
+    from drnsr.images.pixel_format import PixelFormat
     from drnsr.networks import Network
     from drnsr.training.perceptual import PerceptualLoss
 
@@ -47,13 +48,19 @@ def start_file(config: Config) -> Path | None:
     return download_model(config.init_from) if is_on_hub else Path(config.init_from)
 
 
-def seeded_network(config: Config) -> "Network":
-    """Seed every generator, and make the network, with the weights that it starts from."""
+def seeded_network(config: Config, pixels: "PixelFormat") -> "Network":
+    """Seed every generator, and make the network for some pixels, with the weights to start from.
+
+    Args:
+        config: what to make.
+        pixels: the channels and values of the training set.
+    """
     from drnsr.training.trainer import seed_everything
 
     trainer = config.trainer
     seed_everything(config.seed, threads=trainer.threads, deterministic=trainer.deterministic)
     network: Network = instantiate(config.model.network)
+    network.pixels = pixels
     if config.init_from is not None and (start := start_file(config)):
         log.info(warm_start(network, load_network(start), config.init_from))
     return network

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from lightning.pytorch.tuner.lr_finder import _LRFinder
     from torch.optim import Optimizer
 
+    from drnsr.images.pixel_format import PixelFormat
+
 log = logging.getLogger("drnsr")
 
 _PLOT = "lr_find.png"
@@ -97,7 +99,7 @@ def _find(config: Config, dataset: PreparedDataset) -> "_LRFinder":
 
     silence_known_warnings()
     settings = config.lr_find
-    module = _module(config)
+    module = _module(config, dataset.pixels)
     # One step more than the finder takes: the last one of an epoch would be validated.
     data = data_module(config, dataset, max_steps=settings.num_training + 1)
     with tempfile.TemporaryDirectory() as folder:
@@ -129,7 +131,7 @@ def _find(config: Config, dataset: PreparedDataset) -> "_LRFinder":
     return found
 
 
-def _module(config: Config) -> "LightningModule":
+def _module(config: Config, pixels: "PixelFormat") -> "LightningModule":
     from drnsr.training.module import SRModule
 
     class FindingModule(SRModule):
@@ -140,7 +142,7 @@ def _module(config: Config) -> "LightningModule":
             _keep_ratios(made["optimizer"])
             return made
 
-    return FindingModule(seeded_network(config), **module_arguments(config))
+    return FindingModule(seeded_network(config, pixels), **module_arguments(config))
 
 
 def _keep_ratios(optimizer: "Optimizer") -> None:

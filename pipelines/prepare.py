@@ -18,6 +18,7 @@ from drnsr.data.prepare import (
     prepare_training_set,
 )
 from drnsr.data.prepared import DataError, PreparedDataset
+from drnsr.data.readers import Reader, make_reader
 from drnsr.data.single import VALIDATION
 from drnsr.project import BENCHMARKS, TRAINING_SET
 from pipelines.app import run_stage
@@ -48,12 +49,14 @@ def prepare(config: Config) -> None:
 
 
 def _prepare_training_set(config: Config) -> PreparedDataset:
-    limits, parts = config.prepare, _parts(config)
+    limits, reader = config.prepare, make_reader(config.data.pixels)
+    parts = _parts(config, reader)
     return prepare_training_set(
         parts,
         prepared(config) / TRAINING_SET,
         name=config.data.name,
         scales=config.data.scales,
+        reader=reader,
         degradation=None if config.degradation.is_bicubic else config.degradation,
         low_resolution=_given_pairs(parts, config) if config.data.pairs else bicubic_lr,
         checks=Checks(limits.bad_images, limits.max_pixels, limits.min_side),
@@ -62,7 +65,7 @@ def _prepare_training_set(config: Config) -> PreparedDataset:
     )
 
 
-def _parts(config: Config) -> list[Part]:
+def _parts(config: Config, reader: Reader) -> list[Part]:
     """Return the parts of the training set, with the pictures that were fetched for each."""
     folder = raw(config) / TRAINING_SET
     if config.data.single is not None:
@@ -76,7 +79,7 @@ def _parts(config: Config) -> list[Part]:
                 raise DataError(f"data.parts.{name}.{key}: there is no picture called {wrong[0]}")
         out = dict.fromkeys(part.exclude, True)
         kept = [picture for picture in pictures if not value_for(picture.name, out, default=False)]
-        parts.append(Part(kept, part.validation_fraction, part.shrink, name))
+        parts.append(Part(reader.pictures(kept), part.validation_fraction, part.shrink, name))
     return parts
 
 
@@ -114,10 +117,12 @@ def _users_training_files(config: Config) -> dict[Path, Path]:
 
 def _prepare_benchmark(name: str, config: Config) -> PreparedDataset:
     folder, benchmark = raw(config) / BENCHMARKS / name, config.benchmark[name]
+    reader = make_reader(benchmark.pixels)
     return prepare_benchmark(
-        _pictures(folder),
+        reader.pictures(_pictures(folder)),
         prepared(config) / BENCHMARKS / name,
         name=benchmark_dataset_name(config, name),
+        reader=reader,
         degradation=benchmark.degradation,
         scales=[] if benchmark.degradation is None else config.data.scales,
         max_pixels=config.prepare.max_pixels,

@@ -69,6 +69,8 @@ TRAINING_CODE = (
     "device.py",
     "hashing.py",
     "images/colour.py",
+    "images/picture.py",
+    "images/pixel_format.py",
     "images/resize.py",
     "networks",
     "training",
@@ -280,7 +282,7 @@ def _fit(
     from drnsr.training.trainer import fit
 
     trainer = config.trainer
-    network = seeded_network(config)
+    network = seeded_network(config, dataset.pixels)
     module = training_module(config, network)
     data = data_module(config, dataset, max_steps=trainer.max_steps)
     curves = Curves(log_every=trainer.log_every)

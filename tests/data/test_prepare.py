@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
-from drnsr.data import prepare
+from drnsr.data import readers
 from drnsr.data.prepare import Checks, Part, prepare_benchmark, prepare_training_set
 from drnsr.data.prepared import DataError, PreparedDataset
 from drnsr.images.colour import gray_to_rgb
@@ -60,13 +60,13 @@ def test_the_number_of_workers_changes_no_byte(tmp_path):
 
 def test_each_picture_is_decoded_once(picture_folder, tmp_path, monkeypatch):
     decoded = []
-    original = prepare.read_image
+    original = readers.read_image
 
     def count(path, **limits):
         decoded.append(path.name)
         return original(path, **limits)
 
-    monkeypatch.setattr(prepare, "read_image", count)
+    monkeypatch.setattr(readers, "read_image", count)
     dataset(picture_folder, tmp_path / "dataset")
     assert sorted(decoded) == [f"picture{number}.png" for number in range(4)]
 

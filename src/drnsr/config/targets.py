@@ -60,6 +60,7 @@ def check_networks(config: "Config") -> None:
             network.check_scale(scale)
         except ValueError as error:
             raise ConfigError(f"model.network: {one_line(error)}") from error
+    _check_channels(config, network.descriptor.channels)
     protocol, colour = get_protocol(config.protocol), network.descriptor.colour
     if protocol.computed_on == "y" and colour == "RGB":
         raise ConfigError(
@@ -79,6 +80,15 @@ def check_networks(config: "Config") -> None:
         raise ConfigError(
             f"gan.features.layer_weights: {len(features.layer_weights)} weights, and the network"
             f" gives {len(layers)} layers"
+        )
+
+
+def _check_channels(config: "Config", channels: int) -> None:
+    pixels = config.data.pixels
+    if pixels is not None and channels != len(pixels.bands):
+        raise ConfigError(
+            f"model.network.channels: {config.model.name} has {channels}, but data.pixels.bands has"
+            f" {len(pixels.bands)} ({', '.join(pixels.bands)})"
         )
 
 

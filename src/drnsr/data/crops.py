@@ -35,7 +35,8 @@ def apply_symmetry(pixels: np.ndarray, symmetry: int) -> np.ndarray:
 
 
 # The same symmetries in OpenCV, in albumentations' order: copying its views takes twenty times as
-# long.
+# long. OpenCV transposes pixels of at most so many bytes.
+_MAX_PIXEL_BYTES = 32
 _COPY_SYMMETRY: tuple[Callable[[np.ndarray, np.ndarray], object], ...] = (
     lambda pixels, out: np.copyto(out, pixels),
     lambda pixels, out: cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE, out),
@@ -46,6 +47,14 @@ _COPY_SYMMETRY: tuple[Callable[[np.ndarray, np.ndarray], object], ...] = (
     lambda pixels, out: cv2.flip(pixels, 1, out),
     lambda pixels, out: cv2.transpose(pixels, out),
 )
+
+
+def _copy_symmetry(pixels: np.ndarray, symmetry: int, out: np.ndarray) -> None:
+    """Copy (H, H, C) under a symmetry of the square."""
+    if pixels.shape[2] * pixels.itemsize > _MAX_PIXEL_BYTES:
+        np.copyto(out, apply_symmetry(pixels, symmetry))
+    else:
+        _COPY_SYMMETRY[symmetry](pixels, out)
 
 
 class TrainingCrops(Dataset[Pair]):
@@ -104,19 +113,23 @@ class TrainingCrops(Dataset[Pair]):
         return self._num_samples
 
     def __getitem__(self, k: int) -> Pair:
-        """Return sample ``k``: LR (3, p, p) and HR (3, scale*p, scale*p), uint8."""
+        """Return sample ``k``: LR (C, p, p) and HR (C, scale*p, scale*p), of the prepared type."""
         if not 0 <= k < self._num_samples:
             raise IndexError(k)
         lr, hr = self.batch([k])
         return lr[0], hr[0]
 
     def batch(self, numbers: Sequence[int]) -> Pair:
-        """Return the samples of a batch: LR (N, 3, p, p), HR (N, 3, scale*p, scale*p), uint8."""
+        """Return the samples of a batch: LR (N, C, p, p) and HR (N, C, scale*p, scale*p).
+
+        They have the prepared type, uint8 or uint16.
+        """
         scale = self.draws.scale_of(numbers[0])
-        size = self._patch_sizes[scale]
+        size, pixels = self._patch_sizes[scale], self._dataset.pixels
         # Channels-last as in the dataset, so that whole rows are copied, and only once.
         lrs, hrs = (
-            np.empty((len(numbers), side, side, 3), np.uint8) for side in (size, scale * size)
+            np.empty((len(numbers), side, side, pixels.channels), pixels.dtype)
+            for side in (size, scale * size)
         )
         for place, k in enumerate(numbers):
             number, top, left, symmetry = self.draws.draw(k, scale)
@@ -126,8 +139,8 @@ class TrainingCrops(Dataset[Pair]):
                 if random.random() >= self._degradation.clean_prob:
                     picture, region = self._dataset.hr(number), Region(top, left, size)
                     lr = degrade_crop(picture, scale, region, self._degradation, random)
-            _COPY_SYMMETRY[symmetry](lr, lrs[place])
-            _COPY_SYMMETRY[symmetry](hr, hrs[place])
+            _copy_symmetry(lr, symmetry, lrs[place])
+            _copy_symmetry(hr, symmetry, hrs[place])
         return torch.from_numpy(lrs).permute(0, 3, 1, 2), torch.from_numpy(hrs).permute(0, 3, 1, 2)
 
 
@@ -154,7 +167,7 @@ class ValidationCrops(Dataset[Pair]):
         return len(self._numbers)
 
     def __getitem__(self, index: int) -> Pair:
-        """Return LR (3, h, w) and HR (3, scale*h, scale*w), uint8."""
+        """Return LR (C, h, w) and HR (C, scale*h, scale*w), of the prepared type."""
         number = self._numbers[index]
         rows, columns, _ = self._dataset.images[number].shape(self._scale)
         height, width = min(rows, self._crop_size), min(columns, self._crop_size)

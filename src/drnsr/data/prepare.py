@@ -13,7 +13,6 @@ from math import ceil, prod
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from drnsr.atomic import naming_file, write_text
@@ -21,12 +20,14 @@ from drnsr.data.degraded import degrade_picture
 from drnsr.data.parallel import Progress, map_in_order, no_progress
 from drnsr.data.patterns import value_for
 from drnsr.data.prepared import DataError, PackedImage, PreparedDataset, Split, pixel_file
+from drnsr.data.readers import PhotoReader, Reader
+from drnsr.data.training_range import percentile_range
 from drnsr.degradation.parameters import Degradation
 from drnsr.hashing import file_sha256, sha256_of
 from drnsr.images.codec import MAX_PIXELS
 from drnsr.images.colour import gray_to_rgb
 from drnsr.images.errors import ImageError
-from drnsr.images.files import read_image
+from drnsr.images.pixel_format import RGB8, Depth
 from drnsr.images.resize import crop_to_multiple, downscale
 
 log = logging.getLogger("drnsr")
@@ -51,9 +52,9 @@ class Part:
     name: str = ""
 
 
-LowResolution = Callable[[Path, NDArray[np.uint8], int], NDArray[np.uint8]]
-"""A function of a picture's file, its pixels (H, W, 3) and a scale that returns its LR,
-(H // scale, W // scale, 3), or raises ImageError."""
+LowResolution = Callable[[Path, NDArray[Any], int], NDArray[Any]]
+"""A function of a picture's file, its pixels (H, W, C) and a scale that returns its LR,
+(H // scale, W // scale, C), or raises ImageError."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Checks:
     min_side: int = 1
 
 
-def bicubic_lr(picture: Path, pixels: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+def bicubic_lr(picture: Path, pixels: NDArray[Any], scale: int) -> NDArray[Any]:
     """Downscale by MATLAB's bicubic, the :data:`LowResolution` of published results."""
     return downscale(crop_to_multiple(pixels, scale), scale)
 
@@ -82,6 +83,7 @@ def prepare_training_set(
     *,
     name: str,
     scales: Sequence[int],
+    reader: Reader | None = None,
     low_resolution: LowResolution = bicubic_lr,
     degradation: Degradation | None = None,
     checks: Checks | None = None,
@@ -89,7 +91,7 @@ def prepare_training_set(
     workers: int | None = None,
     progress: Progress = no_progress,
 ) -> PreparedDataset:
-    """Prepare RGB pictures and their low-resolution versions, for training and validation.
+    """Prepare pictures and their low-resolution versions, for training and validation.
 
     The validation pictures of a part are those with the smallest content hashes, a random choice
     that depends on the pictures alone.
@@ -99,6 +101,7 @@ def prepare_training_set(
         folder: folder of the dataset.
         name: name of the data set.
         scales: scales of the low-resolution versions.
+        reader: reads the pictures; by default 8-bit RGB, to which gray is converted.
         low_resolution: makes the low-resolution versions.
         degradation: makes those of the validation pictures instead; training degrades its crops.
         checks: requirements on the pictures; ``Checks()`` by default.
@@ -110,12 +113,14 @@ def prepare_training_set(
         DataError: if a part has fewer than two pictures, or some are unusable (the message names
             all of them) and must not be left out.
     """
-    checks = checks or Checks()
+    checks, reader = checks or Checks(), reader or PhotoReader()
     original_paths = original_paths or {}
 
     def prepare(picture: Path) -> _Prepared:
         called = str(original_paths.get(picture, picture))
-        pixels = gray_to_rgb(read_image(picture, max_pixels=checks.max_pixels, called=called))
+        pixels = reader.read(picture, called, checks.max_pixels)
+        if reader.pixels == RGB8:
+            pixels = gray_to_rgb(pixels)
         pixels = downscale(crop_to_multiple(pixels, shrinks[picture]), shrinks[picture])
         _check_side(called, pixels, max(checks.min_side, *scales))
         versions = {scale: low_resolution(picture, pixels, scale) for scale in scales}
@@ -130,7 +135,8 @@ def prepare_training_set(
         for picture in part.pictures
     }
     options = _WriteOptions(
-        folder, name, scales, checks.bad_images, original_paths, workers, progress
+        *(folder, name, scales, reader.pixels.depth),
+        *(checks.bad_images, original_paths, workers, progress),
     )
     images, bad = _write_pixels(pictures, prepare, options)
     split = [
@@ -140,7 +146,11 @@ def prepare_training_set(
     ]
     if degradation is not None:
         _degrade_validation(folder, split, scales, degradation)
-    return _write_index(folder, name, list(scales), split, bad, degradation)
+    dataset = PreparedDataset(folder, name, list(scales), split, {}, None, reader.pixels)
+    if reader.percentiles is not None:
+        limits = percentile_range(dataset, reader.percentiles)
+        dataset.pixels = replace(dataset.pixels, value_range=limits, stored_range=limits)
+    return _write_index(dataset, bad, degradation)
 
 
 def prepare_benchmark(
@@ -148,6 +158,7 @@ def prepare_benchmark(
     folder: Path,
     *,
     name: str,
+    reader: Reader | None = None,
     degradation: Degradation | None = None,
     scales: Sequence[int] = (),
     max_pixels: int = MAX_PIXELS,
@@ -164,6 +175,7 @@ def prepare_benchmark(
         pictures: the files, in the order of the dataset.
         folder: folder of the dataset.
         name: name of the benchmark.
+        reader: reads the pictures; by default 8-bit RGB and gray.
         degradation: makes the low resolution of all pictures; None for none.
         scales: scales of the degraded versions; none without a degradation.
         max_pixels: a picture with more pixels by its header is refused before it is decoded.
@@ -175,21 +187,25 @@ def prepare_benchmark(
         DataError: if pictures are unusable (the message names all of them), or two names differ
             only in the suffix.
     """
-    original_paths = original_paths or {}
+    original_paths, reader = original_paths or {}, reader or PhotoReader()
     _check_stems(name, pictures, original_paths)
 
     def prepare(picture: Path) -> _Prepared:
         called = str(original_paths.get(picture, picture))
-        pixels = read_image(picture, max_pixels=max_pixels, called=called)
+        pixels = reader.read(picture, called, max_pixels)
         versions = {}
         if degradation is not None:
             _check_side(called, pixels, max(scales))
             versions = {scale: degrade_picture(pixels, scale, degradation) for scale in scales}
         return _Prepared(_describe(picture.name, pixels, "test"), {1: pixels, **versions})
 
-    options = _WriteOptions(folder, name, scales, "fail", original_paths, workers, progress)
+    options = _WriteOptions(
+        folder, name, scales, reader.pixels.depth, "fail", original_paths, workers, progress
+    )
     images, bad = _write_pixels(pictures, prepare, options)
-    return _write_index(folder, name, list(scales), list(images.values()), bad, degradation)
+    test = list(images.values())
+    dataset = PreparedDataset(folder, name, list(scales), test, {}, None, reader.pixels)
+    return _write_index(dataset, bad, degradation)
 
 
 @dataclass(frozen=True)
@@ -197,7 +213,7 @@ class _Prepared:
     """A checked picture: its entry in the index, and its pixels by scale (1 is the original)."""
 
     image: PackedImage
-    pixels: dict[int, NDArray[np.uint8]]
+    pixels: dict[int, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -207,6 +223,7 @@ class _WriteOptions:
     folder: Path
     name: str
     scales: Sequence[int]
+    depth: Depth
     bad_images: Literal["fail", "skip"]
     original_paths: Mapping[Path, Path]
     workers: int | None
@@ -235,7 +252,9 @@ def _write_pixels(
         # Not through a memory map, where a full disk would kill the process with SIGBUS. Here it
         # raises OSError.
         files = {
-            scale: stack.enter_context(_removed_on_failure(pixel_file(folder, scale)))
+            scale: stack.enter_context(
+                _removed_on_failure(pixel_file(folder, scale, options.depth))
+            )
             for scale in (1, *options.scales)
         }
         images: dict[Path, PackedImage] = {}
@@ -253,7 +272,7 @@ def _write_pixels(
                 images[picture] = result.image
                 names[result.image.sha256] = result.image.name
                 for scale, file in files.items():
-                    file.write(result.pixels[scale].tobytes())
+                    file.write(_to_bytes(result.pixels[scale]))
         by_original = {
             options.original_paths.get(path, path): reason for path, reason in bad.items()
         }
@@ -307,7 +326,7 @@ def _report_bad(bad: dict[Path, str], total: int, bad_images: Literal["fail", "s
         log.warning("left out: %s: %s", path, reason)
 
 
-def _check_side(called: str, pixels: NDArray[np.uint8], smallest: int) -> None:
+def _check_side(called: str, pixels: NDArray[Any], smallest: int) -> None:
     height, width, _ = pixels.shape
     if min(height, width) < smallest:
         raise ImageError(
@@ -350,29 +369,33 @@ def _removed_on_failure(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def _describe(name: str, pixels: NDArray[np.uint8], split: Split) -> PackedImage:
+def _to_bytes(pixels: NDArray[Any]) -> bytes:
+    return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def _describe(name: str, pixels: NDArray[Any], split: Split) -> PackedImage:
     height, width, channels = pixels.shape
-    digest = sha256_of([repr(pixels.shape).encode(), pixels.tobytes()])
+    digest = sha256_of([repr(pixels.shape).encode(), _to_bytes(pixels)])
     return PackedImage(name, digest, height, width, channels, split)
 
 
 def _write_index(
-    folder: Path,
-    name: str,
-    scales: list[int],
-    images: list[PackedImage],
-    bad: dict[str, str],
-    degradation: Degradation | None,
+    dataset: PreparedDataset, bad: dict[str, str], degradation: Degradation | None
 ) -> PreparedDataset:
-    files = [pixel_file(folder, scale) for scale in (1, *scales)]
+    """Write the index of a data set whose pixels are written, and open it."""
+    files = [
+        pixel_file(dataset.folder, scale, dataset.pixels.depth) for scale in (1, *dataset.scales)
+    ]
     content: dict[str, Any] = {
-        "name": name,
-        "scales": scales,
-        "images": [asdict(image) for image in images],
+        "name": dataset.name,
+        "scales": dataset.scales,
+        "images": [asdict(image) for image in dataset.images],
         "files": {path.name: file_sha256(path) for path in files},
         "left_out": bad,
     }
     if degradation is not None:
         content["degradation"] = degradation.model_dump(mode="json")
-    write_text(folder / "index.json", json.dumps(content, indent=1) + "\n")
-    return PreparedDataset.open(folder)
+    if dataset.pixels != RGB8:
+        content["pixels"] = dataset.pixels.to_json()
+    write_text(dataset.folder / "index.json", json.dumps(content, indent=1) + "\n")
+    return PreparedDataset.open(dataset.folder)

@@ -1,8 +1,10 @@
-"""Prepared datasets: pictures as raw uint8, which are read through a memory map.
+"""Prepared datasets: pictures as raw uint8 or uint16, which are read through a memory map.
 
 A dataset is a folder. ``hr.u8`` has the pixels of all pictures one after another, each in the order
-(height, width, channel). ``lr_x2.u8`` and so on have their low-resolution versions. ``index.json``
-lists the pictures. It is written last, so that a folder without it is not a dataset.
+(height, width, channel). ``lr_x2.u8`` and so on have their low-resolution versions. Values of 16
+bits are little-endian, in ``hr.u16`` and so on. ``index.json`` lists the pictures, and says what
+the values are if they are not 8-bit RGB. It is written last, so that a folder without it is not a
+dataset.
 """
 
 import json
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 
 from drnsr.errors import UserError
 from drnsr.hashing import file_sha256, sha256_of
+from drnsr.images.pixel_format import RGB8, Depth, PixelFormat
 
 Split = Literal["train", "validation", "test"]
 
@@ -34,7 +37,7 @@ class PackedImage:
         sha256: of its pixels, not of its file.
         height: in pixels.
         width: in pixels.
-        channels: 1 or 3.
+        channels: 1 or 3 in 8-bit RGB data sets, and otherwise one for each band.
         split: what it is for.
         part: name of the part of the data set.
     """
@@ -64,6 +67,7 @@ class PreparedDataset:
         files: the sha256 of each pixel file.
         degradation: the parameters that made the LR of the validation pictures, or of all pictures
             of a benchmark; None for bicubic, or for a benchmark without LR.
+        pixels: what the channels and values are.
     """
 
     folder: Path
@@ -72,7 +76,8 @@ class PreparedDataset:
     images: list[PackedImage]
     files: dict[str, str]
     degradation: dict[str, Any] | None = None
-    _pixels: dict[int, list[NDArray[np.uint8]]] = field(default_factory=dict, repr=False)
+    pixels: PixelFormat = RGB8
+    _pixels: dict[int, list[NDArray[Any]]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, folder: Path) -> "PreparedDataset":
@@ -91,8 +96,16 @@ class PreparedDataset:
             )
         images = [PackedImage(**image) for image in content["images"]]
         degradation = content.get("degradation")
+        described = content.get("pixels")
+        pixels = RGB8 if described is None else PixelFormat.from_json(described)
         return cls(
-            folder, content["name"], content["scales"], images, content["files"], degradation
+            folder,
+            content["name"],
+            content["scales"],
+            images,
+            content["files"],
+            degradation,
+            pixels,
         )
 
     def verify(self) -> None:
@@ -118,18 +131,19 @@ class PreparedDataset:
         """Remove the index, so that the folder is not a dataset any more."""
         (self.folder / "index.json").unlink()
 
-    def hr(self, number: int) -> NDArray[np.uint8]:
-        """Return the original picture, (H, W, C), as a view of the file."""
+    def hr(self, number: int) -> NDArray[Any]:
+        """Return the original picture, (H, W, C) of ``pixels.dtype``, as a view of the file."""
         return self._view(number, scale=1)
 
-    def lr(self, number: int, scale: int) -> NDArray[np.uint8]:
+    def lr(self, number: int, scale: int) -> NDArray[Any]:
         """Return the low-resolution picture, (H // scale, W // scale, C), as a view of the file."""
         return self._view(number, scale)
 
-    def _view(self, number: int, scale: int) -> NDArray[np.uint8]:
+    def _view(self, number: int, scale: int) -> NDArray[Any]:
         if scale not in self._pixels:
             # A plain array: slicing a memmap object takes several times as long.
-            pixels = np.asarray(np.memmap(pixel_file(self.folder, scale), np.uint8, mode="r"))
+            file, dtype = pixel_file(self.folder, scale, self.pixels.depth), self.pixels.dtype
+            pixels = np.asarray(np.memmap(file, dtype.newbyteorder("<"), mode="r"))
             sizes = [prod(image.shape(scale)) for image in self.images]
             ends = [0, *accumulate(sizes)]
             self._pixels[scale] = [
@@ -139,6 +153,6 @@ class PreparedDataset:
         return self._pixels[scale][number]
 
 
-def pixel_file(folder: Path, scale: int) -> Path:
+def pixel_file(folder: Path, scale: int, depth: Depth = 8) -> Path:
     """Return the path of the pixels at ``scale`` (1 is the originals)."""
-    return folder / ("hr.u8" if scale == 1 else f"lr_x{scale}.u8")
+    return folder / f"{'hr' if scale == 1 else f'lr_x{scale}'}.u{depth}"

@@ -67,7 +67,7 @@ class ResidentPixels:
     """The training pictures of a dataset, on a device.
 
     Args:
-        dataset: the prepared training set; all its pictures have three channels.
+        dataset: the prepared training set.
         patch_sizes: side of the LR crop for each trained scale.
         device: the device.
     """
@@ -82,13 +82,14 @@ class ResidentPixels:
         for scale, side in patch_sizes.items():
             self._maps[scale] = _index_maps(side, device), _index_maps(scale * side, device)
         self._device = device
+        self._dtype = torch.uint8 if dataset.pixels.depth == 8 else torch.uint16
         self._cuts = {scale: CudaGraphed(partial(self._cut, scale)) for scale in patch_sizes}
 
     def cut(self, positions: Positions) -> Pair:
-        """Return the crops of a batch: LR (N, 3, p, p) and HR (N, 3, scale*p, scale*p), uint8.
+        """Return the crops of a batch: LR (N, C, p, p) and HR (N, C, scale*p, scale*p).
 
-        The pixels are those of :class:`drnsr.data.crops.TrainingCrops`, in channels-last layout. On
-        a CUDA device the next call overwrites them.
+        Type and pixels are those of :class:`drnsr.data.crops.TrainingCrops`, in channels-last
+        layout. On a CUDA device the next call overwrites them.
         """
         where = torch.as_tensor(positions.where).to(self._device, non_blocking=True)
         lr, hr = self._cuts[positions.scale](where)
@@ -98,7 +99,8 @@ class ResidentPixels:
         lr_first, lr_width, hr_first, hr_width, symmetry = where.unbind(1)
         lr_map, hr_map = self._maps[scale]
         lr = _gather(self._pixels[scale], lr_first, lr_width, symmetry, lr_map)
-        return lr, _gather(self._pixels[1], hr_first, hr_width, symmetry, hr_map)
+        hr = _gather(self._pixels[1], hr_first, hr_width, symmetry, hr_map)
+        return lr.view(self._dtype), hr.view(self._dtype)
 
 
 def fits(dataset: PreparedDataset, scales: Sequence[int], device: torch.device) -> bool:
@@ -109,7 +111,8 @@ def fits(dataset: PreparedDataset, scales: Sequence[int], device: torch.device) 
     free = getattr(torch.get_device_module(device), "mem_get_info", None)
     if device.type == "cpu" or free is None:
         return False
-    needed = sum(prod(image.shape(scale)) for image in dataset.images for scale in (1, *scales))
+    values = sum(prod(image.shape(scale)) for image in dataset.images for scale in (1, *scales))
+    needed = values * dataset.pixels.dtype.itemsize
     return bool(needed < _MAX_MEMORY_FRACTION * free(device)[0])
 
 
@@ -120,15 +123,24 @@ def _starts(dataset: PreparedDataset, scale: int) -> np.ndarray:
 
 
 def _copy_to_device(dataset: PreparedDataset, scale: int, device: torch.device) -> Tensor:
-    """Return all pixels as (N, 3) uint8; copied picture by picture, to save memory."""
+    """Return all pixels as (N, C), copied picture by picture, to save memory.
+
+    Values of 16 bits are int16 of the same bits: torch indexes no uint16.
+    """
     starts = _starts(dataset, scale)
     last = prod(dataset.images[-1].shape(scale)[:2])
-    pixels = torch.empty((int(starts[-1]) + last, 3), dtype=torch.uint8, device=device)
+    channels, depth = dataset.pixels.channels, dataset.pixels.depth
+    dtype = torch.uint8 if depth == 8 else torch.int16
+    pixels = torch.empty((int(starts[-1]) + last, channels), dtype=dtype, device=device)
     for number, start in enumerate(starts):
         picture = dataset.hr(number) if scale == 1 else dataset.lr(number, scale)
-        pixels[start : start + picture.shape[0] * picture.shape[1]] = torch.from_numpy(
-            picture.reshape(-1, 3).copy()  # torch does not accept read-only memory
-        ).to(device)
+        pixels[start : start + picture.shape[0] * picture.shape[1]] = (
+            torch.from_numpy(
+                picture.reshape(-1, channels).copy()  # torch does not accept read-only memory
+            )
+            .to(device)
+            .view(dtype)
+        )
     return pixels
 
 

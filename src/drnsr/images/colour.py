@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from drnsr.images.resize import SomePicture
+from drnsr.images.resize import Picture, SomePicture
 
 # ITU-R BT.601 in studio range, as in MATLAB's rgb2ycbcr (for inputs of 0..255): the rows are Y, Cb
 # and Cr.
@@ -17,7 +17,7 @@ _YCBCR: NDArray[np.float64] = (
 _OFFSETS: NDArray[np.float64] = np.array([16.0, 128.0, 128.0])
 
 
-def luma(image: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.float64]:
+def luma(image: Picture) -> NDArray[np.float64]:
     """Return MATLAB's Y of an RGB image, not rounded.
 
     Args:
@@ -44,7 +44,7 @@ def luma_planes(rgb: Tensor) -> Tensor:
     return weighted + float(_OFFSETS[0]) / 255
 
 
-def rgb_to_ycbcr(image: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.float64]:
+def rgb_to_ycbcr(image: Picture) -> NDArray[np.float64]:
     """Return MATLAB's YCbCr of an RGB image, not rounded.
 
     Args:

@@ -2,8 +2,8 @@
 
 Published super-resolution results are made with it, both the low-resolution input and the bicubic
 baseline. Measured against the files that MATLAB made for Set5 and Set14: the kernel has a = -0.5
-and is stretched by the scale when shrinking; the vertical pass comes first; on uint8 each pass is
-rounded and clipped; the border is replicated.
+and is stretched by the scale when shrinking; the vertical pass comes first; on uint8 (and so here
+on uint16) each pass is rounded and clipped; the border is replicated.
 
 Bicubic interpolation is computed in three places, because each has a constraint of its own. Here it
 is by a whole number and fast, by torch, which prepares whole data sets.
@@ -20,10 +20,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-Picture = NDArray[np.uint8] | NDArray[np.float64]
-"""(H, W, C), in 0..255: rounded, or not."""
+Picture = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float64]
+"""(H, W, C): rounded to the values of 8 or 16 bits, or not."""
 
-SomePicture = TypeVar("SomePicture", NDArray[np.uint8], NDArray[np.float64], Picture)
+SomePicture = TypeVar(
+    "SomePicture", NDArray[np.uint8], NDArray[np.uint16], NDArray[np.float64], Picture
+)
 """A picture; a function returns the type that it was given."""
 
 # The padding beyond the border: the outermost pixels repeated, or the picture mirrored, as for the
@@ -64,7 +66,7 @@ def downscale(image: SomePicture, scale: int, *, border: Border = "replicate") -
     """Shrink an image by a whole number as ``imresize(image, 1/scale)`` does.
 
     Args:
-        image: (H, W, C), uint8 in 0..255 or floating point in any range; H and W are divisible
+        image: (H, W, C), uint8 or uint16, or floating point in any range; H and W are divisible
             by ``scale``.
         scale: the factor, 1 or more.
         border: the padding.
@@ -85,7 +87,7 @@ def upscale(image: SomePicture, scale: int, *, border: Border = "replicate") -> 
     """Enlarge an image by a whole number as ``imresize(image, scale)`` does: the bicubic baseline.
 
     Args:
-        image: (H, W, C), uint8 in 0..255 or floating point in any range.
+        image: (H, W, C), uint8 or uint16, or floating point in any range.
         scale: the factor, 1 or more.
         border: the padding.
 
@@ -102,7 +104,7 @@ def pillow_resize(
     """Resize an image with Pillow, plane by plane, so that floating point stays what it is.
 
     Args:
-        image: (H, W, C), uint8 in 0..255 or floating point in any range.
+        image: (H, W, C), uint8 or uint16, or floating point in any range.
         height: the new one.
         width: the new one.
         kernel: such as BICUBIC, with which some papers made LR, or LANCZOS.
@@ -111,11 +113,16 @@ def pillow_resize(
         (height, width, C) of the same type. Floating point is neither rounded nor clipped.
     """
     mode = "L" if image.dtype == np.uint8 else "F"
-    planes = [
-        np.asarray(Image.fromarray(plane).convert(mode).resize((width, height), kernel))
-        for plane in np.moveaxis(image, 2, 0)
-    ]
-    return cast(SomePicture, np.stack(planes, axis=2).astype(image.dtype))
+    planes = np.stack(
+        [
+            np.asarray(Image.fromarray(plane).convert(mode).resize((width, height), kernel))
+            for plane in np.moveaxis(image, 2, 0)
+        ],
+        axis=2,
+    )
+    if image.dtype == np.uint16:  # Pillow resizes no 16 bits; float32 holds them exactly
+        planes = np.clip(np.floor(planes + np.float32(0.5)), 0, np.iinfo(np.uint16).max)
+    return cast(SomePicture, planes.astype(image.dtype))
 
 
 def _resize(image: SomePicture, height: int, width: int, border: Border) -> SomePicture:
@@ -127,11 +134,12 @@ def _resize(image: SomePicture, height: int, width: int, border: Border) -> Some
 
 
 def _resize_axis(pixels: NDArray[Any], axis: int, size: int, border: Border) -> NDArray[Any]:
-    """Resize one axis of (H, W, C); uint8 is rounded, and the rest is float64."""
-    rounded = pixels.dtype == np.uint8
+    """Resize one axis of (H, W, C); integers are rounded, and the rest is float64."""
+    rounded = np.issubdtype(pixels.dtype, np.integer)
+    largest = np.iinfo(pixels.dtype).max if rounded else 0
     shape = list(pixels.shape)
     shape[axis] = size
-    resized = np.empty(shape, np.uint8 if rounded else np.float64)
+    resized = np.empty(shape, pixels.dtype if rounded else np.float64)
     # In small blocks: the intermediate results are many times the size of the picture.
     other = 1 - axis
     for channel in range(shape[2]):
@@ -143,7 +151,7 @@ def _resize_axis(pixels: NDArray[Any], axis: int, size: int, border: Border) -> 
             result = _resize_lines(pixels[index].astype(np.float64), axis, size, border)
             if rounded:
                 # MATLAB rounds halves up; numpy and torch would round them to even.
-                result = np.clip(np.floor(result + 0.5), 0, 255)
+                result = np.clip(np.floor(result + 0.5), 0, largest)
             resized[index] = result
     return resized
 

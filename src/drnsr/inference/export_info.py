@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, get_args
 
 from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
+from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.networks import Descriptor, Network
-from drnsr.networks.base import Precision
+from drnsr.networks.base import Colour, Precision
 from drnsr.weights.native import ModelFileError, Origin, read_origin
 
 if TYPE_CHECKING:
@@ -54,7 +55,10 @@ class ExportInfo:
 
     def to_json(self) -> str:
         """Return the text that is stored in the exported file."""
-        return json.dumps(asdict(self), sort_keys=True)
+        described = asdict(self)
+        if self.descriptor.pixels == RGB8:  # as in the files of older versions
+            del described["descriptor"]["pixels"]
+        return json.dumps(described, sort_keys=True)
 
 
 def make_export_info(network: Network, scale: int, precision: Precision, model: Path) -> ExportInfo:
@@ -143,7 +147,7 @@ def _check_descriptor(descriptor: Descriptor) -> None:
     low, high = descriptor.value_range
     field = descriptor.receptive_field
     if not (
-        descriptor.colour in ("RGB", "Y")
+        descriptor.colour in get_args(Colour)
         and descriptor.precisions[0] in get_args(Precision)
         and 1 <= descriptor.scales[0] <= _LARGEST
         and 1 <= descriptor.size_multiple <= _LARGEST
@@ -178,6 +182,7 @@ def _parse(text: str) -> ExportInfo:
                 receptive_field if receptive_field == "global" else int(receptive_field)
             ),
             "size_multiple": int(described["size_multiple"]),
+            "pixels": PixelFormat.from_json(described["pixels"]) if "pixels" in described else RGB8,
         }
     )
     _check_descriptor(descriptor)

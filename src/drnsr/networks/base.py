@@ -10,7 +10,11 @@ from typing import Any, ClassVar, Literal, TypeVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from drnsr.images.pixel_format import RGB8, PixelFormat, full_format
+
 Precision = Literal["fp32", "bf16", "fp16"]
+
+Colour = Literal["RGB", "Y", "bands"]
 
 HyperParameter = int | float | bool | str | list[int] | list[float]
 
@@ -40,32 +44,48 @@ class Descriptor:
         receptive_field: radius in LR pixels. The output for an LR pixel (scale x scale pixels)
             depends on no LR pixel further away than this, up, down, left or right; "global" if it
             depends on the whole picture.
-        colour: the channels of input and output: RGB, or the BT.601 studio luma, not rounded.
+        colour: the channels of input and output: RGB, the BT.601 studio luma, not rounded, or bands
+            of any meaning.
         value_range: the range of pixel values, input and output.
         size_multiple: the network needs LR sides that are multiples of this;
             :meth:`Network.upscale` pads the input to it.
         precisions: in which the network runs (under autocast) without overflow or visible damage.
         tiling_exact: whether a tile with ``receptive_field`` pixels around it, which begins at
             multiples of ``size_multiple``, gives the same output as the whole picture gives there.
+        pixels: the channels and values that the network was trained on.
     """
 
     scales: tuple[int, ...]
     receptive_field: int | Literal["global"]
-    colour: Literal["RGB", "Y"] = "RGB"
+    colour: Colour = "RGB"
     value_range: tuple[float, float] = (0.0, 1.0)
     size_multiple: int = 1
     precisions: tuple[Precision, ...] = ("fp32", "bf16", "fp16")
     tiling_exact: bool = True
+    pixels: PixelFormat = RGB8
 
     @property
     def channels(self) -> int:
         """Number of input channels, and of output channels."""
-        return 3 if self.colour == "RGB" else 1
+        return 1 if self.colour == "Y" else self.pixels.channels
 
     @property
     def scales_text(self) -> str:
         """The scales as text for messages: "x2 or x3"."""
         return " or ".join(f"x{scale}" for scale in self.scales)
+
+
+def unnamed_pixels(channels: int) -> PixelFormat:
+    """Return the pixels of a network of so many channels that was not trained yet.
+
+    Raises:
+        ValueError: if there is no channel.
+    """
+    if channels < 1:
+        raise ValueError(f"channels: {channels} is not 1 or more")
+    if channels == RGB8.channels:
+        return RGB8
+    return full_format(tuple(f"band {number}" for number in range(1, channels + 1)), 16)
 
 
 class Network(nn.Module, ABC):
@@ -76,20 +96,28 @@ class Network(nn.Module, ABC):
     A network for one scale has ``forward(lr)``; one for several has ``forward(lr, scale)`` and sets
     ``multi_scale``. :meth:`upscale` calls either.
 
-    A subclass takes keyword-only arguments and is decorated with :func:`register`.
+    A subclass takes keyword-only arguments and is decorated with :func:`register`. One for any
+    number of channels takes ``channels`` and sets ``pixels`` by :func:`unnamed_pixels`.
 
     Attributes:
+        pixels: the channels and values that it was trained on; 8-bit RGB unless it is set.
         hyper_parameters: the arguments that build this network again, defaults included. Model
             files store them.
     """
 
     multi_scale: ClassVar[bool] = False
+    pixels: PixelFormat = RGB8
     hyper_parameters: dict[str, HyperParameter]
 
     @property
     @abstractmethod
     def descriptor(self) -> Descriptor:
         """The properties that a program must know to run this network."""
+
+    @property
+    def colour(self) -> Colour:
+        """The meaning of its channels, unless it works on luma."""
+        return "RGB" if self.pixels.channels == 3 else "bands"
 
     def upscale(self, lr: Tensor, scale: int) -> Tensor:
         """Run the network on LR of any size.

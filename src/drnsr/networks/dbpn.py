@@ -9,7 +9,7 @@ projects its result back, and corrects it by the difference.
 import torch
 from torch import Tensor, nn
 
-from drnsr.networks.base import Descriptor, Network, register
+from drnsr.networks.base import Descriptor, Network, register, unnamed_pixels
 from drnsr.networks.layers import BicubicSkip
 
 # Kernel, stride and padding of the (de)convolutions between LR and HR (section 4.1).
@@ -26,6 +26,7 @@ class _BackProjectionNetwork(Network):
         num_stages: number of up-projections.
         num_recurrences: how often the features run through the projections.
         num_outputs: number of HR feature maps that the tail takes.
+        channels: of input and output: 3 is RGB, and any other number bands.
     """
 
     def __init__(
@@ -36,17 +37,19 @@ class _BackProjectionNetwork(Network):
         num_stages: int,
         num_recurrences: int,
         num_outputs: int,
+        channels: int,
     ) -> None:
         super().__init__()
+        self.pixels = unnamed_pixels(channels)
         self.scale = scale
         self.num_stages = num_stages
         self.num_recurrences = num_recurrences
         self.shallow = nn.Sequential(
-            *(nn.Conv2d(3, num_shallow_features, kernel_size=3, padding=1), nn.PReLU()),
+            *(nn.Conv2d(channels, num_shallow_features, kernel_size=3, padding=1), nn.PReLU()),
             *(nn.Conv2d(num_shallow_features, num_features, kernel_size=1), nn.PReLU()),
         )
         self.projections = DenseProjections(num_features, scale, num_stages)
-        self.tail = nn.Conv2d(num_outputs * num_features, 3, kernel_size=3, padding=1)
+        self.tail = nn.Conv2d(num_outputs * num_features, channels, kernel_size=3, padding=1)
         self.apply(_initialise)
 
     @property
@@ -60,7 +63,9 @@ class _BackProjectionNetwork(Network):
         """
         pairs = self.num_recurrences * (self.num_stages - 1)
         radius = 1 + 6 * pairs + 4 if self.scale == 2 else 1 + 3 * pairs + 2
-        return Descriptor(scales=(self.scale,), receptive_field=radius)
+        return Descriptor(
+            scales=(self.scale,), receptive_field=radius, colour=self.colour, pixels=self.pixels
+        )
 
 
 @register
@@ -72,6 +77,7 @@ class DBPN(_BackProjectionNetwork):
         num_features: channels between the projections (the paper's n_R).
         num_shallow_features: channels of the first layer (the paper's n_0).
         num_stages: up-projections (the paper's T), with a down-projection between any two.
+        channels: of input and output: 3 is RGB, and any other number bands.
 
     Raises:
         ValueError: if the scale is another one, or there are fewer than two stages.
@@ -84,11 +90,13 @@ class DBPN(_BackProjectionNetwork):
         num_features: int = 64,
         num_shallow_features: int = 256,
         num_stages: int = 7,
+        channels: int = 3,
     ) -> None:
-        super().__init__(scale, num_features, num_shallow_features, num_stages, 1, num_stages)
+        widths = (num_features, num_shallow_features)
+        super().__init__(scale, *widths, num_stages, 1, num_stages, channels)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, 3, scale*H, scale*W), both 0..1 and not clipped."""
+        """(N, C, H, W) to (N, C, scale*H, scale*W), both 0..1 and not clipped."""
         highs, _ = self.projections(self.shallow(lr))  # T of (N, F, scale*H, scale*W)
         sr: Tensor = self.tail(torch.cat(highs, dim=1))
         return sr.float()
@@ -105,6 +113,7 @@ class RecurrentDBPN(_BackProjectionNetwork):
         num_stages: up-projections, with a down-projection between any two.
         num_recurrences: how often the features run through the projections; the tail takes the last
             HR features of each run.
+        channels: of input and output: 3 is RGB, and any other number bands.
 
     Raises:
         ValueError: if the scale is another one, or there are fewer than two stages.
@@ -118,15 +127,16 @@ class RecurrentDBPN(_BackProjectionNetwork):
         num_shallow_features: int = 256,
         num_stages: int = 7,
         num_recurrences: int = 3,
+        channels: int = 3,
     ) -> None:
         widths = (num_features, num_shallow_features)
-        super().__init__(scale, *widths, num_stages, num_recurrences, num_recurrences)
+        super().__init__(scale, *widths, num_stages, num_recurrences, num_recurrences, channels)
         # The authors' skip is Pillow's on 8 bits, which clips to 0..255 after each of its two
         # passes. MATLAB's overshoots there: beside hard edges the two differ by ten levels or more.
         self.skip = BicubicSkip(scale)
 
     def forward(self, lr: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, 3, scale*H, scale*W), both 0..1 and not clipped."""
+        """(N, C, H, W) to (N, C, scale*H, scale*W), both 0..1 and not clipped."""
         low = self.shallow(lr)  # (N, F, H, W)
         newest = []
         for _ in range(self.num_recurrences):

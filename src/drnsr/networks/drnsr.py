@@ -8,7 +8,7 @@ untrained network is bicubic, and training only has to learn the missing detail.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drnsr.networks.base import Descriptor, Network, register
+from drnsr.networks.base import Descriptor, Network, register, unnamed_pixels
 from drnsr.networks.layers import BicubicSkip, ResidualBlock, conv3x3
 
 
@@ -20,17 +20,21 @@ class DRNSR(Network):
         scale: 2 or more, any whole number.
         num_features: channels between the layers.
         num_blocks: residual blocks.
+        channels: of input and output: 3 is RGB, and any other number bands.
     """
 
-    def __init__(self, *, scale: int, num_features: int = 32, num_blocks: int = 8) -> None:
+    def __init__(
+        self, *, scale: int, num_features: int = 32, num_blocks: int = 8, channels: int = 3
+    ) -> None:
         super().__init__()
+        self.pixels = unnamed_pixels(channels)
         self.scale = scale
         self.num_blocks = num_blocks
-        self.head = conv3x3(3, num_features)
+        self.head = conv3x3(channels, num_features)
         self.body = nn.Sequential(*[ResidualBlock(num_features) for _ in range(num_blocks)])
         self.body_end = conv3x3(num_features, num_features)
         # One convolution to the pixels of all scale^2 phases: the cheapest learned upsampling.
-        self.tail = conv3x3(num_features, 3 * scale**2)
+        self.tail = conv3x3(num_features, channels * scale**2)
         nn.init.zeros_(self.tail.weight)
         assert self.tail.bias is not None
         nn.init.zeros_(self.tail.bias)
@@ -39,12 +43,17 @@ class DRNSR(Network):
     @property
     def descriptor(self) -> Descriptor:
         """Head, two convolutions per block, the body's end and the tail each see one more pixel."""
-        return Descriptor(scales=(self.scale,), receptive_field=2 * self.num_blocks + 3)
+        return Descriptor(
+            scales=(self.scale,),
+            receptive_field=2 * self.num_blocks + 3,
+            colour=self.colour,
+            pixels=self.pixels,
+        )
 
     def forward(self, lr: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, 3, scale*H, scale*W), both 0..1 and not clipped."""
+        """(N, C, H, W) to (N, C, scale*H, scale*W), both 0..1 and not clipped."""
         shallow = F.relu(self.head(lr), inplace=True)  # (N, F, H, W)
         deep = shallow + self.body_end(self.body(shallow))
-        residual = F.pixel_shuffle(self.tail(deep), self.scale)  # (N, 3, scale*H, scale*W)
+        residual = F.pixel_shuffle(self.tail(deep), self.scale)  # (N, C, scale*H, scale*W)
         bicubic: Tensor = self.skip(lr)
         return bicubic + residual.float()

@@ -1,5 +1,6 @@
 """Layers that several networks share."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,19 @@ DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 
 Padding = Literal["replicate", "mirror"]
 """How a resize pads a picture: with its outermost pixels, or with its mirror image."""
+
+
+def channel_mean(rgb_mean: Sequence[float] | None, channels: int) -> list[float]:
+    """Return the mean of each channel: the given one, DIV2K's for RGB, or 0 for bands.
+
+    Raises:
+        ValueError: if the given one has another number of channels.
+    """
+    if rgb_mean is None:
+        rgb_mean = DIV2K_MEAN if channels == len(DIV2K_MEAN) else [0.0] * channels
+    if len(rgb_mean) != channels:
+        raise ValueError(f"rgb_mean: {len(rgb_mean)} values for {channels} channels")
+    return list(rgb_mean)
 
 
 def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:

@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from drnsr.networks.base import Descriptor, Network, register
-from drnsr.networks.layers import DIV2K_MEAN, ResidualBlock, Upsampler, conv3x3
+from drnsr.networks.base import Descriptor, Network, register, unnamed_pixels
+from drnsr.networks.layers import ResidualBlock, Upsampler, channel_mean, conv3x3
 
 
 @register
@@ -19,10 +19,13 @@ class MDSR(Network):
         num_features: channels between the layers.
         num_blocks: residual blocks of the body; 80 is MDSR, 16 MDSR-baseline.
         img_range: pixels are 0..img_range inside the network; 255 in the published weights.
-        rgb_mean: the colour, 0..1, that is subtracted from the input and added to the output.
+        rgb_mean: the value of each channel, 0..1, that is subtracted from the input and added to
+            the output; None for that of DIV2K's photographs, or for 0 if it is no RGB.
+        channels: of input and output: 3 is RGB, and any other number bands.
 
     Raises:
-        ValueError: if a scale is neither 3 nor a power of two.
+        ValueError: if a scale is neither 3 nor a power of two, or ``rgb_mean`` has not as many
+            values as there are channels.
     """
 
     multi_scale: ClassVar[bool] = True
@@ -35,16 +38,17 @@ class MDSR(Network):
         num_features: int = 64,
         num_blocks: int = 80,
         img_range: float = 255.0,
-        rgb_mean: Sequence[float] = DIV2K_MEAN,
+        rgb_mean: Sequence[float] | None = None,
+        channels: int = 3,
     ) -> None:
         super().__init__()
+        self.pixels = unnamed_pixels(channels)
+        mean = self.hyper_parameters["rgb_mean"] = channel_mean(rgb_mean, channels)
         self.scales = list(scales)
         self.num_blocks = num_blocks
         self.img_range = img_range
-        self.register_buffer(
-            "mean", torch.tensor(list(rgb_mean)).view(1, 3, 1, 1), persistent=False
-        )
-        self.head = conv3x3(3, num_features)
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.head = conv3x3(channels, num_features)
         # Two blocks of 5 x 5 reduce the variance between scales (section 3.3).
         self.pre = nn.ModuleDict(
             {
@@ -59,19 +63,22 @@ class MDSR(Network):
         self.upsampler = nn.ModuleDict(
             {str(scale): Upsampler(num_features, scale) for scale in self.scales}
         )
-        self.tail = conv3x3(num_features, 3)
+        self.tail = conv3x3(num_features, channels)
 
     @property
     def descriptor(self) -> Descriptor:
         """Head, four convolutions of 5 x 5, body, its end, and two pixels for the upsampling."""
         return Descriptor(
-            scales=tuple(self.scales), receptive_field=1 + 8 + 2 * self.num_blocks + 1 + 2
+            scales=tuple(self.scales),
+            receptive_field=1 + 8 + 2 * self.num_blocks + 1 + 2,
+            colour=self.colour,
+            pixels=self.pixels,
         )
 
     def forward(self, lr: Tensor, scale: int) -> Tensor:
-        """(N, 3, H, W) to (N, 3, scale*H, scale*W), both 0..1 and not clipped."""
+        """(N, C, H, W) to (N, C, scale*H, scale*W), both 0..1 and not clipped."""
         shallow = self.head((lr - self.mean) * self.img_range)  # (N, F, H, W)
         shallow = self.pre[str(scale)](shallow)
         deep = shallow + self.body_end(self.body(shallow))
-        centred: Tensor = self.tail(self.upsampler[str(scale)](deep))  # (N, 3, scale*H, scale*W)
+        centred: Tensor = self.tail(self.upsampler[str(scale)](deep))  # (N, C, scale*H, scale*W)
         return centred.float() / self.img_range + self.mean

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drnsr.networks.base import Descriptor, Network, register
-from drnsr.networks.layers import DIV2K_MEAN, Upsampler, conv3x3
+from drnsr.networks.base import Descriptor, Network, register, unnamed_pixels
+from drnsr.networks.layers import Upsampler, channel_mean, conv3x3
 
 
 @register
@@ -23,11 +23,13 @@ class RCAN(Network):
         residual_scale: factor of each block's residual, after its attention; the paper has none,
             BasicSR's RCAN may.
         img_range: pixels are 0..img_range inside the network; 255 in the published weights.
-        rgb_mean: the colour, 0..1, that is subtracted from the input and added to the output.
+        rgb_mean: the value of each channel, 0..1, that is subtracted from the input and added to
+            the output; None for that of DIV2K's photographs, or for 0 if it is no RGB.
+        channels: of input and output: 3 is RGB, and any other number bands.
 
     Raises:
         ValueError: if ``scale`` is neither 3 nor a power of two, or ``reduction`` leaves no
-            channel.
+            channel, or ``rgb_mean`` has not as many values as there are channels.
     """
 
     mean: Tensor
@@ -42,17 +44,18 @@ class RCAN(Network):
         reduction: int = 16,
         residual_scale: float = 1.0,
         img_range: float = 255.0,
-        rgb_mean: Sequence[float] = DIV2K_MEAN,
+        rgb_mean: Sequence[float] | None = None,
+        channels: int = 3,
     ) -> None:
         super().__init__()
+        self.pixels = unnamed_pixels(channels)
+        mean = self.hyper_parameters["rgb_mean"] = channel_mean(rgb_mean, channels)
         if num_features < reduction:
             raise ValueError(f"reduction {reduction} leaves none of {num_features} channels")
         self.scale = scale
         self.img_range = img_range
-        self.register_buffer(
-            "mean", torch.tensor(list(rgb_mean)).view(1, 3, 1, 1), persistent=False
-        )
-        self.head = conv3x3(3, num_features)
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.head = conv3x3(channels, num_features)
         groups = [
             ResidualGroup(num_features, num_blocks, reduction, residual_scale)
             for _ in range(num_groups)
@@ -60,7 +63,7 @@ class RCAN(Network):
         self.body = nn.Sequential(*groups)
         self.body_end = conv3x3(num_features, num_features)
         self.upsampler = Upsampler(num_features, scale)
-        self.tail = conv3x3(num_features, 3)
+        self.tail = conv3x3(num_features, channels)
 
     @property
     def descriptor(self) -> Descriptor:
@@ -73,13 +76,15 @@ class RCAN(Network):
             receptive_field="global",
             precisions=("fp32", "bf16"),
             tiling_exact=False,
+            colour=self.colour,
+            pixels=self.pixels,
         )
 
     def forward(self, lr: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, 3, scale*H, scale*W), both 0..1 and not clipped."""
+        """(N, C, H, W) to (N, C, scale*H, scale*W), both 0..1 and not clipped."""
         shallow = self.head((lr - self.mean) * self.img_range)  # (N, F, H, W)
         deep = shallow + self.body_end(self.body(shallow))
-        centred: Tensor = self.tail(self.upsampler(deep))  # (N, 3, scale*H, scale*W)
+        centred: Tensor = self.tail(self.upsampler(deep))  # (N, C, scale*H, scale*W)
         return centred.float() / self.img_range + self.mean
 
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drnsr.networks.base import Descriptor, Network, register
+from drnsr.networks.base import Descriptor, Network, register, unnamed_pixels
 from drnsr.networks.layers import conv3x3
 
 _SLOPE = 0.2  # of the leaky ReLU
@@ -25,6 +25,7 @@ class RRDBNet(Network):
         num_growth: channels that each convolution of a dense block adds.
         unshuffle: factor of the pixel-unshuffle at the input; None for 4 at scale 1, 2 at scale 2,
             and 1 above. The oldest ESRGAN files of scale 2 have 1.
+        channels: of input and output: 3 is RGB, and any other number bands.
 
     Raises:
         ValueError: if ``scale`` times ``unshuffle`` is neither 3 nor a power of two.
@@ -38,8 +39,10 @@ class RRDBNet(Network):
         num_blocks: int = 23,
         num_growth: int = 32,
         unshuffle: int | None = None,
+        channels: int = 3,
     ) -> None:
         super().__init__()
+        self.pixels = unnamed_pixels(channels)
         if unshuffle is None:
             unshuffle = {1: 4, 2: 2}.get(scale, 1)
             self.hyper_parameters["unshuffle"] = unshuffle
@@ -49,14 +52,14 @@ class RRDBNet(Network):
         self.scale = scale
         self.num_blocks = num_blocks
         self.unshuffle = unshuffle
-        self.head = conv3x3(3 * unshuffle**2, num_features)
+        self.head = conv3x3(channels * unshuffle**2, num_features)
         blocks = [ResidualInResidual(num_features, num_growth) for _ in range(num_blocks)]
         self.body = nn.Sequential(*blocks)
         self.body_end = conv3x3(num_features, num_features)
         self._factors = [3] if factor == 3 else [2] * (factor.bit_length() - 1)
         self.doublings = nn.ModuleList(conv3x3(num_features, num_features) for _ in self._factors)
         self.last = conv3x3(num_features, num_features)
-        self.tail = conv3x3(num_features, 3)
+        self.tail = conv3x3(num_features, channels)
 
     @property
     def descriptor(self) -> Descriptor:
@@ -71,10 +74,12 @@ class RRDBNet(Network):
             scales=(self.scale,),
             receptive_field=self.unshuffle * (1 + 15 * self.num_blocks + 1 + after),
             size_multiple=self.unshuffle,
+            colour=self.colour,
+            pixels=self.pixels,
         )
 
     def forward(self, lr: Tensor) -> Tensor:
-        """(N, 3, H, W) to (N, 3, scale*H, scale*W), both 0..1 and not clipped.
+        """(N, C, H, W) to (N, C, scale*H, scale*W), both 0..1 and not clipped.
 
         H and W are multiples of ``unshuffle``.
         """

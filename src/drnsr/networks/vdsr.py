@@ -7,13 +7,13 @@ scales (section 3.3), because its layers work at the size of the output.
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from drnsr.networks.base import Descriptor, Network, register
+from drnsr.networks.base import Colour, Descriptor, Network, register, unnamed_pixels
 from drnsr.networks.layers import DIV2K_MEAN, BicubicSkip, Padding
 
 
@@ -27,16 +27,18 @@ class VDSR(Network):
     Args:
         scales: the scales that it serves, each 2 or more.
         colour: "Y" as in the paper; some programs train "RGB" under the same name, with DIV2K's
-            mean colour subtracted.
+            mean colour subtracted; or "bands".
         num_features: channels between the layers.
         num_layers: number of convolutions, first and last included; 3 or more.
         bias: whether the convolutions have a bias, as in the paper; some public weights have none.
         border: the padding of the bicubic enlargement.
         cubic_a: the parameter a of the bicubic kernel: -0.5 is MATLAB's, -0.75 that of torch and
             OpenCV.
+        channels: the number of bands; null for the other colours, which have 1 and 3.
 
     Raises:
-        ValueError: if there is no scale, a scale below 2, or no such border.
+        ValueError: if there is no scale, a scale below 2, or no such border, or the number of
+            channels is missing or is that of another colour.
     """
 
     multi_scale: ClassVar[bool] = True
@@ -46,25 +48,32 @@ class VDSR(Network):
         self,
         *,
         scales: Sequence[int],
-        colour: Literal["Y", "RGB"] = "Y",
+        colour: Colour = "Y",
         num_features: int = 64,
         num_layers: int = 20,
         bias: bool = True,
         border: Padding = "replicate",
         cubic_a: float = -0.5,
+        channels: int | None = None,
     ) -> None:
         super().__init__()
+        known = {"Y": 1, "RGB": 3}.get(colour)
+        channels = self.hyper_parameters["channels"] = channels or known or 0
+        if channels != (known or channels):
+            raise ValueError(f"channels: {channels}, but the colour {colour} has {known}")
         if not scales:
             raise ValueError("scales: VDSR serves at least one")
         if border not in get_args(Padding):
             raise ValueError(f"border {border!r} is none of {', '.join(get_args(Padding))}")
         self.scales = list(scales)
-        self.colour = colour
+        self._colour = colour
+        if colour != "Y":
+            self.pixels = unnamed_pixels(channels)
         self.num_layers = num_layers
         self.bicubic = nn.ModuleDict(
             {str(scale): BicubicSkip(scale, padding=border, a=cubic_a) for scale in self.scales}
         )
-        mean = DIV2K_MEAN if colour == "RGB" else (0.0,)
+        mean = DIV2K_MEAN if colour == "RGB" else (0.0,) * channels
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         widths = [len(mean), *[num_features] * (num_layers - 1), len(mean)]
         self.layers = nn.ModuleList(
@@ -75,10 +84,20 @@ class VDSR(Network):
             _initialise(layer)
 
     @property
+    def colour(self) -> Colour:
+        """The meaning of its channels."""
+        return self._colour
+
+    @property
     def descriptor(self) -> Descriptor:
         """Each layer sees one more enlarged pixel, and the bicubic enlargement two LR pixels."""
         radius = max(_receptive_field(self.num_layers, scale) for scale in self.scales)
-        return Descriptor(scales=tuple(self.scales), receptive_field=radius, colour=self.colour)
+        return Descriptor(
+            scales=tuple(self.scales),
+            receptive_field=radius,
+            colour=self.colour,
+            pixels=self.pixels,
+        )
 
     def forward(self, lr: Tensor, scale: int) -> Tensor:
         """(N, C, H, W) to (N, C, scale*H, scale*W), both 0..1 and not clipped."""

@@ -15,6 +15,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from drnsr.cuda_graphs import CudaGraphed
 from drnsr.images.colour import luma_planes
+from drnsr.images.pixel_format import RGB8
 from drnsr.networks import Network
 from drnsr.training.device import compile_loss, is_capturable, make_optimizer
 from drnsr.training.processes import in_sample_order
@@ -30,10 +31,11 @@ _MAX_COMPILED_PARAMETERS = 500
 class SRModule(L.LightningModule):
     """Trains a network to map LR to HR with a pixel loss.
 
-    Batches are pairs of uint8 RGB, (N, 3, h, w) and (N, 3, scale*h, scale*w); the scale may differ
-    between batches. A network on luma gets and is compared with their luma, not rounded. Callbacks
+    Batches are pairs of integers, (N, C, h, w) and (N, C, scale*h, scale*w); the scale may differ
+    between batches. ``network.pixels`` says what their values are. A network on luma gets RGB, and
+    is compared with its luma, not rounded. Callbacks
     find a step's loss in its outputs. The metric ``val_psnr`` is the mean PSNR in dB over the
-    validation crops, on RGB rounded to uint8 or on the luma.
+    validation crops, on RGB rounded to uint8, or on luma or bands, not rounded; the peak is white.
     :class:`drnsr.training.callbacks.curves.Curves` passes both to the loggers.
 
     Args:
@@ -144,7 +146,7 @@ class SRModule(L.LightningModule):
         """Compute the PSNR of one validation crop."""
         lr, hr = (self._planes(pixels) for pixels in batch)
         sr = self._upscale(lr, hr)
-        if self.network.descriptor.colour == "RGB":
+        if self.network.pixels == RGB8 and self.network.descriptor.colour == "RGB":
             sr = sr.mul(255).round().clamp(0, 255) / 255
         psnr = peak_signal_noise_ratio(sr, hr, data_range=1.0)
         self._psnrs.append(psnr)
@@ -186,7 +188,15 @@ class SRModule(L.LightningModule):
         return self.network.upscale(lr.to(dtype), hr.shape[-1] // lr.shape[-1]).to(hr.dtype)
 
     def _planes(self, pixels: Tensor) -> Tensor:
-        """Convert uint8 RGB to the network's channels, 0..1, in fp32, or fp64 for fp64 weights."""
-        rgb = pixels.to(torch.float64 if self.dtype == torch.float64 else torch.float32) / 255
-        planes = rgb if self.network.descriptor.colour == "RGB" else luma_planes(rgb)
+        """Convert prepared values to the network's channels, in fp32, or fp64 for fp64 weights.
+
+        Black is 0 and white is 1.
+        """
+        black, white = self.network.pixels.stored_range
+        planes = pixels.to(torch.float64 if self.dtype == torch.float64 else torch.float32)
+        if black != 0:
+            planes = planes - black
+        planes = planes / (white - black)
+        if self.network.descriptor.colour == "Y":
+            planes = luma_planes(planes)
         return planes.contiguous(memory_format=self._layout)

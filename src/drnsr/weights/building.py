@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from drnsr.images.pixel_format import PixelFormat
 from drnsr.networks import ARCHITECTURES, HyperParameter, Network
 from drnsr.networks.base import out_of_range
 
@@ -24,7 +25,10 @@ class WeightsError(ValueError):
 
 
 def build_network(
-    architecture: str, hyper_parameters: dict[str, HyperParameter], tensors: Mapping[str, Tensor]
+    architecture: str,
+    hyper_parameters: dict[str, HyperParameter],
+    tensors: Mapping[str, Tensor],
+    pixels: PixelFormat | None = None,
 ) -> Network:
     """Return a network with its weights, in evaluation mode.
 
@@ -32,9 +36,11 @@ def build_network(
         architecture: a name in :data:`drnsr.networks.ARCHITECTURES`.
         hyper_parameters: its arguments.
         tensors: the weights, under our names.
+        pixels: what it was trained on; None if the file does not say it.
 
     Raises:
-        WeightsError: if there is no such network, or the weights are not its own or not finite.
+        WeightsError: if there is no such network, or the weights are not its own or not finite, or
+            the pixels have other channels.
     """
     if architecture not in ARCHITECTURES:
         raise WeightsError(f"architecture {architecture!a} is unknown")
@@ -45,10 +51,13 @@ def build_network(
         if expected_shapes(network_class, hyper_parameters, len(tensors)) != shapes:
             raise ValueError(_MISMATCH)
         network = network_class(**hyper_parameters)
+        if pixels is not None and pixels.channels != network.pixels.channels:
+            raise ValueError(f"its pixels have {pixels.channels} channels")
     except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         reason = str(error).partition("\n")[0]
         raise WeightsError(f"not a {architecture} of drnsr: {reason}") from error
     network.load_state_dict(dict(tensors))
+    network.pixels = pixels or network.pixels
     return network.eval()
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import save
 from drnsr.atomic import atomic_path
 from drnsr.errors import UserError
 from drnsr.hashing import is_sha256
+from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.networks import HyperParameter, Network
 from drnsr.project import run_name
 from drnsr.weights.building import WeightsError, build_network
@@ -149,6 +150,7 @@ class ModelInfo:
         colour: the channels of input and output.
         value_range: the range of pixel values, input and output.
         origin: where the model comes from.
+        pixels: the channels and values that it was trained on.
     """
 
     architecture: str
@@ -157,6 +159,7 @@ class ModelInfo:
     colour: str
     value_range: tuple[float, float]
     origin: Origin
+    pixels: PixelFormat = RGB8
 
 
 def save_model(path: Path, network: Network, origin: Origin) -> None:
@@ -173,11 +176,15 @@ def save_model(path: Path, network: Network, origin: Origin) -> None:
         colour=descriptor.colour,
         value_range=descriptor.value_range,
         origin=origin,
+        pixels=descriptor.pixels,
     )
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     # A file that safetensors itself writes is readable by its owner alone, and on a full disk it
     # raises no OSError.
-    content = save(tensors, metadata={_KEY: json.dumps(asdict(info), sort_keys=True)})
+    described = asdict(info)
+    if info.pixels == RGB8:  # as in the files of older versions
+        del described["pixels"]
+    content = save(tensors, metadata={_KEY: json.dumps(described, sort_keys=True)})
     with atomic_path(path) as partial:
         partial.write_bytes(content)
 
@@ -248,6 +255,7 @@ def _parse(text: str) -> ModelInfo:
             "origin": Origin.from_json(content["origin"]),
             "scales": tuple(map(int, content["scales"])),
             "value_range": tuple(map(float, content["value_range"])),
+            "pixels": PixelFormat.from_json(content["pixels"]) if "pixels" in content else RGB8,
         }
     )
     if not isinstance(info.architecture, str) or not isinstance(info.hyper_parameters, dict):
@@ -266,6 +274,6 @@ def load_model(path: Path) -> Network:
     with safe_open(path, framework="pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     try:
-        return build_network(info.architecture, info.hyper_parameters, tensors)
+        return build_network(info.architecture, info.hyper_parameters, tensors, info.pixels)
     except WeightsError as error:
         raise ModelFileError(f"{path}: {error}") from error

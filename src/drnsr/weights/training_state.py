@@ -1,10 +1,12 @@
 """Networks from training states: the state of a training says how to build its network."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
+from drnsr.images.pixel_format import PixelFormat
 from drnsr.networks import Network
 from drnsr.weights.building import WeightsError, build_network
 from drnsr.weights.foreign.layout import LayoutError
@@ -25,6 +27,7 @@ def self_description(network: Network) -> dict[str, Any]:
     return {
         "architecture": type(network).__name__,
         "hyper_parameters": network.hyper_parameters,
+        "pixels": json.dumps(network.pixels.to_json()),
     }
 
 
@@ -56,9 +59,12 @@ def read_training_state(content: Mapping[str, object]) -> ForeignModel:
         if str(name).startswith(_PREFIX) and isinstance(value, Tensor)
     }
     try:
-        network = build_network(str(architecture), dict(arguments), tensors)
+        pixels = PixelFormat.from_json(json.loads(str(described["pixels"])))
+        network = build_network(str(architecture), dict(arguments), tensors, pixels)
     except WeightsError as error:
         raise LayoutError(str(error)) from error
+    except (LookupError, TypeError, ValueError) as error:
+        raise LayoutError("a training state of an older drnsr, or damaged") from error
     is_average = "averaging_state" in content
     source = "their moving average (EMA)" if is_average else "no moving average"
     program = f"a training of drnsr after step {content.get('global_step')!a}"

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from drnsr.config.errors import InvalidValueError
 from drnsr.config.schema.section import Section
 from drnsr.config.values import Count, Float, Integer, Scales
+from drnsr.data.pixels import Pixels
 from drnsr.degradation.parameters import Degradation
 
 
@@ -80,6 +81,7 @@ class Data(Section):
         name: its name in records and tables.
         parts: the parts by name; each has a validation split and licences of its own.
         pairs: whether the folder has HR and LR pictures; otherwise LR is made from HR.
+        pixels: what the pictures hold; null for 8-bit RGB.
         single: one picture, instead of parts.
         scales: the scales for which LR is prepared, whichever is trained.
         weight_by: how often a picture is trained on: images draws all equally often, pixels in
@@ -89,6 +91,7 @@ class Data(Section):
     name: str
     parts: dict[str, Part]
     pairs: bool = False
+    pixels: Pixels | None = None
     single: Single | None = None
     scales: Scales
     weight_by: Literal["images", "pixels"]
@@ -104,6 +107,13 @@ class Data(Section):
             raise InvalidValueError("parts", "pairs cannot be shrunk; take shrink away")
         return self
 
+    @model_validator(mode="after")
+    def _bands_are_of_a_folder_or_registry(self) -> "Data":
+        if self.pixels is not None and (self.pairs or self.single is not None):
+            kind = "pairs" if self.pairs else "a single picture"
+            raise InvalidValueError("pixels", f"{kind} is of 8-bit RGB; take data=folder")
+        return self
+
 
 class Benchmark(Section):
     """A data set to measure on: a registry, the user's folder, or neither.
@@ -114,6 +124,7 @@ class Benchmark(Section):
         registry: the list of its files, in conf/registry.
         folder: the user's folder.
         published: its name in the published tables; null if there are no published numbers.
+        pixels: what the pictures hold; null for 8-bit RGB.
         degradation: what makes its LR instead of the protocol.
         licences: what the model card says of its pictures, by names or patterns of names.
     """
@@ -121,5 +132,12 @@ class Benchmark(Section):
     registry: str | None = None
     folder: str | None = None
     published: str | None = None
+    pixels: Pixels | None = None
     degradation: Degradation | None = None
     licences: dict[str, str]
+
+    @model_validator(mode="after")
+    def _bands_are_not_degraded(self) -> "Benchmark":
+        if self.pixels is not None and self.degradation is not None:
+            raise InvalidValueError("degradation", "it degrades 8-bit RGB alone; take null")
+        return self

@@ -121,6 +121,28 @@ class Config(ComposedConfig):
         return self
 
     @model_validator(mode="after")
+    def _bands_suit_the_rest(self) -> "Config":
+        """Degradations and perceptual losses know 8-bit RGB, and a model has one kind of input."""
+        pixels = self.data.pixels
+        bands = [] if pixels is None else pixels.bands
+        if pixels is not None and not self.degradation.is_bicubic:
+            raise InvalidValueError(
+                "degradation",
+                f"{self.degradation.name} degrades 8-bit RGB, and data.pixels has"
+                f" {', '.join(bands)}; take bicubic",
+            )
+        if pixels is not None and self.gan is not None:
+            raise InvalidValueError("gan", "is for 8-bit RGB, and not for data.pixels; take null")
+        for name, benchmark in self.benchmark.items():
+            theirs = [] if benchmark.pixels is None else benchmark.pixels.bands
+            if theirs != bands:
+                ours, other = (", ".join(each) or "8-bit RGB" for each in (bands, theirs))
+                raise InvalidValueError(
+                    f"benchmark.{name}.pixels", f"{other}, but data.pixels has {ours}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _crops_have_one_size(self) -> "Config":
         """It is given once, and leaves a pixel at every scale."""
         size, smallest = self.datamodule.hr_patch_size, max(self.datamodule.scales)

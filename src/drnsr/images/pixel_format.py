@@ -1,0 +1,76 @@
+"""What the channels and values of a data set are, and of the network that was trained on it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from drnsr.images.picture import RGB, Channels
+
+Depth = Literal[8, 16]
+
+
+@dataclass(frozen=True)
+class PixelFormat:
+    """The channels and values of pictures; 8-bit RGB by default.
+
+    Attributes:
+        bands: the name of each channel.
+        depth: the bits of a prepared value, which is an unsigned integer.
+        value_range: the values in a file that a network sees as 0 and 1; values outside are allowed
+            and are not clipped to it.
+        stored_range: the prepared values of these two. They are the same for unsigned integers of a
+            file, which are stored as they are. Other values are mapped to all of the prepared type.
+    """
+
+    bands: tuple[str, ...] = ("red", "green", "blue")
+    depth: Depth = 8
+    value_range: tuple[float, float] = (0.0, 255.0)
+    stored_range: tuple[float, float] = (0.0, 255.0)
+
+    @property
+    def channels(self) -> int:
+        """The number of channels."""
+        return len(self.bands)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of a prepared value."""
+        return np.dtype(np.uint8 if self.depth == 8 else np.uint16)
+
+    @property
+    def layout(self) -> Channels:
+        """The channels of a picture: three are RGB, and otherwise each is a band."""
+        return RGB if self.channels == 3 else Channels(tuple((n,) for n in range(self.channels)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the attributes for a JSON file."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> "PixelFormat":
+        """Return the format of which a JSON file, maybe from elsewhere, has the attributes.
+
+        Raises:
+            LookupError, TypeError, ValueError: if it has not.
+        """
+        depth, bands = content["depth"], tuple(map(str, content["bands"]))
+        low, high = map(float, content["value_range"])
+        black, white = map(float, content["stored_range"])
+        limits = np.array([low, high, black, white])
+        if depth not in (8, 16) or not bands or not np.isfinite(limits).all():
+            raise ValueError(str(content))
+        if low >= high or black >= white:
+            raise ValueError(str(content))
+        return cls(bands, depth, (low, high), (black, white))
+
+
+RGB8 = PixelFormat()
+"""The format of photographs."""
+
+
+def full_format(bands: tuple[str, ...], depth: Depth) -> PixelFormat:
+    """Return the format whose range is that of its type."""
+    limits = (0.0, float(2**depth - 1))
+    return PixelFormat(bands, depth, limits, limits)
