@@ -3,12 +3,15 @@
 import albumentations as A
 import numpy as np
 import pytest
+import tifffile
 import torch
 from numpy.testing import assert_array_equal
 
 from drnsr.data.crops import TrainingCrops, apply_symmetry
 from drnsr.data.draws import Draws
+from drnsr.data.pixels import Pixels
 from drnsr.data.prepare import Part, prepare_training_set
+from drnsr.data.readers import make_reader
 from drnsr.data.resident import CropPositions, ResidentPixels
 from drnsr.images.encoding import write_png
 from tests.conftest import texture
@@ -36,6 +39,29 @@ def test_crops_cut_at_positions_are_those_of_the_dataset(dataset, weight_by):
             for mine, theirs in zip(cut, crops[k], strict=True):
                 assert_array_equal(mine[place], theirs)
     assert scales == {2, 3}
+
+
+@pytest.mark.parametrize("bands", [1, 4, 20])
+def test_crops_of_sixteen_bits_keep_every_bit_in_every_symmetry(tmp_path, bands):
+    names = [f"band{n}" for n in range(bands)]
+    reader, random = make_reader(Pixels(bands=names)), np.random.default_rng(0)
+    for n in range(2):
+        pixels = random.integers(0, 2**16, (36, 40, bands), np.uint16)
+        tifffile.imwrite(tmp_path / f"{n}.tif", np.moveaxis(pixels, 2, 0).squeeze())
+    parts = [Part([tmp_path / "0.tif", tmp_path / "1.tif"], 0.5)]
+    made = prepare_training_set(parts, tmp_path / "out", name="b", scales=[2], reader=reader)
+    sizes, (training,) = {2: 16}, [n for n in range(2) if made.images[n].split == "train"]
+    crops = TrainingCrops(made, patch_sizes=sizes, num_samples=64, **STREAM)
+    positions = CropPositions(made, patch_sizes=sizes, draws=crops.draws)
+    resident = ResidentPixels(made, patch_sizes=sizes, device=CPU)
+    for k in range(64):
+        lr, hr = crops[k]
+        for mine, theirs in zip(resident.cut(positions.batch([k])), (lr, hr), strict=True):
+            assert mine.dtype == theirs.dtype == torch.uint16
+            assert_array_equal(mine[0], theirs)
+        _, top, left, symmetry = crops.draws.draw(k, 2)
+        crop = made.lr(training, 2)[top : top + 16, left : left + 16]
+        assert_array_equal(lr.permute(1, 2, 0), apply_symmetry(crop, symmetry))
 
 
 def test_a_draw_is_what_numpy_and_albumentations_draw_from_its_counter(dataset):

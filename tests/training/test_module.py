@@ -7,6 +7,7 @@ import torch
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio
 
+from drnsr.images.pixel_format import PixelFormat
 from drnsr.images.resize import upscale
 from drnsr.networks import DRNSR, VDSR
 from drnsr.training.module import SRModule
@@ -53,6 +54,22 @@ def test_a_network_on_luma_is_compared_on_luma_at_each_batchs_scale(scale):
     assert module.training_step(tensors, 0).item() == pytest.approx(expected, abs=1e-6)
     validate(module, tensors)
     psnr = peak_signal_noise_ratio(luma, sr, data_range=255)
+    assert module.val_psnr == pytest.approx(psnr, abs=1e-4)
+
+
+def test_sixteen_bits_are_trained_and_validated_between_black_and_white():
+    network = DRNSR(scale=2, num_features=4, num_blocks=1, channels=4)  # untrained: bicubic
+    network.pixels = PixelFormat(tuple("grna"), 16, (300, 4300), (300, 4300))
+    module = training(network)
+    lr, hr = (np.random.default_rng(n).integers(0, 5000, (8 * n, 9 * n, 4)) for n in (1, 2))
+    tensors = tuple(
+        torch.from_numpy(each.astype(np.uint16)).permute(2, 0, 1)[None] for each in (lr, hr)
+    )
+    sr = upscale(lr.astype(np.float64), 2)
+    expected = np.abs(sr - hr).mean() / 4000
+    assert module.training_step(tensors, 0).item() == pytest.approx(expected, abs=1e-6)
+    validate(module, tensors)
+    psnr = peak_signal_noise_ratio(hr.astype(np.float64), sr, data_range=4000)
     assert module.val_psnr == pytest.approx(psnr, abs=1e-4)
 
 
