@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from docs.generate import api, commands, configuration, notebooks
+from docs.generate import api, commands, configuration, notebooks, pictures
 from docs.generate.checks import broken_references, misplaced_pages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +33,7 @@ SOURCES = [
 GENERATED = {
     "docs/reference/configuration.md": configuration.page,
     "docs/reference/commands.md": commands.page,
+    "docs/reference/pictures.md": pictures.page,
     **api.PAGES,
     **notebooks.PAGES,
 }

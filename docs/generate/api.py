@@ -1,5 +1,6 @@
 """The reference of the Python API: a page for each room of the package, from its docstrings."""
 
+import ast
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,26 +9,16 @@ import drnsr
 
 PACKAGE = Path(drnsr.__file__).parent
 
-# In the order in which the rooms build on one another, the highest first.
-ROOMS = {
-    "inference": "Apply a model: tiles, precision, backends, export.",
-    "upscale": "Upscale files and folders.",
-    "evaluation": "PSNR, SSIM and other metrics, protocols, benchmarks, statistics.",
-    "training": "The Lightning module, losses, optimizers, schedules, callbacks, resuming.",
-    "networks": "The networks.",
-    "data": "Data sets, downloads, the leak audit, training samples.",
-    "degradation": "How LR is made for training.",
-    "weights": "Model files, and the checkpoints of other programs.",
-    "images": "Reading, writing and resizing images.",
-    "tracking": "MLflow, and the record of a run.",
-    "reporting": "The report, model cards, comparisons.",
-    "config": "The schema of the configuration, and how it is composed.",
-}
+# The highest first; what each has stands in the docstring of its package.
+ROOMS = (
+    *("inference", "upscale", "evaluation", "training", "networks", "data"),
+    *("degradation", "weights", "images", "tracking", "reporting", "config"),
+)
 
 
 def page(room: str) -> str:
     """Return the page of a room, in Markdown: each module with its public names."""
-    parts = [f"# drnsr.{room}\n\n{ROOMS[room]}\n"]
+    parts = [f"# drnsr.{room}\n\n{_summary(room)}\n"]
     for path in sorted((PACKAGE / room).rglob("*.py")):
         if path.stem != "__init__" and not path.stem.startswith("_"):
             parts.append(f"::: {_module(path)}\n")
@@ -36,7 +27,7 @@ def page(room: str) -> str:
 
 def overview() -> str:
     """Return the first page: the class that most programs need, and the list of the rooms."""
-    rows = [f"| [drnsr.{room}]({room}.md) | {says} |" for room, says in ROOMS.items()]
+    rows = [f"| [drnsr.{room}]({room}.md) | {_summary(room)} |" for room in ROOMS]
     return "\n".join(
         [
             "# Python API\n",
@@ -49,6 +40,11 @@ def overview() -> str:
             "",
         ]
     )
+
+
+def _summary(room: str) -> str:
+    docstring = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text()))
+    return (docstring or "").partition("\n\n")[0].replace("\n", " ")
 
 
 def _module(path: Path) -> str:

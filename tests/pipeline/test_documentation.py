@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from docs.generate import commands, configuration
+from docs.generate import architecture, commands, configuration
 from tests.conftest import PROJECT, free_port
 from tests.pipeline.checked_commands import check
 from tests.pipeline.pages import BLOCKS, LANGUAGES
@@ -83,6 +83,11 @@ def test_the_reference_has_every_option_of_a_command():
     assert options
     for option in options:
         assert f"| `{option}" in section
+
+
+def test_the_drawing_of_the_architecture_is_that_of_the_code():
+    redraw = "python -m docs.generate.architecture draws it anew"
+    assert architecture.DRAWING.read_text() == architecture.draw(), redraw
 
 
 def test_ci_runs_what_makes_the_environment():
