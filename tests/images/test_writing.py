@@ -3,6 +3,7 @@
 import re
 
 import imagecodecs
+import nibabel
 import numpy as np
 import OpenEXR
 import pydicom
@@ -90,12 +91,20 @@ def exr(path):
     OpenEXR.File(header, {"Y": light}).write(str(path))
 
 
+def nifti(path):
+    header = nibabel.Nifti1Header()
+    header["descrip"] = b"a scanner"
+    image = nibabel.Nifti1Image(np.asarray(PICTURE.convert("L")), np.eye(4), header)
+    path.write_bytes(image.to_bytes())
+
+
 SOURCES = {
     jpeg: {"icc", "resolution", "exif", "xmp", "iptc"},
     tiff: {"description", "georeference"},
     png: {"png_chunks"},
     gif: {"duration"},
     dicom: {"dicom"},
+    nifti: {"nifti"},
     exr: {"exr"},
 }
 
@@ -114,7 +123,9 @@ def test_metadata_are_kept_or_reported_as_lost(enlarged, tmp_path, source, name)
     try:
         made = enlarged(tmp_path / "a", f"b{CODECS[name].suffixes[0]}")
     except UserError as error:
-        assert re.search("pages, and|only DICOM can|cannot say|not hold: take|EXR is", str(error))  # noqa: PT017
+        assert re.search(
+            "pages, and|only DICOM can|only NIfTI can|cannot say|not hold: take|EXR is", str(error)
+        )  # noqa: PT017
         return
     reported = " ".join(enlarged.notes)
     found = found_in(made)
@@ -137,6 +148,8 @@ def found_in(path):
         return found | ({"resolution"} if abs(float(tags.get(282, 0)) - 100) < 0.5 else set())
     if path.suffix == ".exr":
         return {"exr"} if OpenEXR.File(str(path)).header().get("owner") == "me" else set()
+    if path.suffix == ".nii":
+        return {"nifti"} if nibabel.load(path).header["descrip"] == b"a scanner" else set()
     if path.suffix == ".dcm":
         dataset = pydicom.dcmread(path)
         return {"dicom"} if dataset.StudyInstanceUID else set()

@@ -57,6 +57,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="the format of the results, such as png (default: that of the source)",
     )
+    parser.add_argument(
+        "--axes",
+        choices=("in-plane", "all"),
+        default="in-plane",
+        help="enlarge volumes (NIfTI, folders of DICOM slices) slice by slice, or through all three"
+        " axes (default: %(default)s)",
+    )
     parser.add_argument("--suffix", help="the end of the new names (default: such as _x2)")
     parser.add_argument(
         "--tile",
@@ -132,8 +139,11 @@ def run(parsed: argparse.Namespace) -> None:
     devices = share_devices(parsed.devices, parsed.device)
     if len(devices) > 1 and parsed.backend == "fastest":
         raise UserError("--devices: the processes could choose other backends: name one")
+    if parsed.axes == "all" and (parsed.factor or parsed.size):
+        raise UserError("--axes all: takes a --scale, and no --factor or --size")
     output_size, models = _models(parsed, devices[0])
-    spec = UpscaleSpec(models, output_size, tuple(parsed.range) if parsed.range else None)
+    value_range = tuple(parsed.range) if parsed.range else None
+    spec = UpscaleSpec(models, output_size, value_range, parsed.axes)
     if len(devices) == 1:  # else each process loads it
         spec.load()
     suffix = output_size.suffix if parsed.suffix is None else parsed.suffix

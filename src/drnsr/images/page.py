@@ -9,6 +9,7 @@ from PIL import Image
 from drnsr.images.picture import Channels, Picture, Pixels, concatenate_rows
 
 if TYPE_CHECKING:
+    from nibabel.nifti1 import Nifti1Header
     from pydicom import FileDataset
 
 MetadataKind = Literal[
@@ -22,6 +23,7 @@ MetadataKind = Literal[
     "png_chunks",
     "duration",
     "dicom",
+    "nifti",
     "exr",
 ]
 
@@ -36,6 +38,7 @@ METADATA: dict[MetadataKind, str] = {
     "png_chunks": "the texts and statements of colour of PNG",
     "duration": "the timing of its pictures",
     "dicom": "the attributes of DICOM",
+    "nifti": "the header of NIfTI",
     "exr": "the attributes of OpenEXR",
 }
 """The kinds of metadata, each a field of :class:`Metadata`, and their names in messages."""
@@ -91,6 +94,9 @@ class Metadata:
         white_is_zero: whether zero is white, in a gray TIFF or DICOM.
         compression: of a TIFF, if it is lossless.
         dicom: all attributes of a DICOM file.
+        nifti: the header of a NIfTI file, with its extensions.
+        slices: if the page is a slice of a volume, the number of its slices; else 0. The slices of
+            a volume follow one another, and the volumes of a file, too.
         png_chunks: name and content of the chunks of a PNG that state its colours, and its texts.
         exr: attributes of OpenEXR by name, without those that follow from the pixels; its windows
             change with the size.
@@ -109,6 +115,8 @@ class Metadata:
     white_is_zero: bool = False
     compression: int | None = None
     dicom: "FileDataset | None" = None
+    nifti: "Nifti1Header | None" = None
+    slices: int = 0
     exr: Mapping[str, Any] | None = None
     png_chunks: tuple[tuple[bytes, bytes], ...] = ()
     duration: float | None = None

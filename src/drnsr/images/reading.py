@@ -13,7 +13,7 @@ from drnsr.images.errors import ImageError
 from drnsr.images.page import Page
 from drnsr.images.value_range import with_ranges
 
-HEAD = 132
+HEAD = 512
 """The number of bytes at the beginning of a file by which its format is recognised."""
 
 

@@ -22,7 +22,7 @@ def with_ranges(
 
     Integers of 16 bits are seen between the values that contain all but one of :data:`ONE_OF`
     pixels at either end, other types between the smallest and the largest value. Unsigned integers
-    of 8 bits are used in full, except in gray DICOM.
+    of 8 bits are used in full, except in gray DICOM and in NIfTI.
 
     Args:
         pages: all pages of a file.
@@ -35,7 +35,7 @@ def with_ranges(
         notes: tuple[str, ...] = ()
         if asked is not None:
             value_range = asked
-        elif not measured or (dtype == np.uint8 and not _is_gray_dicom(pages[0])):
+        elif not measured or (dtype == np.uint8 and not _is_measurement(pages[0])):
             continue
         else:
             value_range = measured_range([pages[n].picture for n in numbers])
@@ -47,8 +47,9 @@ def with_ranges(
     return ranged
 
 
-def _is_gray_dicom(page: Page) -> bool:
-    return page.metadata.dicom is not None and page.picture.channels == GRAY
+def _is_measurement(page: Page) -> bool:
+    of_instrument = page.metadata.dicom is not None or page.metadata.nifti is not None
+    return of_instrument and page.picture.channels == GRAY
 
 
 def _note(value_range: tuple[float, float], dtype: np.dtype[np.generic]) -> tuple[str, ...]:

@@ -60,6 +60,8 @@ class CropComparison:
 def compare_with_bicubic(source: Path, spec: UpscaleSpec) -> CropComparison:
     """Upscale the most detailed crop of a picture, of the first page of several.
 
+    Of a volume, whose first slice is often empty, it is the slice in the middle.
+
     All rows of the picture are read once. Memory and other computation do not depend on its size.
 
     Args:
@@ -70,7 +72,7 @@ def compare_with_bicubic(source: Path, spec: UpscaleSpec) -> CropComparison:
         ImageError: see :func:`drnsr.upscale.files.upscale_file`.
     """
     with naming_file(source), open_picture(source, spec.value_range) as file:
-        page = file.pages[0]
+        page = file.pages[file.pages[0].metadata.slices // 2]
         size = page.picture.width, page.picture.height
         model, new_size = spec.model_for(*size), spec.output_size.for_picture(*size)
         x, y = new_size[0] / size[0], new_size[1] / size[1]
@@ -100,7 +102,9 @@ def _describe_part(file: PictureFile) -> str:
     """Describe which page and bands are displayed; empty if it is all."""
     channels = file.pages[0].picture.channels
     parts = []
-    if len(file.pages) > 1:
+    if slices := file.pages[0].metadata.slices:
+        parts.append(f"slice {slices // 2 + 1} of {len(file.pages)}")
+    elif len(file.pages) > 1:
         parts.append(f"the first of {len(file.pages)} pages")
     if len(channels.groups) > 1:
         first = len(channels.groups[0])

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from drnsr.atomic import remove_leftovers, write_text
 from drnsr.errors import UserError, printable
+from drnsr.images.codecs import split_name
 from drnsr.reporting.comparison import (
     CropComparison,
     compare_with_bicubic,
@@ -74,12 +75,12 @@ class ComparisonWriter:
     def __init__(self, jobs: Sequence[Job], out: Path) -> None:
         self._out = out
         self._page = out / FILE_NAME if len(jobs) > 1 else None
-        stems = Counter(job.target.with_suffix("") for job in jobs)
+        stems = {job.target: job.target.with_name(split_name(job.target)[0]) for job in jobs}
+        counts = Counter(stems.values())
         self._paths: dict[Path, Path] = {}
-        for job in jobs:
-            is_unique = stems[job.target.with_suffix("")] == 1
-            name = job.target.stem if is_unique else job.target.name
-            self._paths[job.target] = job.target.with_name(f"{name}_compare.png")
+        for target, stem in stems.items():
+            name = stem.name if counts[stem] == 1 else target.name
+            self._paths[target] = target.with_name(f"{name}_compare.png")
         if self._page is not None and self._page.exists() and not is_contact_sheet(self._page):
             raise UserError(f"{self._page}: drnsr did not make it: take another --out")
 

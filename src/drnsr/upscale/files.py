@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from drnsr.errors import SignalError, UserError
-from drnsr.images.codecs import codec_of_suffix
+from drnsr.images.codecs import codec_of_suffix, split_name
 from drnsr.images.errors import ImageError
 from drnsr.images.page import Page, UpscaledPage
 from drnsr.images.reading import open_picture
@@ -15,9 +16,13 @@ from drnsr.images.writing import write_picture
 from drnsr.inference.holes import restore_holes_by_rows
 from drnsr.inference.tiling import Advance
 from drnsr.upscale.models import ModelAtScale, Models, OutputSize
+from drnsr.upscale.through import upscale_through
 
 Note = Callable[[str], None]
 """Called with a sentence about something in a file that the result does not keep."""
+
+Axes = Literal["in-plane", "all"]
+"""The axes along which volumes are upscaled: those of each slice, or all three."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,13 @@ class UpscaleSpec:
         output_size: the size of the results.
         value_range: black and white of pixels whose data type does not define them; None for the
             values that are found in the picture.
+        axes: the axes along which volumes are upscaled; all three need a scale as output size.
     """
 
     models: Models
     output_size: OutputSize
     value_range: tuple[float, float] | None = None
+    axes: Axes = "in-plane"
 
     def on(self, device: str) -> "UpscaleSpec":
         """Return the same for another device, with nothing loaded, so that it can be pickled."""
@@ -82,11 +89,15 @@ def upscale_file(
     """
     with naming_file(source), open_picture(source, spec.value_range) as file:
         models = [spec.model_for(page.picture.width, page.picture.height) for page in file.pages]
-        pages = [
-            _upscale_page(page, model, spec, advance)
-            for page, model in zip(file.pages, models, strict=True)
-        ]
-        codec = codec_of_suffix(target.suffix)
+        if spec.axes == "all":
+            target.parent.mkdir(parents=True, exist_ok=True)
+            pages = upscale_through(file.pages, models[0], advance, target.parent)
+        else:
+            pages = [
+                _upscale_page(page, model, spec, advance)
+                for page, model in zip(file.pages, models, strict=True)
+            ]
+        codec = codec_of_suffix(split_name(target)[1])
         if codec is None:
             raise ImageError(f"{source}: {target.name} has the suffix of no known format")
         codec.check(pages)
@@ -130,8 +141,14 @@ def describe(source: Path, spec: UpscaleSpec) -> tuple[str, str, str]:
         ImageError: see :func:`upscale_file`.
     """
     with naming_file(source), open_picture(source, measured=False) as file:
-        picture = file.pages[0].picture
+        picture, count = file.pages[0].picture, len(file.pages)
+        is_volume = file.pages[0].metadata.slices > 0
         model = spec.model_for(picture.width, picture.height)
         width, height = spec.output_size.for_picture(picture.width, picture.height)
-    pages = f" ({len(file.pages)} pages)" if len(file.pages) > 1 else ""
-    return f"{picture.width} x {picture.height}{pages}", f"{width} x {height}", model.file.stem
+    before, after = f"{picture.width} x {picture.height}", f"{width} x {height}"
+    if is_volume:
+        before += f" x {count}"
+        after += f" x {count * model.scale if spec.axes == 'all' else count}"
+    elif count > 1:
+        before += f" ({count} pages)"
+    return before, after, model.file.stem

@@ -9,7 +9,7 @@ from pathlib import Path
 from drnsr.atomic import is_partial
 from drnsr.errors import UserError
 from drnsr.images.codec import Codec
-from drnsr.images.codecs import CODECS, codec_of_suffix
+from drnsr.images.codecs import CODECS, codec_of_suffix, split_name
 from drnsr.images.errors import ImageError
 from drnsr.images.reading import codec_of
 from drnsr.upscale.provenance import read_provenance
@@ -67,7 +67,9 @@ def plan(
     """
 
     def target_of(source: Path, name: Path) -> Path:
-        return out / name.with_name(f"{name.stem}{suffix}{_ending(source, name, file_format)}")
+        stem, ending = split_name(name)
+        ending = _ending(source, ending, file_format)
+        return out / name.with_name(f"{stem}{suffix}{ending}")
 
     search = _Search(out, target_of)
     for text in paths:
@@ -75,19 +77,21 @@ def plan(
     targets = [(source, target_of(source, name)) for source, name in search.found]
     taken: dict[Path, Path] = {}
     for source, target in targets:
-        if source.suffix == target.suffix:  # these have priority over names whose suffix changes
+        if (
+            split_name(source)[1] == split_name(target)[1]
+        ):  # these have priority over names whose suffix changes
             taken.setdefault(target, source)
     jobs = [_make_job(*each, taken, overwrite=overwrite) for each in dict.fromkeys(targets)]
     return Plan(jobs, search.notes)
 
 
-def _ending(source: Path, name: Path, file_format: str | None) -> str:
-    codec = CODECS[file_format] if file_format else codec_of_suffix(name.suffix)
+def _ending(source: Path, suffix: str, file_format: str | None) -> str:
+    codec = CODECS[file_format] if file_format else codec_of_suffix(suffix)
     if codec is None:
         codec = _detect_codec(source)
     if codec.written_as is not None:
         codec = CODECS[codec.written_as]
-    return name.suffix if name.suffix.lower() in codec.suffixes else codec.suffixes[0]
+    return suffix if suffix.lower() in codec.suffixes else codec.suffixes[0]
 
 
 def _detect_codec(source: Path) -> Codec:
@@ -203,7 +207,7 @@ def _other_kind(file: Path) -> str | None:
     Returns:
         None for a picture; an empty string for a file that is skipped without a note.
     """
-    suffix = file.suffix.lower()
+    suffix = split_name(file)[1].lower()
     try:
         if is_partial(file):
             return ""

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, TextIO
 
 _STDERR = 2  # the descriptor
-_LOGGERS = ("tifffile", "imagecodecs", "PIL", "pydicom")
+_LOGGERS = ("tifffile", "imagecodecs", "PIL", "nibabel.global", "pydicom")
 
 log = logging.getLogger("drnsr")
 

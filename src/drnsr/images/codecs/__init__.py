@@ -4,6 +4,7 @@ A module defines ``CODEC``, a :class:`drnsr.images.codec.Codec`; it is found her
 """
 
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 
 from drnsr.images.codec import Codec
@@ -36,6 +37,18 @@ def codec_of_suffix(suffix: str) -> Codec | None:
         if wanted in codec.suffixes + codec.read_suffixes:
             return codec
     return None
+
+
+def split_name(path: Path) -> tuple[str, str]:
+    """Split a file's name into its stem and its suffix; that of a format may have two dots.
+
+    >>> split_name(Path("head.1.nii.gz"))
+    ('head.1', '.nii.gz')
+    """
+    suffix = "".join(path.suffixes[-2:])
+    if codec_of_suffix(suffix) is None:
+        suffix = path.suffix
+    return path.name.removesuffix(suffix), suffix
 
 
 def codec_of_content(head: bytes, suffix: str) -> Codec | None:
