@@ -1,15 +1,17 @@
 """Peak memory and time for large images, each in its own process.
 
-    python benchmarks/memory.py photo png tiff photos pngs tiffs prepared [--model MODEL]
+    python benchmarks/memory.py photo png tiff photos pngs tiffs volume prepared [--model MODEL]
 
 It runs `drnsr upscale` on a `photo`, a JPEG of 24 megapixels, on a `png` of as many, on a `tiff`,
-of 100 megapixels with 16 bits a channel, or on several of each up to 100 megapixels; and the
+of 100 megapixels with 16 bits a channel, or on several of each up to 100 megapixels; on a `volume`,
+a compressed NIfTI of 512 slices, and on a small one through all axes (`volume_all_axes`); and the
 preparation of training images of 1, 10 and 100 megapixels. The images are made of noise and
 gradients, and removed.
 
 The peak memory is the kernel's VmHWM, which includes the mapped pages of files.
 """
 
+import gzip
 import re
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import tifffile
 from measuring import arguments, show
@@ -30,6 +33,8 @@ from drnsr.cli import main
 main(["upscale", *sys.argv[1:]])
 print(Path("/proc/self/status").read_text())
 """
+
+_SLICES = 512
 
 # A set needs two images; the second one is small.
 _PREPARE = """
@@ -86,6 +91,21 @@ def tiff(folder: Path, megapixels: int) -> Path:
     return path
 
 
+def volume(folder: Path, megavoxels: int) -> Path:
+    """Write a NIfTI of 16 bits with 512 slices, compressed."""
+    path = folder / "volume.nii.gz"
+    side = round((megavoxels * 1e6 / _SLICES) ** 0.5)
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header.set_data_shape((side, side, _SLICES))
+    header["sform_code"] = 1
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        header.write_to(file)
+        for band in _bands(side * _SLICES, side, np.uint16):
+            file.write((band[:, :, 0] // 2).astype("<i2").tobytes())
+    return path
+
+
 def _bands(height: int, width: int, dtype: type[np.generic]) -> Iterator[np.ndarray]:
     random = np.random.default_rng(0)
     white = np.iinfo(dtype).max  # type: ignore[type-var]
@@ -120,6 +140,8 @@ CASES = {
     "photos": (photo, _UPSCALE, [1, 10, 24, 100]),
     "pngs": (png, _UPSCALE, [24, 100]),
     "tiffs": (tiff, _UPSCALE, [1, 10, 100]),
+    "volume": (volume, _UPSCALE, [8, 34]),
+    "volume_all_axes": (volume, _UPSCALE, [8]),
     "prepared": (photo, _PREPARE, [1, 10, 100]),
 }
 
@@ -137,6 +159,7 @@ def main() -> None:
         for size in sizes:
             with tempfile.TemporaryDirectory() as folder:
                 options = model if program is _UPSCALE else []
+                options = [*options, "--axes", "all"] if what == "volume_all_axes" else options
                 found = measure(make(Path(folder), size), program, options)
             rows.append({"what": what, "megapixels": size, **found})
     show(rows, parsed.json)

@@ -1,6 +1,7 @@
 """Show what a model file, a checkpoint or an upscaled image is and where it came from."""
 
 import argparse
+from pathlib import Path
 
 from drnsr.errors import printable
 
@@ -25,7 +26,8 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.cli.models import model_file
     from drnsr.reporting.file_info import describe_credits, describe_file
 
-    file = model_file(parsed.file)
+    named = Path(parsed.file)
+    file = named if named.is_dir() else model_file(parsed.file)  # the folder of a DICOM series
     if parsed.credits:
         for licence, number in describe_credits(file).items():
             pictures = "1 picture" if number == 1 else f"{number or 'unknown number of'} pictures"

@@ -39,6 +39,7 @@ class Codec(ABC):
         alpha: whether it holds transparency.
         max_side: the largest width and height in pixels, if there is a limit.
         is_paged: whether a file holds several pages, of any type of pixels.
+        is_folder: whether it is a folder of files.
         is_animated: whether a file holds several pictures with their durations.
         held: the memory that writing takes, divided by the size of the pixels of the result; 0 if
             it is written while it is upscaled.
@@ -48,7 +49,7 @@ class Codec(ABC):
     """
 
     name: str
-    suffixes: tuple[str, ...]
+    suffixes: tuple[str, ...] = ()
     read_suffixes: tuple[str, ...] = ()
     signatures: tuple[bytes, ...] = ()
     written_as: str | None = None
@@ -57,6 +58,7 @@ class Codec(ABC):
     alpha: bool = True
     max_side: int | None = None
     is_paged: bool = False
+    is_folder: bool = False
     is_animated: bool = False
     held: float = 0.0
     keeps: frozenset[MetadataKind] = frozenset()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from drnsr.errors import SignalError
 from drnsr.images.codec import Codec
-from drnsr.images.codecs import codec_of_content
+from drnsr.images.codecs import CODECS, codec_of_content
 from drnsr.images.errors import ImageError
 from drnsr.images.page import Page
 from drnsr.images.value_range import with_ranges
@@ -58,12 +58,14 @@ def open_picture(
 
 
 def codec_of(path: Path) -> Codec:
-    """Return the format of a file by its first bytes.
+    """Return the format of a file by its first bytes; that of a folder is a DICOM series.
 
     Raises:
         ImageError: it cannot be read, is empty, not a regular file, or of no known format.
     """
     try:
+        if path.is_dir():
+            return CODECS["dicom series"]
         check_regular(path)
         with path.open("rb") as file:
             head = file.read(HEAD)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from drnsr.atomic import atomic_path
+from drnsr.atomic import atomic_folder, atomic_path
 from drnsr.images.codec import Codec
 from drnsr.images.page import UpscaledPage
 
@@ -12,7 +12,7 @@ def write_picture(path: Path, codec: Codec, pages: Sequence[UpscaledPage], text:
     """Upscale the pages and write them, whole or not at all.
 
     Args:
-        path: the file; its folder is created if it is missing.
+        path: the file or folder; the folder of it is created if it is missing.
         codec: the format.
         pages: checked by :meth:`drnsr.images.codec.Codec.check`.
         text: the provenance, for formats that can store a text.
@@ -20,5 +20,5 @@ def write_picture(path: Path, codec: Codec, pages: Sequence[UpscaledPage], text:
     Raises:
         OSError: it cannot be written; the error names the file.
     """
-    with atomic_path(path) as partial:
+    with (atomic_folder if codec.is_folder else atomic_path)(path) as partial:
         codec.write(partial, pages, text)

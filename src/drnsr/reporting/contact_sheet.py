@@ -75,7 +75,7 @@ class ComparisonWriter:
     def __init__(self, jobs: Sequence[Job], out: Path) -> None:
         self._out = out
         self._page = out / FILE_NAME if len(jobs) > 1 else None
-        stems = {job.target: job.target.with_name(split_name(job.target)[0]) for job in jobs}
+        stems = {job.target: _stem(job) for job in jobs}
         counts = Counter(stems.values())
         self._paths: dict[Path, Path] = {}
         for target, stem in stems.items():
@@ -112,6 +112,12 @@ class ComparisonWriter:
         if self._page is not None and results:
             write_text(self._page, page_html(results))
             print(printable(f"{self._page}: {len(results)} compared"))
+
+
+def _stem(job: Job) -> Path:
+    """Return the target without its suffix; the name of a folder has none."""
+    is_folder = job.source.is_dir()
+    return job.target.with_name(job.target.name if is_folder else split_name(job.target)[0])
 
 
 def card_html(comparison: CropComparison, target: PurePath, drawing: PurePath) -> str:

@@ -97,7 +97,8 @@ def upscale_file(
                 _upscale_page(page, model, spec, advance)
                 for page, model in zip(file.pages, models, strict=True)
             ]
-        codec = codec_of_suffix(split_name(target)[1])
+        codec = file.codec if file.codec.is_folder else None
+        codec = codec_of_suffix(split_name(target)[1]) or codec
         if codec is None:
             raise ImageError(f"{source}: {target.name} has the suffix of no known format")
         codec.check(pages)

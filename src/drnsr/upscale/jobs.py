@@ -22,11 +22,11 @@ _APPLE_DOUBLE = b"\0\x05\x16\x07"
 
 @dataclass(frozen=True)
 class Job:
-    """The upscaling of one file into another.
+    """The upscaling of one file into another, or of the folder of a DICOM series.
 
     Attributes:
-        source: the file to upscale.
-        target: the file to write.
+        source: the file or folder to upscale.
+        target: the file or folder to write.
         is_done: whether the target exists and is not to be overwritten.
         problem: why the target cannot be written; empty if it can.
     """
@@ -67,7 +67,9 @@ def plan(
     """
 
     def target_of(source: Path, name: Path) -> Path:
-        stem, ending = split_name(name)
+        if source.is_dir() and file_format in (None, "dicom"):
+            return out / name.with_name(f"{name.name}{suffix}")
+        stem, ending = (name.name, "") if source.is_dir() else split_name(name)
         ending = _ending(source, ending, file_format)
         return out / name.with_name(f"{stem}{suffix}{ending}")
 
@@ -106,6 +108,8 @@ def _make_job(source: Path, target: Path, taken: dict[Path, Path], *, overwrite:
     if other != source:
         return Job(source, target, problem=f"would become {target}, as {other} does")
     try:
+        if overwrite and target.is_dir() and read_provenance(target) is None:
+            return Job(source, target, problem=f"{target}: a folder that drnsr did not make")
         if _real_path(target) == _real_path(source):
             return Job(source, target, problem="would be written over itself: take another --out")
         return Job(source, target, is_done=target.exists() and not overwrite)
@@ -156,7 +160,10 @@ class _Search:
         paths = sorted(folder.rglob("*"))
         if root in out.parents:
             paths = [path for path in paths if out not in _real_path(path).parents]
-        files = [(file, file.relative_to(folder)) for file in self._pictures(str(folder), paths)]
+        files = [
+            (file, Path(root.name) if file == folder else file.relative_to(folder))
+            for file in _with_series(self._pictures(str(folder), paths))
+        ]
         if out == root or out in root.parents:
             files = self._without_results(folder, files)
         if not files:
@@ -193,6 +200,28 @@ class _Search:
         return pictures
 
 
+def _with_series(files: Sequence[Path]) -> list[Path]:
+    """Replace the slices of a DICOM series by their folder."""
+    by_folder: dict[Path, list[Path]] = {}
+    for file in files:
+        codec = codec_of_suffix(file.suffix) or _detect_codec(file)
+        if codec.name == "dicom":
+            by_folder.setdefault(file.parent, []).append(file)
+    folder_of: dict[Path, Path] = {}
+    for folder, members in by_folder.items():
+        if len(members) > 1:
+            folder_of |= dict.fromkeys(_slices(members), folder)
+    return list(dict.fromkeys(folder_of.get(file, file) for file in files))
+
+
+def _slices(files: Sequence[Path]) -> list[Path]:
+    try:
+        from drnsr.images.backends.dicom_series import slices_of_series
+    except ImageError:  # without pydicom, each file says that it is needed
+        return []
+    return slices_of_series(files)
+
+
 def _glob(pattern: str) -> list[Path]:
     path = Path(pattern)
     try:
@@ -209,7 +238,7 @@ def _other_kind(file: Path) -> str | None:
     """
     suffix = split_name(file)[1].lower()
     try:
-        if is_partial(file):
+        if any(map(is_partial, (file, file.parent))):  # also a slice in the folder of a series
             return ""
         if not file.is_file():
             # A broken link named like a picture is an error when it is opened.

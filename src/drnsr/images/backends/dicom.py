@@ -87,16 +87,36 @@ def stored_text(path: Path) -> str | None:
     """
     with dicom_errors("damaged, or no DICOM that can be read"):
         names: list[Any] = ["ContributingEquipmentSequence"]
-        header = _read(path, names)
-        for item in reversed(header.get(names[0]) or []):
-            if item.get("Manufacturer") == _MAKER:
-                return str(item.ContributionDescription)
+        return stored_text_of(_read(path, names))
+
+
+def stored_text_of(dataset: Dataset) -> str | None:
+    """Return the provenance among the attributes of a file; None if another program made it."""
+    for item in reversed(dataset.get("ContributingEquipmentSequence") or []):
+        if item.get("Manufacturer") == _MAKER:
+            return str(item.ContributionDescription)
     return None
 
 
+def read_header(path: Path) -> FileDataset:
+    """Return all attributes of a file but the pixels.
+
+    Raises:
+        ImageError: see :func:`drnsr.images.backends.dicom_pixels.dicom_errors`, in which it is
+            called.
+    """
+    return _completed(dcmread(path, force=True, stop_before_pixels=True))
+
+
 def _read(path: Path, names: list[Any] | None = None) -> FileDataset:
-    """Read a file, or some attributes of it; a file without meta information is completed."""
-    dataset = dcmread(path, force=True, stop_before_pixels=names is not None, specific_tags=names)
+    """Read a file, or some attributes of it."""
+    return _completed(
+        dcmread(path, force=True, stop_before_pixels=names is not None, specific_tags=names)
+    )
+
+
+def _completed(dataset: FileDataset) -> FileDataset:
+    """Add the meta information that tells how the file is encoded, if it has none."""
     if "TransferSyntaxUID" not in dataset.file_meta:
         is_implicit, is_little = dataset.original_encoding
         explicit = ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
@@ -147,7 +167,9 @@ class _Written:
     most: int
 
 
-def write_frames(path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
+def write_frames(
+    path: Path, pages: Sequence[UpscaledPage], text: str, *, number: int | None = None
+) -> None:
     """Write upscaled frames with all attributes of their source, as an image derived from it.
 
     Pixels are written uncompressed, little endian, and clipped to the bits that are stored. Rescale
@@ -158,6 +180,7 @@ def write_frames(path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
         path: the file.
         pages: checked by :func:`check_target`; they are upscaled while they are written.
         text: the provenance.
+        number: of a slice of a volume, so that equal slices get UIDs of their own.
 
     Raises:
         ImageError: the source has attributes that pydicom cannot write.
@@ -175,7 +198,7 @@ def write_frames(path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
         with dicom_errors("its attributes cannot be written again"):
             dataset = _little_endian(copy.deepcopy(source))
             _describe_pixels(dataset, dtype)
-            _derive(dataset, pages[0], text, written)
+            _derive(dataset, pages[0], text, written, number)
             dataset.add_new(_PIXEL_DATA, "OB" if dataset.BitsAllocated == 8 else "OW", pixels)
             dcmwrite(path, dataset, enforce_file_format=True)
 
@@ -206,7 +229,7 @@ def _write_pixels(
 def _little_endian(dataset: FileDataset) -> FileDataset:
     """Swap the bytes of numbers that pydicom keeps as bytes."""
     if not dataset.file_meta.TransferSyntaxUID.is_little_endian:
-        del dataset.PixelData
+        dataset.pop("PixelData", None)
 
         def swap(_: Dataset, element: Any) -> None:  # noqa: ANN401 (pydicom's own type)
             if element.VR in _WORDS and element.value:
@@ -231,7 +254,9 @@ def _describe_pixels(dataset: FileDataset, dtype: np.dtype[Any]) -> None:
         dataset.PhotometricInterpretation, dataset.PlanarConfiguration = "RGB", 0
 
 
-def _derive(dataset: FileDataset, page: UpscaledPage, text: str, written: _Written) -> None:
+def _derive(
+    dataset: FileDataset, page: UpscaledPage, text: str, written: _Written, place: int | None
+) -> None:
     """State the new size, the source, and the program that upscaled it."""
     rescale(dataset, *page.growth)
     dataset.Rows, dataset.Columns = page.height, page.width
@@ -256,8 +281,9 @@ def _derive(dataset: FileDataset, page: UpscaledPage, text: str, written: _Writt
     dataset.DerivationDescription = derivation
     _append(dataset, "SourceImageSequence", _reference(dataset))
     _append(dataset, "ContributingEquipmentSequence", _equipment(text))
+    sources = [dataset.get("SOPInstanceUID", ""), text, written.sha256]
     dataset.SOPInstanceUID = generate_uid(
-        entropy_srcs=[dataset.get("SOPInstanceUID", ""), text, written.sha256]
+        entropy_srcs=sources if place is None else [*sources, str(place)]
     )
     meta = dataset.file_meta
     meta.TransferSyntaxUID = ExplicitVRLittleEndian

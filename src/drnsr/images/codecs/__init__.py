@@ -21,8 +21,8 @@ CODECS: dict[str, Codec] = _discover()
 
 
 def writable() -> list[str]:
-    """Return the names of the formats that can be written."""
-    return [codec.name for codec in CODECS.values() if codec.written_as is None]
+    """Return the names of the formats of files that can be written."""
+    return [c.name for c in CODECS.values() if c.written_as is None and not c.is_folder]
 
 
 def suffixes() -> frozenset[str]:

@@ -63,7 +63,7 @@ def _divide_spacings(item: Dataset, x: float, y: float) -> None:
     for name in _SPACINGS:
         if item.get(name):
             down, across = item[name].value
-            item[name].value = _decimals((float(down) / y, float(across) / x))
+            item[name].value = decimals((float(down) / y, float(across) / x))
 
 
 def _move_position(group: Dataset, common: list[Dataset], x: float, y: float) -> None:
@@ -85,7 +85,7 @@ def _move_position(group: Dataset, common: list[Dataset], x: float, y: float) ->
         + along_row * across * (1 / x - 1) / 2
         + along_column * down * (1 / y - 1) / 2
     )
-    position.ImagePositionPatient = _decimals(moved)
+    position.ImagePositionPatient = decimals(moved)
 
 
 def _with_value(name: str, sequence: str, groups: list[Dataset]) -> Dataset | None:
@@ -136,6 +136,6 @@ def _scale_overlay(dataset: Dataset, group: int, x: float, y: float) -> None:
         dataset[group, _OVERLAY_ORIGIN].value = origin
 
 
-def _decimals(values: Iterable[float]) -> list[DSfloat]:
+def decimals(values: Iterable[float]) -> list[DSfloat]:
     """Return decimal strings of DICOM, which have up to 16 characters."""
     return [DSfloat(float(value), auto_format=True) for value in values]
