@@ -26,6 +26,7 @@ SOURCES = [
     "conf/registry/README.md",
     "docs/*.*",
     "docs/assets/*",
+    "docs/gallery/*",
     "docs/tutorials/*",
     "notebooks/*.ipynb",
     "src/drnsr/pretrained/*.md",

@@ -4,7 +4,8 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_origin
 
 import griffe
 from hydra import compose, initialize_config_dir
@@ -83,7 +84,13 @@ def _sections(
         value = defaults.get(name, ...) if isinstance(defaults, Mapping) else ...
         if section is not None:
             inner.append((f"{prefix}{name}.{between}", section, _first(value, between)))
-            values, default = f"[keys](#{_anchor(section)})", ""
+            other = (
+                describe(field.annotation)
+                if get_origin(field.annotation) in (Union, UnionType)
+                else ""
+            )
+            values = ", ".join(filter(None, (other.lstrip(", "), f"[keys](#{_anchor(section)})")))
+            default = ""
         else:
             values = describe(field.annotation, field.metadata)
             default = _default(value if value is not ... else field.get_default())
@@ -108,7 +115,7 @@ def _first(value: object, between: str) -> object:
 
 
 def _default(value: object) -> str:
-    if value is PydanticUndefined or len(str(value)) > 60:
+    if value is PydanticUndefined or isinstance(value, Mapping) or len(str(value)) > 60:
         return ""
     return f"`{_plain(value)}`"
 

@@ -40,8 +40,14 @@ def describe(annotation: Any, metadata: Sequence[Any] = ()) -> str:  # noqa: ANN
     if origin is Literal:
         return ", ".join(f"`{value}`" for value in arguments)
     if origin in (Union, UnionType):
-        kinds = [describe(argument) for argument in arguments if argument is not NoneType]
+        kinds = [
+            describe(argument)
+            for argument in arguments
+            if argument is not NoneType and section_in(argument) == (None, "")
+        ]
         return ", ".join(dict.fromkeys(kinds)) + (", `null`" if NoneType in arguments else "")
+    if origin is tuple:
+        return f"list: {', '.join(describe(each) for each in arguments)}"
     if origin is list:
         return f"list: {describe(arguments[0])}"
     if origin is dict and arguments[1] is Any:

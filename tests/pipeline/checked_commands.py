@@ -20,7 +20,7 @@ from tests.conftest import PROJECT
 # Their names are checked, and nothing else: they are not ours, or not here.
 OTHERS = (
     *("cd", "cp", "mv", "mkdir", "echo", "export", "source", "time", "unzip"),
-    *("base64", "curl", "git", "ssh", "ray", "hf", "sbatch", "docker", "mlflow"),
+    *("base64", "curl", "git", "ssh", "ray", "hf", "jupyter", "sbatch", "docker", "mlflow"),
 )
 EXTRAS = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 TARGETS = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
@@ -122,6 +122,9 @@ def _check_pip(arguments: list[str]) -> None:
 
 
 def _check_python(arguments: list[str], composed: bool) -> None:
+    if arguments[0] == "-c":
+        compile(arguments[1], "<documentation>", "exec")
+        return
     if "-m" in arguments:
         module, *overrides = arguments[arguments.index("-m") + 1 :]
         assert (PROJECT / f"{module.replace('.', '/')}.py").is_file() or module in (

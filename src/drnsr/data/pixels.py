@@ -35,7 +35,11 @@ class _Section(BaseModel):
 
 
 class Percentiles(_Section):
-    """The share of the training values, in percent, below black and below white."""
+    """The share of the training values below black and below white.
+
+    Attributes:
+        percentiles: both shares, in percent.
+    """
 
     percentiles: Annotated[
         tuple[Annotated[float, Field(ge=0, le=100)], Annotated[float, Field(ge=0, le=100)]],
