@@ -3,7 +3,7 @@
     python docs/ray_upscale.py FOLDER --out FOLDER --model drnsr-x2 --workers 4 --gpus 1
 
 All machines see the folders and the model by the same paths. The same command goes on after an end:
-results that exist are skipped. Ray is no dependency of drnsr: `pip install . ray` installs both.
+results that exist are skipped. `pip install '.[ray]'` installs Ray.
 """
 
 import argparse

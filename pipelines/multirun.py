@@ -21,6 +21,7 @@ from drnsr.signals import signals_exit
 from drnsr.tracking.events import RunStatus
 from drnsr.tracking.jobs import JobRecord, Result, read_jobs, varied_overrides
 from drnsr.tracking.sweep import Sweep, current_sweep, end_sweep, leave_sweep
+from pipelines.ray_tasks import end_tasks
 from pipelines.sharing import LOCAL_LAUNCHERS, own_share
 
 log = logging.getLogger("drnsr")
@@ -115,15 +116,18 @@ def reported_sweep() -> Iterator[None]:
 
 
 def _end_jobs() -> None:
-    """Let jobs in processes of their own end by SIGTERM, and wait until their states are written.
+    """Let jobs in processes of their own end, and wait until their states are written.
 
     Joblib would kill all of them as soon as one has ended.
     """
     sweep = current_sweep()
-    if sweep is None or sweep.launcher not in LOCAL_LAUNCHERS:
+    if sweep is None or sweep.launcher not in (*LOCAL_LAUNCHERS, "ray"):
         return
-    for process in psutil.Process().children():
-        process.terminate()
+    if sweep.launcher == "ray":
+        end_tasks()
+    else:
+        for process in psutil.Process().children():
+            process.terminate()
     deadline = time.monotonic() + _LONGEST_END
     while any(job.status == "running" for job in read_jobs(sweep.folder)):
         if time.monotonic() > deadline:

@@ -26,6 +26,7 @@ NO_INPUT = {
     "pipelines.app",
     "pipelines.multirun",
     "pipelines.paths",
+    "pipelines.ray_tasks",
     "pipelines.results",
     "pipelines.sharing",
     "pipelines.tracked",

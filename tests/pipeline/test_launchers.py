@@ -7,8 +7,9 @@ from filelock import FileLock, Timeout
 from hydra import compose, initialize_config_dir
 
 from drnsr.config.errors import ConfigError, composition_errors
+from drnsr.errors import UserError
 from drnsr.project import CONF
-from pipelines import sharing
+from pipelines import ray_tasks, sharing
 from pipelines.sharing import own_share
 
 
@@ -20,16 +21,32 @@ def launcher(*overrides):
     return config.hydra.launcher
 
 
-@pytest.mark.parametrize(
-    ("choice", "told"),
-    [
-        ("launcher=ray", r"launcher=ray: hydra-ray-launcher is missing; .*docs/sweeps.md"),
-        ("hydra/launcher=other", r"plugin for other is missing: pip install '\.\[sweep\]'"),
-    ],
-)
-def test_a_launcher_whose_plugin_is_missing_is_told_with_what_to_do(choice, told):
+def test_a_launcher_whose_plugin_is_missing_is_told_with_what_to_do(monkeypatch):
+    told = r"plugin for other is missing: pip install '\.\[sweep\]'"
     with pytest.raises(ConfigError, match=told), composition_errors():
-        launcher(choice)
+        launcher("hydra/launcher=other")
+    monkeypatch.setattr(ray_tasks, "find_spec", lambda _: None)
+    with pytest.raises(UserError, match=r"Ray is not installed: pip install '\.\[ray\]'"):
+        ray_tasks.run_tasks(ray_tasks.HydraJobs(None, None, None), [], 1, None)
+
+
+def test_jobs_that_no_machine_of_a_ray_cluster_has_room_for_are_refused():
+    """Ray would wait for ever."""
+
+    class Cluster:
+        def nodes(self):
+            known = [({"CPU": 4.0}, True), ({"CPU": 2.0, "GPU": 1.0}, True), ({"CPU": 64.0}, False)]
+            return [{"Resources": resources, "Alive": alive} for resources, alive in known]
+
+    ray_tasks.check_size(Cluster(), 4, 1)
+    with pytest.raises(UserError, match=r"8 CPUs, and no machine .* more than 4: lower trainer\."):
+        ray_tasks.check_size(Cluster(), 8, 0)
+    with pytest.raises(UserError, match=r"2 GPUs, and no machine .* more than 1"):
+        ray_tasks.check_size(Cluster(), 1, 2)
+
+
+def test_jobs_on_ray_have_the_cores_of_the_training():
+    assert launcher("launcher=ray", "trainer.threads=3").num_cpus == 3
 
 
 def test_slurm_gets_an_array_of_jobs_with_the_cores_and_gpus_of_the_training():

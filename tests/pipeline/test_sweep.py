@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -212,19 +213,27 @@ def test_a_sweep_that_is_ended_goes_on_where_it_was(prepared):
         *("trainer.max_steps=40", "checkpoints.seconds=0"),
         *("model.network.num_features=8", "model.network.num_blocks=1"),
     ]
-    for number, code in ((signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)):
+    for number, code, launcher in (
+        (signal.SIGTERM, 143, "joblib"),
+        (signal.SIGINT, 130, "basic"),
+        (signal.SIGKILL, -signal.SIGKILL, "basic"),
+    ):
         with subprocess.Popen(
-            command, cwd=prepared.root, env=prepared.environment, stderr=subprocess.PIPE, text=True
+            [*command, "trainer.threads=1", f"launcher={launcher}"],
+            cwd=prepared.root,
+            env=prepared.environment,
+            stderr=subprocess.PIPE,
+            text=True,
         ) as process:
             assert process.stderr is not None
-            next(line for line in process.stderr if "step 10/40" in line or "evaluating" in line)
+            next(line for line in process.stderr if "/40  loss" in line or "evaluating" in line)
             process.send_signal(number)
             assert process.wait() == code
-    result = prepared.call(*command[2:])
+    result = prepared.call(*command[2:], "trainer.threads=1")
     assert "resuming after step" in result.stdout
     jobs, _ = by_seed(prepared)
     parents = [run for run in prepared.mlflow_runs() if "seed" not in run.data.params]
-    assert [run.info.status for run in parents] == ["FINISHED", "KILLED", "KILLED"]
+    assert [run.info.status for run in parents] == ["FINISHED", *["KILLED"] * 3]
     belongs = {name for name in jobs["1"].data.tags if name.startswith("drnsr.sweep.")}
     assert belongs == {f"drnsr.sweep.{run.info.run_id}" for run in parents}
     assert {run.info.status for run in jobs.values()} == {"FINISHED"}
@@ -234,6 +243,33 @@ def test_a_sweep_that_is_ended_goes_on_where_it_was(prepared):
         text = prepared.call("drnsr", "adopt", parent.info.run_id).stdout
         assert f"has the configuration of run {best.info.run_id}" in text
     assert len([run for run in jobs.values() if run.data.tags.get(belongs_to(parents[0]))]) == 2
+
+
+@pytest.mark.slow
+def test_ray_runs_the_jobs_to_the_same_bits_and_ends_them_at_a_signal(prepared):
+    pytest.importorskip("ray")
+    command = [
+        *("pipelines.train", "-m", "experiment=smoke", "trainer.max_steps=40"),
+        *("checkpoints.seconds=0", "trainer.threads=1"),
+        *("model.network.num_features=8", "model.network.num_blocks=1"),
+    ]
+    on_ray = ["python", "-m", *command, "seed=1,2", "launcher=ray"]
+    with subprocess.Popen(
+        on_ray, cwd=prepared.root, env=prepared.environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        next(line for line in process.stderr if "/40  loss" in line)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 143
+    result = prepared.run(*on_ray)
+    assert "resuming after step" in result.stdout + result.stderr
+    jobs, parent = by_seed(prepared)
+    assert {run.info.status for run in (parent, *jobs.values())} == {"FINISHED"}
+    (made, _) = (Path(job.output) for job in job_records(prepared, parent))
+    shutil.rmtree(prepared.root / "runs")
+    prepared.call(*command, "seed=1", "hydra.sweep.dir=here")
+    model = prepared.root / "here/0/models/model.safetensors"
+    assert model.read_bytes() == (made / "models/model.safetensors").read_bytes()
 
 
 def belongs_to(parent):

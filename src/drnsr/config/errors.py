@@ -61,11 +61,6 @@ def composition_errors() -> Iterator[None]:
 
 
 def _missing_launcher(name: str) -> str:
-    if name == "ray":
-        return (
-            "launcher=ray: hydra-ray-launcher is missing; it needs cloudpickle < 3, and so an"
-            " environment of its own (docs/sweeps.md)"
-        )
     return f"launcher: Hydra's plugin for {name} is missing: pip install '.[sweep]'"
 
 
