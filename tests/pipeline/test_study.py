@@ -65,28 +65,29 @@ def test_several_processes_share_a_study_in_postgresql():
 
 
 @pytest.mark.slow
-def test_a_study_that_ctrl_c_ends_goes_on_with_the_same_trial(another):
+def test_a_study_that_a_signal_ends_goes_on_with_the_same_trial(another):
     command = [
         *("pipelines.sweep", "experiment=smoke", "trainer.max_steps=40", "checkpoints.seconds=0"),
         *("model.network.num_blocks=1", "sweep.study.trials=1"),
     ]
     before = len(another.mlflow_runs())
-    with subprocess.Popen(
-        ["python", "-m", *command],
-        cwd=another.root,
-        env=another.environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        next(line for line in process.stderr if "step 10/40" in line)
-        process.send_signal(signal.SIGINT)
-        assert process.wait() == 128 + signal.SIGINT
+    for number, step in ((signal.SIGTERM, "step 10/40"), (signal.SIGINT, "step 20/40")):
+        with subprocess.Popen(
+            ["python", "-m", *command],
+            cwd=another.root,
+            env=another.environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stderr is not None
+            next(line for line in process.stderr if step in line)
+            process.send_signal(number)
+            assert process.wait() == 128 + number
     (parent,) = [run for run in another.mlflow_runs() if "study" in run.info.run_name]
     assert parent.info.status == "KILLED"
     assert "resuming after step" in another.call(*command).stdout
     trial, parent = another.mlflow_runs()[: len(another.mlflow_runs()) - before]
     assert (trial.info.status, parent.info.status) == ("FINISHED", "FINISHED")
     jobs = read_jobs(another.root / "multirun/rate_and_width")
-    assert [job.status for job in jobs] == ["ended", "finished"]
-    assert jobs[0].overrides == jobs[1].overrides
+    assert [job.status for job in jobs] == ["ended", "ended", "finished"]
+    assert jobs[0].overrides == jobs[1].overrides == jobs[2].overrides
