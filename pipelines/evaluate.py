@@ -1,6 +1,10 @@
 """Stage `evaluate`: measure the model and bicubic on each benchmark, and draw them."""
 
+import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import chain
+from typing import TYPE_CHECKING
 
 from rich.progress import track
 
@@ -8,13 +12,19 @@ from drnsr.atomic import check_writable
 from drnsr.config.schema import Config
 from drnsr.evaluation.benchmark import Method, bicubic, check_measurable, measure
 from drnsr.evaluation.methods import network_method
+from drnsr.evaluation.metrics import PRIMARY
 from drnsr.evaluation.protocol import get_protocol
-from drnsr.evaluation.results import Row, row_of, summary, write_rows, write_summary
-from drnsr.tracking.costs import MODEL_FILE, write_cost
+from drnsr.evaluation.published import published_costs
+from drnsr.evaluation.results import Row, extremes, row_of, summary, write_rows, write_summary
+from drnsr.tracking.costs import MODEL_FILE, REFERENCE_FILE, remove_cost, write_cost
+from drnsr.weights.native import read_info
 from pipelines.app import run_stage
 from pipelines.paths import Outputs
 from pipelines.prepared import open_benchmark
 from pipelines.tracked import add_model, record_failure, tracked_model
+
+if TYPE_CHECKING:
+    from drnsr.reporting.views import PictureViews
 
 # The code of the package that the numbers of a model depend on. dvc.yaml has the same list.
 EVALUATION_CODE = (
@@ -33,6 +43,7 @@ EVALUATION_CODE = (
     "networks",
     "reporting/drawing.py",
     "reporting/pictures.py",
+    "reporting/views.py",
     "training/scalars.py",
 )
 
@@ -64,7 +75,7 @@ def _evaluate(config: Config) -> None:
 
     from drnsr.device import resolve_device
     from drnsr.evaluation.cost import measure_cost
-    from drnsr.weights.native import load_model, read_info
+    from drnsr.weights.native import load_model
 
     torch.set_num_threads(config.trainer.threads)
     outputs = Outputs.of(config)
@@ -82,23 +93,54 @@ def _evaluate(config: Config) -> None:
     write_rows(outputs.per_image, rows)
     cost = asdict(measure_cost(network, config.scale, device))
     write_cost(read_info(outputs.model).origin, MODEL_FILE, cost)
+    _measure_reference(config, outputs, device)
     if config.logger.experiment is not None:
         _record(config, outputs, content, cost)
 
 
+def _measure_reference(config: Config, outputs: Outputs, device: str) -> None:
+    """Measure, beside the model, the network that the costs of published ones are relative to."""
+    from drnsr.evaluation.cost import reference_network, seconds_per_megapixel
+
+    origin, scale = read_info(outputs.model).origin, config.scale
+    is_compared = any(each.published for each in config.benchmark.values())
+    if device == "cpu" and is_compared and published_costs(scale):
+        seconds = seconds_per_megapixel(reference_network(scale), scale, device)
+        write_cost(origin, REFERENCE_FILE, {"seconds_per_megapixel": seconds})
+    else:
+        remove_cost(origin, REFERENCE_FILE)  # of an earlier evaluation, on another device
+
+
 def _measure_benchmark(name: str, model: Method, config: Config, outputs: Outputs) -> list[Row]:
     from drnsr.reporting.pictures import write_panels
+    from drnsr.reporting.views import draw_views
 
     dataset = open_benchmark(config, name)
     dataset.verify()
     protocol = get_protocol(config.protocol)
-    rows = []
+    rows: list[Row] = []
+    views: dict[str, PictureViews] = {}  # of the best and the worst so far
     methods = [bicubic(config.scale, protocol), model]
     measured_pictures = measure(dataset, methods, scale=config.scale, protocol=protocol)
     for measured in track(measured_pictures, f"evaluating {name}", total=len(dataset.images)):
         rows.append(row_of(name, measured))
         write_panels(outputs.picture(name, measured.name), measured)
+        shown = chain(*extremes({row.image: row.gain[PRIMARY.name] for row in rows}))
+        views = {
+            image: views.get(image) or draw_views(measured, ("bicubic", "model"), "bicubic")
+            for image in shown
+        }
+    _write_views(name, views, outputs)
     return rows
+
+
+def _write_views(benchmark: str, views: "Mapping[str, PictureViews]", outputs: Outputs) -> None:
+    """Write the views of the pictures with the best and the worst gains, and of no others."""
+    from drnsr.reporting.views import write_views
+
+    shutil.rmtree(outputs.views(benchmark), ignore_errors=True)
+    for image, each in views.items():
+        write_views(outputs.view(benchmark, image), each)
 
 
 def _record(

@@ -62,6 +62,14 @@ class Outputs:
         """Return the side-by-side picture of one image of a benchmark."""
         return self.pictures / benchmark / f"{Path(image).stem}.png"
 
+    def views(self, benchmark: str) -> Path:
+        """Return the folder of what the report shows of a few images of a benchmark."""
+        return self.pictures / benchmark / project.VIEWS
+
+    def view(self, benchmark: str, image: str) -> Path:
+        """Return the file of what the report shows of an image, if it is one of those."""
+        return self.views(benchmark) / f"{Path(image).stem}.json"
+
     @property
     def report(self) -> Path:
         """The report."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.progress import track
 
 from drnsr.config.schema import Config
+from drnsr.data.audit import LeakAudit, write_audit
 from drnsr.data.folders import original_paths
 from drnsr.data.leaks import LeakError, find_leaks
 from drnsr.data.patterns import unmatched, value_for
@@ -20,7 +21,7 @@ from drnsr.data.prepare import (
 from drnsr.data.prepared import DataError, PreparedDataset
 from drnsr.data.readers import Reader, make_reader
 from drnsr.data.single import VALIDATION
-from drnsr.project import BENCHMARKS, TRAINING_SET
+from drnsr.project import BENCHMARKS, LEAK_AUDIT, TRAINING_SET
 from pipelines.app import run_stage
 from pipelines.paths import prepared, raw
 from pipelines.prepared import benchmark_dataset_name
@@ -35,6 +36,8 @@ def prepare(config: Config) -> None:
         LeakError: if a training picture is one of a benchmark, or a version of it.
         DataError: if a picture cannot be used.
     """
+    record = prepared(config) / LEAK_AUDIT
+    record.unlink(missing_ok=True)  # of other data
     training = _prepare_training_set(config)
     benchmarks = [_prepare_benchmark(name, config) for name in config.benchmark]
     if config.data.single is not None:
@@ -43,9 +46,11 @@ def prepare(config: Config) -> None:
             " the withheld part (mode %s) was cut off before",
             config.data.single.mode,
         )
+        benchmarks = []
     elif leaks := find_leaks(training, benchmarks, progress=track):
         training.discard()
         raise LeakError(leaks)
+    write_audit(record, LeakAudit.passed(training, benchmarks))
 
 
 def _prepare_training_set(config: Config) -> PreparedDataset:

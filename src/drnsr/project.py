@@ -23,6 +23,7 @@ RAW = "raw"
 PREPARED = "prepared"
 TRAINING_SET = "train"
 BENCHMARKS = "benchmarks"
+LEAK_AUDIT = "leak_audit.json"
 
 # Names in the folder of a run's outputs: the project's own, or that of a run by hand.
 MODEL = Path("models/model.safetensors")
@@ -32,6 +33,7 @@ SUMMARY = METRICS / "benchmark.json"
 PER_IMAGE = METRICS / "per_image.csv"
 VERIFICATION = METRICS / "verify.json"
 PICTURES = Path("pictures")
+VIEWS = "views"  # in the folder of a benchmark's pictures
 REPORT = Path("reports/index.html")
 
 

@@ -153,14 +153,17 @@ def test_the_table_the_picture_and_the_report_show_it(dataset):
         scale=2,
         protocol=PROTOCOL,
         comparisons=[],
-        curves="",
-        pictures=[],
+        beside=None,
+        curves=[],
+        pictures={},
+        audit="",
         cost={},
         lineage={},
+        commands=[],
         config={},
     )
-    assert html.count("<th>Largest error (levels)</th>") == 3
-    assert '<th colspan="4">gain</th>' in html
+    assert html.count(">Largest error (levels)</th>") == 3
+    assert '<th colspan="4" scope="colgroup">gain</th>' in html
     assert "<td>3.0</td>" in html
     # A smaller error is an improvement, though the gain is negative.
     assert '<td class="better">-' in html

@@ -50,7 +50,7 @@ def test_a_colleague_runs_nothing(committed):
     # A report that is written here says that nothing was measured here.
     colleague.run_stages("report")
     page = (root / "reports/index.html").read_text()
-    assert "<th>training</th><td>not measured here</td>" in page
+    assert '<th scope="row">training</th><td>not measured here</td>' in page
 
 
 @pytest.mark.slow
@@ -93,4 +93,7 @@ def test_an_archive_runs_without_git(another):
     assert archive.ran(archive.run("dvc", "repro")) == []
     # A stage that is really run asks git for the commit.
     archive.run_stages("report")
-    assert "<th>git commit</th><td><code>unknown" in (root / "reports/index.html").read_text()
+    assert (
+        '<th scope="row">git commit</th><td><code>unknown'
+        in (root / "reports/index.html").read_text()
+    )

@@ -32,8 +32,9 @@ def test_the_files_that_others_rely_on(finished):
     mean = np.mean([float(row["model_psnr"]) for row in rows])
     assert content["model"]["psnr"] == pytest.approx(mean, abs=1e-12)
     html = (root / "reports/index.html").read_text()
-    assert "<script" not in html
     assert f"{content['model']['psnr']:.2f} dB" in html
+    assert "Passed: no picture of sample" in html
+    assert html.count('<div class="slider">') == len(rows)  # five: all are the best or the worst
     (cost,) = root.glob("runs/*/model_cost.json")
     assert f"<td>{json.loads(cost.read_text())['parameters']:,}</td>" in html
     for row in rows:

@@ -1,23 +1,56 @@
+"""The report as a page: its parts, by an HTML parser."""
+
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
-from PIL import Image
 
+from drnsr.evaluation.benchmark import Measured, Result
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.published import PublishedRow
 from drnsr.evaluation.results import Row
 from drnsr.evaluation.verify import PublishedComparison
-from drnsr.reporting.curves import curves_svg
-from drnsr.reporting.page import ReportPicture, render_report
+from drnsr.images.resize import downscale, upscale
+from drnsr.reporting.beside_published import OurMethod, beside_published
+from drnsr.reporting.charts import curve_charts
+from drnsr.reporting.page import PagePicture, render_report
+from drnsr.reporting.views import draw_views
+from tests.conftest import texture
+from tests.reporting.html_pages import loads, parse
 
-ROW = Row(
-    "set<1>",
-    "a&b.png",
-    100,
-    bicubic={"psnr": 30.0, "ssim": 0.9},
-    model={"psnr": 31.234, "ssim": 0.92345},
-)
-PUBLISHED = PublishedRow("Bicubic", "Set5", 2, {"psnr": 33.66, "ssim": None}, "a paper")
+PROTOCOL = get_protocol("paper_y")
+# Bicubic has 30 dB on each picture, and the model gains these.
+GAINS = {
+    "a&b.png": 1.0,
+    "best": 3.0,
+    "second": 2.5,
+    "third": 2.0,
+    "worst": -1.0,
+    "next": -0.5,
+    "last": 0.25,
+}
+
+
+def rows(gains=GAINS, benchmark="set5"):
+    return [
+        Row(
+            benchmark,
+            name,
+            100,
+            bicubic={"psnr": 30.0, "ssim": 0.9},
+            model={"psnr": 30.0 + gain, "ssim": 0.9 + gain / 100},
+        )
+        for name, gain in gains.items()
+    ]
+
+
+def views():
+    hr = texture(48, 60)
+    lr = downscale(hr, 2)
+    values = {"psnr": 30.0}
+    results = {"bicubic": Result(upscale(lr, 2), values), "model": Result(hr, values)}
+    return draw_views(Measured("a", lr, hr, 1, results), ("bicubic", "model"), "bicubic")
 
 
 def write_curves(folder):
@@ -25,57 +58,200 @@ def write_curves(folder):
     (folder / "validation_psnr.csv").write_text("step,psnr_db\n10,30.5\n20,31\n")
 
 
-def page(tmp_path):
+def page(tmp_path, **changes):
     write_curves(tmp_path)
-    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
-    return render_report(
-        [ROW, ROW],
-        model="drnsr",
-        scale=2,
-        protocol=get_protocol("paper_y"),
-        comparisons=[
+    mean = {"psnr": 31.0357, "ssim": 0.91}
+    values = {
+        "rows": rows(),
+        "model": "drnsr",
+        "scale": 2,
+        "protocol": PROTOCOL,
+        "comparisons": [
             PublishedComparison(
-                "set5", "bicubic", "classic_y", {"psnr": 33.662, "ssim": 0.9299}, PUBLISHED
+                "set5",
+                "bicubic",
+                "classic_y",
+                {"psnr": 33.662, "ssim": 0.9299},
+                PublishedRow("Bicubic", "Set5", 2, {"psnr": 33.66, "ssim": None}, "a paper"),
             )
         ],
-        curves=curves_svg(tmp_path, colour="RGB"),
-        pictures=[ReportPicture("a&b.png", tmp_path / "a.png", "CC0, <someone>")],
-        cost={"parameters": "1,000"},
-        lineage={"git commit": "abc"},
-        config={"model": {"name": "drnsr"}, "data": {"scales": [2, 3]}},
-    )
+        "beside": beside_published(
+            [OurMethod("drnsr", {"set5": mean}, parameters=1e6, seconds=0.5)],
+            {"set5": "Set5"},
+            scale=2,
+            protocol=PROTOCOL,
+            metrics=rows()[0].metrics,
+            reference_seconds=1.0,
+        ),
+        "curves": curve_charts(tmp_path, colour="RGB"),
+        "pictures": {("set5", name): PagePicture(views(), "CC0, <someone>") for name in GAINS},
+        "audit": "Passed: no picture is a copy.",
+        "cost": {"parameters": "1,000"},
+        "lineage": {"git commit": "abc"},
+        "commands": [("Again:", "drnsr upscale 'a b.png' && echo <done>")],
+        "config": {"model": {"name": "drnsr"}, "data": {"scales": [2, 3]}},
+        **changes,
+    }
+    return render_report(values.pop("rows"), **values)
 
 
-def test_the_page_loads_nothing_from_elsewhere(tmp_path):
-    html = page(tmp_path)
-    assert "<script" not in html
-    linked = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"'\s>)]+)""", html)
-    assert all(link.startswith(("data:", "#")) for link in linked), linked
+@pytest.fixture(scope="module")
+def html(tmp_path_factory):
+    return page(tmp_path_factory.mktemp("page"))
 
 
-def test_the_page_has_numbers_names_and_configuration(tmp_path):
-    html = page(tmp_path)
-    for text in (
-        "31.23",
-        "+1.23",
-        "+0.002",
-        "0.9234",
-        "paper_y",
-        "data.scales.1",
-        "abc",
-        "a&amp;b.png",
-    ):
-        assert text in html
+@pytest.fixture(scope="module")
+def tree(html):
+    return parse(html)
+
+
+def table(tree, caption):
+    (found,) = [
+        each
+        for each in tree.all("table")
+        if each.all("caption") and each.all("caption")[0].text.startswith(caption)
+    ]
+    return found.rows()
+
+
+def test_the_page_loads_nothing_from_elsewhere(tree, html):
+    assert loads(tree) == []
+    assert not re.findall(r"url\((?!#|data:)", html)
+    assert "@import" not in html
+
+
+def test_the_verdict_is_one_line(tree):
+    # (1 + 3 + 2.5 + 2 - 1 - 0.5 + 0.25) / 7 = 1.0357
+    (verdict,) = tree.all("p", "verdict")
+    expected = "drnsr is 1.04 dB over bicubic on set5: 31.04 dB PSNR, better on 5 of 7 pictures."
+    assert verdict.text == expected
+
+
+def test_the_gains_are_sorted(tree):
+    cells = table(tree, "set5: 7 pictures")
+    order = ["best", "second", "third", "a&b.png", "last", "next", "worst"]
+    assert [row[0] for row in cells[2:]] == [*order, "mean"]
+    assert cells[2][1:3] == ["+3.00", "+0.0300"]
+    assert cells[-2][1] == "-1.00"
+    widths = [each.attributes["style"] for each in tree.all("span", "bar")]
+    assert widths[0] == "width:100.0%"
+    assert widths[-1] == "width:33.3%"
+
+
+def test_the_best_and_the_worst_three_are_shown(tree):
+    shown = [each.all("h4")[0].text for each in tree.all("article", "picture")]
+    assert [text.split()[0] for text in shown] == [
+        *("best", "second", "third"),
+        *("worst", "next", "last"),
+    ]
+    first = tree.all("article", "picture")[0]
+    assert len(first.all("div", "slider")) == 1
+    assert len(first.all("img")) == 5  # both crops, the original, two error maps
+    assert "CC0, <someone>" in first.text
+
+
+def test_what_cannot_be_seen_has_a_text(tree):
+    assert all(each.attributes.get("alt") for each in tree.all("img"))
+    assert all(each.attributes.get("aria-label") for each in tree.all("input"))
+    assert all(each.attributes.get("aria-label") for each in tree.all("svg"))
+    for each in tree.all("table"):
+        is_list = "facts" in (each.attributes.get("class") or "")
+        assert is_list or each.all("caption")
+        assert all(cell.attributes.get("scope") for cell in each.all("th"))
+    assert tree.all("html")[0].attributes["lang"] == "en"
+    levels = [int(each.tag[1]) for tag in ("h1", "h2", "h3", "h4") for each in tree.all(tag)]
+    assert set(levels) == {1, 2, 3, 4}
+
+
+def test_published_rows_stand_beside_ours(tree):
+    cells = table(tree, "Published means beside ours")
+    by_method = {row[0]: row for row in cells[2:]}
+    # 31.0357 - 37.99, of Lim et al. 2017 as IMDN's table prints it
+    assert by_method["EDSR-baseline"][1:4] == ["1.37 M", "37.99 / 0.9604", "-6.95"]
+    assert by_method["drnsr"][1:3] == ["1 M", "31.04 / 0.9100"]
+    methods = [row[0] for row in cells[2:]]
+    assert methods.index("EDSR-baseline") < methods.index("SRCNN") < methods.index("drnsr")
+    charts = [each.text for each in tree.all("figure", "chart")]
+    assert "IMDN-RTC" in charts[0]
+    assert "seconds" in charts[0]
+    assert "EDSR-baseline" in charts[1]
+    assert all("drnsr" in each for each in charts[:2])
+
+
+def test_commands_are_there_to_copy(tree):
+    (code,) = tree.all("div", "command")[0].all("code")
+    assert code.text == "drnsr upscale 'a b.png' && echo <done>"
+
+
+def test_the_rest_is_there(tree, html):
+    for text in ("33.662", "+0.002", "paper_y", "data.scales.1", "abc", "1,000", "no picture is a"):
+        assert text in tree.text
     assert "<someone>" not in html  # escaped
 
 
-def test_equal_results_give_an_equal_page(tmp_path):
-    assert page(tmp_path) == page(tmp_path)
+def test_equal_results_give_an_equal_page(tmp_path, html):
+    assert page(tmp_path) == html
+
+
+def test_without_published_rows_curves_and_views(tmp_path):
+    (tmp_path / "empty").mkdir()
+    tree = parse(
+        page(
+            tmp_path,
+            rows=rows({"only.png": 1.0}, "mine"),
+            comparisons=[],
+            beside=None,
+            curves=curve_charts(tmp_path / "empty", colour="RGB"),
+            pictures={},
+            degradations={"mine": "realistic"},
+            notes=["Trained against a discriminator."],
+        )
+    )
+    text = tree.text
+    assert "drnsr is 1.00 dB over bicubic on mine: 31.00 dB PSNR, 1 picture." in text
+    assert "1 pictures are" not in text
+    assert "Nothing is published for mine at scale 2" in text
+    assert "There is no training curve" in text
+    assert "No views of this picture were kept" in text
+    assert "LR is degraded by realistic" in text
+    assert "Trained against a discriminator." in text
+    assert len(tree.all("article", "picture")) == 1
+
+
+def test_a_page_with_many_pictures_stays_small(tmp_path):
+    many = {f"{number:03}.png": float(number) for number in range(100)}
+    shown = {("set5", name): PagePicture(views()) for name in many}
+    html = page(tmp_path, rows=rows(many), pictures=shown)
+    tree = parse(html)
+    assert len(tree.all("article", "picture")) == 6
+    (details,) = [e for e in tree.all("details") if "all 100 pictures" in e.text]
+    assert len(table(details, "set5: 100 pictures")) == 103
+    assert len(html) < 1_000_000
+
+
+def test_a_metric_that_is_not_defined_for_a_picture(tmp_path):
+    found = rows()
+    found[0] = replace(found[0], model={"psnr": float("inf"), "ssim": None})
+    text = parse(page(tmp_path, rows=found)).text
+    assert "inf" in text
 
 
 @pytest.mark.parametrize("colour", ["RGB", "Y"])
 def test_the_validation_curve_names_the_channels_of_the_network(tmp_path, colour):
     write_curves(tmp_path)
-    svg = curves_svg(tmp_path, colour=colour)
-    assert f">Validation PSNR ({colour})<" in svg
-    assert svg.count("Validation PSNR") == 1
+    charts = curve_charts(tmp_path, colour=colour)
+    assert len(charts) == 2
+    assert f">Validation PSNR ({colour})<" in charts[1]
+
+
+def test_the_views_show_where_a_method_is_wrong():
+    hr = np.full((60, 60, 3), 100, np.uint8)
+    wrong = hr.copy()
+    wrong[30:40, 20:30] += 50
+    values = {"psnr": 30.0}
+    results = {"bicubic": Result(wrong, values), "model": Result(hr, values)}
+    found = draw_views(Measured("a", hr[::2, ::2], hr, 1, results), ("bicubic", "model"), "bicubic")
+    assert found.error_limit == 50
+    assert found.errors["model"] != found.errors["bicubic"]
+    assert set(found.crops) == {"bicubic", "model", "HR (original)"}
+    assert found.crops["model"] == found.crops["HR (original)"]

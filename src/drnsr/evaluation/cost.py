@@ -24,6 +24,7 @@ from drnsr.inference.engine import TorchEngine
 from drnsr.inference.precision import PrecisionChoice
 from drnsr.inference.tiling import Tiling
 from drnsr.networks import Network
+from drnsr.networks.drnsr import DRNSR
 from drnsr.weights.native import Origin, load_model, save_model
 
 _SIDE = 256  # of the picture that is upscaled, in LR pixels
@@ -67,7 +68,7 @@ def measure_cost(
     return Cost(
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         multiply_adds_per_megapixel=_multiply_adds(network, scale),
-        seconds_per_megapixel=_seconds(network, scale, device, precision),
+        seconds_per_megapixel=seconds_per_megapixel(network, scale, device, precision),
         peak_memory_mib=peak_memory(network, scale, device, precision),
     )
 
@@ -81,7 +82,16 @@ def _multiply_adds(network: Network, scale: int) -> float:
     return operations / 2 / 1e9 / _megapixels(_COUNTED_SIDE * scale)
 
 
-def _seconds(network: Network, scale: int, device: str, precision: PrecisionChoice) -> float:
+def reference_network(scale: int) -> Network:
+    """Return the network of :data:`drnsr.evaluation.published.REFERENCE`, with random weights."""
+    network: Network = DRNSR(scale=scale, num_features=48, num_blocks=7).eval()
+    return network
+
+
+def seconds_per_megapixel(
+    network: Network, scale: int, device: str, precision: PrecisionChoice = "fp32"
+) -> float:
+    """Measure the seconds for a megapixel of output, those of the fastest of a few runs."""
     tiling = Tiling(TorchEngine(network, scale, device, precision), tile="off")
     seconds: list[float] = []
     while len(seconds) < _RUNS and sum(seconds) < _SECONDS:  # the first also warms up

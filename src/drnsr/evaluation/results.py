@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -11,7 +12,7 @@ from typing import Any
 
 from drnsr.atomic import write_text
 from drnsr.evaluation.benchmark import Measured, mean_values
-from drnsr.evaluation.metrics import Metric, Values, known_metrics, subtract
+from drnsr.evaluation.metrics import PRIMARY, Metric, Values, known_metrics, subtract
 from drnsr.evaluation.protocol import Protocol
 
 COMPARED = ("bicubic", "model", "gain")
@@ -65,6 +66,25 @@ def by_benchmark(rows: Sequence[Row], protocol: Protocol) -> list[tuple[str, lis
     """Return the name, the rows and the mean of each benchmark, in the order of the rows."""
     groups = [list(group) for _, group in groupby(rows, key=lambda row: row.benchmark)]
     return [(group[0].benchmark, group, mean_row(group, protocol)) for group in groups]
+
+
+def extremes(gains: Mapping[str, float | None], count: int = 3) -> tuple[list[str], list[str]]:
+    """Return the pictures with the best and the worst gains in :data:`PRIMARY`.
+
+    Args:
+        gains: the gain of each picture by its name; those that are not finite have no place.
+        count: how many of each at most.
+
+    Returns:
+        The names, the best first and the worst first. None is in both lists.
+    """
+    finite = {
+        name: gain for name, gain in gains.items() if gain is not None and math.isfinite(gain)
+    }
+    sign = -1 if PRIMARY.higher_is_better else 1
+    ranked = sorted(finite, key=lambda name: sign * finite[name])
+    best = ranked[: min(count, (len(ranked) + 1) // 2)]
+    return best, ranked[len(best) :][-count:][::-1]
 
 
 def summary(rows: Sequence[Row], *, scale: int, protocol: Protocol) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import nan
+from math import inf, nan
 from statistics import fmean
 
 import numpy as np
@@ -45,7 +45,8 @@ class PairedDifference:
         if self.pictures == 0:
             return f"{self.metric.label} is defined on none of the pictures"
         if self.pictures < FEWEST:
-            return f"{self.pictures} pictures are too few to prove a difference"
+            number = "1 picture is" if self.pictures == 1 else f"{self.pictures} pictures are"
+            return f"{number} too few to prove a difference"
         if self.low <= 0 <= self.high:
             return "no difference is proven: the interval holds zero"
         return "better" if self.metric.improves(self.mean) else "worse"
@@ -71,8 +72,10 @@ def paired_difference(
     differences = [b - a for a, b in pairs if a is not None and b is not None]
     pictures = len(differences)
     mean = fmean(differences) if differences else nan
-    if pictures < 2 or np.ptp(differences) == 0:
+    if pictures < 2 or len(set(differences)) == 1:
         return PairedDifference(mean, mean, mean, pictures, metric)
+    if not np.isfinite(differences).all():  # equal pictures have an infinite PSNR
+        return PairedDifference(mean, -inf, inf, pictures, metric)
     interval = bootstrap(
         (differences,), np.mean, n_resamples=10_000, method="percentile", rng=0
     ).confidence_interval

@@ -17,7 +17,8 @@ from drnsr.reporting.comparison import (
     write_comparison,
 )
 from drnsr.reporting.drawing import jpeg_url
-from drnsr.reporting.slider import STYLE, slider
+from drnsr.reporting.slider import CROP_STYLE, STYLE, slider
+from drnsr.reporting.theme import THEME
 from drnsr.upscale.files import Note, UpscaleSpec
 from drnsr.upscale.jobs import Job
 from drnsr.upscale.provenance import read_provenance
@@ -30,10 +31,6 @@ _MARK = '<meta name="generator" content="drnsr contact sheet">'
 _THUMBNAIL = 208  # pixels, twice its size on the page for high-density screens
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #202124; --faint: #5f6368; --page: #f6f6f4; --card: #fff;
-  --line: #dadce0; --link: #1558b0; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8eaed; --faint: #a6abb1; --page: #17181a;
-  --card: #222427; --line: #3c4043; --link: #8ab4f8; } }
 * { box-sizing: border-box; }
 body { margin: 0; padding: 1.5rem clamp(.75rem, 3vw, 2.5rem) 3rem; color: var(--ink);
   background: var(--page); font: 16px/1.45 system-ui, sans-serif; }
@@ -44,11 +41,6 @@ main { display: grid; gap: 1.5rem; justify-content: center;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 36rem)); }
 article { overflow: hidden; background: var(--card); border: 1px solid var(--line);
   border-radius: 10px; }
-.slider { display: block; }
-.slider img { display: block; width: 100%; image-rendering: pixelated; }
-.slider .line::after { content: ""; position: absolute; top: 50%; left: 50%; width: 26px;
-  height: 26px; border-radius: 50%; background: #fff; box-shadow: 0 0 6px #0009;
-  transform: translate(-50%, -50%); }
 .about { display: flex; gap: 1rem; padding: .9rem 1rem 1rem; }
 .about > img { width: 6.5rem; max-height: 6.5rem; object-fit: contain; object-position: top left;
   flex: none; }
@@ -156,7 +148,7 @@ def page_html(cards: Sequence[str]) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 {_MARK}
 <title>{len(cards)} upscaled pictures</title>
-<style>{STYLE}{_STYLE}</style>
+<style>{THEME}{STYLE}{CROP_STYLE}{_STYLE}</style>
 </head>
 <body>
 <header>

@@ -62,10 +62,10 @@ def draw_text(
     ImageDraw.Draw(image).text(at, line, fill=colour, font=font)
 
 
-def jpeg_url(image: Image.Image) -> str:
+def jpeg_url(image: Image.Image, quality: int = 90) -> str:
     """Encode an image as a data URL; chroma is not subsampled, so that single pixels are kept."""
     buffer = io.BytesIO()
-    image.save(buffer, format="JPEG", quality=90, subsampling=0)
+    image.save(buffer, format="JPEG", quality=quality, subsampling=0)
     return data_url(buffer.getvalue(), "image/jpeg")
 
 

@@ -2,38 +2,61 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
-from drnsr.evaluation.metrics import PRIMARY, values_text
+from drnsr.evaluation.metrics import PRIMARY, headings, values_text
 from drnsr.evaluation.protocol import Protocol
-from drnsr.evaluation.results import Row, by_benchmark
+from drnsr.evaluation.published import REFERENCE
+from drnsr.evaluation.results import Row
+from drnsr.evaluation.scores import ScoreSet
 from drnsr.evaluation.verify import PublishedComparison
-from drnsr.reporting.drawing import data_url
+from drnsr.reporting.beside_published import BesidePublished
+from drnsr.reporting.sections import benchmark_sections, scores_of_rows
+from drnsr.reporting.slider import CROP_STYLE, STYLE, slider
+from drnsr.reporting.theme import THEME
+from drnsr.reporting.views import ORIGINAL, PictureViews
 from drnsr.tracking.runs import flatten
 
 
 @dataclass(frozen=True)
-class ReportPicture:
-    """A picture of the report.
+class PagePicture:
+    """A picture of a page.
 
     Attributes:
-        name: its caption.
-        png: the file.
+        views: what is shown of it; None if it was not kept.
         licence: of the original, with its author; empty if it is not stated.
     """
 
-    name: str
-    png: Path
-    licence: str
+    views: PictureViews | None
+    licence: str = ""
 
-    @property
-    def data_url(self) -> str:
-        """The content of the file as a URL."""
-        return data_url(self.png.read_bytes(), "image/png")
+
+Pictures = Mapping[tuple[str, str], PagePicture]
+"""The pictures of a page, by benchmark and name."""
+
+
+def render(template: str, **values: Any) -> str:  # noqa: ANN401 (any value of a template)
+    """Render a page of this package, with the values that all pages need."""
+    environment = Environment(
+        loader=PackageLoader("drnsr", "reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    metrics = [metric for metric in values["sections"][0].metrics if metric.tolerance is not None]
+    return environment.get_template(template).render(
+        style=THEME + STYLE + CROP_STYLE,
+        slider=lambda before, after, names: slider(before, after, names=names),
+        original=ORIGINAL,
+        primary=PRIMARY,
+        published_headings=headings(metrics),
+        reference=REFERENCE,
+        values_text=values_text,
+        **values,
+    )
 
 
 def render_report(
@@ -43,11 +66,16 @@ def render_report(
     scale: int,
     protocol: Protocol,
     comparisons: Sequence[PublishedComparison],
-    curves: str,
-    pictures: Sequence[ReportPicture],
+    beside: BesidePublished | None,
+    curves: Sequence[str],
+    pictures: Pictures,
+    audit: str,
     cost: Mapping[str, str],
     lineage: Mapping[str, str],
+    commands: Sequence[tuple[str, str]],
     config: Mapping[str, Any],
+    degradations: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
 ) -> str:
     """Render the page.
 
@@ -57,31 +85,33 @@ def render_report(
         scale: the factor of the super-resolution.
         protocol: how the rows were measured.
         comparisons: the content of ``metrics/verify.json``.
-        curves: the training curves as SVG.
-        pictures: the side-by-side pictures.
+        beside: the published results; None if nothing comparable is published.
+        curves: from :func:`drnsr.reporting.charts.curve_charts`.
+        pictures: the views of pictures, at least those with the largest and the least gains.
+        audit: what the leak audit found, in a sentence.
         cost: from :func:`drnsr.reporting.costs.describe_costs`.
         lineage: what the results were made from, by name.
+        commands: what each does, and the text to copy.
         config: the composed configuration.
+        degradations: the name of the degradation of each benchmark that has one.
+        notes: sentences that belong to the verdict.
     """
-    environment = Environment(
-        loader=PackageLoader("drnsr", "reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
-        benchmarks=by_benchmark(rows, protocol),
-        metrics=rows[0].metrics,
-        primary=PRIMARY,
-        values_text=values_text,
+    name = "the model" if model == "bicubic" else model
+    scores = ScoreSet(scores_of_rows(rows, name), {}, rows[0].metrics, scale, protocol)
+    return render(
+        "report.html.j2",
+        sections=benchmark_sections(scores, degradations),
         model=model,
         scale=scale,
         protocol=protocol,
         comparisons=comparisons,
-        curves=Markup(curves),
+        beside=beside,
+        curves=curves,
         pictures=pictures,
+        audit=audit,
         cost=cost,
         lineage=lineage,
+        commands=commands,
         config=flatten(config),
+        notes=notes,
     )

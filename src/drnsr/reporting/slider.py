@@ -18,6 +18,15 @@ STYLE = """
 """
 """The CSS of all sliders of a page, for its head."""
 
+CROP_STYLE = """
+.slider { display: block; }
+.slider img { display: block; width: 100%; image-rendering: pixelated; }
+.slider .line::after { content: ""; position: absolute; top: 50%; left: 50%; width: 26px;
+  height: 26px; border-radius: 50%; background: #fff; box-shadow: 0 0 6px #0009;
+  transform: translate(-50%, -50%); }
+"""
+"""The CSS of the sliders of a page with magnified crops, after :data:`STYLE`."""
+
 
 def slider(before: str, after: str, *, names: tuple[str, str]) -> str:
     """Return the HTML of a slider: ``before`` left of the handle, ``after`` right of it.
