@@ -79,7 +79,7 @@ def main() -> None:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(sorted([*rows, *kept], key=lambda row: int(row["scale"])))
-    show("published networks", rows, parsed.json)
+    show(rows, parsed.json)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from drnsr.project import CONF, PARAMS, project_root
 
 # The names of the modules, each with the first line of its docstring.
 ANYWHERE = {
+    "compare": "Compare models or runs on the same pictures, with statistics, on one HTML page.",
     "convert": "Convert a checkpoint of another program into a model file.",
     "demo": "Serve a page on this machine, to try the models in the browser.",
     "evaluate": "Evaluate models, interpolation, or images that another program upscaled.",

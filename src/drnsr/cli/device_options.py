@@ -3,13 +3,18 @@
 import argparse
 
 
-def add_device_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the two options; :func:`drnsr.device.share_devices` reads them."""
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--device` alone; :func:`drnsr.device.resolve_device` reads it."""
     parser.add_argument(
         "--device",
         default="cpu",
         help="cpu, cuda, mps, or auto for the fastest one here (default: %(default)s)",
     )
+
+
+def add_device_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the two options; :func:`drnsr.device.share_devices` reads them."""
+    add_device_argument(parser)
     parser.add_argument(
         "--devices",
         type=_devices,

@@ -12,7 +12,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from drnsr.training.scalars import CURVES, Curve
@@ -35,6 +35,7 @@ _STYLE: Any = {
     "text.parse_math": False,  # a name may have dollars
 }
 _SIZE = (4.6, 3.1)  # inches
+_MINOR_LABELS = 300  # the ratio of costs up to which 2 and 5 have room on the axis
 
 # Where the label of a point may stand, in points from it, and how it is aligned.
 _PLACES = (
@@ -105,7 +106,11 @@ def cost_chart(points: Sequence[CostPoint], *, cost: str, quality: str, title: s
         axes.xaxis.set_major_locator(LogLocator())
         axes.xaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter("{x:g}")
+        costs = [point.cost for point in points]
+        if max(costs) < _MINOR_LABELS * min(costs):
+            axes.xaxis.set_minor_formatter("{x:g}")
+        else:
+            axes.xaxis.set_minor_formatter(NullFormatter())
         axes.margins(x=0.12, y=0.12)
         own = [point.quality for point in points if point.is_ours]
         nearest_first = sorted(points, key=lambda point: min(abs(point.quality - q) for q in own))

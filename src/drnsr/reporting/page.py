@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -18,6 +19,8 @@ from drnsr.reporting.slider import CROP_STYLE, STYLE, slider
 from drnsr.reporting.theme import THEME
 from drnsr.reporting.views import ORIGINAL, PictureViews
 from drnsr.tracking.runs import flatten
+
+_MARK = '<meta name="generator" content="drnsr report">'
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ Pictures = Mapping[tuple[str, str], PagePicture]
 """The pictures of a page, by benchmark and name."""
 
 
+def is_page(path: Path) -> bool:
+    """Return whether a file is a page that :func:`render` made."""
+    return _MARK in path.read_text(encoding="utf-8", errors="replace")
+
+
 def render(template: str, **values: Any) -> str:  # noqa: ANN401 (any value of a template)
     """Render a page of this package, with the values that all pages need."""
     environment = Environment(
@@ -48,6 +56,7 @@ def render(template: str, **values: Any) -> str:  # noqa: ANN401 (any value of a
     )
     metrics = [metric for metric in values["sections"][0].metrics if metric.tolerance is not None]
     return environment.get_template(template).render(
+        mark=_MARK,
         style=THEME + STYLE + CROP_STYLE,
         slider=lambda before, after, names: slider(before, after, names=names),
         original=ORIGINAL,
