@@ -94,7 +94,7 @@ def _results(config: Config, rows: list[Row], protocol: Protocol) -> Callable[[C
     usual = model_commands(
         outputs.model, scale=config.scale, protocol=config.protocol, benchmarks=benchmarks
     )
-    parameters = _parameters(outputs)
+    parameters = _number_of_parameters(outputs)
 
     def render(known: Circumstances) -> str:
         return page(
@@ -160,7 +160,7 @@ def _notes(config: Config) -> list[str]:
     return notes
 
 
-def _parameters(outputs: Outputs) -> int:
+def _number_of_parameters(outputs: Outputs) -> int:
     from drnsr.weights.native import load_model
 
     return sum(each.numel() for each in load_model(outputs.model).parameters())

@@ -41,25 +41,25 @@ class _TreeBuilder(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.root = Element("page")
-        self._open = [self.root]
+        self.unclosed = [self.root]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         element = Element(tag, dict(attrs))
-        self._open[-1].children.append(element)
+        self.unclosed[-1].children.append(element)
         if tag not in VOID:
-            self._open.append(element)
+            self.unclosed.append(element)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._open[-1].children.append(Element(tag, dict(attrs)))
+        self.unclosed[-1].children.append(Element(tag, dict(attrs)))
 
     def handle_endtag(self, tag: str) -> None:
         if tag in VOID:
             return
-        assert self._open[-1].tag == tag, f"</{tag}> closes <{self._open[-1].tag}>"
-        self._open.pop()
+        assert self.unclosed[-1].tag == tag, f"</{tag}> closes <{self.unclosed[-1].tag}>"
+        self.unclosed.pop()
 
     def handle_data(self, data: str) -> None:
-        self._open[-1].children.append(data)
+        self.unclosed[-1].children.append(data)
 
 
 def parse(html: str) -> Element:
@@ -67,7 +67,7 @@ def parse(html: str) -> Element:
     builder = _TreeBuilder()
     builder.feed(html)
     builder.close()
-    assert builder._open == [builder.root]
+    assert builder.unclosed == [builder.root]
     return builder.root
 
 

@@ -7,97 +7,16 @@ import numpy as np
 import pytest
 
 from drnsr.evaluation.benchmark import Measured, Result
-from drnsr.evaluation.protocol import get_protocol
-from drnsr.evaluation.published import PublishedRow
-from drnsr.evaluation.results import Row
-from drnsr.evaluation.verify import PublishedComparison
-from drnsr.images.resize import downscale, upscale
-from drnsr.reporting.beside_published import OurMethod, beside_published
 from drnsr.reporting.charts import curve_charts
-from drnsr.reporting.page import PagePicture, render_report
+from drnsr.reporting.page import PagePicture
 from drnsr.reporting.views import draw_views
-from tests.conftest import texture
 from tests.reporting.html_pages import loads, parse
-
-PROTOCOL = get_protocol("paper_y")
-# Bicubic has 30 dB on each picture, and the model gains these.
-GAINS = {
-    "a&b.png": 1.0,
-    "best": 3.0,
-    "second": 2.5,
-    "third": 2.0,
-    "worst": -1.0,
-    "next": -0.5,
-    "last": 0.25,
-}
-
-
-def rows(gains=GAINS, benchmark="set5"):
-    return [
-        Row(
-            benchmark,
-            name,
-            100,
-            bicubic={"psnr": 30.0, "ssim": 0.9},
-            model={"psnr": 30.0 + gain, "ssim": 0.9 + gain / 100},
-        )
-        for name, gain in gains.items()
-    ]
-
-
-def views():
-    hr = texture(48, 60)
-    lr = downscale(hr, 2)
-    values = {"psnr": 30.0}
-    results = {"bicubic": Result(upscale(lr, 2), values), "model": Result(hr, values)}
-    return draw_views(Measured("a", lr, hr, 1, results), ("bicubic", "model"), "bicubic")
-
-
-def write_curves(folder):
-    (folder / "training_loss.csv").write_text("step,loss,learning_rate\n10,0.5,0.1\n20,0.25,0.1\n")
-    (folder / "validation_psnr.csv").write_text("step,psnr_db\n10,30.5\n20,31\n")
-
-
-def page(tmp_path, **changes):
-    write_curves(tmp_path)
-    mean = {"psnr": 31.0357, "ssim": 0.91}
-    values = {
-        "rows": rows(),
-        "model": "drnsr",
-        "scale": 2,
-        "protocol": PROTOCOL,
-        "comparisons": [
-            PublishedComparison(
-                "set5",
-                "bicubic",
-                "classic_y",
-                {"psnr": 33.662, "ssim": 0.9299},
-                PublishedRow("Bicubic", "Set5", 2, {"psnr": 33.66, "ssim": None}, "a paper"),
-            )
-        ],
-        "beside": beside_published(
-            [OurMethod("drnsr", {"set5": mean}, parameters=1e6, seconds=0.5)],
-            {"set5": "Set5"},
-            scale=2,
-            protocol=PROTOCOL,
-            metrics=rows()[0].metrics,
-            reference_seconds=1.0,
-        ),
-        "curves": curve_charts(tmp_path, colour="RGB"),
-        "pictures": {("set5", name): PagePicture(views(), "CC0, <someone>") for name in GAINS},
-        "audit": "Passed: no picture is a copy.",
-        "cost": {"parameters": "1,000"},
-        "lineage": {"git commit": "abc"},
-        "commands": [("Again:", "drnsr upscale 'a b.png' && echo <done>")],
-        "config": {"model": {"name": "drnsr"}, "data": {"scales": [2, 3]}},
-        **changes,
-    }
-    return render_report(values.pop("rows"), **values)
+from tests.reporting.pages import complete_page, page, rows, views, write_curves
 
 
 @pytest.fixture(scope="module")
 def html(tmp_path_factory):
-    return page(tmp_path_factory.mktemp("page"))
+    return complete_page(tmp_path_factory.mktemp("page"))
 
 
 @pytest.fixture(scope="module")
@@ -190,19 +109,16 @@ def test_the_rest_is_there(tree, html):
 
 
 def test_equal_results_give_an_equal_page(tmp_path, html):
-    assert page(tmp_path) == html
+    assert complete_page(tmp_path) == html
 
 
 def test_without_published_rows_curves_and_views(tmp_path):
     (tmp_path / "empty").mkdir()
     tree = parse(
         page(
-            tmp_path,
             rows=rows({"only.png": 1.0}, "mine"),
             comparisons=[],
-            beside=None,
             curves=curve_charts(tmp_path / "empty", colour="RGB"),
-            pictures={},
             degradations={"mine": "realistic"},
             notes=["Trained against a discriminator."],
         )
@@ -218,10 +134,11 @@ def test_without_published_rows_curves_and_views(tmp_path):
     assert len(tree.all("article", "picture")) == 1
 
 
-def test_a_page_with_many_pictures_stays_small(tmp_path):
+def test_a_page_with_many_pictures_stays_small():
     many = {f"{number:03}.png": float(number) for number in range(100)}
-    shown = {("set5", name): PagePicture(views()) for name in many}
-    html = page(tmp_path, rows=rows(many), pictures=shown)
+    each = PagePicture(views())
+    shown = {("set5", name): each for name in many}
+    html = page(rows=rows(many), pictures=shown)
     tree = parse(html)
     assert len(tree.all("article", "picture")) == 6
     (details,) = [e for e in tree.all("details") if "all 100 pictures" in e.text]
@@ -229,10 +146,10 @@ def test_a_page_with_many_pictures_stays_small(tmp_path):
     assert len(html) < 1_000_000
 
 
-def test_a_metric_that_is_not_defined_for_a_picture(tmp_path):
+def test_a_metric_that_is_not_defined_for_a_picture():
     found = rows()
     found[0] = replace(found[0], model={"psnr": float("inf"), "ssim": None})
-    text = parse(page(tmp_path, rows=found)).text
+    text = parse(page(rows=found)).text
     assert "inf" in text
 
 

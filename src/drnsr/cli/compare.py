@@ -7,7 +7,7 @@ on --benchmark; beside runs, on the benchmarks of the runs.
 import argparse
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -149,13 +149,17 @@ def _page(
     parsed: argparse.Namespace,
 ) -> str:
     from drnsr.config.compose import compose_benchmarks
+    from drnsr.config.errors import ConfigError
     from drnsr.reporting.compare_page import render_comparison
     from drnsr.reporting.measuring import BASELINE
 
     known: dict[str, Benchmark] = {}
     for choice in (parsed.benchmark or ",".join(compared.benchmarks)).split(","):
-        known |= compose_benchmarks(choice, compared.scale)
-    published = {name: known[name].published for name in compared.benchmarks}
+        with suppress(ConfigError):  # a run's benchmark of another project: there are no pictures
+            known |= compose_benchmarks(choice, compared.scale)
+    published = {
+        name: known[name].published if name in known else None for name in compared.benchmarks
+    }
     missing = [name for name in inputs.names if name not in inputs.drawable]
     if not problem and missing:
         problem = f"the model of {', '.join(missing)} is not at hand"
