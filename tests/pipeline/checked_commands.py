@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Glob
 from omegaconf import OmegaConf
 
 from drnsr.cli import ANYWHERE, IN_A_PROJECT
-from drnsr.config.compose import compose_choices, resolve
+from drnsr.config.compose import compose_choices, refuse_contradictions, resolve
 from drnsr.project import CONF
 from tests.conftest import PROJECT
 
@@ -103,7 +103,9 @@ def compose_chosen(settings: list[str]) -> None:
         if not setting.startswith("+"):
             assert key in choices, f"params.yaml has no key {key}; ++{key} adds one"
         OmegaConf.update(choices, key, OmegaConf.create({"value": _typed(value)}).value)
-    resolve(compose_choices(OmegaConf.to_container(choices)))
+    chosen = OmegaConf.to_container(choices)
+    refuse_contradictions(chosen)
+    resolve(compose_choices(chosen))
 
 
 def _typed(value: str) -> object:
