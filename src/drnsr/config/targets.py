@@ -19,6 +19,7 @@ from drnsr.project import CONF
 if TYPE_CHECKING:
     from drnsr.config.schema import Config, DataModule
     from drnsr.config.values import Node
+    from drnsr.networks import Network
 
 
 def instantiate(node: "Node | None") -> Any:  # noqa: ANN401 (what the target returns)
@@ -60,7 +61,7 @@ def check_networks(config: "Config") -> None:
             network.check_scale(scale)
         except ValueError as error:
             raise ConfigError(f"model.network: {one_line(error)}") from error
-    _check_channels(config, network.descriptor.channels)
+    _check_channels(config, network)
     protocol, colour = get_protocol(config.protocol), network.descriptor.colour
     if protocol.computed_on == "y" and colour == "RGB":
         raise ConfigError(
@@ -83,8 +84,16 @@ def check_networks(config: "Config") -> None:
         )
 
 
-def _check_channels(config: "Config", channels: int) -> None:
-    pixels = config.data.pixels
+def _check_channels(config: "Config", network: "Network") -> None:
+    pixels, channels = config.data.pixels, network.descriptor.channels
+    if pixels is not None and network.descriptor.colour == "Y":
+        raise ConfigError(
+            f"model.network.colour: {config.model.name} is on the luma of RGB, and data.pixels has"
+            f" {', '.join(pixels.bands)}; take bands"
+        )
+    if pixels is not None and get_protocol(config.protocol).computed_on != "bands":
+        name = get_protocol(config.protocol).name
+        raise ConfigError(f"protocol: {name} is for 8-bit RGB, and not for data.pixels; take bands")
     if pixels is not None and channels != len(pixels.bands):
         raise ConfigError(
             f"model.network.channels: {config.model.name} has {channels}, but data.pixels.bands has"

@@ -162,9 +162,9 @@ class _Picture:
     descriptors: NDArray[np.float32]
 
 
-def _describe(pixels: NDArray[np.uint8]) -> _Picture:
-    """Describe (H, W, 1) or (H, W, 3) pixels."""
-    gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.shape[2] == 3 else pixels[:, :, 0]
+def _describe(pixels: NDArray[Any]) -> _Picture:
+    """Describe (H, W, C) pixels of 8 or 16 bits."""
+    gray = _to_gray(pixels)
     height, width = gray.shape
     factor = _SIDE / max(height, width)
     if factor < 1:
@@ -178,6 +178,22 @@ def _describe(pixels: NDArray[np.uint8]) -> _Picture:
     points = np.array([point.pt for point in keypoints], np.float32).reshape(-1, 2)
     root = np.sqrt(descriptors / descriptors.sum(axis=1, keepdims=True).clip(1e-9))
     return _Picture(gray, points, root)
+
+
+def _to_gray(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return (H, W): the luma of 8-bit RGB, 8-bit gray, or the mean of bands, stretched to 8 bits.
+
+    The comparison does not depend on brightness and contrast, so that each picture is stretched by
+    itself, between the values that contain all but one in a thousand at either end.
+    """
+    if pixels.dtype == np.uint8 and pixels.shape[2] == 3:
+        return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+    if pixels.dtype == np.uint8 and pixels.shape[2] == 1:
+        gray: NDArray[np.uint8] = pixels[:, :, 0]
+        return gray
+    mean = pixels.mean(axis=2)
+    low, high = np.percentile(mean, [0.1, 99.9])
+    return np.clip((mean - low) * (255 / max(high - low, 1)), 0, 255).astype(np.uint8)
 
 
 def _mirror(picture: _Picture) -> _Picture:

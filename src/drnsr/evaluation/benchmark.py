@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from drnsr.data.parallel import map_in_order
 from drnsr.data.prepared import DataError, PreparedDataset
 from drnsr.errors import SignalError, UserError
-from drnsr.evaluation.metrics import Metric, Values, known_metrics, reported_metrics
+from drnsr.evaluation.metrics import Metric, Planes, Values, known_metrics, reported_metrics
 from drnsr.evaluation.protocol import CHANNELS, Protocol, ProtocolError
+from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.images.resize import Picture, upscale
 
 # The window of SSIM must fit between the borders that the protocol leaves out.
@@ -26,14 +27,17 @@ class Method:
 
     Attributes:
         name: in tables.
-        upscale: from LR (h, w, C) to (scale*h, scale*w, C), 0..255. It returns uint8 for uint8,
-            and for floating point floating point that is neither rounded nor clipped.
+        upscale: from LR (h, w, C) to (scale*h, scale*w, C). It returns an integer type for the same
+            type, and for floating point floating point that is neither rounded nor clipped.
         takes: "rgb" if it cannot upscale luma alone; every method takes a gray picture.
+        adapt: returns ``upscale`` for pixels of another format than 8-bit RGB; None if it is the
+            same.
     """
 
     name: str
     upscale: Callable[[Picture], Picture]
     takes: Literal["rgb", "any"] = "rgb"
+    adapt: Callable[[PixelFormat], Callable[[Picture], Picture]] | None = None
 
 
 def bicubic(scale: int, protocol: Protocol) -> Method:
@@ -105,7 +109,7 @@ def measure(
         ProtocolError: if a method or a metric is not defined for the channels of the protocol, or
             the protocol not for the degraded LR of the benchmark.
     """
-    metrics = reported_metrics() if metrics is None else metrics
+    metrics = reported_metrics(protocol.measured_on) if metrics is None else metrics
     for method in methods:
         if method.takes == "rgb" and protocol.computed_on == "y":
             raise ProtocolError(
@@ -122,7 +126,7 @@ def measure(
     check_measurable(dataset, scale, protocol)
 
     def compare(upscaled: _Upscaled) -> Measured:
-        return _compare(upscaled, scale, protocol, metrics)
+        return _compare(upscaled, scale, protocol, metrics, dataset.pixels)
 
     numbers = range(len(dataset.images)) if numbers is None else numbers
     upscaled_pictures = _upscale(dataset, numbers, methods, scale, protocol)
@@ -139,8 +143,10 @@ def check_measurable(dataset: PreparedDataset, scale: int, protocol: Protocol) -
 
     Raises:
         DataError: if a picture is too small, or degraded LR has another scale.
-        ProtocolError: if LR is degraded, and the protocol is defined by how it makes LR.
+        ProtocolError: if the protocol is for 8-bit RGB, and the pictures are not; or if LR is
+            degraded, and the protocol is defined by how it makes LR.
     """
+    protocol.check_pixels(dataset.name, dataset.pixels)
     if dataset.degradation is not None:
         protocol.check_degraded()
         if scale not in dataset.scales:
@@ -224,22 +230,54 @@ def _upscale(
         results = {}
         for method in methods:
             with _name_in_errors(f"{method.name}: {title}"):
-                results[method.name] = method.upscale(lr)
+                upscale_lr = method.adapt(dataset.pixels) if method.adapt else method.upscale
+                results[method.name] = upscale_lr(lr)
         yield _Upscaled(title, image.name, lr, hr, results)
 
 
 def _compare(
-    upscaled: _Upscaled, scale: int, protocol: Protocol, metrics: Sequence[Metric]
+    upscaled: _Upscaled,
+    scale: int,
+    protocol: Protocol,
+    metrics: Sequence[Metric],
+    pixels: PixelFormat,
 ) -> Measured:
-    results, pixels = {}, 0
+    results, count = {}, 0
     for method, picture in upscaled.results.items():
         with _name_in_errors(f"{method}: {upscaled.title}"):
             _check_same_size(picture, upscaled.hr)
-            compared = protocol.compared_planes(picture, upscaled.hr, scale)
-            pixels = compared[1][:, :, 0].size
-            values = {metric.name: metric.compute(*compared) for metric in metrics}
-            results[method] = Result(_to_uint8(picture), values)
-    return Measured(upscaled.name, _to_uint8(upscaled.lr), _to_uint8(upscaled.hr), pixels, results)
+            compared = protocol.compared_planes(picture, upscaled.hr, scale, pixels)
+            count = compared[1][:, :, 0].size
+            if protocol.measured_on == "bands":
+                values = _values_of_bands(compared, scale, metrics, pixels.bands)
+            else:
+                values = {metric.name: metric.compute(*compared, scale) for metric in metrics}
+            results[method] = Result(_for_display(picture, pixels), values)
+    lr, hr = (_for_display(picture, pixels) for picture in (upscaled.lr, upscaled.hr))
+    return Measured(upscaled.name, lr, hr, count, results)
+
+
+def _values_of_bands(
+    compared: tuple[Planes, Planes], scale: int, metrics: Sequence[Metric], bands: Sequence[str]
+) -> dict[str, float | None]:
+    """Return the metrics of all bands, and of each band under its name, such as ``psnr_nir``."""
+    values: dict[str, float | None] = {}
+    of_bands: dict[str, float | None] = {}
+    count = compared[1].shape[2]
+    for metric in metrics:
+        if metric.measured_on == "bands":
+            values[metric.name] = metric.compute(*compared, scale)
+            continue
+        each = [
+            metric.compute(compared[0][:, :, n : n + 1], compared[1][:, :, n : n + 1], scale)
+            for n in range(count)
+        ]
+        known = [value for value in each if value is not None]
+        values[metric.name] = fmean(known) if len(known) == count else None
+        if len(bands) == count > 1:
+            names = (f"{metric.name}_{band}" for band in bands)
+            of_bands |= dict(zip(names, each, strict=True))
+    return values | of_bands
 
 
 @contextmanager
@@ -268,5 +306,10 @@ def _size(picture: Picture) -> str:
     return f"{width} x {height} pixels of {channels} channels"
 
 
-def _to_uint8(picture: Picture) -> NDArray[np.uint8]:
-    return np.clip(np.floor(picture.astype(np.float64) + 0.5), 0, 255).astype(np.uint8)
+def _for_display(picture: Picture, pixels: PixelFormat) -> NDArray[np.uint8]:
+    """Return (H, W, 3) or (H, W, 1) uint8: of bands those that are shown, black to white."""
+    values = picture.astype(np.float64)
+    if pixels != RGB8:
+        black, white = pixels.stored_range
+        values = (values[:, :, list(pixels.shown)] - black) * (255 / (white - black))
+    return np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8)

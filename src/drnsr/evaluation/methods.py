@@ -14,6 +14,7 @@ from drnsr.evaluation.protocol import Protocol
 from drnsr.images.colour import gray_to_rgb
 from drnsr.images.files import SUFFIXES, read_image
 from drnsr.images.picture import from_array
+from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.images.resize import Picture, pillow_resize
 from drnsr.inference.engine import ScaleError, TorchEngine
 from drnsr.inference.precision import PrecisionChoice
@@ -50,6 +51,8 @@ def network_method(
 ) -> Method:
     """Return a network as a method; a network on luma can be measured by any protocol.
 
+    A network for several bands takes those alone; any other takes bands one by one.
+
     Args:
         network: the network.
         scale: the factor of the super-resolution.
@@ -62,17 +65,39 @@ def network_method(
         DeviceError: if the device is not available.
         PrecisionError: if the network does not support the precision.
     """
-    takes: Literal["rgb", "any"] = "rgb" if network.descriptor.colour == "RGB" else "any"
+    descriptor = network.descriptor
+    takes: Literal["rgb", "any"] = "rgb" if descriptor.colour == "RGB" else "any"
     tiling = Tiling(TorchEngine(network, scale, device, precision), tile="off")
 
-    def upscale(lr: Picture) -> Picture:
-        return tiling.upscale(replace(from_array(lr), value_range=(0.0, 255.0)))
+    def adapt(pixels: PixelFormat) -> Callable[[Picture], Picture]:
+        if descriptor.colour == "bands" and descriptor.channels not in (1, pixels.channels):
+            raise MethodError(f"takes {descriptor.pixels.text}, and there are {pixels.text}")
+        channels = None if pixels == RGB8 else pixels.layout
+        seen = _seen_range(network.pixels, pixels)
+        return lambda lr: tiling.upscale(replace(from_array(lr, channels), value_range=seen))
 
-    return Method(name, upscale, takes)
+    return Method(name, lambda lr: adapt(RGB8)(lr), takes, adapt)
+
+
+def _seen_range(trained: PixelFormat, benchmark: PixelFormat) -> tuple[float, float]:
+    """Return the prepared values of a benchmark that a network sees as 0 and 1.
+
+    They are the same values in the files that it was trained on, unless it is one for photographs.
+    """
+    if trained == RGB8 or benchmark == RGB8:
+        return benchmark.stored_range
+    (low, high), (black, white) = benchmark.value_range, benchmark.stored_range
+    step = (white - black) / (high - low)
+    first, last = ((value - low) * step + black for value in trained.value_range)
+    return first, last
 
 
 def model_method(
-    path: Path, scale: int, name: str, device: str = "cpu", precision: PrecisionChoice = "fp32"
+    path: Path,
+    scale: int,
+    name: str,
+    device: str = "cpu",
+    precision: PrecisionChoice = "fp32",
 ) -> Method:
     """Return a file of weights, ours or foreign, as a method.
 

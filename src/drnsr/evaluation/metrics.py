@@ -60,7 +60,9 @@ class Metric:
         comparison_digits: after the decimal point, where close numbers are compared.
         higher_is_better: False for a distance.
         needs_reference: False for a metric of the picture alone.
-        measured_on: "rgb" or "y" if it is defined on these channels alone.
+        measured_on: "rgb", "y" or "bands" if it is defined on these channels alone. Of bands, one
+            for "any" is the mean of those of each band.
+        needs_scale: whether the function takes the scale of the super-resolution as ``scale``.
         reported: whether the stage ``evaluate`` computes it, and so the tables, MLflow, the report
             and the card show it. ``drnsr evaluate --metrics`` computes every metric.
         tolerance: by how much our number may differ from a published one, in its unit; None if no
@@ -78,15 +80,17 @@ class Metric:
     comparison_digits: int
     higher_is_better: bool
     needs_reference: bool = True
-    measured_on: Literal["rgb", "y", "any"] = "any"
+    measured_on: Literal["rgb", "y", "bands", "any"] = "any"
+    needs_scale: bool = False
     reported: bool
     tolerance: float | None = None
     package: str | None = None
     pool: Callable[[Sequence[float], Sequence[int]], float] | None = None
 
-    def compute(self, image: Planes, reference: Planes) -> float | None:
+    def compute(self, image: Planes, reference: Planes, scale: int) -> float | None:
         """Compute the metric of a picture, (H, W, C) of 0..255; None where it is not defined."""
-        return self.function(image, reference) if self.needs_reference else self.function(image)
+        planes = (image, reference) if self.needs_reference else (image,)
+        return self.function(*planes, scale=scale) if self.needs_scale else self.function(*planes)
 
     @property
     def heading(self) -> str:
@@ -167,6 +171,41 @@ def vif(image: Planes, reference: Planes) -> float | None:
     return None if None in ratios else fmean(ratio for ratio in ratios if ratio is not None)
 
 
+def sam(image: Planes, reference: Planes) -> float | None:
+    """Mean spectral angle in degrees (Kruse 1993) between the bands of two (H, W, C) pictures.
+
+    Pixels whose bands are all 0 in either picture have no angle, and are left out.
+
+    Returns:
+        None for a single band, and if no pixel has an angle.
+    """
+    from torchmetrics.functional.image import spectral_angle_mapper
+
+    if image.shape[2] == 1:
+        return None
+    has_angle = image.any(axis=2) & reference.any(axis=2)
+    if not has_angle.any():
+        return None
+    # One row of pixels, (1, C, 1, N).
+    first, second = (_to_batch(picture[has_angle][None]) for picture in (image, reference))
+    return math.degrees(float(spectral_angle_mapper(first, second)))
+
+
+def ergas(image: Planes, reference: Planes, scale: int) -> float | None:
+    """ERGAS (Wald 2002), the relative error of all bands in percent, divided by the scale.
+
+    Returns:
+        None if a band of the reference has the mean 0.
+    """
+    from torchmetrics.functional.image import (
+        error_relative_global_dimensionless_synthesis as relative_error,
+    )
+
+    if not reference.mean(axis=(0, 1)).all():
+        return None
+    return float(relative_error(_to_batch(image), _to_batch(reference), ratio=scale))
+
+
 METRICS = {
     metric.name: metric
     for metric in (
@@ -193,6 +232,28 @@ METRICS = {
             higher_is_better=True,
             reported=True,
             tolerance=0.001,
+        ),
+        Metric(
+            name="sam",
+            label="SAM",
+            function=sam,
+            unit="degrees",
+            digits=3,
+            comparison_digits=3,
+            higher_is_better=False,
+            measured_on="bands",
+            reported=True,
+        ),
+        Metric(
+            name="ergas",
+            label="ERGAS",
+            function=ergas,
+            digits=3,
+            comparison_digits=3,
+            higher_is_better=False,
+            measured_on="bands",
+            needs_scale=True,
+            reported=True,
         ),
         Metric(
             name="vif",
@@ -233,9 +294,15 @@ PRIMARY = METRICS["psnr"]
 """The metric that decides where one number must: the best job of a sweep, promotion, headlines."""
 
 
-def reported_metrics() -> tuple[Metric, ...]:
-    """Return the metrics that the stage ``evaluate`` computes."""
-    return tuple(metric for metric in METRICS.values() if metric.reported)
+def reported_metrics(measured_on: str = "any") -> tuple[Metric, ...]:
+    """Return the metrics that the stage ``evaluate`` computes.
+
+    Args:
+        measured_on: the channels that a protocol compares; "any" for those of all protocols.
+    """
+    suitable = ("any", measured_on)
+    reported = [metric for metric in METRICS.values() if metric.reported]
+    return tuple(metric for metric in reported if metric.measured_on in suitable)
 
 
 def known_metrics(values: Values) -> tuple[Metric, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,15 @@ from PIL import Image
 
 from drnsr.errors import UserError
 from drnsr.images.colour import gray_to_rgb, luma
+from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.images.resize import Border, Picture, crop_to_multiple, downscale, pillow_resize
 
-Precision = Literal["uint8", "float"]
+Precision = Literal["uint8", "type", "float"]
 
-CHANNELS = {"rgb": "RGB", "y": "the BT.601 luma"}
+CHANNELS = {"rgb": "RGB", "y": "the BT.601 luma", "bands": "each band"}
 """What the channels of a protocol are called."""
+
+_PEAKS = {"type": "type", "declared": "declared range", "picture": "values of each original"}
 
 _TYPES = {str: "a name", bool: "true or false", int: "a whole number"}  # for messages
 
@@ -33,12 +36,16 @@ class Protocol:
 
     Attributes:
         name: in tables.
-        computed_on: the channels that are downscaled and upscaled: RGB, or the luma alone.
-        measured_on: the channels that are compared: RGB, or the luma.
+        computed_on: the channels that are downscaled and upscaled: RGB, the luma alone, or all
+            bands of a picture of 8 or 16 bits.
+        measured_on: the channels that are compared: RGB together, the luma, or each band; of bands,
+            a value is the mean of those of each band.
+        data_range: the peak of PSNR and SSIM: the largest value of the pictures' type, the declared
+            range of the data set, or the range of the values in each original.
         gray: "as_rgb" repeats a gray picture into RGB; "as_luma" takes it as the luma itself.
         luma_rounded: whether the luma is rounded to uint8.
-        lr: whether LR is rounded to uint8.
-        sr: whether the result is rounded to uint8.
+        lr: whether LR is rounded: to uint8, or to the pictures' own type of 8 or 16 bits.
+        sr: whether the result is rounded.
         border_scales: the width of the border that is left out, in multiples of the scale.
         border_pixels: a width in pixels that is added to it.
         resize_border: how MATLAB's resize pads the picture.
@@ -47,8 +54,8 @@ class Protocol:
     """
 
     name: str
-    computed_on: Literal["rgb", "y"] = "rgb"
-    measured_on: Literal["rgb", "y"] = "y"
+    computed_on: Literal["rgb", "y", "bands"] = "rgb"
+    measured_on: Literal["rgb", "y", "bands"] = "y"
     gray: Literal["as_rgb", "as_luma"] = "as_rgb"
     luma_rounded: bool = False
     lr: Precision = "uint8"
@@ -58,6 +65,7 @@ class Protocol:
     resize_border: Border = "replicate"
     downscaler: Literal["matlab", "pillow"] = "matlab"
     mean_over: Literal["pictures", "pixels"] = "pictures"
+    data_range: Literal["type", "declared", "picture"] = "type"
 
     def __post_init__(self) -> None:
         """Check the values and their combinations."""
@@ -71,6 +79,22 @@ class Protocol:
             raise ProtocolError(f"protocol {self.name}: a border cannot be negative")
         if self.computed_on == "y" and self.measured_on == "rgb":
             raise ProtocolError(f"protocol {self.name}: RGB cannot be measured on luma alone")
+        self._check_bands()
+
+    def _check_bands(self) -> None:
+        on_bands = self.computed_on == "bands"
+        if on_bands != (self.measured_on == "bands"):
+            raise ProtocolError(f"protocol {self.name}: bands are both computed and measured on")
+        if on_bands and "uint8" in (self.lr, self.sr):
+            raise ProtocolError(
+                f"protocol {self.name}: bands have 8 or 16 bits; take type instead of uint8"
+            )
+        if on_bands and self.mean_over == "pixels":
+            raise ProtocolError(f"protocol {self.name}: the mean over bands is one over pictures")
+        if not on_bands and ("type" in (self.lr, self.sr) or self.data_range != "type"):
+            raise ProtocolError(
+                f"protocol {self.name}: lr, sr and data_range have other values for bands alone"
+            )
 
     def border(self, scale: int) -> int:
         """Return the width in pixels of the border that is left out."""
@@ -85,6 +109,8 @@ class Protocol:
             f" + {self.border_pixels}" * bool(self.border_pixels)
         )
         rounded = ", rounded" if self.luma_rounded else ""
+        if self.measured_on == "bands":
+            rounded = f", with the peak of the {_PEAKS[self.data_range]}"
         return (
             f"LR is {maker} bicubic on {CHANNELS[self.computed_on]} as {self.lr}{mirrored};"
             f" the result is taken as {self.sr};"
@@ -94,22 +120,35 @@ class Protocol:
         )
 
     def prepare(
-        self, original: NDArray[np.uint8], scale: int, lr: NDArray[np.uint8] | None = None
+        self, original: NDArray[Any], scale: int, lr: NDArray[Any] | None = None
     ) -> tuple[Picture, Picture]:
         """Make the input of a method and the reference of its output.
 
         Args:
-            original: (H, W, 1) or (H, W, 3) uint8.
+            original: (H, W, 1) or (H, W, 3) uint8; for bands (H, W, C) uint8 or uint16.
             scale: 2 or more.
             lr: the LR of a degraded benchmark, (H // scale, W // scale, C); None to make it.
 
         Returns:
-            LR (h, w, C) and HR (scale*h, scale*w, C), 0..255. LR is uint8 if the protocol rounds
-            both LR and the result: a method then returns uint8, rounded in its own way.
+            LR (h, w, C) and HR (scale*h, scale*w, C), of the original's range. LR has its type if
+            the protocol rounds both LR and the result: a method then returns that type, rounded in
+            its own way.
         """
         hr = self._reference(crop_to_multiple(original, scale))
         given = self._made(hr, scale) if lr is None else self._reference(lr)
-        return (given if self.sr == "uint8" else given.astype(np.float64)), hr
+        return (given.astype(np.float64) if self.sr == "float" else given), hr
+
+    def check_pixels(self, name: str, pixels: PixelFormat) -> None:
+        """Check that it can measure pictures of a format; those of bands can measure all.
+
+        Raises:
+            ProtocolError: if it is for 8-bit RGB, and they are not.
+        """
+        if pixels != RGB8 and self.computed_on != "bands":
+            raise ProtocolError(
+                f"protocol {self.name}: is for 8-bit RGB, and {name} has {pixels.text}; take"
+                " protocol=bands"
+            )
 
     def check_degraded(self) -> None:
         """Check that it can measure on LR that is given.
@@ -124,7 +163,7 @@ class Protocol:
             )
 
     def _made(self, hr: Picture, scale: int) -> Picture:
-        exact: Picture = hr if self.lr == "uint8" else hr.astype(np.float64)
+        exact: Picture = hr.astype(np.float64) if self.lr == "float" else hr
         lr = self._downscale(exact, scale)
         return _rounded(lr).astype(np.uint8) if self.lr == "uint8" else lr
 
@@ -135,14 +174,43 @@ class Protocol:
         return downscale(picture, scale, border=self.resize_border)
 
     def compared_planes(
-        self, result: Picture, hr: Picture, scale: int
+        self, result: Picture, hr: Picture, scale: int, pixels: PixelFormat = RGB8
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return what the metrics compare of a result and the HR of :meth:`prepare`, (H, W, C)."""
-        inside = slice(self.border(scale), -self.border(scale) or None)
-        rounded = _rounded(result) if self.sr == "uint8" else result.astype(np.float64)
-        return self._measured(rounded)[inside, inside], self._measured(hr)[inside, inside]
+        """Return what the metrics compare of a result and the HR of :meth:`prepare`.
 
-    def _reference(self, original: NDArray[np.uint8]) -> Picture:
+        Args:
+            result: of a method.
+            hr: the reference.
+            scale: 2 or more.
+            pixels: the format of the data set.
+
+        Returns:
+            Two of (H, W, C), multiplied so that the peak is 255.
+        """
+        inside = slice(self.border(scale), -self.border(scale) or None)
+        exact = result.astype(np.float64)
+        if self.sr != "float":
+            exact = _rounded(result, 255 if self.sr == "uint8" else _largest(hr))
+        planes = self._measured(exact)[inside, inside], self._measured(hr)[inside, inside]
+        if self.measured_on != "bands":
+            return planes
+        peak = self._peak(planes[1], hr, pixels)
+        return planes[0] * (255 / peak), planes[1] * (255 / peak)
+
+    def _peak(self, compared: NDArray[np.float64], hr: Picture, pixels: PixelFormat) -> float:
+        """Return the range of values that PSNR and SSIM take as the peak."""
+        if self.data_range == "type":
+            return _largest(hr)
+        if self.data_range == "declared":
+            black, white = pixels.stored_range
+            return white - black
+        if compared.min() == compared.max():
+            raise ProtocolError("its values are all one, so that data_range: picture is 0")
+        return float(compared.max() - compared.min())
+
+    def _reference(self, original: NDArray[Any]) -> Picture:
+        if self.computed_on == "bands":
+            return original
         if self.gray == "as_rgb":
             original = gray_to_rgb(original)
         if self.computed_on == "rgb" or original.shape[2] == 1:
@@ -160,9 +228,13 @@ class Protocol:
         return _rounded(plane).astype(np.uint8) if self.luma_rounded else plane
 
 
-def _rounded(picture: Picture) -> NDArray[np.float64]:
-    """Round to whole numbers of 0..255, halves up, as MATLAB's uint8 does."""
-    return np.clip(np.floor(picture.astype(np.float64) + 0.5), 0, 255)
+def _rounded(picture: Picture, largest: float = 255) -> NDArray[np.float64]:
+    """Round to whole numbers of 0..largest, halves up, as MATLAB's integers do."""
+    return np.clip(np.floor(picture.astype(np.float64) + 0.5), 0, largest)
+
+
+def _largest(integers: Picture) -> float:
+    return float(np.iinfo(integers.dtype).max)  # type: ignore[type-var]
 
 
 # Frozen: a name must mean the same numbers for ever. The tests hold the bicubic numbers of each.
@@ -177,6 +249,8 @@ PROTOCOLS = {
         Protocol("yround", gray="as_luma", luma_rounded=True),
         # EDSR on DIV2K, with the border of its code, which differs from that of its README.
         Protocol("rgb", measured_on="rgb", border_pixels=6),
+        # Bands of 8 or 16 bits, with all their bits.
+        Protocol("bands", computed_on="bands", measured_on="bands", lr="type", sr="type"),
     )
 }
 

@@ -109,7 +109,7 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Write a row for each picture as CSV without rounding; an undefined value is left empty."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    names = [metric.name for metric in rows[0].metrics]
+    names = list(rows[0].model)  # the metrics, and those of each band
     columns = [(method, name) for method in COMPARED for name in names]
     writer.writerow(["benchmark", "image", "pixels", *map("_".join, columns)])
     for row in rows:

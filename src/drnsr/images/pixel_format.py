@@ -35,6 +35,25 @@ class PixelFormat:
         return len(self.bands)
 
     @property
+    def text(self) -> str:
+        """The bands and bits in words."""
+        names = ", ".join(self.bands[:8]) + ", ..." * (len(self.bands) > 8)
+        plural = "s" if self.channels > 1 else ""
+        return f"{self.channels} band{plural} of {self.depth} bits ({names})"
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """The channels that stand for red, green and blue on a screen, or the one that is gray.
+
+        They are those of these names; otherwise the first three, or the first one.
+        """
+        names = [band.lower() for band in self.bands]
+        for wanted in (("red", "green", "blue"), ("r", "g", "b")):
+            if all(name in names for name in wanted):
+                return tuple(names.index(name) for name in wanted)
+        return (0, 1, 2) if self.channels >= 3 else (0,)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The type of a prepared value."""
         return np.dtype(np.uint8 if self.depth == 8 else np.uint16)

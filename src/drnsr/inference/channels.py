@@ -1,16 +1,20 @@
 """Conversion between the pixels of a picture, with any channels, and the input of a network."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drnsr.errors import UserError
 from drnsr.images.colour import rgb_to_ycbcr, ycbcr_to_rgb
 from drnsr.images.picture import Picture, Pixels, full_range
+from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.images.resize import upscale
 from drnsr.inference.engine import Engine, FloatPixels, TorchEngine
 from drnsr.inference.holes import fill_holes, restore_holes
+from drnsr.networks import Descriptor
 
 
 def upscale_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool) -> Pixels:
@@ -41,7 +45,7 @@ def upscale_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool)
     upscaled = np.empty(
         (part.shape[0] * engine.scale, part.shape[1] * engine.scale, channels.count), np.float32
     )
-    for group in channels.groups:
+    for group in _groups(engine, picture):
         upscaled[:, :, group] = _upscale_group(engine, values[:, :, group], ensemble)
     if channels.alpha is not None:
         alpha = [channels.alpha]
@@ -51,6 +55,56 @@ def upscale_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool)
         rows, columns = (np.arange(length).repeat(engine.scale) for length in part.shape[:2])
         restore_holes(pixels, picture, part, rows, columns)
     return pixels
+
+
+def check_bands(descriptor: Descriptor, picture: Picture) -> None:
+    """Check that a network takes the bands of a picture.
+
+    Raises:
+        BandsError: the network is for several bands, and the picture has another number.
+    """
+    colours = picture.channels.colour
+    if descriptor.colour == "bands" and descriptor.channels not in (1, colours):
+        raise BandsError(
+            f"{colours} band{'s' * (colours > 1)}, but the model takes {descriptor.pixels.text}"
+        )
+
+
+class BandsError(UserError):
+    """A picture has not as many bands as a network takes."""
+
+
+def _groups(engine: Engine, picture: Picture) -> Sequence[Sequence[int]]:
+    """Return the channels that go through the network together.
+
+    Raises:
+        BandsError: see :func:`check_bands`.
+    """
+    descriptor, channels = engine.descriptor, picture.channels
+    if descriptor.colour != "bands":
+        return channels.groups
+    check_bands(descriptor, picture)
+    colours = [number for group in channels.groups for number in group]
+    return [[number] for number in colours] if descriptor.channels == 1 else [colours]
+
+
+def as_trained(picture: Picture, pixels: PixelFormat) -> Picture:
+    """Return a picture as a network sees it that was trained on the pixels of an instrument.
+
+    Black and white are those of the training, unless the picture has 8 bits and they had 16. An
+    opacity is a band if the network has as many.
+
+    Args:
+        picture: of a file, or in memory.
+        pixels: of the network.
+    """
+    if pixels == RGB8:
+        return picture
+    is_coarser = picture.dtype.itemsize * 8 < pixels.depth
+    seen = full_range(picture.dtype) if is_coarser else pixels.value_range
+    is_band = picture.channels.count == pixels.channels
+    layout = pixels.layout if is_band and picture.channels.alpha is not None else picture.channels
+    return replace(picture, value_range=seen, channels=layout)
 
 
 def submit_function(
@@ -109,11 +163,18 @@ def _valid_and_visible(picture: Picture, part: Pixels) -> NDArray[np.bool_] | No
 def _upscale_group(engine: Engine, values: FloatPixels, ensemble: bool) -> FloatPixels:
     """Upscale (h, w, 3) RGB or (h, w, 1) gray, 0..1, with a network for RGB or for luma.
 
+    A network for bands gets as many bands as it has, (h, w, C).
     Gray is repeated into the three channels of an RGB network, and the mean of its output is
     returned. A luma network gets gray as luma. It gets the unrounded luma of RGB, and the chroma is
     upscaled with bicubic interpolation, as in the papers of such networks.
     """
     is_gray = values.shape[2] == 1
+    if engine.descriptor.colour == "bands" and values.shape[2] == engine.descriptor.channels:
+        return _run(engine, values, ensemble)
+    if engine.descriptor.colour == "bands":  # alpha
+        values = np.repeat(values, engine.descriptor.channels, axis=2)
+        mean: FloatPixels = _run(engine, values, ensemble).mean(axis=2, keepdims=True)
+        return mean
     if engine.descriptor.colour == "RGB":
         upscaled = _run(engine, np.repeat(values, 3, axis=2) if is_gray else values, ensemble)
         return upscaled.mean(axis=2, keepdims=True) if is_gray else upscaled

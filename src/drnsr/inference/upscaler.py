@@ -14,7 +14,9 @@ from drnsr.errors import UserError
 from drnsr.images.backends.pillow import picture_of_pillow
 from drnsr.images.encoding import to_pillow
 from drnsr.images.picture import Picture, Pixels, from_array
+from drnsr.images.pixel_format import RGB8
 from drnsr.images.value_range import measured_range
+from drnsr.inference.channels import as_trained
 from drnsr.inference.engine import Engine, ScaleError, TorchEngine
 from drnsr.inference.precision import PrecisionChoice
 from drnsr.inference.tiling import TileSize, Tiling
@@ -98,7 +100,8 @@ class Upscaler:
 
                 - numpy (H, W) or (H, W, C), uint8, uint16 with any value range, or floating point
                   in 0..1. 1 to 4 channels are gray, gray and alpha, RGB and RGBA; more channels are
-                  upscaled as independent bands.
+                  bands. A network for bands gets as many at once as it has, and sees the range of
+                  its training.
                 - a Pillow image of any mode; palette and CMYK images become RGB.
                 - a torch tensor (C, H, W) or (N, C, H, W), uint8 or floating point in 0..1.
 
@@ -110,7 +113,7 @@ class Upscaler:
             ImageTypeError: ``image`` is none of these.
         """
         if isinstance(image, Image.Image):
-            return to_pillow(self._tiling.upscale(_with_measured_range(picture_of_pillow(image))))
+            return to_pillow(self._tiling.upscale(self._with_range(picture_of_pillow(image))))
         if isinstance(image, Tensor):
             return self._upscale_tensor(image)
         _check(image, axes=(2, 3))
@@ -119,7 +122,16 @@ class Upscaler:
     def _upscale_array(self, pixels: Pixels) -> Pixels:
         if pixels.ndim == 2:
             return self._upscale_array(pixels[:, :, None])[:, :, 0]
-        return self._tiling.upscale(_with_measured_range(from_array(pixels)))
+        return self._tiling.upscale(self._with_range(from_array(pixels)))
+
+    def _with_range(self, picture: Picture) -> Picture:
+        """Set black and white as for files: those of the training, or those of 16-bit integers."""
+        pixels = self._tiling.engine.descriptor.pixels
+        if pixels != RGB8:
+            return as_trained(picture, pixels)
+        if picture.dtype != np.uint16:
+            return picture
+        return replace(picture, value_range=measured_range([picture]))
 
     def _upscale_tensor(self, image: Tensor) -> Tensor:
         if image.ndim == 4:
@@ -129,13 +141,6 @@ class Upscaler:
         _check(pixels, axes=(3,))
         upscaled = np.moveaxis(self._upscale_array(np.moveaxis(pixels, 0, 2)), 2, 0)
         return torch.from_numpy(np.ascontiguousarray(upscaled)).to(image.device, image.dtype)
-
-
-def _with_measured_range(picture: Picture) -> Picture:
-    """Set black and white of 16-bit integers to their least and largest value, as for files."""
-    if picture.dtype != np.uint16:
-        return picture
-    return replace(picture, value_range=measured_range([picture]))
 
 
 class ImageTypeError(UserError, TypeError):

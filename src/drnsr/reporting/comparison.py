@@ -10,12 +10,12 @@ from PIL.PngImagePlugin import PngInfo
 from drnsr.atomic import atomic_path
 from drnsr.images.codec import PROVENANCE_KEY
 from drnsr.images.picture import Box, Picture, Pixels
-from drnsr.images.reading import PictureFile, open_picture
+from drnsr.images.reading import PictureFile
 from drnsr.images.resample import resize_part, source_span
 from drnsr.reporting.display import DisplayRange, PremultipliedRGBA, to_premultiplied
 from drnsr.reporting.drawing import FAINT_INK, INK, draw_frame, draw_text, magnify
 from drnsr.reporting.overview import overview
-from drnsr.upscale.files import UpscaleSpec, naming_file
+from drnsr.upscale.files import UpscaleSpec, naming_file, open_source
 from drnsr.upscale.models import ModelAtScale
 
 # The crop in pixels of the upscaled picture, and how many times it is magnified.
@@ -71,7 +71,7 @@ def compare_with_bicubic(source: Path, spec: UpscaleSpec) -> CropComparison:
     Raises:
         ImageError: see :func:`drnsr.upscale.files.upscale_file`.
     """
-    with naming_file(source), open_picture(source, spec.value_range) as file:
+    with naming_file(source), open_source(source, spec) as file:
         page = file.pages[file.pages[0].metadata.slices // 2]
         size = page.picture.width, page.picture.height
         model, new_size = spec.model_for(*size), spec.output_size.for_picture(*size)

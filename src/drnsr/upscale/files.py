@@ -10,9 +10,11 @@ from drnsr.errors import SignalError, UserError
 from drnsr.images.codecs import codec_of_suffix, split_name
 from drnsr.images.errors import ImageError
 from drnsr.images.page import Page, UpscaledPage
-from drnsr.images.reading import open_picture
+from drnsr.images.pixel_format import RGB8
+from drnsr.images.reading import PictureFile, open_picture
 from drnsr.images.resample import resize_rows
 from drnsr.images.writing import write_picture
+from drnsr.inference.channels import as_trained, check_bands
 from drnsr.inference.holes import restore_holes_by_rows
 from drnsr.inference.tiling import Advance
 from drnsr.upscale.models import ModelAtScale, Models, OutputSize
@@ -32,8 +34,8 @@ class UpscaleSpec:
     Attributes:
         models: the models to choose from.
         output_size: the size of the results.
-        value_range: black and white of pixels whose data type does not define them; None for the
-            values that are found in the picture.
+        value_range: black and white of pixels whose data type does not define them; None for those
+            that the model was trained with, or else for the values that are found in the picture.
         axes: the axes along which volumes are upscaled; all three need a scale as output size.
     """
 
@@ -87,8 +89,10 @@ def upscale_file(
             store it; the message names the source.
         OSError: the target cannot be written.
     """
-    with naming_file(source), open_picture(source, spec.value_range) as file:
+    with naming_file(source), open_source(source, spec) as file:
         models = [spec.model_for(page.picture.width, page.picture.height) for page in file.pages]
+        for page, model in zip(file.pages, models, strict=True):
+            check_bands(model.tiling.engine.descriptor, page.picture)
         if spec.axes == "all":
             target.parent.mkdir(parents=True, exist_ok=True)
             pages = upscale_through(file.pages, models[0], advance, target.parent)
@@ -107,6 +111,23 @@ def upscale_file(
         for text in dict.fromkeys([*notes, *codec.losses(pages, provenance)]):
             note(f"{source}: {text}")
         write_picture(target, codec, pages, provenance)
+
+
+@contextmanager
+def open_source(source: Path, spec: UpscaleSpec) -> Iterator[PictureFile]:
+    """Open a file with the black and white that its pictures are upscaled with.
+
+    Raises:
+        ImageError: see :func:`drnsr.images.reading.open_picture`.
+    """
+    pixels = spec.models.pixels
+    measured = pixels == RGB8
+    with open_picture(source, spec.value_range, measured=measured) as file:
+        if measured or spec.value_range is not None:
+            yield file
+            return
+        seen = [replace(page, picture=as_trained(page.picture, pixels)) for page in file.pages]
+        yield replace(file, pages=seen)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from drnsr import pretrained
 from drnsr.errors import UserError
+from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.inference.backends import Backend, fastest_engine, onnxruntime_engine
 from drnsr.inference.engine import Engine, ScaleError, TorchEngine
 from drnsr.inference.export_info import ONNX, read_exported
@@ -130,10 +131,12 @@ class Models:
 
     Args:
         by_scale: at least one model.
+        pixels: the channels and values that they were trained on.
     """
 
-    def __init__(self, by_scale: Mapping[int, ModelAtScale]) -> None:
+    def __init__(self, by_scale: Mapping[int, ModelAtScale], pixels: PixelFormat = RGB8) -> None:
         self._by_scale = dict(sorted(by_scale.items()))
+        self.pixels = pixels
 
     @classmethod
     def shipped(cls, options: RuntimeOptions) -> "Models":
@@ -154,8 +157,9 @@ class Models:
             UserError: the packages for ONNX are not installed.
         """
         if file.suffix == ONNX:
-            scale = read_exported(file).scale
-            return cls({scale: ModelAtScale(file, scale, options, None)})
+            info = read_exported(file)
+            model = ModelAtScale(file, info.scale, options, None)
+            return cls({info.scale: model}, info.descriptor.pixels)
         if file.suffix == ".pt2":
             raise ModelFileError(
                 f"{file}: to load such a file is to run what is pickled in it, which drnsr does not"
@@ -163,11 +167,13 @@ class Models:
             )
         network = load_network(file)
         scales = network.descriptor.scales
-        return cls({scale: ModelAtScale(file, scale, options, network) for scale in scales})
+        models = {scale: ModelAtScale(file, scale, options, network) for scale in scales}
+        return cls(models, network.pixels)
 
     def on(self, device: str) -> "Models":
         """Return the same models for another device, not loaded."""
-        return Models({scale: model.on(device) for scale, model in self._by_scale.items()})
+        models = {scale: model.on(device) for scale, model in self._by_scale.items()}
+        return Models(models, self.pixels)
 
     @property
     def scales(self) -> tuple[int, ...]:
