@@ -121,7 +121,7 @@ def test_only_the_requested_metrics_are_shown(own_pictures, capsys):
     main([*arguments, "--csv"])
     usual = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     defaults = [column for column in usual[0] if column in METRICS]
-    assert defaults == [metric.name for metric in reported_metrics()]
+    assert defaults == [metric.name for metric in reported_metrics("y")]
     assert defaults[:2] == ["psnr", "ssim"]
     main([*arguments, "--json", "--metrics", "vif,psnr", "--device", "auto"])
     rows = json.loads(capsys.readouterr().out)

@@ -43,17 +43,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folder", type=Path, help="your own test images, for the benchmark `folder`"
     )
+    parser.add_argument(
+        "--pixels",
+        help="what the images of --folder hold if it is not 8-bit RGB: '{bands: [red, nir]}' and"
+        " other fields of data.pixels (default: as a METHOD was trained on)",
+    )
     parser.add_argument("--scale", type=int, default=2, help="default: %(default)s")
     parser.add_argument(
         "--metrics",
-        default=",".join(metric.name for metric in reported_metrics()),
         help=f"names among {', '.join(METRICS)}, separated by commas; methods are compared by the"
-        " first (default: %(default)s)",
+        " first (default: psnr,ssim, and for the protocol bands sam,ergas too)",
     )
     parser.add_argument(
         "--protocol",
         default="paper_y",
-        help="paper_y, classic_y, yround, rgb, or fields: '{name: mine, border_pixels: 2}'"
+        help="paper_y, classic_y, yround, rgb, bands, or fields: '{name: mine, border_pixels: 2}'"
         " (default: %(default)s)",
     )
     add_device_arguments(parser)
@@ -77,7 +81,12 @@ def run(parsed: argparse.Namespace) -> None:
     Raises:
         UserError: if a method, a benchmark or an option cannot be used.
     """
-    from drnsr.cli.evaluation_options import open_benchmarks, parse_protocol
+    from drnsr.cli.evaluation_options import (
+        open_benchmarks,
+        parse_pixels,
+        parse_protocol,
+        pixels_of,
+    )
     from drnsr.cli.models import model_file
     from drnsr.device import share_devices
     from drnsr.evaluation.cost import measure_cost
@@ -86,8 +95,10 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.evaluation.sharing import Measurement
     from drnsr.weights.loading import load_network
 
-    metrics = get_metrics(parsed.metrics.split(","))
     protocol = parse_protocol(parsed.protocol)
+    metrics = reported_metrics(protocol.measured_on)
+    if parsed.metrics is not None:
+        metrics = get_metrics(parsed.metrics.split(","))
     devices, scale = share_devices(parsed.devices, parsed.device), parsed.scale
     if parsed.images and len(devices) > 1:
         raise UserError("--devices: no model is run with --images; leave it out")
@@ -96,7 +107,10 @@ def run(parsed: argparse.Namespace) -> None:
     measurement = Measurement(
         files, scale, protocol, tuple(metric.name for metric in metrics), parsed.precision
     )
-    with open_benchmarks(parsed.benchmark, scale, parsed.folder) as datasets:
+    networks = {name: load_network(file) for name, file in files.items() if file is not None}
+    trained = [choices for each in networks.values() if (choices := pixels_of(each.pixels))]
+    pixels = parse_pixels(parsed.pixels) if parsed.pixels else next(iter(trained), None)
+    with open_benchmarks(parsed.benchmark, scale, parsed.folder, pixels) as datasets:
         scores = _measure(datasets, measurement, devices, parsed)
         degraded = [
             f"{dataset.name}: LR is degraded: {made['name']}, seed {made['seed']}"
@@ -104,9 +118,8 @@ def run(parsed: argparse.Namespace) -> None:
             if (made := dataset.degradation)
         ]
     costs = {
-        name: measure_cost(load_network(file), scale, devices[0], parsed.precision)
-        for name, file in files.items()
-        if file is not None
+        name: measure_cost(network, scale, devices[0], parsed.precision)
+        for name, network in networks.items()
     }
     _print(ScoreSet(scores, costs, metrics, scale, protocol), degraded, devices[0], parsed)
 

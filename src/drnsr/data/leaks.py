@@ -193,7 +193,8 @@ def _to_gray(pixels: NDArray[Any]) -> NDArray[np.uint8]:
         return gray
     mean = pixels.mean(axis=2)
     low, high = np.percentile(mean, [0.1, 99.9])
-    return np.clip((mean - low) * (255 / max(high - low, 1)), 0, 255).astype(np.uint8)
+    stretched: NDArray[np.float64] = np.clip((mean - low) * (255 / max(high - low, 1)), 0, 255)
+    return stretched.astype(np.uint8)
 
 
 def _mirror(picture: _Picture) -> _Picture:

@@ -96,7 +96,7 @@ def seconds_per_megapixel(
     seconds: list[float] = []
     while len(seconds) < _RUNS and sum(seconds) < _SECONDS:  # the first also warms up
         start = time.perf_counter()
-        tiling.upscale(_picture())
+        tiling.upscale(_picture(network))
         seconds.append(time.perf_counter() - start)
     return min(seconds) / _megapixels(_SIDE * scale)
 
@@ -134,8 +134,8 @@ def _peak_of_this_process(
     model: Path, scale: int, device: str, precision: PrecisionChoice, threads: int
 ) -> float | None:
     torch.set_num_threads(threads)
-    engine = TorchEngine(load_model(model), scale, device, precision)
-    Tiling(engine, tile="off").upscale(_picture())
+    network = load_model(model)
+    Tiling(TorchEngine(network, scale, device, precision), tile="off").upscale(_picture(network))
     if torch.device(device).type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     status = Path("/proc/self/status")
@@ -145,8 +145,10 @@ def _peak_of_this_process(
     return int(peak[1]) / 1024 if peak else None
 
 
-def _picture() -> Picture:
-    return from_array(np.zeros((_SIDE, _SIDE, 3), np.uint8))
+def _picture(network: Network) -> Picture:
+    """Return a black picture of the kind that a network was trained on."""
+    pixels = network.pixels
+    return from_array(np.zeros((_SIDE, _SIDE, pixels.channels), pixels.dtype), pixels.layout)
 
 
 def _megapixels(side: int) -> float:

@@ -33,8 +33,12 @@ class Objective:
     def _metric(self) -> str:
         return self.name.rpartition("/")[2]
 
-    def check(self, benchmarks: Mapping[str, object]) -> None:
+    def check(self, benchmarks: Mapping[str, object], measured_on: str) -> None:
         """Check the name.
+
+        Args:
+            benchmarks: by name.
+            measured_on: the channels that the protocol compares.
 
         Raises:
             ValueError: if there is no such metric or benchmark.
@@ -42,7 +46,7 @@ class Objective:
         benchmark, _, metric = self.name.rpartition("/")
         if self.is_validation:
             return
-        known = [each.name for each in reported_metrics()]
+        known = [each.name for each in reported_metrics(measured_on)]
         if metric not in known:
             raise ValueError(
                 f"{metric} is not one of {', '.join([*known, VAL_PSNR.name])}, or BENCHMARK/METRIC"

@@ -13,6 +13,7 @@ from drnsr.config.schema.training import Checkpoints, DataModule, Logger, Run, T
 from drnsr.config.schema.training_keys import TRAINING_KEYS, select
 from drnsr.config.values import Integer, Node, ProtocolChoice, StepNode, check_numbers
 from drnsr.degradation.parameters import Degradation
+from drnsr.evaluation.protocol import get_protocol
 from drnsr.tracking.objective import Objective
 
 
@@ -187,7 +188,8 @@ class Config(ComposedConfig):
     @model_validator(mode="after")
     def _objective_is_measured(self) -> "Config":
         try:
-            Objective(self.sweep.objective).check(self.benchmark)
+            measured_on = get_protocol(self.protocol).measured_on
+            Objective(self.sweep.objective).check(self.benchmark, measured_on)
         except ValueError as error:
             raise InvalidValueError("sweep.objective", str(error)) from error
         return self
