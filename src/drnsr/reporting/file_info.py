@@ -10,6 +10,7 @@ from drnsr import pretrained
 from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
 from drnsr.images.errors import ImageError
+from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.images.reading import codec_of, open_picture
 from drnsr.inference.export_info import ONNX, read_exported
 from drnsr.networks import Descriptor, Network
@@ -216,5 +217,13 @@ def _describe_descriptor(descriptor: Descriptor) -> dict[str, str]:
     return {
         "scales": ", ".join(f"x{scale}" for scale in descriptor.scales),
         "colour": descriptor.colour,
+        **_describe_pixels(descriptor.pixels),
         "receptive field": reach if reach == "global" else f"{reach} LR pixels to each side",
     }
+
+
+def _describe_pixels(pixels: PixelFormat) -> dict[str, str]:
+    if pixels == RGB8:
+        return {}
+    black, white = pixels.value_range
+    return {"pixels": f"{pixels.text}, black is {black:g} and white {white:g}"}
