@@ -31,13 +31,13 @@ def shrink(hyper_parameters):
     }
 
 
-def build(model: str, scale: int = 2):
-    """Build the network that conf/model has, but small."""
+def build(model: str, scale: int = 2, **changes):
+    """Build the network that conf/model has, but small, with changed hyper-parameters."""
     config = OmegaConf.merge(OmegaConf.load(CONF[model]), {"scale": scale})
     node = OmegaConf.to_container(config, resolve=True)["network"]
     network_class = resolve_name(node.pop("_target_"))
     torch.manual_seed(0)
-    return network_class(**node | shrink(node))
+    return network_class(**node | shrink(node) | changes)
 
 
 def wake(network):

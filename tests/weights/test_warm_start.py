@@ -3,6 +3,7 @@ import torch
 
 from drnsr.networks import DRNSR, EDSR
 from drnsr.weights.warm_start import WarmStartError, warm_start
+from tests.networks.building import MODELS, build, wake
 
 
 def edsr(scale, **changes):
@@ -47,3 +48,27 @@ def test_an_unfit_source_is_refused_and_changes_nothing():
     with pytest.raises(WarmStartError, match=r"num_features 4 instead of 8\) has no layer"):
         warm_start(network, edsr(2, num_features=4), "b.pt")
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("bands", [1, 4])
+def test_a_network_of_bands_starts_from_one_of_photographs(model, bands):
+    """With equal bands, each band of the output is the mean of the photograph's channels."""
+    more = {"rgb_mean": [0.4] * 3} if model in ("edsr", "edsr_baseline", "mdsr", "rcan") else {}
+    source = build(model, **more)
+    more = {"rgb_mean": [0.4] * bands} if more else {}
+    colour = {"colour": "bands"} if model == "vdsr" else {}
+    network = build(model, channels=bands, **colour, **more)
+    assert network.descriptor.channels == bands
+    assert network.descriptor.colour == "bands"
+    wake(source)
+    message = warm_start(network, source, "rgb.pt")
+    if source.descriptor.channels != bands:
+        assert f"averaged over the {source.descriptor.channels} channels: " in message
+    assert "start anew" not in message
+    gray = torch.rand(1, 1, 8, 10)
+    with torch.no_grad():
+        made = network.eval().upscale(gray.repeat(1, bands, 1, 1), 2)
+        theirs = source.eval().upscale(gray.repeat(1, source.descriptor.channels, 1, 1), 2)
+    expected = theirs.mean(1, keepdim=True).expand_as(made)
+    torch.testing.assert_close(made, expected, rtol=1e-4, atol=1e-5)

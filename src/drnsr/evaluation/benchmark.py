@@ -69,6 +69,7 @@ class Measured:
         hr: (scale*h, scale*w, C) uint8, for display.
         pixels: the number of pixels that were compared.
         results: by the name of the method.
+        shown: which bands are displayed, in words; empty for 8-bit RGB and gray.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Measured:
     hr: NDArray[np.uint8]
     pixels: int
     results: dict[str, Result]
+    shown: str = ""
 
 
 def measure(
@@ -254,7 +256,8 @@ def _compare(
                 values = {metric.name: metric.compute(*compared, scale) for metric in metrics}
             results[method] = Result(_for_display(picture, pixels), values)
     lr, hr = (_for_display(picture, pixels) for picture in (upscaled.lr, upscaled.hr))
-    return Measured(upscaled.name, lr, hr, count, results)
+    shown = "" if pixels == RGB8 else ", ".join(pixels.bands[n] for n in pixels.shown)
+    return Measured(upscaled.name, lr, hr, count, results, shown)
 
 
 def _values_of_bands(

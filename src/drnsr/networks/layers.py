@@ -1,6 +1,7 @@
 """Layers that several networks share."""
 
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Literal
 
 import numpy as np
@@ -19,13 +20,14 @@ Padding = Literal["replicate", "mirror"]
 
 
 def channel_mean(rgb_mean: Sequence[float] | None, channels: int) -> list[float]:
-    """Return the mean of each channel: the given one, DIV2K's for RGB, or 0 for bands.
+    """Return the mean of each channel: the given one, DIV2K's for RGB, or that gray for bands.
 
     Raises:
         ValueError: if the given one has another number of channels.
     """
     if rgb_mean is None:
-        rgb_mean = DIV2K_MEAN if channels == len(DIV2K_MEAN) else [0.0] * channels
+        is_rgb = channels == len(DIV2K_MEAN)
+        rgb_mean = DIV2K_MEAN if is_rgb else [fmean(DIV2K_MEAN)] * channels
     if len(rgb_mean) != channels:
         raise ValueError(f"rgb_mean: {len(rgb_mean)} values for {channels} channels")
     return list(rgb_mean)

@@ -24,7 +24,7 @@ class RCAN(Network):
             BasicSR's RCAN may.
         img_range: pixels are 0..img_range inside the network; 255 in the published weights.
         rgb_mean: the value of each channel, 0..1, that is subtracted from the input and added to
-            the output; None for that of DIV2K's photographs, or for 0 if it is no RGB.
+            the output; None for that of DIV2K's photographs, or for its gray if it is no RGB.
         channels: of input and output: 3 is RGB, and any other number bands.
 
     Raises:

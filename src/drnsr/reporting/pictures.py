@@ -44,6 +44,8 @@ def draw_panels(measured: Measured) -> Image.Image:
     canvas = Image.new("RGB", (width, height), "white")
     gain = subtract(model.values, bicubic.values)[PRIMARY.name]
     title = f"{measured.name}   model {PRIMARY.text(gain, sign=True, unit=True)} over bicubic"
+    if measured.shown:
+        title += f"   (shown: {measured.shown})"
     draw_text(canvas, (_GAP, _GAP), title, 18)
     canvas.paste(overview, (_GAP, _GAP + _TITLE))
     for number, (pixels, name, score) in enumerate(panels):

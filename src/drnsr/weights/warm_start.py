@@ -18,13 +18,18 @@ def warm_start(network: Network, source: Network, name: str) -> str:
     Between networks for different scales these are all layers but the upsampler (Lim et al. 2017,
     section 3.2). The other layers keep their initial values.
 
+    Between networks for other channels the first and last layers are averaged over the channels of
+    ``source``: for a picture whose bands are equal, each band of the output is then the mean of the
+    channels that ``source`` makes of it.
+
     Args:
         network: changed in place.
         source: a network of the same architecture.
         name: name of ``source`` for messages.
 
     Returns:
-        One line that says which layers were not copied, and which hyper-parameters differ.
+        One line that says which layers were not copied or were averaged, and which hyper-parameters
+        differ.
 
     Raises:
         WarmStartError: if the architecture is another one, or no layer fits.
@@ -35,7 +40,7 @@ def warm_start(network: Network, source: Network, name: str) -> str:
             f"init_from: {name} has the architecture {type(source).__name__},"
             f" but the model is {architecture}"
         )
-    available = source.state_dict()
+    available, averaged = _for_channels(source, network)
     copied: dict[str, Tensor] = {}
     missing = []
     for layer, tensors in _layers(network).items():
@@ -55,7 +60,33 @@ def warm_start(network: Network, source: Network, name: str) -> str:
         raise WarmStartError(f"{described} has no layer with the shapes of the model's")
     network.load_state_dict(copied, strict=False)
     exceptions = f" but {', '.join(missing)}, which start anew" if missing else ""
+    changed = [layer for layer in averaged if layer not in missing]
+    if changed:
+        exceptions += f"; averaged over the {source.descriptor.channels} channels: "
+        exceptions += ", ".join(changed)
     return f"{described}: all layers taken{exceptions}"
+
+
+def _for_channels(source: Network, network: Network) -> tuple[dict[str, Tensor], list[str]]:
+    """Return the weights of a network for the channels of another, and the layers that changed."""
+    weights = source.state_dict()
+    before, after = source.descriptor.channels, network.descriptor.channels
+    averaged = []
+    for key, wanted in network.state_dict().items() if before != after else ():
+        if key not in weights or weights[key].shape == wanted.shape:
+            continue
+        for axis in range(min(2, wanted.dim())):
+            part, rest = divmod(weights[key].shape[axis], before)
+            shape = list(weights[key].shape)
+            shape[axis] = after * part
+            if rest == 0 and shape == list(wanted.shape):
+                # The channels are the slower index, as in torch's pixel shuffle and unshuffle.
+                mean = weights[key].unflatten(axis, (before, part)).mean(axis)
+                spread = mean.repeat([after if each == axis else 1 for each in range(mean.dim())])
+                weights[key] = spread * (before / after) if axis == 1 else spread
+                averaged.append(key.rpartition(".")[0])
+                break
+    return weights, list(dict.fromkeys(averaged))
 
 
 def _has_all(available: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> bool:
