@@ -95,7 +95,7 @@ def test_a_network_on_luma_is_evaluated_at_one_of_its_scales(somewhere, capsys):
         (["drnsr-x2", "--device", "nothing"], "device nothing: cannot be used here"),
         (["bicubic", "--protocol", "paper_z"], "'paper_z' is unknown"),
         (["bicubic", "--protocol", "{name: mine, lr"], "neither a name nor"),
-        (["bicubic", "--protocol", "{name: mine, lr: 16}"], "lr: 16 is none of uint8, float"),
+        (["bicubic", "--protocol", "{name: mine, lr: 16}"], "lr: 16 is none of uint8, type, float"),
         (["bicubic", "--protocol", ""], "None is neither a name nor the fields"),
         (["bicubic", "--benchmark", "folder"], "--benchmark folder and --folder PATH go together"),
         (["bicubic", "--folder", "here"], "--benchmark folder and --folder PATH go together"),

@@ -63,7 +63,7 @@ def test_the_bits_of_all_bands_are_kept(scenes, tmp_path):
 
 
 def test_the_percentiles_are_those_of_numpy(scenes, tmp_path):
-    choices = {"bands": BANDS, "range": {"percentiles": [2, 98]}}
+    choices = {"bands": BANDS, "percentiles": [2, 98]}
     made = prepared(scenes, tmp_path / "out", choices)
     trained = [made.hr(n).ravel() for n, image in enumerate(made.images) if image.split == "train"]
     expected = np.percentile(np.concatenate(trained), [2, 98], method="inverted_cdf")

@@ -101,7 +101,7 @@ def test_the_number_of_threads_changes_neither_order_nor_values(dataset, protoco
     for number in range(len(dataset.images)):
         lr, hr = protocol.prepare(dataset.hr(number), 2)
         compared = protocol.compared_planes(methods[0].upscale(lr), hr, 2)
-        in_turn.append({metric.name: metric.compute(*compared) for metric in metrics})
+        in_turn.append({metric.name: metric.compute(*compared, 2) for metric in metrics})
     for pictures in measured:
         assert [picture.name for picture in pictures] == [image.name for image in dataset.images]
         assert [picture.results["bicubic"].values for picture in pictures] == in_turn

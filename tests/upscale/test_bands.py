@@ -61,7 +61,9 @@ def test_all_bands_are_upscaled_at_once_between_the_black_and_white_of_the_train
         tmp_path / "three.tif", scene(3), photometric="minisblack", planarconfig="contig"
     )
     with pytest.raises(SystemExit) as error:
-        main(["upscale", str(tmp_path / "three.tif"), "--model", str(model), "--out", "out"])
+        main(
+            ["upscale", str(tmp_path / "three.tif"), "--model", str(model), "--out", str(tmp_path)]
+        )
     line = "three.tif: 3 bands, but the model takes 4 bands of 16 bits (green, red, edge, nir)"
     assert line in str(error.value)
     # In memory, as RGBA from Python, it is the same; and an alpha that is a band.

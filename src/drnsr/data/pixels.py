@@ -6,9 +6,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from drnsr.images.pixel_format import PixelFormat, full_format
 
+_Percent = Annotated[float, Field(ge=0, le=100)]
 
-def _ascends(limits: tuple[float, float]) -> tuple[float, float]:
-    if limits[0] >= limits[1]:
+
+def _ascends(limits: tuple[float, float] | None) -> tuple[float, float] | None:
+    if limits is not None and limits[0] >= limits[1]:
         raise ValueError(f"[{limits[0]:g}, {limits[1]:g}] is not [smallest, largest]")
     return limits
 
@@ -30,41 +32,29 @@ def _names_the_band(pattern: str | None) -> str | None:
     return pattern
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Percentiles(_Section):
-    """The share of the training values below black and below white.
-
-    Attributes:
-        percentiles: both shares, in percent.
-    """
-
-    percentiles: Annotated[
-        tuple[Annotated[float, Field(ge=0, le=100)], Annotated[float, Field(ge=0, le=100)]],
-        AfterValidator(_ascends),
-    ]
-
-
-class Pixels(_Section):
+class Pixels(BaseModel):
     """What the pictures of instruments hold, and how they are prepared.
 
     Attributes:
         bands: the name of each channel, in the order of the file.
         depth: bits of a prepared value.
-        range: the values in the files that a network sees as 0 and 1: declared, or percentiles of
-            the training pictures; null for the range of the type. Signed integers and floating
-            point need a declared one, and are clipped to it.
+        range: the values in the files that a network sees as 0 and 1; null for the percentiles, or
+            else for the range of the type. Signed integers and floating point need one, and are
+            clipped to it.
+        percentiles: the share in percent of the values of the training pictures that are below
+            these two values; null for the given range.
         join: the pattern of names, without suffix, of files with one band each that are one
             picture, such as ``{scene}_{band}``; null if a file has all bands.
         areas: parts of each picture by name, which are pictures of their own: left, top, right and
             bottom in fractions of its width and height; empty for whole pictures.
     """
 
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
     bands: Annotated[list[str], Field(min_length=1, max_length=512)]
     depth: Literal[8, 16] = 16
-    range: Annotated[tuple[float, float], AfterValidator(_ascends)] | Percentiles | None = None
+    range: Annotated[tuple[float, float] | None, AfterValidator(_ascends)] = None
+    percentiles: Annotated[tuple[_Percent, _Percent] | None, AfterValidator(_ascends)] = None
     join: Annotated[str | None, AfterValidator(_names_the_band)] = None
     areas: dict[str, Annotated[tuple[float, float, float, float], AfterValidator(_is_an_area)]] = (
         Field(default_factory=dict)
@@ -74,17 +64,9 @@ class Pixels(_Section):
     def _bands_differ(self) -> "Pixels":
         if len(set(self.bands)) < len(self.bands):
             raise ValueError(f"two of the bands {', '.join(self.bands)} have one name")
+        if self.range is not None and self.percentiles is not None:
+            raise ValueError("give range or percentiles, and set the other to null")
         return self
-
-    @property
-    def declared_range(self) -> tuple[float, float] | None:
-        """The range that the user declared."""
-        return self.range if isinstance(self.range, tuple) else None
-
-    @property
-    def percentiles(self) -> tuple[float, float] | None:
-        """The percentiles that the range is made of, if it is."""
-        return self.range.percentiles if isinstance(self.range, Percentiles) else None
 
     def type_format(self) -> PixelFormat:
         """Return the format with the range of the prepared type."""

@@ -95,7 +95,7 @@ class BandReader:
     @property
     def pixels(self) -> PixelFormat:
         """The format, with the declared range or that of the type."""
-        full, declared = self.choices.type_format(), self.choices.declared_range
+        full, declared = self.choices.type_format(), self.choices.range
         if declared is None:
             return full
         is_mapped = self._first is not None and self._first[1] != full.dtype
@@ -171,12 +171,12 @@ class BandReader:
             return values
         if found == np.uint8:
             raise ImageError("8 bits a band; take data.pixels.depth=8")
-        if self.choices.declared_range is None:
+        if self.choices.range is None:
             raise ImageError(
                 f"{found}, which a declared range maps to {self.choices.depth} bits; give"
                 " data.pixels.range, such as [0, 1]"
             )
-        return map_values(values, self.choices.declared_range, wanted)
+        return map_values(values, self.choices.range, wanted)
 
 
 def make_reader(choices: Pixels | None) -> Reader:

@@ -298,11 +298,12 @@ def reported_metrics(measured_on: str = "any") -> tuple[Metric, ...]:
     """Return the metrics that the stage ``evaluate`` computes.
 
     Args:
-        measured_on: the channels that a protocol compares; "any" for those of all protocols.
+        measured_on: the channels that a protocol compares: metrics of bands are for "bands" alone.
+            "any" for those of all protocols.
     """
-    suitable = ("any", measured_on)
     reported = [metric for metric in METRICS.values() if metric.reported]
-    return tuple(metric for metric in reported if metric.measured_on in suitable)
+    of_bands = measured_on in ("bands", "any")
+    return tuple(metric for metric in reported if metric.measured_on != "bands" or of_bands)
 
 
 def known_metrics(values: Values) -> tuple[Metric, ...]:
