@@ -150,7 +150,7 @@ def _notes(config: Config) -> list[str]:
     if config.gan is not None:
         notes.append(
             "The network was trained against a discriminator, which adds texture and lowers the"
-            " PSNR. Judge it by eye, and by a perceptual metric: `drnsr evaluate --metrics`."
+            " PSNR. Judge it by eye, and by a perceptual metric of drnsr evaluate."
         )
     if not config.degradation.is_bicubic:
         notes.append(

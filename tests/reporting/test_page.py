@@ -124,7 +124,7 @@ def test_without_published_rows_curves_and_views(tmp_path):
         )
     )
     text = tree.text
-    assert "drnsr is 1.00 dB over bicubic on mine: 31.00 dB PSNR, 1 picture." in text
+    assert "drnsr is 1.00 dB over bicubic on mine: 31.00 dB PSNR, on one picture." in text
     assert "1 pictures are" not in text
     assert "Nothing is published for mine at scale 2" in text
     assert "There is no training curve" in text

@@ -12,7 +12,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from drnsr.training.scalars import CURVES, Curve
@@ -31,6 +31,7 @@ _STYLE: Any = {
     "font.family": "sans-serif",
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor"), _INK),
     **dict.fromkeys(("xtick.color", "ytick.color"), _INK),
+    "axes.formatter.useoffset": False,
     "savefig.transparent": True,
     "text.parse_math": False,  # a name may have dollars
 }
@@ -125,6 +126,7 @@ def _draw_curve(curve: Curve, steps: list[float], values: list[float], colour: s
         is_line = curve.is_dense and len(steps) > 1
         style = {"linewidth": 1} if is_line else {"marker": "o", "markersize": 4}
         axes.plot(steps, values, color=_OURS, **style)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         return _to_svg(figure, title)
 
 

@@ -106,7 +106,7 @@ class BenchmarkSection:
         gains = [row.gains[method][PRIMARY.name] for row in self.rows]
         better = sum(PRIMARY.improves(gain) for gain in gains)
         if len(gains) == 1:
-            return "1 picture"
+            return "on one picture"
         if better in (0, len(gains)):
             return f"better on {'all' if better else 'none of the'} {len(gains)} pictures"
         return f"better on {better} of {len(gains)} pictures"
