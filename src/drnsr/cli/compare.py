@@ -71,7 +71,7 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.cli.compare_inputs import read_inputs, what_to_measure
     from drnsr.cli.evaluation_options import open_benchmarks
     from drnsr.device import resolve_device
-    from drnsr.evaluation.metrics import reported_metrics
+    from drnsr.evaluation.metrics import known_metrics
     from drnsr.evaluation.scores import ScoreSet
     from drnsr.reporting.measuring import Measuring
     from drnsr.reporting.page import is_page
@@ -97,7 +97,7 @@ def run(parsed: argparse.Namespace) -> None:
         scores = _scores(inputs, what.benchmarks, measuring)
         metrics = [
             metric
-            for metric in reported_metrics()
+            for metric in known_metrics(scores[0].values)
             if all(metric.name in score.values for score in scores)
         ]
         costs = measuring.costs(inputs.models)
@@ -110,14 +110,12 @@ def run(parsed: argparse.Namespace) -> None:
 
 def _scores(inputs: "Inputs", benchmarks: list[str], measuring: "Measuring") -> "list[Score]":
     """Return the scores of the runs and measure the others; in the order of the command."""
-    from drnsr.evaluation.metrics import reported_metrics
     from drnsr.reporting.compared import require_same_pictures, scores_of_runs
     from drnsr.reporting.measuring import BASELINE
 
     scores = scores_of_runs(inputs.runs, benchmarks) if inputs.runs else []
     if inputs.files:
-        names = [metric.name for metric in reported_metrics()]
-        measured = measuring.scores(inputs.files, names)
+        measured = measuring.scores(inputs.files)
         for run in inputs.runs[:1]:
             for name in benchmarks:
                 rows = run.evaluation.on(name)

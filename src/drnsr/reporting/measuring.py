@@ -7,9 +7,9 @@ from pathlib import Path
 
 from drnsr.data.parallel import Progress
 from drnsr.data.prepared import PreparedDataset
-from drnsr.evaluation.benchmark import measure
+from drnsr.evaluation.benchmark import Method, measure
 from drnsr.evaluation.cost import Cost, measure_cost, reference_network, seconds_per_megapixel
-from drnsr.evaluation.metrics import PRIMARY, get_metrics
+from drnsr.evaluation.metrics import PRIMARY
 from drnsr.evaluation.protocol import Protocol
 from drnsr.evaluation.published import published_costs
 from drnsr.evaluation.scores import Score, ScoreSet, to_scores
@@ -43,26 +43,19 @@ class Measuring:
     precision: PrecisionChoice
     progress: Progress
 
-    def scores(self, files: Mapping[str, Path | None], metrics: Sequence[str]) -> list[Score]:
-        """Measure methods and :data:`BASELINE` on all pictures.
+    def scores(self, files: Mapping[str, Path | None]) -> list[Score]:
+        """Measure the reported metrics of methods and of :data:`BASELINE` on all pictures.
 
         Args:
             files: the model file of each method by its name; None for an interpolation.
-            metrics: their names.
 
         Raises:
             UserError: a model cannot be loaded or run, or a picture not be measured.
         """
-        methods = self._measurement(files, metrics).make_methods(self.device)
+        methods = self._methods(files)
         scores: list[Score] = []
         for dataset in self.datasets:
-            measured = measure(
-                dataset,
-                methods,
-                scale=self.scale,
-                protocol=self.protocol,
-                metrics=get_metrics(metrics),
-            )
+            measured = measure(dataset, methods, scale=self.scale, protocol=self.protocol)
             shown = self.progress(measured, f"measuring {dataset.name}", len(dataset.images))
             scores += to_scores(dataset.name, shown)
         return scores
@@ -79,7 +72,7 @@ class Measuring:
         Returns:
             The views by benchmark and picture.
         """
-        methods = self._measurement(files, [PRIMARY.name]).make_methods(self.device)
+        methods = self._methods(files)
         sections = {section.name: section for section in benchmark_sections(scores)}
         views = {}
         for dataset in self.datasets:
@@ -112,6 +105,7 @@ class Measuring:
         network = reference_network(self.scale)
         return seconds_per_megapixel(network, self.scale, self.device, self.precision)
 
-    def _measurement(self, files: Mapping[str, Path | None], metrics: Sequence[str]) -> Measurement:
+    def _methods(self, files: Mapping[str, Path | None]) -> list[Method]:
         methods = {**files, BASELINE: None}
-        return Measurement(methods, self.scale, self.protocol, tuple(metrics), self.precision)
+        measurement = Measurement(methods, self.scale, self.protocol, (), self.precision)
+        return measurement.make_methods(self.device)
