@@ -1,12 +1,13 @@
-"""Peak memory and time for large images, each in its own process.
+"""Peak memory and time for large images and long videos, each in its own process.
 
-    python benchmarks/memory.py photo png tiff photos pngs tiffs volume prepared [--model MODEL]
+    python benchmarks/memory.py photo png tiff photos pngs tiffs volume clips prepared [--model M]
 
 It runs `drnsr upscale` on a `photo`, a JPEG of 24 megapixels, on a `png` of as many, on a `tiff`,
 of 100 megapixels with 16 bits a channel, or on several of each up to 100 megapixels; on a `volume`,
-a compressed NIfTI of 512 slices, and on a small one through all axes (`volume_all_axes`); and the
-preparation of training images of 1, 10 and 100 megapixels. The images are made of noise and
-gradients, and removed.
+a compressed NIfTI of 512 slices, and on a small one through all axes (`volume_all_axes`); on
+`clips`, H.264 of 160 x 90 pixels with 25 frames a second and sound, of 10 and 40 seconds, and `hd`,
+a second of 1920 x 1080; and the preparation of training images of 1, 10 and 100 megapixels. All are
+made of noise and gradients, and removed.
 
 The peak memory is the kernel's VmHWM, which includes the mapped pages of files.
 """
@@ -20,6 +21,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import nibabel
 import numpy as np
 import tifffile
@@ -106,6 +108,39 @@ def volume(folder: Path, megavoxels: int) -> Path:
     return path
 
 
+def clip(folder: Path, seconds: int) -> Path:
+    """Write a video with sound."""
+    return _clip(folder, seconds, (160, 90))
+
+
+def hd(folder: Path, seconds: int) -> Path:
+    """Write a video of 1920 x 1080 pixels with sound."""
+    return _clip(folder, seconds, (1920, 1080))
+
+
+def _clip(folder: Path, seconds: int, size: tuple[int, int]) -> Path:
+    path = folder / "clip.mp4"
+    width, height = size
+    picture = np.concatenate(list(_bands(height, width, np.uint8)))
+    with av.open(str(path), "w") as out:
+        video = out.add_stream("libx264", rate=_RATE, options={"preset": "veryfast"})
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        sound = out.add_stream("aac", rate=48000)
+        for number in range(seconds * _RATE):
+            moved = np.roll(picture, 3 * number, axis=1)
+            out.mux(video.encode(av.VideoFrame.from_ndarray(moved, "rgb24")))
+        out.mux(video.encode(None))
+        for number in range(seconds * 48000 // 1024):
+            frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
+            frame.sample_rate, frame.pts = 48000, number * 1024
+            out.mux(sound.encode(frame))
+        out.mux(sound.encode(None))
+    return path
+
+
+_RATE = 25  # frames a second
+
+
 def _bands(height: int, width: int, dtype: type[np.generic]) -> Iterator[np.ndarray]:
     random = np.random.default_rng(0)
     white = np.iinfo(dtype).max  # type: ignore[type-var]
@@ -143,6 +178,8 @@ CASES = {
     "volume": (volume, _UPSCALE, [8, 34]),
     "volume_all_axes": (volume, _UPSCALE, [8]),
     "prepared": (photo, _PREPARE, [1, 10, 100]),
+    "clips": (clip, _UPSCALE, [10, 40]),
+    "hd": (hd, _UPSCALE, [1]),
 }
 
 
@@ -161,7 +198,8 @@ def main() -> None:
                 options = model if program is _UPSCALE else []
                 options = [*options, "--axes", "all"] if what == "volume_all_axes" else options
                 found = measure(make(Path(folder), size), program, options)
-            rows.append({"what": what, "megapixels": size, **found})
+            unit = "s" if make in (clip, hd) else "megapixels"
+            rows.append({"what": what, "size": f"{size} {unit}", **found})
     show(rows, parsed.json)
 
 

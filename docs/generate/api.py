@@ -12,7 +12,7 @@ PACKAGE = Path(drnsr.__file__).parent
 # The highest first; what each has stands in the docstring of its package.
 ROOMS = (
     *("inference", "upscale", "evaluation", "training", "networks", "data"),
-    *("degradation", "weights", "images", "tracking", "reporting", "config"),
+    *("degradation", "weights", "video", "images", "tracking", "reporting", "config"),
 )
 
 

@@ -21,7 +21,7 @@ ANYWHERE = {
     "info": "Show what a model file, a checkpoint or an upscaled image is and where it came from.",
     "interpolate": "Interpolate between the weights of two models of one architecture.",
     "push": "Push a model to the Hugging Face Hub, with a card.",
-    "upscale": "Upscale images: files, folders and patterns, each into a file of its own.",
+    "upscale": "Upscale images and videos: files, folders, patterns; each into a file of its own.",
 }
 IN_A_PROJECT = {
     "adopt": "Write the configuration of an MLflow run, or of a sweep's best job, to params.yaml.",

@@ -3,7 +3,7 @@
 import argparse
 
 
-def add_device_argument(parser: argparse.ArgumentParser) -> None:
+def add_device_argument(parser: argparse._ActionsContainer) -> None:
     """Add `--device` alone; :func:`drnsr.device.resolve_device` reads it."""
     parser.add_argument(
         "--device",
@@ -12,7 +12,7 @@ def add_device_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_device_arguments(parser: argparse.ArgumentParser) -> None:
+def add_device_arguments(parser: argparse._ActionsContainer) -> None:
     """Add the two options; :func:`drnsr.device.share_devices` reads them."""
     add_device_argument(parser)
     parser.add_argument(

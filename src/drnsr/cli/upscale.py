@@ -1,13 +1,14 @@
-"""Upscale images: files, folders and patterns, each into a file of its own.
+"""Upscale images and videos: files, folders, patterns; each into a file of its own.
 
-Bit depth, channels, colour profile and resolution are kept. A result that exists is not computed
-again, so that the same call resumes an interrupted one. `drnsr info IMAGE` shows which model made
-an image.
+Bit depth, channels, colour profile and resolution are kept, and the sound and times of a video. A
+result that exists is not computed again, so that the same call resumes an interrupted one.
+`drnsr info FILE` shows which model made an image or a video.
 """
 
 import argparse
 import logging
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,26 +17,36 @@ from rich.console import Console
 from drnsr.atomic import check_writable
 from drnsr.cli.device_options import add_device_arguments
 from drnsr.errors import UserError, printable
+from drnsr.video.files import CODEC_NAMES, CONTAINERS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from drnsr.inference.tiling import TileSize
+    from drnsr.upscale.jobs import Job
     from drnsr.upscale.models import Models, OutputSize
+    from drnsr.video.options import ClipOptions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
-        "paths", nargs="+", metavar="PATH", help="an image, a folder with all below it, a pattern"
+        "paths",
+        nargs="+",
+        metavar="PATH",
+        help="an image or video, a folder with all below it, a pattern",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the output folder")
+    _add_size_arguments(parser)
+    _add_model_arguments(parser)
+    _add_result_arguments(parser)
+    _add_video_arguments(parser)
     parser.add_argument(
-        "--model",
-        metavar="MODEL",
-        default="auto",
-        help="the name of a shipped model such as drnsr-x2 or drnsr-x2-photo, a model file, a"
-        " checkpoint of another program, an MLflow URI, hf://USER/NAME, an .onnx that"
-        " `drnsr export` wrote, or auto for the shipped model of the scale (default: %(default)s)",
+        "-v", "--verbose", action="store_true", help="print the traceback of each error"
     )
+
+
+def _add_size_arguments(parser: argparse.ArgumentParser) -> None:
     output_size = parser.add_mutually_exclusive_group()
     output_size.add_argument(
         "--scale", type=int, help="the scale factor (default: that of the model, or 2)"
@@ -51,74 +62,111 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WxH",
         help="the size in pixels; Wx or xH keeps the aspect ratio",
     )
-    parser.add_argument(
-        "--format",
-        type=_format,
-        metavar="NAME",
-        help="the format of the results, such as png (default: that of the source)",
+
+
+def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the model and how it runs")
+    group.add_argument(
+        "--model",
+        metavar="MODEL",
+        default="auto",
+        help="the name of a shipped model such as drnsr-x2 or drnsr-x2-photo, a model file, a"
+        " checkpoint of another program, an MLflow URI, hf://USER/NAME, an .onnx that"
+        " `drnsr export` wrote, or auto for the shipped model of the scale (default: %(default)s)",
     )
-    parser.add_argument(
-        "--axes",
-        choices=("in-plane", "all"),
-        default="in-plane",
-        help="enlarge volumes (NIfTI, folders of DICOM slices) slice by slice, or through all three"
-        " axes (default: %(default)s)",
-    )
-    parser.add_argument("--suffix", help="the end of the new names (default: such as _x2)")
-    parser.add_argument(
+    group.add_argument(
         "--tile",
         type=_tile,
         default="auto",
         help="the side of the tiles in pixels, auto, or off for none (default: %(default)s)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--ensemble",
         action="store_true",
         help="average over the eight flips and rotations, which takes eight times as long",
     )
-    add_device_arguments(parser)
-    parser.add_argument(
+    add_device_arguments(group)
+    group.add_argument(
         "--precision",
         choices=("auto", "fp32", "bf16", "fp16"),
         default="auto",
         help="the precision of the computation; auto takes bf16 or fp16 for images of 8 bits if the"
         " device is faster in it, fp32 for others, and that of an .onnx (default: %(default)s)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--backend",
         choices=("torch", "onnxruntime", "fastest"),
         help="the program that runs the model; fastest tries the installed ones on a small tile"
         " (default: torch, or onnxruntime for an .onnx)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--compile",
         action="store_true",
         help="compile the network, which takes seconds for each size of tile, for long jobs on a"
         " GPU",
     )
-    parser.add_argument(
+
+
+def _add_result_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the results")
+    group.add_argument(
+        "--format",
+        type=_format,
+        metavar="NAME",
+        help="the format of the images, such as png (default: that of the source)",
+    )
+    group.add_argument(
+        "--axes",
+        choices=("in-plane", "all"),
+        default="in-plane",
+        help="enlarge volumes (NIfTI, folders of DICOM slices) slice by slice, or through all three"
+        " axes (default: %(default)s)",
+    )
+    group.add_argument("--suffix", help="the end of the new names (default: such as _x2)")
+    group.add_argument(
         "--range",
         type=float,
         nargs=2,
         metavar=("LOW", "HIGH"),
-        help="the values of black and white (default: from the data type for 8 bits, else from the"
-        " image)",
+        help="the values of black and white of images (default: from the data type for 8 bits,"
+        " else from the image)",
     )
-    parser.add_argument(
+    group.add_argument(
         "--compare",
         action="store_true",
         help="write a comparison with bicubic beside each result; for several images, also a page"
         " index.html",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
-    parser.add_argument("--dry-run", action="store_true", help="list what would be written")
-    parser.add_argument(
-        "-v", "--verbose", action="store_true", help="print the traceback of each error"
+    group.add_argument("--overwrite", action="store_true", help="replace results that exist")
+    group.add_argument("--dry-run", action="store_true", help="list what would be written")
+
+
+def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("videos")
+    group.add_argument(
+        "--codec", choices=CODEC_NAMES, help="the codec of videos (default: that of the source)"
+    )
+    group.add_argument(
+        "--crf",
+        type=_crf,
+        metavar="N",
+        help="the constant rate factor of videos: less is better and larger (default: 18 for h264,"
+        " 20 for hevc, 24 for av1 and vp9)",
+    )
+    group.add_argument(
+        "--container",
+        choices=tuple(CONTAINERS),
+        help="the container of videos (default: that of the source, or mkv)",
+    )
+    group.add_argument(
+        "--deinterlace",
+        action="store_true",
+        help="make interlaced frames progressive, which are refused otherwise",
     )
 
 
 def run(parsed: argparse.Namespace) -> None:
-    """Upscale the images; errors are reported at the end.
+    """Upscale the images and videos; errors are reported at the end.
 
     Raises:
         UserError: if a path or the model cannot be used, or some images could not be upscaled.
@@ -132,6 +180,7 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.upscale.jobs import plan
     from drnsr.upscale.quiet import quiet_c_libraries, quiet_libraries
     from drnsr.upscale.suggestion import suggest_model
+    from drnsr.video.options import ClipOptions
 
     if parsed.verbose:
         logging.getLogger("drnsr").setLevel(logging.DEBUG)
@@ -143,15 +192,19 @@ def run(parsed: argparse.Namespace) -> None:
         raise UserError("--axes all: takes a --scale, and no --factor or --size")
     output_size, models = _models(parsed, devices[0])
     value_range = tuple(parsed.range) if parsed.range else None
-    spec = UpscaleSpec(models, output_size, value_range, parsed.axes)
+    clips = ClipOptions(parsed.codec, parsed.crf, parsed.container, parsed.deinterlace)
+    spec = UpscaleSpec(models, output_size, value_range, parsed.axes, clips)
     if len(devices) == 1:  # else each process loads it
         spec.load()
     suffix = output_size.suffix if parsed.suffix is None else parsed.suffix
     with quiet_libraries(), quiet_c_libraries():
-        planned = plan(parsed.paths, parsed.out, suffix, parsed.format, overwrite=parsed.overwrite)
+        planned = plan(
+            parsed.paths, parsed.out, suffix, parsed.format, clips, overwrite=parsed.overwrite
+        )
         for note in planned.notes:
             print(printable(note), file=sys.stderr)
         jobs = planned.jobs
+        _check_options(parsed, jobs, clips)
         if parsed.dry_run:
             Console().print(dry_run_table(jobs, spec))
             return
@@ -160,6 +213,26 @@ def run(parsed: argparse.Namespace) -> None:
             suggest_model(jobs, output_size)
         check_writable(parsed.out)
         upscale_all(jobs, spec, parsed.out, comparisons, devices=devices)
+
+
+def _check_options(parsed: argparse.Namespace, jobs: "Sequence[Job]", clips: "ClipOptions") -> None:
+    """Refuse what would have no effect: options for videos alone, or for images alone.
+
+    Raises:
+        UserError: there is such an option, or the container does not hold the codec.
+    """
+    has_videos = any(job.is_video for job in jobs)
+    for name in ("codec", "crf", "container", "deinterlace"):
+        if getattr(parsed, name) not in (None, False) and not has_videos:
+            raise UserError(f"--{name}: is for videos, and there is none among the files")
+    for name in ("format", "range"):
+        if getattr(parsed, name) is not None and all(job.is_video for job in jobs):
+            advice = ": take --container" if name == "format" else ""
+            raise UserError(f"--{name}: is for images, and there are videos alone{advice}")
+    if has_videos and find_spec("av") is not None:
+        from drnsr.video.codecs import check_options
+
+        check_options(clips)
 
 
 def _models(parsed: argparse.Namespace, device: str) -> "tuple[OutputSize, Models]":
@@ -209,6 +282,12 @@ def _factor(text: str) -> float:
     return factor
 
 
+def _crf(text: str) -> int:
+    if int(text) < 0:
+        raise ValueError
+    return int(text)
+
+
 def _size(text: str) -> tuple[int | None, int | None]:
     width, _, height = text.partition("x")
     size = (int(width) if width else None), (int(height) if height else None)
@@ -229,3 +308,4 @@ def _tile(text: str) -> "TileSize":
 
 # argparse names a value that these refuse by the name of the function.
 _factor.__name__, _size.__name__, _tile.__name__ = "factor above 1", "size", "tile"
+_crf.__name__ = "rate factor of 0 or more"

@@ -9,6 +9,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from drnsr.atomic import atomic_path
 from drnsr.images.codec import PROVENANCE_KEY
+from drnsr.images.page import Page
 from drnsr.images.picture import Box, Picture, Pixels
 from drnsr.images.reading import PictureFile
 from drnsr.images.resample import resize_part, source_span
@@ -73,29 +74,41 @@ def compare_with_bicubic(source: Path, spec: UpscaleSpec) -> CropComparison:
     """
     with naming_file(source), open_source(source, spec) as file:
         page = file.pages[file.pages[0].metadata.slices // 2]
-        size = page.picture.width, page.picture.height
-        model, new_size = spec.model_for(*size), spec.output_size.for_picture(*size)
-        x, y = new_size[0] / size[0], new_size[1] / size[1]
-        thumbnail, (row, column) = overview(
-            page.picture, 2 * _THUMBNAIL, (round(_CROP_HEIGHT / y), round(_CROP_WIDTH / x))
-        )
-        top = min(round(row * y), max(0, new_size[1] - _CROP_HEIGHT))
-        left = min(round(column * x), max(0, new_size[0] - _CROP_WIDTH))
-        bottom, right = min(top + _CROP_HEIGHT, new_size[1]), min(left + _CROP_WIDTH, new_size[0])
-        crop = Box(top, bottom, left, right)
-        display = DisplayRange.for_page(page, thumbnail)
-        return CropComparison(
-            name=source.name.encode(errors="replace").decode(),  # it may contain any bytes
-            size=size,
-            new_size=new_size,
-            model=model.file.stem,
-            thumbnail=display.to_image(thumbnail),
-            crop=crop,
-            bicubic=display.to_image(bicubic_crop(page.picture, new_size, crop)),
-            upscaled=display.to_image(_model_crop(page.picture, model, new_size, crop)),
-            note=", ".join(filter(None, (_describe_part(file), display.describe(page.picture)))),
-            provenance=model.provenance(page.picture.dtype),
-        )
+        return compare_page(source.name, page, spec, _describe_part(file))
+
+
+def compare_page(name: str, page: Page, spec: UpscaleSpec, part: str) -> CropComparison:
+    """Upscale the most detailed crop of a page.
+
+    Args:
+        name: of its file.
+        page: the page.
+        spec: how it is upscaled.
+        part: which part of the file it is; empty if it is all.
+    """
+    size = page.picture.width, page.picture.height
+    model, new_size = spec.model_for(*size), spec.output_size.for_picture(*size)
+    x, y = new_size[0] / size[0], new_size[1] / size[1]
+    thumbnail, (row, column) = overview(
+        page.picture, 2 * _THUMBNAIL, (round(_CROP_HEIGHT / y), round(_CROP_WIDTH / x))
+    )
+    top = min(round(row * y), max(0, new_size[1] - _CROP_HEIGHT))
+    left = min(round(column * x), max(0, new_size[0] - _CROP_WIDTH))
+    bottom, right = min(top + _CROP_HEIGHT, new_size[1]), min(left + _CROP_WIDTH, new_size[0])
+    crop = Box(top, bottom, left, right)
+    display = DisplayRange.for_page(page, thumbnail)
+    return CropComparison(
+        name=name.encode(errors="replace").decode(),  # it may contain any bytes
+        size=size,
+        new_size=new_size,
+        model=model.file.stem,
+        thumbnail=display.to_image(thumbnail),
+        crop=crop,
+        bicubic=display.to_image(bicubic_crop(page.picture, new_size, crop)),
+        upscaled=display.to_image(_model_crop(page.picture, model, new_size, crop)),
+        note=", ".join(filter(None, (part, display.describe(page.picture)))),
+        provenance=model.provenance(page.picture.dtype),
+    )
 
 
 def _describe_part(file: PictureFile) -> str:

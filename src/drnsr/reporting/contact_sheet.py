@@ -54,6 +54,8 @@ a { color: var(--link); }
 class ComparisonWriter:
     """Writes a comparison beside each result, and a contact sheet if there are several jobs.
 
+    Beside a video it also writes a clip.
+
     It is a :class:`drnsr.upscale.running.JobObserver`.
 
     Args:
@@ -86,7 +88,7 @@ class ComparisonWriter:
             ImageError: see :func:`drnsr.upscale.files.upscale_file`.
             OSError: the comparison cannot be written.
         """
-        comparison = compare_with_bicubic(job.source, spec)
+        comparison = _compare(job, spec)
         path = self._paths[job.target]
         if job.is_done:
             provenance = read_provenance(job.target)
@@ -96,6 +98,12 @@ class ComparisonWriter:
         if not (job.is_done and path.exists()):
             remove_leftovers(path)
             write_comparison(path, comparison)
+            if job.is_video:
+                from drnsr.reporting.clip_comparison import write_side_by_side  # it needs PyAV
+
+                clip = path.with_suffix(".mp4")
+                remove_leftovers(clip)
+                write_side_by_side(clip, job.source, job.target, spec)
         target, path = (each.relative_to(self._out) for each in (job.target, path))
         return card_html(comparison, target, path)
 
@@ -110,6 +118,14 @@ def _stem(job: Job) -> Path:
     """Return the target without its suffix; the name of a folder has none."""
     is_folder = job.source.is_dir()
     return job.target.with_name(job.target.name if is_folder else split_name(job.target)[0])
+
+
+def _compare(job: Job, spec: UpscaleSpec) -> CropComparison:
+    if not job.is_video:
+        return compare_with_bicubic(job.source, spec)
+    from drnsr.reporting.clip_comparison import compare_frame  # it needs PyAV
+
+    return compare_frame(job.source, spec)
 
 
 def card_html(comparison: CropComparison, target: PurePath, drawing: PurePath) -> str:

@@ -28,7 +28,8 @@ from drnsr.inference.allocator import keep_freed_memory
 from drnsr.signals import signals_raise
 from drnsr.upscale.files import UpscaleSpec
 from drnsr.upscale.jobs import Job
-from drnsr.upscale.running import JobObserver, JobReport, Outcome, collect_errors, run_job
+from drnsr.upscale.progress import FrameCount, JobReport
+from drnsr.upscale.running import JobObserver, Outcome, collect_errors, run_job
 from drnsr.workers import Finished, Lost, Reported, share_out
 
 
@@ -94,7 +95,7 @@ class _Batch:
 
     def __init__(self, jobs: Sequence[Job], bar: Progress) -> None:
         self.jobs = jobs
-        self.sizes = [0 if job.is_done or job.problem else pixel_count(job.source) for job in jobs]
+        self.sizes = [_size(job) for job in jobs]
         self.pixels = [0] * len(jobs)
         self.outcomes: dict[int, Outcome] = {}
         self._bar = bar
@@ -111,9 +112,11 @@ class _Batch:
         report = partial(self.report, number)
         self.finish(number, run_job(self.jobs[number], spec, observer, report))
 
-    def report(self, number: int, message: int | str) -> None:
-        """Add pixels to a job, or print a note."""
-        if isinstance(message, str):
+    def report(self, number: int, message: int | str | FrameCount) -> None:
+        """Add pixels to a job, print a note, or show the progress of a video."""
+        if isinstance(message, FrameCount):
+            self._show(number, f": {message}")
+        elif isinstance(message, str):
             text = printable(message)
             self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
@@ -138,10 +141,25 @@ class _Batch:
         else:
             self.report(number, f"{text}; another one begins it again")
 
-    def _show(self, number: int) -> None:
+    def _show(self, number: int, progress: str = "") -> None:
         count = min(len(self.outcomes) + 1, len(self.jobs))
         name = printable(self.jobs[number].source.name)
-        self._bar.update(self._task, description=f"{count}/{len(self.jobs)} {name}")
+        self._bar.update(self._task, description=f"{count}/{len(self.jobs)} {name}{progress}")
+
+
+def _size(job: Job) -> int:
+    """Return the number of pixels that are to be upscaled, of all pages or frames; 0 if unknown."""
+    if job.is_done or job.problem:
+        return 0
+    if not job.is_video:
+        return pixel_count(job.source)
+    try:
+        from drnsr.video.clip import open_clip  # it needs PyAV
+
+        with open_clip(job.source) as clip:
+            return clip.info.num_frames * clip.info.width * clip.info.height
+    except (UserError, ImportError):  # it is reported when the video is upscaled
+        return 0
 
 
 @dataclass(frozen=True)

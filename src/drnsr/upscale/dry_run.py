@@ -9,6 +9,7 @@ from drnsr.errors import UserError, printable
 from drnsr.upscale.files import UpscaleSpec, describe
 from drnsr.upscale.jobs import Job
 from drnsr.upscale.running import error_line
+from drnsr.video.files import check_installed
 
 
 def dry_run_table(jobs: Sequence[Job], spec: UpscaleSpec) -> Table:
@@ -20,7 +21,7 @@ def dry_run_table(jobs: Sequence[Job], spec: UpscaleSpec) -> Table:
         try:
             if job.problem:
                 raise UserError(job.problem)
-            before, after, model = describe(job.source, spec)
+            before, after, model = _describe(job, spec)
         except Exception as error:  # of any type, as in upscale_all
             reason = error_line(error, job.source).removeprefix(f"{job.source}: ")
             before, after, model = "", reason, ""
@@ -28,3 +29,12 @@ def dry_run_table(jobs: Sequence[Job], spec: UpscaleSpec) -> Table:
         row = (str(job.source), before, f"{job.target}{exists}", after, model)
         table.add_row(*(Text(printable(cell)) for cell in row))
     return table
+
+
+def _describe(job: Job, spec: UpscaleSpec) -> tuple[str, str, str]:
+    if not job.is_video:
+        return describe(job.source, spec)
+    check_installed()
+    from drnsr.upscale.clips import describe_clip  # it needs PyAV
+
+    return describe_clip(job.source, job.target, spec)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +10,7 @@ from drnsr.errors import SignalError, UserError
 from drnsr.images.codecs import codec_of_suffix, split_name
 from drnsr.images.errors import ImageError
 from drnsr.images.page import Page, UpscaledPage
+from drnsr.images.picture import Picture, Pixels
 from drnsr.images.pixel_format import RGB8
 from drnsr.images.reading import PictureFile, open_picture
 from drnsr.images.resample import resize_rows
@@ -19,6 +20,7 @@ from drnsr.inference.holes import restore_holes_by_rows
 from drnsr.inference.tiling import Advance
 from drnsr.upscale.models import ModelAtScale, Models, OutputSize
 from drnsr.upscale.through import upscale_through
+from drnsr.video.options import ClipOptions
 
 Note = Callable[[str], None]
 """Called with a sentence about something in a file that the result does not keep."""
@@ -29,7 +31,7 @@ Axes = Literal["in-plane", "all"]
 
 @dataclass(frozen=True)
 class UpscaleSpec:
-    """How pictures are upscaled.
+    """How pictures and videos are upscaled.
 
     Attributes:
         models: the models to choose from.
@@ -37,12 +39,14 @@ class UpscaleSpec:
         value_range: black and white of pixels whose data type does not define them; None for those
             that the model was trained with, or else for the values that are found in the picture.
         axes: the axes along which volumes are upscaled; all three need a scale as output size.
+        clips: how videos are read and written.
     """
 
     models: Models
     output_size: OutputSize
     value_range: tuple[float, float] | None = None
     axes: Axes = "in-plane"
+    clips: ClipOptions = field(default_factory=ClipOptions)
 
     def on(self, device: str) -> "UpscaleSpec":
         """Return the same for another device, with nothing loaded, so that it can be pickled."""
@@ -144,16 +148,31 @@ def naming_file(source: Path) -> Iterator[None]:
 def _upscale_page(
     page: Page, model: ModelAtScale, spec: UpscaleSpec, advance: Advance
 ) -> UpscaledPage:
-    picture = page.picture
+    height, width, rows = upscale_rows(page.picture, model, spec, advance)
+    return UpscaledPage(height=height, width=width, source=page, rows=rows)
+
+
+def upscale_rows(
+    picture: Picture, model: ModelAtScale, spec: UpscaleSpec, advance: Advance
+) -> tuple[int, int, Iterator[Pixels]]:
+    """Upscale a picture to the requested size.
+
+    Args:
+        picture: the picture.
+        model: the one that ``spec`` chooses for its size.
+        spec: how to upscale it.
+        advance: see :data:`drnsr.inference.tiling.Advance`.
+
+    Returns:
+        The height and width of the result, and its bands of rows (n, W, C).
+    """
     width, height = spec.output_size.for_picture(picture.width, picture.height)
     full_size = picture.height * model.scale, picture.width * model.scale
     if (height, width) == full_size:
-        rows = model.tiling.iter_rows(picture, advance)
-    else:
-        rows = model.tiling.iter_rows(replace(picture, keeps_holes=False), advance)
-        rows = resize_rows(rows, full_size, (height, width))
-        rows = restore_holes_by_rows(rows, picture, (height, width))
-    return UpscaledPage(height=height, width=width, source=page, rows=rows)
+        return height, width, model.tiling.iter_rows(picture, advance)
+    rows = model.tiling.iter_rows(replace(picture, keeps_holes=False), advance)
+    rows = resize_rows(rows, full_size, (height, width))
+    return height, width, restore_holes_by_rows(rows, picture, (height, width))
 
 
 def describe(source: Path, spec: UpscaleSpec) -> tuple[str, str, str]:

@@ -13,6 +13,8 @@ from drnsr.images.codecs import CODECS, codec_of_suffix, split_name
 from drnsr.images.errors import ImageError
 from drnsr.images.reading import codec_of
 from drnsr.upscale.provenance import read_provenance
+from drnsr.video.files import PARTS_SUFFIX, ending, is_video
+from drnsr.video.options import ClipOptions
 
 # Camera raw files begin like TIFF and contain unprocessed sensor data.
 _RAW = frozenset({".arw", ".cr2", ".dng", ".iiq", ".nef", ".nrw", ".orf", ".pef", ".rw2", ".srw"})
@@ -29,12 +31,14 @@ class Job:
         target: the file or folder to write.
         is_done: whether the target exists and is not to be overwritten.
         problem: why the target cannot be written; empty if it can.
+        is_video: whether the source is a video, not a picture.
     """
 
     source: Path
     target: Path
     is_done: bool = False
     problem: str = ""
+    is_video: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,22 @@ class Plan:
 
 
 def plan(
-    paths: Sequence[str], out: Path, suffix: str, file_format: str | None, *, overwrite: bool
+    paths: Sequence[str],
+    out: Path,
+    suffix: str,
+    file_format: str | None,
+    clips: ClipOptions = ClipOptions(),  # noqa: B008 (it is frozen)
+    *,
+    overwrite: bool,
 ) -> Plan:
-    """Find the pictures and determine the target of each.
+    """Find the pictures and videos and determine the target of each.
 
     Args:
         paths: files, folders and glob patterns.
         out: the output folder. The subfolders of the folders in ``paths`` are repeated in it.
         suffix: appended to the stem of each file name.
-        file_format: the format of the results; None for the format of each source.
+        file_format: the format of the pictures; None for the format of each source.
+        clips: the requests for the videos.
         overwrite: whether to write results that exist again.
 
     Raises:
@@ -69,9 +80,12 @@ def plan(
     def target_of(source: Path, name: Path) -> Path:
         if source.is_dir() and file_format in (None, "dicom"):
             return out / name.with_name(f"{name.name}{suffix}")
-        stem, ending = (name.name, "") if source.is_dir() else split_name(name)
-        ending = _ending(source, ending, file_format)
-        return out / name.with_name(f"{stem}{suffix}{ending}")
+        stem, end = (name.name, "") if source.is_dir() else split_name(name)
+        if _is_clip(source):
+            end = ending(name, clips.container, clips.codec)
+        else:
+            end = _ending(source, end, file_format)
+        return out / name.with_name(f"{stem}{suffix}{end}")
 
     search = _Search(out, target_of)
     for text in paths:
@@ -96,6 +110,15 @@ def _ending(source: Path, suffix: str, file_format: str | None) -> str:
     return suffix if suffix.lower() in codec.suffixes else codec.suffixes[0]
 
 
+def _is_clip(source: Path) -> bool:
+    """Return whether a file is a video; pictures that move, such as GIF, are pictures."""
+    try:
+        codec_of(source)
+    except ImageError:
+        return codec_of_suffix(source.suffix) is None and is_video(source)
+    return False
+
+
 def _detect_codec(source: Path) -> Codec:
     try:
         return codec_of(source)
@@ -112,7 +135,8 @@ def _make_job(source: Path, target: Path, taken: dict[Path, Path], *, overwrite:
             return Job(source, target, problem=f"{target}: a folder that drnsr did not make")
         if _real_path(target) == _real_path(source):
             return Job(source, target, problem="would be written over itself: take another --out")
-        return Job(source, target, is_done=target.exists() and not overwrite)
+        is_done = target.exists() and not overwrite
+        return Job(source, target, is_done, is_video=_is_clip(source))
     except OSError as error:  # for example a name that is too long
         return Job(source, target, problem=f"{target}: {error.strerror}")
 
@@ -240,6 +264,8 @@ def _other_kind(file: Path) -> str | None:
     try:
         if any(map(is_partial, (file, file.parent))):  # also a slice in the folder of a series
             return ""
+        if file.parent.name.endswith(PARTS_SUFFIX):
+            return ""
         if not file.is_file():
             # A broken link named like a picture is an error when it is opened.
             return "" if file.exists() or codec_of_suffix(suffix) is None else None
@@ -251,7 +277,8 @@ def _other_kind(file: Path) -> str | None:
             codec_of(file)
             return None
     except ImageError:
-        pass
+        if is_video(file):
+            return None
     except OSError:
         return "that cannot be read" if codec_of_suffix(suffix) is None else None
     return suffix or "without a suffix"

@@ -83,6 +83,11 @@ class ModelAtScale:
             log.info("precision: %s", engine.precision_choice)
         return Tiling(engine, tile=self._options.tile, ensemble=self._options.ensemble)
 
+    @property
+    def ensemble(self) -> bool:
+        """Whether it averages over the eight symmetries of the square."""
+        return self._options.ensemble
+
     def _engine(self) -> Engine:
         device, precision = self._options.device, self._options.precision
         backend = self._options.backend

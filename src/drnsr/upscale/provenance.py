@@ -3,12 +3,15 @@
 import json
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
+from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
 from drnsr.images.errors import ImageError
 from drnsr.images.reading import codec_of
 from drnsr.inference.export_info import ONNX, read_exported
+from drnsr.video.files import is_video
 from drnsr.weights.native import read_origin
 
 
@@ -73,12 +76,29 @@ def _version() -> str:
 
 
 def read_provenance(picture: Path) -> Provenance | None:
-    """Read the provenance of a picture; return None for any file without one."""
+    """Read the provenance of a picture or video; return None for any file without one."""
     try:
-        text = codec_of(picture).provenance(picture)
+        text = _read_text(picture)
         return _parse(text) if isinstance(text, str) else None
-    except (ImageError, OSError, ValueError, TypeError, RecursionError):
+    except (UserError, OSError, ValueError, TypeError, RecursionError):
         return None
+
+
+def _read_text(path: Path) -> object:
+    """Return the text that the writer of a picture or video stored in it, or None.
+
+    Raises:
+        ImageError: it is neither.
+        VideoError: it is a damaged video.
+    """
+    try:
+        return codec_of(path).provenance(path)
+    except ImageError:
+        if not is_video(path) or find_spec("av") is None:
+            raise
+    from drnsr.video.muxing import read_comment  # it needs PyAV
+
+    return read_comment(path)
 
 
 def _parse(text: str) -> Provenance:

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +11,13 @@ from typing import Protocol
 from drnsr.atomic import remove_leftovers
 from drnsr.errors import SignalError, UserError, printable
 from drnsr.images.errors import ImageError
-from drnsr.upscale.files import Note, UpscaleSpec, upscale_file
+from drnsr.upscale.files import Note, UpscaleSpec, naming_file, upscale_file
 from drnsr.upscale.jobs import Job
+from drnsr.upscale.progress import JobReport
 from drnsr.upscale.quiet import quiet_libraries
+from drnsr.video.files import check_installed
 
 log = logging.getLogger("drnsr")
-
-JobReport = Callable[[int | str], None]
-"""Called with the number of source pixels upscaled since the last call, or with a note."""
 
 
 class JobObserver(Protocol):
@@ -64,11 +63,22 @@ def run_job(
             raise ImageError(f"{job.source}: {job.problem}")
         if not job.is_done:
             remove_leftovers(job.target)
-            upscale_file(job.source, job.target, spec, report, report)
+            _upscale(job, spec, report)
             is_upscaled = True
         if observer is not None:
             observed = observer.after_job(job, spec, report)
     return Outcome(is_upscaled, "".join(errors), observed)
+
+
+def _upscale(job: Job, spec: UpscaleSpec, report: JobReport) -> None:
+    if job.is_video:
+        with naming_file(job.source):
+            check_installed()
+        from drnsr.upscale.clips import upscale_clip  # it needs PyAV
+
+        upscale_clip(job.source, job.target, spec, report)
+    else:
+        upscale_file(job.source, job.target, spec, report, report)
 
 
 @contextmanager
