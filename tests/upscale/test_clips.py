@@ -1,5 +1,6 @@
 """`drnsr upscale` of videos: the oracle is what FFmpeg reads of source and result."""
 
+import errno
 import os
 import re
 import signal
@@ -66,6 +67,8 @@ def test_every_frame_keeps_its_time_and_the_sound_its_bytes(folder, capsys):
     assert names("out") == ["a_x2.mp4"]
     main(["info", "out/a_x2.mp4"])
     assert re.search(r"^model: +m\.safetensors", capsys.readouterr().out, re.MULTILINE)
+    main(["info", "a.mp4"])
+    assert "h264, yuv420p, 8 x 32 x 24 pixels; nothing in it" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -253,6 +256,21 @@ def test_damaged_files(folder, capsys):
         before, after = read_clip(f"{name}.mkv"), read_clip(f"out/{name}_x2.mkv")
         assert after.times == before.times
         assert len(after.times) > 30
+
+
+def test_a_full_disk_is_named_and_finished_parts_stay(folder, monkeypatch):
+    def full(*_):
+        raise av.error.OSError(errno.ENOSPC, "No space left on device", "partial")
+
+    make_clip("a.mp4")
+    with monkeypatch.context() as patched:
+        patched.setattr("drnsr.upscale.clips.write_video", full)
+        with pytest.raises(SystemExit, match=r"out/a_x2\.mp4: No space left on device"):
+            run("a.mp4")
+    assert names("out") == ["a_x2.mp4.parts"]
+    monkeypatch.setattr(clips, "upscale_frame", None)  # all frames are there
+    run("a.mp4")
+    assert len(read_clip("out/a_x2.mp4").frames) == 10
 
 
 def test_size_and_clock_that_change(folder, capsys):

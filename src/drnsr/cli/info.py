@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "file",
         metavar="FILE",
         help="the name of a shipped model, a model file, a checkpoint, an .onnx that"
-        " `drnsr export` wrote, an image that `drnsr upscale` wrote, an MLflow URI, or hf://USER/NAME",
+        " `drnsr export` wrote, an image or video, an MLflow URI, or hf://USER/NAME",
     )
     parser.add_argument(
         "--credits",

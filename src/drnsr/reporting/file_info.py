@@ -17,7 +17,9 @@ from drnsr.networks import Descriptor, Network
 from drnsr.project import run_name
 from drnsr.reporting.costs import describe_costs
 from drnsr.tracking.store import TrackingError, store_exists
+from drnsr.upscale.files import naming_file
 from drnsr.upscale.provenance import Provenance, read_provenance
+from drnsr.video.files import check_installed, is_video
 from drnsr.weights.loading import load_foreign
 from drnsr.weights.native import (
     ModelFileError,
@@ -36,11 +38,11 @@ def describe_file(path: Path) -> dict[str, str]:
 
     Args:
         path: a model file, a checkpoint of another program, an ONNX file that `drnsr export` wrote,
-            or an image.
+            an image or a video.
 
     Raises:
         ModelFileError: if it is none of them, or is damaged.
-        ImageError: if it is a damaged image.
+        ImageError: if it is a damaged image or video.
     """
     provenance = read_provenance(path)
     if provenance is not None:
@@ -52,9 +54,11 @@ def describe_file(path: Path) -> dict[str, str]:
     try:
         model = _describe_model(path)
     except ModelFileError:
-        if not _is_image(path):
-            raise
-        return _describe_other_image(path)
+        if _is_image(path):
+            return _describe_other_image(path)
+        if is_video(path):
+            return _describe_other_video(path)
+        raise
     return model | {"sha256": sha256} | _describe_run(sha256)
 
 
@@ -86,6 +90,17 @@ def _describe_other_image(path: Path) -> dict[str, str]:
         pages = f"{len(file.pages)} x " if len(file.pages) > 1 else ""
         size = f"{pages}{picture.width} x {picture.height} pixels"
         return {"picture": f"{file.codec.name.upper()}, {size}; nothing in it says what made it"}
+
+
+def _describe_other_video(path: Path) -> dict[str, str]:
+    with naming_file(path):
+        check_installed()
+        from drnsr.video.clip import open_clip  # it needs PyAV
+
+        with open_clip(path) as clip:
+            info = clip.info
+    text = f"{info.codec}, {info.pixel_format}, {info.num_frames} x {info.width} x {info.height}"
+    return {"video": f"{text} pixels; nothing in it says what made it"}
 
 
 def _describe_run(model_sha256: str) -> dict[str, str]:

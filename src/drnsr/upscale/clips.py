@@ -1,5 +1,6 @@
 """Upscaling of one video file into another."""
 
+import errno
 import json
 import time
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ from drnsr.video.muxing import Written, write_video
 from drnsr.video.probe import ClipInfo, reason
 from drnsr.video.segments import Parts, PartsWriter, Stamp, parts_of
 from drnsr.video.threads import read_ahead, write_behind
+
+# The disk, the user's share of it, or the largest file.
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 _TimedPixels = tuple[NDArray[Any], Stamp]
 
@@ -126,7 +130,7 @@ def upscale_clip(source: Path, target: Path, spec: UpscaleSpec, report: JobRepor
     def note(text: str) -> None:
         report(f"{source}: {text}")
 
-    with naming_file(source), _ffmpeg_errors(), open_clip(source) as clip:
+    with naming_file(source), _ffmpeg_errors(target), open_clip(source) as clip:
         plan = plan_clip(clip, target, spec)
         for text in plan.encoding.notes:
             note(text)
@@ -148,13 +152,15 @@ def upscale_clip(source: Path, target: Path, spec: UpscaleSpec, report: JobRepor
 
 
 @contextmanager
-def _ffmpeg_errors() -> Iterator[None]:
-    """Let an error of FFmpeg name its reason."""
+def _ffmpeg_errors(target: Path) -> Iterator[None]:
+    """Let an error of FFmpeg name its reason, and the target if it cannot be written."""
     try:
         yield
     except av.FFmpegError as error:
         if isinstance(error, MemoryError):
             raise
+        if isinstance(error, OSError) and error.errno in _FULL_DISK:
+            raise OSError(error.errno, error.strerror, str(target)) from error
         raise VideoError(reason(error)) from error
 
 
@@ -225,7 +231,7 @@ def describe_clip(source: Path, target: Path, spec: UpscaleSpec) -> tuple[str, s
     Raises:
         ImageError: see :func:`upscale_clip`.
     """
-    with naming_file(source), _ffmpeg_errors(), open_clip(source) as clip:
+    with naming_file(source), _ffmpeg_errors(target), open_clip(source) as clip:
         plan = plan_clip(clip, target, spec)
     info, encoding = plan.info, plan.encoding
     frames = f" ({info.num_frames or 'unknown number of'} frames)"
