@@ -2,11 +2,13 @@
 
 import json
 
+import nibabel
 import numpy as np
 import pytest
 import tifffile
 from numpy.testing import assert_array_equal
 
+from drnsr.data.folders import copy_pictures, suffixes_of
 from drnsr.data.pixels import Pixels
 from drnsr.data.prepare import Part, prepare_benchmark, prepare_training_set
 from drnsr.data.prepared import DataError, PreparedDataset
@@ -148,3 +150,22 @@ def test_a_file_that_does_not_fit_is_named(scenes, tmp_path):
     write(scenes / "bad.tif", values(5) * 0, extratags=[(42113, 2, 2, "0", True)])
     with pytest.raises(DataError, match=r"bad.tif: 5,760 of 5,760 values are no data"):
         prepared(scenes, tmp_path / "out", {"bands": BANDS})
+
+
+def test_the_slices_of_a_volume_are_pictures(tmp_path):
+    """A slab of each volume of a series over time, with the declared range mapped to 16 bits."""
+    volume = np.random.default_rng(0).random((40, 36, 10, 2)).astype(np.float32) * 100
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), folder / "a.1.nii.gz")
+    choices = {"bands": ["intensity"], "range": [0, 100], "slab": [0.2, 0.5]}
+    copy_pictures(folder, tmp_path / "raw", suffixes_of(Pixels(**choices)))
+    made = prepared(tmp_path / "raw", tmp_path / "out", choices)
+    numbers = [2, 3, 4, 12, 13, 14]
+    assert [image.name for image in made.images] == [f"a.1_{n:04}" for n in numbers]
+    for place, number in enumerate(numbers):
+        slice_ = volume[:, :, number % 10, number // 10].T[:, :, None].astype(np.float64)
+        expected = slice_ / 100 * 65535
+        assert_array_equal(made.hr(place), np.floor(expected + 0.5))
+    with pytest.raises(ValueError, match="slab"):
+        Pixels(**choices | {"slab": [0.5, 0.2]})

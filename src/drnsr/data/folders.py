@@ -7,8 +7,10 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
+from drnsr.data.pixels import Pixels
 from drnsr.data.prepared import DataError
-from drnsr.images.files import SUFFIXES
+from drnsr.images.codecs import split_name
+from drnsr.images.files import SUFFIXES, VOLUME_SUFFIXES
 
 log = logging.getLogger("drnsr")
 
@@ -32,7 +34,12 @@ class _Found:
     loops: list[Path]
 
 
-def copy_pictures(source: Path, folder: Path) -> list[Path]:
+def suffixes_of(choices: Pixels | None) -> frozenset[str]:
+    """Return the suffixes of the files that a data set may contain: more for one of bands."""
+    return SUFFIXES if choices is None else SUFFIXES | VOLUME_SUFFIXES
+
+
+def copy_pictures(source: Path, folder: Path, suffixes: frozenset[str] = SUFFIXES) -> list[Path]:
     """Copy every picture of a user's folder and its subfolders into ``folder``.
 
     A warning names files with unknown suffixes, which are ignored.
@@ -41,6 +48,7 @@ def copy_pictures(source: Path, folder: Path) -> list[Path]:
         source: the user's folder. Links are followed, each folder is read once, and hidden files
             (``.name``) are ignored.
         folder: the flat target; names of subfolders become part of the pictures' names.
+        suffixes: of the files that are copied, in lower case.
 
     Returns:
         The links to folders that were followed.
@@ -49,14 +57,14 @@ def copy_pictures(source: Path, folder: Path) -> list[Path]:
         DataError: if the folder is missing or has no pictures, two copies would have the same name,
             or some pictures cannot be read (the message names all of them).
     """
-    found = _find(source)
+    found = _find(source, suffixes)
     pictures, others = found.pictures, found.others
     for loop in found.loops:
         log.warning("%s: not followed, because it links to a folder that contains it", loop)
     if not pictures:
         instead = f"; it has {_counted(source, others)}" if others else ""
         raise DataError(
-            f"{source}: no pictures in this folder{instead} (known: {' '.join(sorted(SUFFIXES))})"
+            f"{source}: no pictures in this folder{instead} (known: {' '.join(sorted(suffixes))})"
         )
     if others:
         log.warning(
@@ -97,31 +105,34 @@ def copy_pairs(source: Path, folder: Path) -> list[Path]:
     return links + [link for part in parts for link in copy_pictures(part, folder / part.name)]
 
 
-def original_paths(source: Path, copies: Path) -> dict[Path, Path]:
+def original_paths(
+    source: Path, copies: Path, suffixes: frozenset[str] = SUFFIXES
+) -> dict[Path, Path]:
     """Return the user's file of each copy, for messages.
 
     Args:
         source: the user's folder.
         copies: the folder that :func:`copy_pictures` filled from it.
+        suffixes: those that it was called with.
 
     Returns:
         The user's files by the paths of their copies; empty if the user's folder is gone.
     """
     try:
-        pictures = _find(source).pictures
+        pictures = _find(source, suffixes).pictures
     except (DataError, OSError):
         return {}
     return {copies / name: picture for name, picture in pictures.items()}
 
 
-def _find(source: Path) -> _Found:
+def _find(source: Path, suffixes: frozenset[str]) -> _Found:
     if not source.is_dir():
         raise DataError(f"{source}: there is no such folder of pictures")
     files, links, loops = _files(source)
-    others = [file for file in files if file.suffix.lower() not in SUFFIXES]
+    others = [file for file in files if split_name(file)[1].lower() not in suffixes]
     pictures: dict[str, Path] = {}
     for file in files:
-        if file.suffix.lower() not in SUFFIXES:
+        if split_name(file)[1].lower() not in suffixes:
             continue
         name = "__".join(file.relative_to(source).parts)
         if name in pictures:

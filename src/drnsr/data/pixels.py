@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from drnsr.images.pixel_format import PixelFormat, full_format
 
+_Fraction = Annotated[float, Field(ge=0, le=1)]
 _Percent = Annotated[float, Field(ge=0, le=100)]
 
 
@@ -47,6 +48,8 @@ class Pixels(BaseModel):
             picture, such as ``{scene}_{band}``; null if a file has all bands.
         areas: parts of each picture by name, which are pictures of their own: left, top, right and
             bottom in fractions of its width and height; empty for whole pictures.
+        slab: the slices of a volume that are pictures: the first one, and the one after the last,
+            in fractions of their number.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -59,6 +62,7 @@ class Pixels(BaseModel):
     areas: dict[str, Annotated[tuple[float, float, float, float], AfterValidator(_is_an_area)]] = (
         Field(default_factory=dict)
     )
+    slab: Annotated[tuple[_Fraction, _Fraction], AfterValidator(_ascends)] = (0.0, 1.0)
 
     @model_validator(mode="after")
     def _bands_differ(self) -> "Pixels":

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from drnsr.data.pixels import Pixels
 from drnsr.data.prepared import DataError
+from drnsr.images.codecs import split_name
 from drnsr.images.errors import ImageError
 from drnsr.images.files import read_image
 from drnsr.images.page import Page
@@ -74,10 +75,17 @@ class PhotoReader:
 
 @dataclass(frozen=True)
 class _Source:
-    """The files of a picture, in the order of its bands, and the part of it that is used."""
+    """The files of a picture, in the order of its bands, and the part of it that is used.
+
+    Attributes:
+        files: one, or one for each band.
+        area: left, top, right and bottom in fractions of width and height.
+        slice: the number of the slice, if the file is a volume.
+    """
 
     files: tuple[Path, ...]
     area: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    slice: int | None = None
 
 
 @dataclass
@@ -108,7 +116,10 @@ class BandReader:
         return self.choices.percentiles
 
     def pictures(self, files: Sequence[Path]) -> list[Path]:
-        """Join the files of a scene, and cut pictures into areas; see :class:`Reader`."""
+        """Join the files of a scene, and cut pictures into areas, and volumes into slices.
+
+        See :class:`Reader`.
+        """
         if self._first is None:
             self._first = _find_type(files, self.choices.type_format().dtype)
         scenes: dict[Path, tuple[Path, ...]] = {file: (file,) for file in files}
@@ -119,9 +130,24 @@ class BandReader:
             for name, area in self.choices.areas.items():
                 made[scene.with_name(f"{scene.stem}_{name}{scene.suffix}")] = _Source(parts, area)
             if not self.choices.areas:
-                made[scene] = _Source(parts)
+                made |= self._slices(scene) or {scene: _Source(parts)}
         self._sources |= made
         return list(made)
+
+    def _slices(self, file: Path) -> dict[Path, _Source]:
+        """Return the slices of a volume that are in the slab; none if it is no volume."""
+        try:
+            with open_picture(file, measured=False) as opened:
+                count, depth = len(opened.pages), opened.pages[0].metadata.slices
+        except ImageError:
+            return {}  # it is reported when it is read
+        first, last = (round(end * depth) for end in self.choices.slab)
+        name, _ = split_name(file)
+        return {
+            file.with_name(f"{name}_{number:04}"): _Source((file,), slice=number)
+            for number in range(count)
+            if depth and first <= number % depth < last
+        }
 
     def read(self, picture: Path, called: str, max_pixels: int) -> NDArray[Any]:
         """Return (H, W, C) of the prepared type; see :class:`Reader`."""
@@ -129,7 +155,7 @@ class BandReader:
         is_one = len(source.files) == 1
         parts = {
             called if is_one else str(file): self._read_file(
-                file, called if is_one else str(file), max_pixels
+                file, called if is_one else str(file), max_pixels, source.slice
             )
             for file in source.files
         }
@@ -150,12 +176,17 @@ class BandReader:
         rows = slice(round(top * height), round(bottom * height))
         return pixels[rows, round(left * width) : round(right * width)]
 
-    def _read_file(self, file: Path, called: str, max_pixels: int) -> NDArray[Any]:
+    def _read_file(
+        self, file: Path, called: str, max_pixels: int, number: int | None
+    ) -> NDArray[Any]:
         try:
-            if (count := pixel_count(file)) > max_pixels:
+            if number is None and (count := pixel_count(file)) > max_pixels:
                 raise ImageError(f"{count:,} pixels, more than the limit of {max_pixels:,}")
             with open_picture(file, measured=False) as opened:
-                pages = _pages_of_bands(opened.pages, len(self.choices.bands), called)
+                if number is None:
+                    pages = _pages_of_bands(opened.pages, len(self.choices.bands), called)
+                else:
+                    pages = [opened.pages[number]]
                 values = [_known_values(page.picture, len(self.choices.bands)) for page in pages]
             return self._stored(np.concatenate(values, axis=2))
         except ImageError as error:

@@ -29,6 +29,9 @@ FORMATS = tuple(name for codec in _CODECS for name in codec.pillow)
 SUFFIXES = frozenset(s for codec in _CODECS for s in codec.suffixes + codec.read_suffixes)
 """The suffixes of these formats, in lower case."""
 
+VOLUME_SUFFIXES = frozenset(s for name in ("dicom", "nifti") for s in CODECS[name].suffixes)
+"""The suffixes of slices and volumes, which data sets of bands may contain, too."""
+
 _GRAY_MODES = frozenset({"1", "L", "LA", "La"})
 _COLOUR_MODES = frozenset({"RGB", "RGBA", "RGBa", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"})
 
