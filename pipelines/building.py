@@ -79,6 +79,7 @@ def data_module(config: Config, dataset: PreparedDataset, *, max_steps: int) -> 
         bad_images=config.prepare.bad_images,
         degradation=None if config.degradation.is_bicubic else config.degradation,
         weight_by=config.data.weight_by,
+        turns=config.data.single is None or config.data.single.mode != "through_plane",
         **config.datamodule.model_dump(),
     )
 

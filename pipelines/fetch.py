@@ -10,9 +10,10 @@ from pathlib import Path
 
 from drnsr.config.schema import Config, Single
 from drnsr.data.download import FetchError
-from drnsr.data.folders import copy_pairs, copy_pictures
+from drnsr.data.folders import copy_pairs, copy_pictures, suffixes_of
 from drnsr.data.registry import fetch_file, fetch_registry
 from drnsr.data.single import write_parts
+from drnsr.data.through_plane import write_slices
 from drnsr.project import BENCHMARKS, TRAINING_SET, downloads
 from pipelines.app import run_stage
 from pipelines.paths import raw
@@ -40,8 +41,10 @@ def fetch(config: Config) -> None:
         for registry in map(Path, part.registries):
             _fetch(registry, folder / registry.stem, config)
         if part.folder is not None:
-            copy = copy_pairs if config.data.pairs else copy_pictures
-            links += copy(Path(part.folder), folder)
+            if config.data.pairs:
+                links += copy_pairs(Path(part.folder), folder)
+            else:
+                links += copy_pictures(Path(part.folder), folder, suffixes_of(config.data.pixels))
         elif not part.registries:
             raise FetchError("folder: name the folder of your own pictures")
     for name, benchmark in config.benchmark.items():
@@ -49,7 +52,7 @@ def fetch(config: Config) -> None:
         if benchmark.registry is not None:
             _fetch(Path(benchmark.registry), folder, config)
         elif benchmark.folder is not None:
-            links += copy_pictures(Path(benchmark.folder), folder)
+            links += copy_pictures(Path(benchmark.folder), folder, suffixes_of(benchmark.pixels))
         elif name == "single":
             raise FetchError(
                 "benchmark: single is the withheld part of one picture; choose data: single"
@@ -80,13 +83,11 @@ def _write_parts(single: Single, config: Config) -> None:
         raise FetchError("image: name the picture to train on, such as image=docs/small.png")
     if list(config.benchmark) != ["single"]:
         raise FetchError("benchmark: with data: single, choose benchmark: single")
-    write_parts(
-        Path(single.image),
-        raw(config) / TRAINING_SET,
-        raw(config) / BENCHMARKS / "single",
-        mode=single.mode,
-        scale=single.scale,
-    )
+    folders = raw(config) / TRAINING_SET, raw(config) / BENCHMARKS / "single"
+    if single.mode == "through_plane":
+        write_slices(Path(single.image), *folders, scale=single.scale)
+    else:
+        write_parts(Path(single.image), *folders, mode=single.mode, scale=single.scale)
 
 
 def _fetch(registry: Path, folder: Path, config: Config) -> None:

@@ -7,7 +7,7 @@ from rich.progress import track
 
 from drnsr.config.schema import Config
 from drnsr.data.audit import LeakAudit, write_audit
-from drnsr.data.folders import original_paths
+from drnsr.data.folders import original_paths, suffixes_of
 from drnsr.data.leaks import LeakError, find_leaks
 from drnsr.data.patterns import unmatched, value_for
 from drnsr.data.prepare import (
@@ -21,12 +21,15 @@ from drnsr.data.prepare import (
 from drnsr.data.prepared import DataError, PreparedDataset
 from drnsr.data.readers import Reader, make_reader
 from drnsr.data.single import VALIDATION
+from drnsr.data.through_plane import HIGH, low_folder
 from drnsr.project import BENCHMARKS, LEAK_AUDIT, TRAINING_SET
 from pipelines.app import run_stage
 from pipelines.paths import prepared, raw
 from pipelines.prepared import benchmark_dataset_name
 
 log = logging.getLogger("drnsr")
+
+_VALIDATION_SLICES = 0.05  # of the slices of a volume
 
 
 def prepare(config: Config) -> None:
@@ -63,7 +66,7 @@ def _prepare_training_set(config: Config) -> PreparedDataset:
         scales=config.data.scales,
         reader=reader,
         degradation=None if config.degradation.is_bicubic else config.degradation,
-        low_resolution=_given_pairs(parts, config) if config.data.pairs else bicubic_lr,
+        low_resolution=_low_resolution(parts, config),
         checks=Checks(limits.bad_images, limits.max_pixels, limits.min_side),
         original_paths=_users_training_files(config),
         progress=track,
@@ -74,6 +77,8 @@ def _parts(config: Config, reader: Reader) -> list[Part]:
     """Return the parts of the training set, with the pictures that were fetched for each."""
     folder = raw(config) / TRAINING_SET
     if config.data.single is not None:
+        if config.data.single.mode == "through_plane":
+            return [Part(_pictures(folder / HIGH), _VALIDATION_SLICES)]
         return [Part(_pictures(folder), VALIDATION)]
     parts = []
     for name, part in config.data.parts.items():
@@ -88,12 +93,17 @@ def _parts(config: Config, reader: Reader) -> list[Part]:
     return parts
 
 
-def _given_pairs(parts: list[Part], config: Config) -> LowResolution:
+def _low_resolution(parts: list[Part], config: Config) -> LowResolution:
+    """Return what makes LR: MATLAB's bicubic, or the files that lie beside HR."""
+    folder, single = raw(config) / TRAINING_SET, config.data.single
+    if config.data.pairs:
+        ((name, _),) = config.data.parts.items()
+        folder = folder / name
+    elif single is None or single.mode != "through_plane":
+        return bicubic_lr
     from drnsr.data.pairs import GivenPairs
 
-    ((name, _),) = config.data.parts.items()
-    folder = raw(config) / TRAINING_SET / name
-    low = {scale: _pictures(folder / f"lr_x{scale}") for scale in config.data.scales}
+    low = {scale: _pictures(folder / low_folder(scale)) for scale in config.data.scales}
     limits = config.prepare
     return GivenPairs(
         [picture for part in parts for picture in part.pictures],
@@ -115,7 +125,9 @@ def _users_training_files(config: Config) -> dict[Path, Path]:
         if part.folder is not None
         for each in inner
         for copy, file in original_paths(
-            Path(part.folder) / each, raw(config) / TRAINING_SET / name / each
+            Path(part.folder) / each,
+            raw(config) / TRAINING_SET / name / each,
+            suffixes_of(config.data.pixels),
         ).items()
     }
 
@@ -131,7 +143,7 @@ def _prepare_benchmark(name: str, config: Config) -> PreparedDataset:
         degradation=benchmark.degradation,
         scales=[] if benchmark.degradation is None else config.data.scales,
         max_pixels=config.prepare.max_pixels,
-        original_paths=original_paths(Path(benchmark.folder), folder)
+        original_paths=original_paths(Path(benchmark.folder), folder, suffixes_of(benchmark.pixels))
         if benchmark.folder is not None
         else None,
         progress=track,

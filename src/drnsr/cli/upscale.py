@@ -117,10 +117,10 @@ def _add_result_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--axes",
-        choices=("in-plane", "all"),
+        choices=("in-plane", "through-plane", "all"),
         default="in-plane",
-        help="enlarge volumes (NIfTI, folders of DICOM slices) slice by slice, or through all three"
-        " axes (default: %(default)s)",
+        help="enlarge volumes (NIfTI, folders of DICOM slices) slice by slice, along the third"
+        " axis alone, or along all three (default: %(default)s)",
     )
     group.add_argument("--suffix", help="the end of the new names (default: such as _x2)")
     group.add_argument(
@@ -188,8 +188,8 @@ def run(parsed: argparse.Namespace) -> None:
     devices = share_devices(parsed.devices, parsed.device)
     if len(devices) > 1 and parsed.backend == "fastest":
         raise UserError("--devices: the processes could choose other backends: name one")
-    if parsed.axes == "all" and (parsed.factor or parsed.size):
-        raise UserError("--axes all: takes a --scale, and no --factor or --size")
+    if parsed.axes != "in-plane" and (parsed.factor or parsed.size):
+        raise UserError(f"--axes {parsed.axes}: takes a --scale, and no --factor or --size")
     output_size, models = _models(parsed, devices[0])
     value_range = tuple(parsed.range) if parsed.range else None
     clips = ClipOptions(parsed.codec, parsed.crf, parsed.container, parsed.deinterlace)

@@ -75,6 +75,7 @@ class TrainingCrops(Dataset[Pair]):
             names all of them; "skip" logs them and samples from the others.
         degradation: makes the LR crop; None for the prepared LR. It changes no crop's place.
         weight_by: how often a picture is drawn.
+        turns: see :class:`drnsr.data.draws.Draws`.
 
     Raises:
         DataError: if the dataset has no such scale, or training pictures are smaller than a crop
@@ -92,6 +93,7 @@ class TrainingCrops(Dataset[Pair]):
         bad_images: Literal["fail", "skip"] = "fail",
         degradation: Degradation | None = None,
         weight_by: WeightBy = "images",
+        turns: bool = True,
     ) -> None:
         for scale in patch_sizes:
             _check_scale(dataset, scale)
@@ -107,6 +109,7 @@ class TrainingCrops(Dataset[Pair]):
             batch_size=batch_size,
             seed=seed,
             weight_by=weight_by,
+            turns=turns,
         )
 
     def __len__(self) -> int:

@@ -42,6 +42,7 @@ class SRDataModule(L.LightningDataModule):
         bad_images: see :class:`TrainingCrops`.
         degradation: see :class:`TrainingCrops`.
         weight_by: see :class:`TrainingCrops`.
+        turns: see :class:`drnsr.data.draws.Draws`.
 
     Raises:
         DataError: see :class:`TrainingCrops`.
@@ -64,6 +65,7 @@ class SRDataModule(L.LightningDataModule):
         bad_images: Literal["fail", "skip"] = "fail",
         degradation: Degradation | None = None,
         weight_by: WeightBy = "images",
+        turns: bool = True,
     ) -> None:
         super().__init__()
         self._batch_size = batch_size
@@ -81,6 +83,7 @@ class SRDataModule(L.LightningDataModule):
             bad_images=bad_images,
             degradation=degradation,
             weight_by=weight_by,
+            turns=turns,
         )
         self._degradation = degradation
         self._resident: ResidentPixels | None = None

@@ -58,6 +58,7 @@ class Draws:
         batch_size: number of consecutive samples in a batch, which share a scale.
         seed: seed of the samples.
         weight_by: how often a picture is drawn.
+        turns: whether rows may become columns; otherwise there are four symmetries, not eight.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Draws:
         batch_size: int,
         seed: int,
         weight_by: WeightBy = "images",
+        turns: bool = True,
     ) -> None:
         self._patch_sizes = dict(patch_sizes)
         self._batch_size = batch_size
@@ -79,6 +81,7 @@ class Draws:
         self._shapes = {
             scale: [image.shape(scale)[:2] for image in dataset.images] for scale in patch_sizes
         }
+        self._turns = turns
         self._philox = np.random.Philox(key=seed)
         self._generator = np.random.Generator(self._philox)
         self._start = self._philox.state
@@ -100,7 +103,8 @@ class Draws:
         left = int(random.integers(columns - size + 1))
         # The choice of albumentations' D4 with this seed.
         symmetry = int(np.random.default_rng(random.integers(2**31)).integers(8))
-        return Draw(picture, top, left, symmetry)
+        # Those with even numbers keep rows as rows: none, a half turn, and the two flips.
+        return Draw(picture, top, left, symmetry if self._turns else symmetry // 2 * 2)
 
     def degradation_generator(self, k: int) -> np.random.Generator:
         """Return the generator of the degradation of sample ``k``, valid until the next draw."""

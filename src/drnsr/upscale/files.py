@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from drnsr.errors import SignalError, UserError
 from drnsr.images.codecs import codec_of_suffix, split_name
@@ -19,14 +18,11 @@ from drnsr.inference.channels import as_trained, check_bands
 from drnsr.inference.holes import restore_holes_by_rows
 from drnsr.inference.tiling import Advance
 from drnsr.upscale.models import ModelAtScale, Models, OutputSize
-from drnsr.upscale.through import upscale_through
+from drnsr.upscale.through import Axes, upscale_through
 from drnsr.video.options import ClipOptions
 
 Note = Callable[[str], None]
 """Called with a sentence about something in a file that the result does not keep."""
-
-Axes = Literal["in-plane", "all"]
-"""The axes along which volumes are upscaled: those of each slice, or all three."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +34,8 @@ class UpscaleSpec:
         output_size: the size of the results.
         value_range: black and white of pixels whose data type does not define them; None for those
             that the model was trained with, or else for the values that are found in the picture.
-        axes: the axes along which volumes are upscaled; all three need a scale as output size.
+        axes: the axes along which volumes are upscaled; others than those of a slice need a scale
+            as output size.
         clips: how videos are read and written.
     """
 
@@ -97,9 +94,9 @@ def upscale_file(
         models = [spec.model_for(page.picture.width, page.picture.height) for page in file.pages]
         for page, model in zip(file.pages, models, strict=True):
             check_bands(model.tiling.engine.descriptor, page.picture)
-        if spec.axes == "all":
+        if spec.axes != "in-plane":
             target.parent.mkdir(parents=True, exist_ok=True)
-            pages = upscale_through(file.pages, models[0], advance, target.parent)
+            pages = upscale_through(file.pages, models[0], advance, target.parent, spec.axes)
         else:
             pages = [
                 _upscale_page(page, model, spec, advance)
@@ -188,8 +185,9 @@ def describe(source: Path, spec: UpscaleSpec) -> tuple[str, str, str]:
         width, height = spec.output_size.for_picture(picture.width, picture.height)
     before, after = f"{picture.width} x {picture.height}", f"{width} x {height}"
     if is_volume:
+        after = before if spec.axes == "through-plane" else after
         before += f" x {count}"
-        after += f" x {count * model.scale if spec.axes == 'all' else count}"
+        after += f" x {count if spec.axes == 'in-plane' else count * model.scale}"
     elif count > 1:
         before += f" ({count} pages)"
     return before, after, model.file.stem

@@ -44,13 +44,14 @@ class Single(Section):
     """One picture, a part of which is trained on and another part measured on.
 
     Attributes:
-        image: the file.
-        mode: the part that is trained on: zero_shot takes the LR picture, half the left half.
+        image: the file; a volume for the mode through_plane.
+        mode: the part that is trained on: zero_shot takes the LR picture, half the left half,
+            through_plane most slices, each made coarse along one axis.
         scale: the scale at which it is trained and measured.
     """
 
     image: str | None
-    mode: Literal["zero_shot", "half"]
+    mode: Literal["zero_shot", "half", "through_plane"]
     scale: Integer
 
 

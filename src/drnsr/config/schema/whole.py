@@ -26,7 +26,7 @@ class ComposedConfig(Section):
             others.
         folder: the folder of the user's training pictures, for `data: folder` and `data: pairs`.
         benchmark_folder: the folder of the user's test pictures, for `benchmark: folder`.
-        image: the picture of `experiment: single_image`.
+        image: the picture of `experiment: single_image`, or the volume of `through_plane`.
         mode: the part of it that is trained on.
         fetch: downloads.
         prepare: which pictures can be used.
@@ -56,7 +56,7 @@ class ComposedConfig(Section):
     folder: str | None = None
     benchmark_folder: str | None = None
     image: str | None = None
-    mode: Literal["zero_shot", "half"]
+    mode: Literal["zero_shot", "half", "through_plane"]
     fetch: Fetch
     prepare: Prepare
     init_from: str | None = None

@@ -168,7 +168,7 @@ class _Written:
 
 
 def write_frames(
-    path: Path, pages: Sequence[UpscaledPage], text: str, *, number: int | None = None
+    path: Path, pages: Sequence[UpscaledPage], text: str, *, within: tuple[int, float] | None = None
 ) -> None:
     """Write upscaled frames with all attributes of their source, as an image derived from it.
 
@@ -180,7 +180,8 @@ def write_frames(
         path: the file.
         pages: checked by :func:`check_target`; they are upscaled while they are written.
         text: the provenance.
-        number: of a slice of a volume, so that equal slices get UIDs of their own.
+        within: the number of a slice in a volume, so that equal slices get UIDs of their own, and
+            the growth of the volume along its normal.
 
     Raises:
         ImageError: the source has attributes that pydicom cannot write.
@@ -198,7 +199,7 @@ def write_frames(
         with dicom_errors("its attributes cannot be written again"):
             dataset = _little_endian(copy.deepcopy(source))
             _describe_pixels(dataset, dtype)
-            _derive(dataset, pages[0], text, written, number)
+            _derive(dataset, pages[0], text, written, within)
             dataset.add_new(_PIXEL_DATA, "OB" if dataset.BitsAllocated == 8 else "OW", pixels)
             dcmwrite(path, dataset, enforce_file_format=True)
 
@@ -255,7 +256,11 @@ def _describe_pixels(dataset: FileDataset, dtype: np.dtype[Any]) -> None:
 
 
 def _derive(
-    dataset: FileDataset, page: UpscaledPage, text: str, written: _Written, place: int | None
+    dataset: FileDataset,
+    page: UpscaledPage,
+    text: str,
+    written: _Written,
+    within: tuple[int, float] | None,
 ) -> None:
     """State the new size, the source, and the program that upscaled it."""
     rescale(dataset, *page.growth)
@@ -271,7 +276,9 @@ def _derive(
     for element in dataset.iterall():
         if element.keyword == "FrameType":  # of the frames of an enhanced image
             element.value = _derived(element.value)
-    times = " x ".join(dict.fromkeys(f"{growth:.4g}" for growth in page.growth))
+    grown = page.growth if within is None else (*page.growth, within[1])
+    texts = [f"{growth:.4g}" for growth in grown]
+    times = " x ".join(dict.fromkeys(texts) if within is None else texts)
     derivation = (
         f"Enlarged {times} times by drnsr, a network for super-resolution: the added detail is an"
         " estimate and no evidence"
@@ -283,7 +290,7 @@ def _derive(
     _append(dataset, "ContributingEquipmentSequence", _equipment(text))
     sources = [dataset.get("SOPInstanceUID", ""), text, written.sha256]
     dataset.SOPInstanceUID = generate_uid(
-        entropy_srcs=sources if place is None else [*sources, str(place)]
+        entropy_srcs=sources if within is None else [*sources, str(within[0])]
     )
     meta = dataset.file_meta
     meta.TransferSyntaxUID = ExplicitVRLittleEndian

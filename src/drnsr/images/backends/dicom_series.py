@@ -249,7 +249,7 @@ def write_slices(folder: Path, pages: Sequence[UpscaledPage], text: str) -> None
                 dataset.InstanceNumber = number + 1
         metadata = replace(page.source.metadata, dicom=dataset)
         placed = replace(page, source=replace(page.source, metadata=metadata))
-        write_frames(folder / f"{number + 1:0{width}}.dcm", [placed], text, number=number)
+        write_frames(folder / f"{number + 1:0{width}}.dcm", [placed], text, within=(number, growth))
 
 
 def _place(dataset: FileDataset, sources: Sequence[Any], place: float, growth: float) -> None:
