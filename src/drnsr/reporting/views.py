@@ -34,12 +34,14 @@ class PictureViews:
         crops: the same crop by each method, and of the original under :data:`ORIGINAL`.
         errors: by method, the mean absolute error over the channels, from black to yellow.
         error_limit: the error, of 255, that is drawn in the brightest colour.
+        shown: which bands are displayed, in words; empty for 8-bit RGB and gray.
     """
 
     size: int
     crops: Mapping[str, str]
     errors: Mapping[str, str]
     error_limit: int
+    shown: str = ""
 
 
 def draw_views(measured: Measured, methods: Sequence[str], baseline: str) -> PictureViews:
@@ -66,7 +68,7 @@ def draw_views(measured: Measured, methods: Sequence[str], baseline: str) -> Pic
         name: jpeg_url(_in_colour(_error_map(picture, hr), limit), _MAP_QUALITY)
         for name, picture in pictures.items()
     }
-    return PictureViews(size, crops, errors, limit)
+    return PictureViews(size, crops, errors, limit, measured.shown)
 
 
 def write_views(path: Path, views: PictureViews) -> None:
