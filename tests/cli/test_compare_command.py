@@ -74,24 +74,24 @@ def table(page, caption):
 def test_runs_are_compared_by_their_files(somewhere, capsys):
     first = evaluated(somewhere / "first", [1.0] * 8)
     second = evaluated(somewhere / "second", [1.5 + 0.1 * number for number in range(8)])
-    main(["compare", first, second, "--out", "page.html"])
+    main(["compare", first, f"{second}/", "--out", "page.html"])
     printed = capsys.readouterr().out
     # The mean of 0.5 to 1.2 dB
-    assert "mine: second is +0.850 dB from first in PSNR" in printed
+    assert "mine: second/ is +0.850 dB from first in PSNR" in printed
     assert printed.splitlines()[0].endswith(": better")
     page = parse((somewhere / "page.html").read_text())
     assert loads(page) == []
     (verdict,) = page.all("p", "verdict")
-    expected = "second is 0.85 dB over first on mine: 35.35 dB PSNR, better on all 8 pictures."
+    expected = "second/ is 0.85 dB over first on mine: 35.35 dB PSNR, better on all 8 pictures."
     assert verdict.text == expected
     cells = table(page, "The means")
-    assert cells[2][:3] == ["mine", "second", "35.350"]
+    assert cells[2][:3] == ["mine", "second/", "35.350"]
     assert (cells[2][4], cells[2][-1]) == ("+0.850", "better")
     order = [row[0] for row in table(page, "mine: 8 pictures")[2:-1]]
     assert order == [f"{number}.png" for number in reversed(range(8))]
     assert "There are no pictures:" in page.text  # there is no such benchmark here
     (command,) = page.all("div", "command")
-    assert command.all("code")[0].text.startswith("drnsr compare first second --out page.html")
+    assert command.all("code")[0].text.startswith("drnsr compare first second/ --out page.html")
 
 
 @pytest.mark.slow
@@ -136,10 +136,11 @@ def test_mistakes_are_one_line(somewhere, capsys):
     first = evaluated(somewhere / "first", [1.0] * 3)
     assert "two are compared" in refused(capsys, first)
     assert "first twice" in refused(capsys, first, first)
+    assert "first/ and first are the same" in refused(capsys, first, "first/")
     name = model(somewhere, "a.safetensors", 1)
     shutil.copy(name, "b.safetensors")
     message = refused(capsys, name, "b.safetensors")
-    assert "b.safetensors and a.safetensors are the same model" in message
+    assert "b.safetensors and a.safetensors are the same" in message
     assert "missing.pt: there is no such file" in refused(capsys, first, "missing.pt")
     (somewhere / "empty").mkdir()
     assert "empty: there is no metrics/benchmark.json" in refused(capsys, first, "empty")

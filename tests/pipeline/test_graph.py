@@ -123,6 +123,21 @@ def changed_stages(project):
 
 
 @pytest.mark.slow
+def test_the_last_run_is_compared_with_others(another):
+    (run,) = another.mlflow_runs()
+    message = another.call("drnsr", "compare", ".", run.info.run_id, fails=True).stderr
+    assert f"{run.info.run_id} and . are the same" in message
+    another.call("drnsr", "compare", "bicubic", ".", "--out", "by_file.html")
+    printed = another.call("drnsr", "compare", "bicubic", run.info.run_id).stdout
+    gain = json.loads((another.root / "metrics/benchmark.json").read_text())["sample_test"]["gain"]
+    assert f"{gain['psnr']:+.3f} dB from bicubic in PSNR" in printed
+    page = (another.root / "by_file.html").read_text()
+    assert page.count('<div class="slider">') == 5
+    without_model = (another.root / "compare.html").read_text()
+    assert f"the model of {run.info.run_id} is not at hand" in without_model
+
+
+@pytest.mark.slow
 def test_only_what_can_change_is_run_again(another):
     def changed_by(**choices):
         another.choose(**choices)

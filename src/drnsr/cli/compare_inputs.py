@@ -59,20 +59,18 @@ def read_inputs(names: Sequence[str]) -> Inputs:
     files: dict[str, Path | None] = {}
     known: dict[str, str] = {}
     for name in names:
-        model = None
+        key = str(Path(name).resolve())
         if name in CLASSICAL:
             files[name] = None
-        elif Path(name).is_dir():
-            runs.append(read_run_folder(Path(name)))
-            model = runs[-1].model
-        elif _is_run_id(name):
-            runs.append(_tracked_run(name))
+        elif Path(name).is_dir() or _is_run_id(name):
+            runs.append(read_run_folder(name) if Path(name).is_dir() else _tracked_run(name))
+            key = runs[-1].sha256 or key
         else:
-            model = files[name] = model_file(name)
-        key = name if model is None else file_sha256(model)
+            file = files[name] = model_file(name)
+            key = file_sha256(file)
         if key in known:
             other = known[key]
-            same = "twice" if other == name else f"and {other} are the same model"
+            same = "twice" if other == name else f"and {other} are the same"
             raise CompareError(f"{name} {same}: a comparison needs two different ones")
         known[key] = name
     return Inputs(names, runs, files)
@@ -86,7 +84,8 @@ def _tracked_run(run_id: str) -> EvaluatedRun:
     from drnsr.tracking.record import find_record, read_evaluation  # imports MLflow
 
     record = find_record(run_id)
-    return EvaluatedRun(run_id, read_evaluation(record.run_id), None)
+    evaluation = read_evaluation(record.run_id)
+    return EvaluatedRun(run_id, evaluation, None, record.model_sha256 or "")
 
 
 def what_to_measure(inputs: Inputs, parsed: argparse.Namespace) -> tuple[Measured, Protocol]:

@@ -11,6 +11,7 @@ from drnsr.errors import UserError
 from drnsr.evaluation.metrics import PRIMARY
 from drnsr.evaluation.results import read_rows
 from drnsr.evaluation.scores import Score
+from drnsr.hashing import file_sha256
 from drnsr.project import MODEL, PER_IMAGE, SUMMARY
 from drnsr.reporting.sections import scores_of_rows
 from drnsr.tracking.promotion import Evaluation
@@ -30,11 +31,13 @@ class EvaluatedRun:
         name: as the user called it.
         evaluation: its results.
         model: its model file; None if it is not at hand.
+        sha256: of its model; empty if it is not known.
     """
 
     name: str
     evaluation: Evaluation
     model: Path | None
+    sha256: str
 
     def degradation(self, benchmark: str) -> str:
         """The name of what made LR; empty for the protocol."""
@@ -56,12 +59,16 @@ class Measured:
     protocol: str
 
 
-def read_run_folder(folder: Path) -> EvaluatedRun:
+def read_run_folder(name: str) -> EvaluatedRun:
     """Read the results that a run left in its folder.
+
+    Args:
+        name: the folder, as the user called it.
 
     Raises:
         CompareError: if it was not evaluated.
     """
+    folder = Path(name)
     for file in (SUMMARY, PER_IMAGE):
         if not (folder / file).is_file():
             raise CompareError(
@@ -70,7 +77,9 @@ def read_run_folder(folder: Path) -> EvaluatedRun:
     summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     model = folder / MODEL
     evaluation = Evaluation(summary, read_rows(folder / PER_IMAGE))
-    return EvaluatedRun(str(folder), evaluation, model if model.is_file() else None)
+    if not model.is_file():
+        return EvaluatedRun(name, evaluation, None, "")
+    return EvaluatedRun(name, evaluation, model, file_sha256(model))
 
 
 def what_was_measured(
