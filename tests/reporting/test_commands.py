@@ -43,6 +43,12 @@ def test_a_part_of_the_training_picture_cannot_be_measured_alone():
     benchmarks = {"single": {"registry": None, "folder": None}}
     commands = model_commands(Path("m"), scale=2, protocol="rgb", benchmarks=benchmarks)
     assert not any("evaluate" in text for _, text in commands)
+    assert any("compare" in text for _, text in commands)
+
+
+def test_a_model_of_bands_is_not_measured_on_the_pictures_of_papers():
+    commands = model_commands(Path("m"), scale=2, protocol="bands", benchmarks={})
+    assert not any("set5" in text for _, text in commands)
 
 
 def test_a_run_is_made_again_from_its_record_or_its_commit():

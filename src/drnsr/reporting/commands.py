@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 PAPERS_BENCHMARK = "set5"
+BANDS = "bands"  # the protocol of pictures that are not RGB
 
 
 def reproduction_command(lineage: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -46,9 +47,10 @@ def model_commands(
         commands.append(("The measurement alone:", shlex.join(again)))
     use = ["drnsr", "upscale", "PICTURES", "--model", str(model), "--out", "upscaled"]
     commands.append(("Upscale pictures with this model:", shlex.join(use)))
-    papers = ["--benchmark", PAPERS_BENCHMARK, *_scale_option(scale)]
-    compare = ["drnsr", "compare", "bicubic", str(model), *papers]
-    commands.append(("Such a page on a benchmark of the papers:", shlex.join(compare)))
+    if protocol != BANDS:  # the papers' pictures are RGB
+        papers = ["--benchmark", PAPERS_BENCHMARK, *_scale_option(scale)]
+        compare = ["drnsr", "compare", "bicubic", str(model), *papers]
+        commands.append(("Such a page on a benchmark of the papers:", shlex.join(compare)))
     return commands
 
 
