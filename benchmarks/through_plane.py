@@ -45,7 +45,7 @@ def enlarged(path: Path, out: Path, scale: int, *options: str) -> Volume:
     program = "from drnsr.cli import main; import sys; main(sys.argv[1:])"
     command = [sys.executable, "-c", program, *call, "--scale", str(scale), *options]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    return np.asarray(nibabel.load(out / f"{path.stem}_x{scale}.nii").dataobj, np.float64)
+    return np.asarray(nibabel.load(out / f"{path.stem}_x{scale}z.nii").dataobj, np.float64)
 
 
 def psnr(made: Volume, thin: Volume) -> float:

@@ -24,7 +24,7 @@ def test_a_volume_is_trained_on_and_enlarged_across_its_slices(another):
         *("drnsr", "upscale", "brain.nii.gz", "--model", "run/models/model.safetensors"),
         *("--axes", "through-plane", "--out", "enlarged"),
     )
-    after = nibabel.load(another.root / "enlarged/brain_x2.nii.gz")
+    after = nibabel.load(another.root / "enlarged/brain_x2z.nii.gz")
     assert after.shape == (64, 64, 48)
     np.testing.assert_allclose(after.header.get_zooms(), 1)
     # The function is smooth: a network that is nearly bicubic follows it between the slices.

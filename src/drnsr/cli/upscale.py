@@ -180,6 +180,7 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.upscale.jobs import plan
     from drnsr.upscale.quiet import quiet_c_libraries, quiet_libraries
     from drnsr.upscale.suggestion import suggest_model
+    from drnsr.upscale.through import SUFFIXES
     from drnsr.video.options import ClipOptions
 
     if parsed.verbose:
@@ -196,7 +197,9 @@ def run(parsed: argparse.Namespace) -> None:
     spec = UpscaleSpec(models, output_size, value_range, parsed.axes, clips)
     if len(devices) == 1:  # else each process loads it
         spec.load()
-    suffix = output_size.suffix if parsed.suffix is None else parsed.suffix
+    suffix = parsed.suffix
+    if suffix is None:
+        suffix = output_size.suffix + SUFFIXES[parsed.axes]
     with quiet_libraries(), quiet_c_libraries():
         planned = plan(
             parsed.paths, parsed.out, suffix, parsed.format, clips, overwrite=parsed.overwrite

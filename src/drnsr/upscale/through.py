@@ -30,6 +30,9 @@ Plane = NDArray[Any]
 Axes = Literal["in-plane", "through-plane", "all"]
 """The axes along which volumes are upscaled: those of each slice, the third one, or all three."""
 
+SUFFIXES: dict[Axes, str] = {"in-plane": "", "through-plane": "z", "all": "xyz"}
+"""What the names of the results have after the scale."""
+
 
 def upscale_through(
     pages: Sequence[Page], model: ModelAtScale, advance: Advance, folder: Path, axes: Axes

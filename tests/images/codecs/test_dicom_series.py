@@ -65,7 +65,8 @@ def enlarge(tmp_path, monkeypatch):
 
     def enlarged(*more):
         main(["upscale", "scan.1", "--model", "m.safetensors", "--out", "out", *more])
-        return [pydicom.dcmread(file) for file in sorted((tmp_path / "out/scan.1_x2").iterdir())]
+        name = "scan.1_x2xyz" if "all" in more else "scan.1_x2"
+        return [pydicom.dcmread(file) for file in sorted((tmp_path / "out" / name).iterdir())]
 
     return enlarged
 
@@ -117,7 +118,8 @@ def test_a_folder_of_slices_is_one_volume(enlarge, tmp_path, axes):
     expected = x * 30 + x[:, None] * 10 + z[:, None, None] * 100 + 40
     inner = (slice(4, -4) if axes == "all" else slice(None), slice(5, -5), slice(5, -5))
     assert_allclose(np.array([d.pixel_array for d in made])[inner], expected[inner], atol=2)
-    assert read_provenance(tmp_path / "out/scan.1_x2").scale == 2
+    (folder,) = (tmp_path / "out").iterdir()
+    assert read_provenance(folder).scale == 2
 
 
 def test_again_compared_listed_and_replaced(enlarge, tmp_path, capsys):

@@ -28,7 +28,9 @@ def enlarge(tmp_path, monkeypatch):
 
     def enlarged(path, *more):
         main(["upscale", str(path), "--model", "m.safetensors", "--out", "out", *more])
-        return nibabel.load(tmp_path / "out" / path.name.replace(".nii", "_x2.nii"))
+        (made,) = (tmp_path / "out").iterdir()
+        assert made.name.endswith(path.name.partition(".nii")[2])
+        return nibabel.load(made)
 
     return enlarged
 
@@ -96,7 +98,9 @@ def test_the_third_axis(enlarge, tmp_path, axes, name):
     expected = x[:, None, None] * 100 + y[:, None] * 40 + z * 300
     inner = (slice(4, -4), slice(4, -4), slice(5, -5))
     assert_allclose(np.asarray(after.dataobj)[inner], expected[inner], atol=3)
-    assert pixel_count(tmp_path / "out" / name.replace(".nii", "_x2.nii")) == np.prod(after.shape)
+    ending = {"all": "_x2xyz.nii", "through-plane": "_x2z.nii"}[axes]
+    made = tmp_path / "out" / name.replace(".nii", ending)
+    assert pixel_count(made) == np.prod(after.shape)
 
 
 @pytest.mark.parametrize(
