@@ -11,7 +11,7 @@ from drnsr.video.probe import ClipInfo
 
 # An encoder keeps frames to look ahead. They may take this much memory in bytes, whatever their
 # size, and at least a few.
-_LOOKAHEAD_BYTES = 200e6
+_LOOKAHEAD_BYTES = 100e6
 _LEAST_LOOKAHEAD = 5
 
 _THREADS = 4  # frame threads keep frames, too
