@@ -12,7 +12,8 @@ from hydra.core.hydra_config import HydraConfig
 from drnsr.config.schema import Config
 from drnsr.errors import PrunedError, SignalError, reason
 from drnsr.hashing import file_sha256
-from drnsr.images.encoding import encode_png
+from drnsr.images.encoding import encode_png, encode_tiff
+from drnsr.images.pixel_format import RGB8
 from drnsr.project import PARAMS, RESOLVED, run_folder
 from drnsr.tracking.events import CopyEvaluation, LogModel, RunStatus, SetStatus, SetTags, now
 from drnsr.tracking.loggers import further_loggers
@@ -173,7 +174,8 @@ def _choices() -> dict[str, Any] | None:
 def add_model(outbox: Outbox, config: Config) -> None:
     """Add the model to an outbox, with a prepared picture as the example of its input."""
     dataset = open_training_set(config)
-    example = encode_png(dataset.lr(0, dataset.scales[-1])[:32, :48])
+    encode = encode_png if dataset.pixels == RGB8 else encode_tiff
+    example = encode(dataset.lr(0, dataset.scales[-1])[:32, :48])
     outbox.add(LogModel(kept=outbox.keep_copy(Outputs.of(config).model), example=example))
 
 

@@ -1,4 +1,4 @@
-"""Arrays as images of Pillow, and as PNG files of 8 bits a channel."""
+"""Arrays as images of Pillow, as PNG files of 8 bits a channel, and as TIFF."""
 
 import io
 from collections.abc import Mapping
@@ -34,6 +34,16 @@ def encode_png(image: NDArray[np.uint8], text: Mapping[str, str] | None = None) 
         info.add_itxt(key, value)
     buffer = io.BytesIO()
     to_pillow(image).save(buffer, format="PNG", pnginfo=info)
+    return buffer.getvalue()
+
+
+def encode_tiff(pixels: NDArray[Any]) -> bytes:
+    """Encode (H, W, C) of any type as TIFF, each channel a band."""
+    from tifffile import imwrite
+
+    buffer = io.BytesIO()
+    planar = "contig" if pixels.shape[2] > 1 else None
+    imwrite(buffer, squeeze_gray(pixels), photometric="minisblack", planarconfig=planar)
     return buffer.getvalue()
 
 

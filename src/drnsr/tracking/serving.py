@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +25,7 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
 from drnsr.errors import UserError
 from drnsr.images.errors import ImageError
+from drnsr.images.pixel_format import RGB8
 from drnsr.images.reading import codec_of, pixel_count
 from drnsr.project import PACKAGE
 from drnsr.upscale.files import UpscaleSpec, upscale_file
@@ -38,6 +39,9 @@ SCALE = "scale"
 
 FORMATS = ("png", "jpeg", "webp")
 """The accepted formats: they have one page, and their first bytes give their size."""
+
+FORMATS_OF_BANDS = ("tiff",)
+"""Those that a network for the bands of an instrument takes besides."""
 
 MAX_PIXELS = 16_000_000
 """The limit for the upscaled pictures of one request together.
@@ -62,6 +66,8 @@ class RequestError(MlflowException):
 
 class PictureModel(PythonModel):
     """Upscales a column ``image`` of picture files, as bytes or base64, to one of PNG bytes.
+
+    A network for the bands of an instrument makes TIFF instead.
 
     The parameter ``scale`` chooses one of the network's scales; the default is the first.
     """
@@ -96,8 +102,9 @@ class PictureModel(PythonModel):
         return pd.DataFrame({COLUMN: enlarged})
 
     def _enlarge(self, sources: list[Path], scale: int) -> list[bytes]:
+        is_photo = self._models.pixels == RGB8
         for source in sources:
-            _check_format(source)
+            _check_format(source, FORMATS if is_photo else (*FORMATS, *FORMATS_OF_BANDS))
         pixels = sum(map(pixel_count, sources)) * scale**2
         if pixels > MAX_PIXELS:
             raise UserError(
@@ -106,7 +113,7 @@ class PictureModel(PythonModel):
         work = UpscaleSpec(self._models, OutputSize(scale=scale))
         enlarged = []
         for source in sources:
-            target = source.with_suffix(".png")
+            target = source.with_suffix(".png" if is_photo else ".tif")
             upscale_file(source, target, work, lambda _: None, log.info)
             enlarged.append(target.read_bytes())
         return enlarged
@@ -131,14 +138,14 @@ def _write_files(cells: Iterable[object], folder: Path) -> list[Path]:
     return paths
 
 
-def _check_format(source: Path) -> None:
+def _check_format(source: Path, formats: Sequence[str]) -> None:
     try:
         found = codec_of(source).name
     except ImageError as error:
         raise UserError(f"{source.name}: {error}") from error
-    if found not in FORMATS:
+    if found not in formats:
         raise UserError(
-            f"{source.name}: {found.upper()}, and only {', '.join(FORMATS).upper()} are taken"
+            f"{source.name}: {found.upper()}, and only {', '.join(formats).upper()} are taken"
         )
 
 
