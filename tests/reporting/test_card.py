@@ -119,7 +119,8 @@ def test_data_recipe_and_lineage_are_those_of_the_configuration():
     assert "- git commit: 0123abc\n" in text
     assert "- parameters: 1,000\n" in text
     _, network, recipe = (part.partition("```\n")[0] for part in ("", *text.split("```yaml\n")[1:]))
-    assert yaml.safe_load(network) == {"scale": 2, "num_features": 48, "num_blocks": 7}
+    own = {"scale": 2, "num_features": 48, "num_blocks": 7, "channels": 3}
+    assert yaml.safe_load(network) == own
     read = yaml.safe_load(recipe)
     assert read["trainer"] == configuration["trainer"]
     assert read["optimizer"] == configuration["optimizer"]
