@@ -121,7 +121,7 @@ def _connect() -> Any:  # noqa: ANN401 (a module that may be missing)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         ray.init(include_dashboard=False, logging_level="WARNING")
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:  # of any type, Exception itself among them
         raise RayError(f"launcher=ray: {' '.join(str(error).split())}") from error
     finally:
         for number, handler in handlers.items():  # Ray replaces that of SIGTERM
