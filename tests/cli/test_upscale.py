@@ -10,6 +10,7 @@ from pkgutil import resolve_name
 
 import numpy as np
 import pytest
+import tifffile
 from numpy.testing import assert_array_equal
 from PIL import Image
 
@@ -17,7 +18,7 @@ from drnsr.atomic import partial_path
 from drnsr.cli import main
 from drnsr.hashing import file_sha256
 from drnsr.images.files import read_image
-from drnsr.images.resize import upscale
+from drnsr.images.resize import downscale, upscale
 from drnsr.networks import DRNSR, VDSR
 from drnsr.upscale.provenance import read_provenance
 from drnsr.weights.native import Origin, save_model
@@ -386,3 +387,32 @@ def test_the_provenance_is_the_only_text_of_a_result(model, tmp_path):
         made.load()
         assert set(made.info) == {"drnsr"}
         assert_array_equal(np.asarray(made), read_image(tmp_path / "out/a_x2.png"))
+
+
+def test_a_consistent_file_gives_its_source_back(model, tmp_path, capsys):
+    soft = texture(40, 30) // 2 + 60  # no picture shrinks to black beside white
+    alpha = texture(40, 30, 1, seed=1) // 2 + 60
+    write = tifffile.imwrite
+    Image.fromarray(np.concatenate([soft, alpha], axis=2)).save(tmp_path / "a.png")
+    write(tmp_path / "b.tif", soft[:, :, 0].astype(np.uint16) * 130)
+    write(tmp_path / "c.tif", soft[:, :, 1].astype(np.float32) / 7)
+    run("a.png", "b.tif", "c.tif", "--model", model, "--out", "out", "--consistent", "--tile", 16)
+    for name in ("a_x2.png", "b_x2.tif", "c_x2.tif"):
+        is_tiff = name.endswith("tif")
+        before, made = (
+            np.atleast_3d(tifffile.imread(path) if is_tiff else np.asarray(Image.open(path)))
+            for path in (tmp_path / name.replace("_x2", ""), tmp_path / "out" / name)
+        )
+        difference = np.abs(downscale(made.astype(np.float64), 2) - before).max()
+        assert difference < (1e-4 if name.startswith("c") else 0.5)
+        told = float(read_provenance(tmp_path / "out" / name).deviation)
+        assert told == pytest.approx(difference, rel=0.01)
+    main(["info", str(tmp_path / "out/a_x2.png")])
+    assert "consistent:        shrunk exactly, it differs from its source by 0." in (
+        capsys.readouterr().out
+    )
+    with pytest.raises(SystemExit, match=r"WEBP is written with a loss, .*--format png"):
+        run("a.png", "--model", model, "--out", "lossy", "--consistent", "--format", "webp")
+    for other in (("--factor", "1.5"), ("--compare",)):
+        with pytest.raises(SystemExit, match="--consistent: "):
+            run("a.png", "--model", model, "--out", "out", "--consistent", *other)

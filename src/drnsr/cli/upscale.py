@@ -85,6 +85,12 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="average over the eight flips and rotations, which takes eight times as long",
     )
+    group.add_argument(
+        "--consistent",
+        action="store_true",
+        help="change the result so that shrinking it with MATLAB's bicubic gives the image back;"
+        " `drnsr info` tells the deviation that is left",
+    )
     add_device_arguments(group)
     group.add_argument(
         "--precision",
@@ -191,10 +197,14 @@ def run(parsed: argparse.Namespace) -> None:
         raise UserError("--devices: the processes could choose other backends: name one")
     if parsed.axes != "in-plane" and (parsed.factor or parsed.size):
         raise UserError(f"--axes {parsed.axes}: takes a --scale, and no --factor or --size")
+    if parsed.consistent and (parsed.factor or parsed.size or parsed.axes != "in-plane"):
+        raise UserError("--consistent: takes a --scale, and no --factor, --size or --axes")
+    if parsed.consistent and parsed.compare:
+        raise UserError("--consistent: leave out --compare, which draws what the model alone gives")
     output_size, models = _models(parsed, devices[0])
     value_range = tuple(parsed.range) if parsed.range else None
     clips = ClipOptions(parsed.codec, parsed.crf, parsed.container, parsed.deinterlace)
-    spec = UpscaleSpec(models, output_size, value_range, parsed.axes, clips)
+    spec = UpscaleSpec(models, output_size, value_range, parsed.axes, clips, parsed.consistent)
     if len(devices) == 1:  # else each process loads it
         spec.load()
     suffix = parsed.suffix

@@ -43,6 +43,7 @@ class Codec(ABC):
         is_animated: whether a file holds several pictures with their durations.
         held: the memory that writing takes, divided by the size of the pixels of the result; 0 if
             it is written while it is upscaled.
+        is_lossy: whether the pixels of a written file are not quite those that it was given.
         keeps: the metadata that a written file keeps; the loss of all other is reported.
         pillow: Pillow's names of the format, if Pillow reads it.
         in_datasets: whether data sets may contain it (8 bits a channel, read by Pillow).
@@ -61,6 +62,7 @@ class Codec(ABC):
     is_folder: bool = False
     is_animated: bool = False
     held: float = 0.0
+    is_lossy: bool = False
     keeps: frozenset[MetadataKind] = frozenset()
     pillow: tuple[str, ...] = ()
     in_datasets: bool = False

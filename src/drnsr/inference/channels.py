@@ -39,7 +39,7 @@ def upscale_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool)
         values[:, :, channels.alpha] = _normalize(
             part[:, :, channels.alpha], *_alpha_range(picture)
         )
-    is_valid = _valid_and_visible(picture, part)
+    is_valid = valid_and_visible(picture, part)
     if is_valid is not None and not is_valid.all():
         values = fill_holes(values, is_valid)
     upscaled = np.empty(
@@ -148,7 +148,7 @@ def _alpha_range(picture: Picture) -> tuple[float, float]:
     return full_range(picture.dtype)
 
 
-def _valid_and_visible(picture: Picture, part: Pixels) -> NDArray[np.bool_] | None:
+def valid_and_visible(picture: Picture, part: Pixels) -> NDArray[np.bool_] | None:
     """Return (h, w, C): which values are valid and not transparent; None if all are."""
     is_valid = picture.known(part)
     alpha = picture.channels.alpha

@@ -13,10 +13,11 @@ from torch import Tensor
 from drnsr.errors import UserError
 from drnsr.images.backends.pillow import picture_of_pillow
 from drnsr.images.encoding import to_pillow
-from drnsr.images.picture import Picture, Pixels, from_array
+from drnsr.images.picture import Picture, Pixels, concatenate_rows, from_array
 from drnsr.images.pixel_format import RGB8
 from drnsr.images.value_range import measured_range
 from drnsr.inference.channels import as_trained
+from drnsr.inference.consistency import Projection
 from drnsr.inference.engine import Engine, ScaleError, TorchEngine
 from drnsr.inference.precision import PrecisionChoice
 from drnsr.inference.tiling import TileSize, Tiling
@@ -35,13 +36,23 @@ class Upscaler:
         tile: side of a tile in LR pixels, "auto", or "off" for the whole picture at once.
         ensemble: whether to average over the eight symmetries of the square, which takes eight
             times as long.
+        consistent: whether the result gives the picture back when it is shrunk: see
+            :class:`drnsr.inference.consistency.Projection`.
 
     Example:
         ``Upscaler.from_pretrained("drnsr-x2")(picture)``
     """
 
-    def __init__(self, engine: Engine, *, tile: TileSize = "auto", ensemble: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        tile: TileSize = "auto",
+        ensemble: bool = False,
+        consistent: bool = False,
+    ) -> None:
         self._tiling = Tiling(engine, tile=tile, ensemble=ensemble)
+        self._consistent = consistent
         self.scale = engine.scale
 
     @classmethod
@@ -53,6 +64,7 @@ class Upscaler:
         precision: PrecisionChoice = "auto",
         tile: TileSize = "auto",
         ensemble: bool = False,
+        consistent: bool = False,
     ) -> "Upscaler":
         """Load a model that is shipped with the package, or one on the Hugging Face Hub.
 
@@ -64,7 +76,14 @@ class Upscaler:
             UserError: there is no such model, or the device or precision is not available.
         """
         file = download_model(name) if name.startswith(PREFIX) else model_file(name)
-        return cls.from_file(file, device=device, precision=precision, tile=tile, ensemble=ensemble)
+        return cls.from_file(
+            file,
+            device=device,
+            precision=precision,
+            tile=tile,
+            ensemble=ensemble,
+            consistent=consistent,
+        )
 
     @classmethod
     def from_file(
@@ -76,6 +95,7 @@ class Upscaler:
         precision: PrecisionChoice = "auto",
         tile: TileSize = "auto",
         ensemble: bool = False,
+        consistent: bool = False,
     ) -> "Upscaler":
         """Load a model file or a checkpoint of another program.
 
@@ -90,7 +110,7 @@ class Upscaler:
             engine = TorchEngine(load_network(Path(path)), scale, device, precision)
         except ScaleError as error:
             raise ScaleError(f"{path}: {error}") from error
-        return cls(engine, tile=tile, ensemble=ensemble)
+        return cls(engine, tile=tile, ensemble=ensemble, consistent=consistent)
 
     def __call__(self, image: SomeImage) -> SomeImage:
         """Upscale one picture; the result has the type of the input.
@@ -113,7 +133,7 @@ class Upscaler:
             ImageTypeError: ``image`` is none of these.
         """
         if isinstance(image, Image.Image):
-            return to_pillow(self._tiling.upscale(self._with_range(picture_of_pillow(image))))
+            return to_pillow(self._upscale(self._with_range(picture_of_pillow(image))))
         if isinstance(image, Tensor):
             return self._upscale_tensor(image)
         _check(image, axes=(2, 3))
@@ -122,7 +142,7 @@ class Upscaler:
     def _upscale_array(self, pixels: Pixels) -> Pixels:
         if pixels.ndim == 2:
             return self._upscale_array(pixels[:, :, None])[:, :, 0]
-        return self._tiling.upscale(self._with_range(from_array(pixels)))
+        return self._upscale(self._with_range(from_array(pixels)))
 
     def _with_range(self, picture: Picture) -> Picture:
         """Set black and white as for files: those of the training, or those of 16-bit integers."""
@@ -132,6 +152,13 @@ class Upscaler:
         if picture.dtype != np.uint16:
             return picture
         return replace(picture, value_range=measured_range([picture]))
+
+    def _upscale(self, picture: Picture) -> Pixels:
+        upscaled = self._tiling.upscale(picture)
+        if not self._consistent:
+            return upscaled
+        rows = Projection(picture, self.scale).rows([upscaled])
+        return concatenate_rows(rows, upscaled.shape, picture.dtype)
 
     def _upscale_tensor(self, image: Tensor) -> Tensor:
         if image.ndim == 4:

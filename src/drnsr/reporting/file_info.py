@@ -68,11 +68,16 @@ def _describe_image(provenance: Provenance) -> dict[str, str]:
         "model": f"{provenance.model} (sha256 {provenance.model_sha256})",
         "precision": provenance.precision,
         "exported from": provenance.exported_from,
+        "consistent": _describe_deviation(provenance.deviation),
         "configuration": provenance.config,
         "training data": provenance.data,
         "training code": provenance.code,
     }
     return {name: value for name, value in known.items() if value}
+
+
+def _describe_deviation(deviation: str) -> str:
+    return f"shrunk exactly, it differs from its source by {deviation} at most" * bool(deviation)
 
 
 def _is_image(path: Path) -> bool:

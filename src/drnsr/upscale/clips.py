@@ -93,12 +93,15 @@ def plan_clip(clip: Clip, target: Path, spec: UpscaleSpec) -> ClipPlan:
     """Determine how a clip is upscaled.
 
     Raises:
-        VideoError: it is interlaced, or no encoder of the container keeps its bits.
+        VideoError: it is interlaced, is to be consistent, or no encoder of the container keeps its
+            bits.
         UserError: see :meth:`UpscaleSpec.model_for`.
     """
     info = clip.info
     if info.is_interlaced and not spec.clips.deinterlace:
         raise VideoError("its frames are interlaced: take --deinterlace")
+    if spec.consistent:
+        raise VideoError("videos are written with a loss, and so are not consistent")
     model = spec.model_for(info.width, info.height)
     pixels = np.zeros((1, 1, 3), np.uint16 if info.bits > 8 else np.uint8)
     check_bands(model.tiling.engine.descriptor, from_array(pixels))

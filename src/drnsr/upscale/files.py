@@ -1,6 +1,6 @@
 """Upscaling of one picture file into another."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,12 +9,14 @@ from drnsr.errors import SignalError, UserError
 from drnsr.images.codecs import codec_of_suffix, split_name
 from drnsr.images.errors import ImageError
 from drnsr.images.page import Page, UpscaledPage
-from drnsr.images.picture import Picture, Pixels
+from drnsr.images.picture import Picture, Pixels, iter_rows
+from drnsr.images.pixel_file import PixelFile
 from drnsr.images.pixel_format import RGB8
 from drnsr.images.reading import PictureFile, open_picture
 from drnsr.images.resample import resize_rows
 from drnsr.images.writing import write_picture
 from drnsr.inference.channels import as_trained, check_bands
+from drnsr.inference.consistency import Projection
 from drnsr.inference.holes import restore_holes_by_rows
 from drnsr.inference.tiling import Advance
 from drnsr.upscale.models import ModelAtScale, Models, OutputSize
@@ -37,6 +39,8 @@ class UpscaleSpec:
         axes: the axes along which volumes are upscaled; others than those of a slice need a scale
             as output size.
         clips: how videos are read and written.
+        consistent: whether the results give their sources back when they are shrunk, which needs a
+            scale as output size: see :class:`drnsr.inference.consistency.Projection`.
     """
 
     models: Models
@@ -44,6 +48,7 @@ class UpscaleSpec:
     value_range: tuple[float, float] | None = None
     axes: Axes = "in-plane"
     clips: ClipOptions = field(default_factory=ClipOptions)
+    consistent: bool = False
 
     def on(self, device: str) -> "UpscaleSpec":
         """Return the same for another device, with nothing loaded, so that it can be pickled."""
@@ -108,7 +113,15 @@ def upscale_file(
             raise ImageError(f"{source}: {target.name} has the suffix of no known format")
         codec.check(pages)
         notes = [text for page in file.pages for text in page.notes]
-        provenance = models[0].provenance(file.pages[0].picture.dtype)
+        deviation = None
+        if spec.consistent:
+            if codec.is_lossy:
+                raise ImageError(
+                    f"{source}: {codec.name.upper()} is written with a loss, and so is not"
+                    " consistent: --format png"
+                )
+            pages, deviation = _consistent(pages, models[0].scale)
+        provenance = models[0].provenance(file.pages[0].picture.dtype, deviation)
         for text in dict.fromkeys([*notes, *codec.losses(pages, provenance)]):
             note(f"{source}: {text}")
         write_picture(target, codec, pages, provenance)
@@ -170,6 +183,18 @@ def upscale_rows(
     rows = model.tiling.iter_rows(replace(picture, keeps_holes=False), advance)
     rows = resize_rows(rows, full_size, (height, width))
     return height, width, restore_holes_by_rows(rows, picture, (height, width))
+
+
+def _consistent(pages: Sequence[UpscaledPage], scale: int) -> tuple[list[UpscaledPage], float]:
+    """Project pages, whose rows are then in temporary files, and return the deviation left."""
+    projected, deviation = [], 0.0
+    for page in pages:
+        projection = Projection(page.source.picture, scale)
+        rows = PixelFile(projection.rows(page.rows)).rows
+        picture = replace(page.source.picture, height=page.height, width=page.width, rows=rows)
+        deviation = max(deviation, projection.deviation(iter_rows(picture)))
+        projected.append(replace(page, rows=iter_rows(picture)))
+    return projected, deviation
 
 
 def describe(source: Path, spec: UpscaleSpec) -> tuple[str, str, str]:

@@ -113,18 +113,20 @@ class ModelAtScale:
         engine = TorchEngine(network, self.scale, device, precision, compile=compile_network)
         return fastest_engine(engine, make_onnxruntime) if backend == "fastest" else engine
 
-    def provenance(self, dtype: DTypeLike) -> str:
+    def provenance(self, dtype: DTypeLike, deviation: float | None = None) -> str:
         """Return the text that is stored in the pictures that this model makes.
 
         Args:
             dtype: the data type of the pixels, on which the precision can depend.
+            deviation: of a consistent picture: see :class:`Provenance`.
         """
         engine = self.tiling.engine
         if isinstance(engine, TorchEngine):
             precision = engine.for_pixels(dtype).precision
         else:
             (precision,) = engine.descriptor.precisions
-        return replace(self._origin, precision=precision).to_json()
+        left = "" if deviation is None else f"{deviation:.3g}"
+        return replace(self._origin, precision=precision, deviation=left).to_json()
 
     @cached_property
     def _origin(self) -> Provenance:

@@ -31,6 +31,8 @@ class Provenance:
         precision: of the computation; empty in pictures by older versions, which took fp32 unless
             another one was asked for.
         exported_from: sha256 of the model file that an ONNX file was exported from; else empty.
+        deviation: of a consistent picture, the largest difference from its source when it is shrunk
+            again: see :meth:`drnsr.inference.consistency.Projection.deviation`; else empty.
     """
 
     version: str
@@ -42,6 +44,7 @@ class Provenance:
     code: str
     precision: str = ""
     exported_from: str = ""
+    deviation: str = ""
 
     def to_json(self) -> str:
         """Return the text that is stored in a picture."""

@@ -68,6 +68,7 @@ CODEC = AvifCodec(
     name="avif",
     suffixes=(".avif",),
     read_suffixes=(".avifs",),
+    is_lossy=True,
     keeps=frozenset({"icc", "resolution", "exif", "xmp", "duration"}),
     pillow=("AVIF",),
     in_datasets=True,

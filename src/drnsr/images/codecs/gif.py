@@ -29,6 +29,7 @@ CODEC = GifCodec(
     name="gif",
     suffixes=(".gif",),
     signatures=(b"GIF87a", b"GIF89a"),
+    is_lossy=True,
     keeps=frozenset({"duration"}),
     pillow=("GIF",),
     in_datasets=True,

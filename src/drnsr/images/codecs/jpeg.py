@@ -115,6 +115,7 @@ CODEC = JpegCodec(
     alpha=False,
     max_side=65_500,
     held=0.0,
+    is_lossy=True,
     keeps=frozenset({"icc", "resolution", "exif", "xmp", "iptc"}),
     pillow=("JPEG",),
     in_datasets=True,

@@ -124,5 +124,6 @@ CODEC = JxlCodec(
     suffixes=(".jxl",),
     signatures=(_CODESTREAM, _CONTAINER),
     bits=(8, 16),
+    is_lossy=True,
     keeps=frozenset({"resolution", "exif", "xmp"}),
 )

@@ -18,6 +18,7 @@ CODEC = WebpCodec(
     name="webp",
     suffixes=(".webp",),
     max_side=16_383,
+    is_lossy=True,
     keeps=frozenset({"icc", "resolution", "exif", "xmp", "duration"}),
     pillow=("WEBP",),
     in_datasets=True,
