@@ -12,6 +12,7 @@ from PIL import Image
 from drnsr import Upscaler, pretrained
 from drnsr.cli import main
 from drnsr.hashing import file_sha256
+from drnsr.images.pixel_format import RGB8
 from drnsr.networks import DRNSR
 from drnsr.reporting.hub_card import weights_licence
 from drnsr.upscale.provenance import read_provenance
@@ -104,7 +105,7 @@ def test_a_training_starts_from_a_model_of_the_hub_as_from_its_file(hub, model, 
     hub.status = 503  # a commit never changes, so that the copy needs no answer
     assert fingerprinted_values(from_hub) == fingerprinted_values(from_file)
     assert fingerprinted_values(from_hub)["init_from"] == file_sha256(model)
-    weights, expected = (seeded_network(each).state_dict() for each in (from_hub, from_file))
+    weights, expected = (seeded_network(each, RGB8).state_dict() for each in (from_hub, from_file))
     assert all(weights[name].equal(expected[name]) for name in expected)
     hub.status = None
     assert fingerprinted_values(pin_start(config)) != fingerprinted_values(from_hub)
