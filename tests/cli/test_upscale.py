@@ -165,7 +165,7 @@ def test_no_error_of_any_type_ends_a_batch(model, tmp_path, monkeypatch, capsys,
 
     monkeypatch.setattr(where, failing)
     for holder in list(sys.modules.values()):  # wherever it was imported to
-        if getattr(holder, name, None) is function and holder.__name__.startswith("drnsr"):
+        if holder.__name__.startswith("drnsr") and getattr(holder, name, None) is function:
             monkeypatch.setattr(holder, name, failing)
     with pytest.raises(SystemExit) as ended:
         run("a.png", "b.png", "c.png", "--model", model, "--out", "out")

@@ -45,7 +45,9 @@ def test_the_files_that_others_rely_on(finished):
 def test_the_model_can_be_run_from_its_file_alone(finished):
     info = read_info(finished.root / "models/model.safetensors")
     assert info.architecture == "DRNSR"
-    assert info.hyper_parameters == {"scale": 2, "num_features": 16, "num_blocks": 2}
+    assert info.hyper_parameters == {
+        **{"scale": 2, "num_features": 16, "num_blocks": 2, "channels": 3}
+    }
     assert load_model(finished.root / "models/model.safetensors").descriptor.scales == (2,)
 
 
