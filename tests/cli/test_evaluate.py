@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -194,6 +195,17 @@ def test_a_metric_may_be_defined_for_no_image(somewhere, capsys):
     main(["evaluate", "bicubic", "nearest", *folder])
     shown = capsys.readouterr().out
     assert "folder: nearest and bicubic: VIF is defined on none of the pictures" in shown
+
+
+def test_the_slices_of_own_volumes_are_images(somewhere, capsys):
+    nibabel = pytest.importorskip("nibabel")
+    values = np.random.default_rng(0).integers(0, 2**16, (40, 36, 3), np.uint16)
+    (somewhere / "mine").mkdir()
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), somewhere / "mine/head.nii.gz")
+    options = ["--benchmark", "folder", "--folder", "mine", "--protocol", "bands", "--json"]
+    main(["evaluate", "bicubic", *options, "--pixels", "{bands: [t1]}"])
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["image"] for row in rows] == ["head_0000", "head_0001", "head_0002"]
 
 
 def test_own_images_are_not_kept(own_pictures, somewhere, capsys):

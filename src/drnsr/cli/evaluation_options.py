@@ -15,7 +15,7 @@ from drnsr.atomic import temporary_folder
 from drnsr.config.compose import compose_benchmarks
 from drnsr.config.errors import ConfigError, describe
 from drnsr.config.schema import Benchmark
-from drnsr.data.folders import copy_pictures, original_paths
+from drnsr.data.folders import copy_pictures, original_paths, suffixes_of
 from drnsr.data.pixels import Pixels
 from drnsr.data.prepare import prepare_benchmark
 from drnsr.data.prepared import PreparedDataset
@@ -141,8 +141,9 @@ def _prepared_registry(name: str, registry: Path, how: _Preparation) -> Prepared
 def _prepared_folder(name: str, pictures: Path, how: _Preparation) -> Iterator[PreparedDataset]:
     """Prepare the user's images, which may have changed since the last time; keep nothing."""
     with temporary_folder(evaluation_cache() / "folder") as folder:
-        copy_pictures(pictures, folder / "raw")
-        yield _prepare(name, folder, how, original_paths(pictures, folder / "raw"))
+        raw, suffixes = folder / "raw", suffixes_of(how.pixels)
+        copy_pictures(pictures, raw, suffixes)
+        yield _prepare(name, folder, how, original_paths(pictures, raw, suffixes))
 
 
 def _prepare(
