@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from drnsr.config.schema import GAN, Config
 from drnsr.config.targets import instantiate
 from drnsr.data.prepared import PreparedDataset
-from drnsr.weights.hub import PREFIX, download_model, pinned
+from drnsr.weights.hub import download_model, is_on_hub, pinned
 from drnsr.weights.loading import load_network
 from drnsr.weights.warm_start import warm_start
 from pipelines.perceptual_weights import features_file
@@ -31,7 +31,7 @@ def pin_start(config: Config) -> Config:
     Raises:
         HubError: if the model cannot be downloaded.
     """
-    if config.init_from is None or not config.init_from.startswith(PREFIX):
+    if not is_on_hub(config.init_from):
         return config
     return config.model_copy(update={"init_from": pinned(config.init_from)})
 
@@ -44,8 +44,8 @@ def start_file(config: Config) -> Path | None:
     """
     if config.init_from is None:
         return None
-    is_on_hub = config.init_from.startswith(PREFIX)
-    return download_model(config.init_from) if is_on_hub else Path(config.init_from)
+    name = config.init_from
+    return download_model(name) if is_on_hub(name) else Path(name)
 
 
 def seeded_network(config: Config, pixels: "PixelFormat") -> "Network":

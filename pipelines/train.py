@@ -24,7 +24,7 @@ from drnsr.tracking.loggers import check_loggers
 from drnsr.tracking.runs import TRAINING_COST
 from drnsr.training.scalars import SAMPLES_PER_SECOND, SECONDS, SKIPPED_LOSSES, STOPPED_AFTER
 from drnsr.weights.fingerprint import code_fingerprint, fingerprint
-from drnsr.weights.hub import PREFIX
+from drnsr.weights.hub import is_on_hub
 from drnsr.weights.native import Origin, inherited_licences, read_origin, save_model
 from pipelines.app import run_stage
 from pipelines.building import (
@@ -324,8 +324,7 @@ def count_licences(config: Config, dataset: PreparedDataset) -> dict[str, int]:
     start = start_file(config)
     if config.init_from is None or start is None:
         return dict(own)
-    is_on_hub = config.init_from.startswith(PREFIX)
-    name = config.init_from if is_on_hub else start.name
+    name = config.init_from if is_on_hub(config.init_from) else start.name
     return inherited_licences(own, {name: read_origin(start)})
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from drnsr import pretrained
 from drnsr.errors import UserError
-from drnsr.weights.hub import PREFIX, download_model
+from drnsr.weights.hub import download_model, is_on_hub
 
 _MLFLOW = ("models:/", "runs:/")
 
@@ -26,7 +26,7 @@ def model_file(name: str) -> Path:
         return pretrained.model_file(name)
     if name.startswith(_MLFLOW):
         return _from_mlflow(name)
-    if name.startswith(PREFIX):
+    if is_on_hub(name):
         return download_model(name)
     path = Path(name)
     if not path.is_file():
@@ -41,7 +41,7 @@ def run_or_file(name: str) -> str:
     Raises:
         UserError: as in :func:`model_file`.
     """
-    return str(model_file(name)) if name.startswith((*_MLFLOW, PREFIX)) else name
+    return str(model_file(name)) if name.startswith(_MLFLOW) or is_on_hub(name) else name
 
 
 def short_name(name: str) -> str:

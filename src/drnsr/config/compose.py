@@ -14,6 +14,7 @@ from drnsr.config.rehearsal import check_steps
 from drnsr.config.schema import Benchmark, ComposedConfig, Config
 from drnsr.config.targets import check_networks, check_targets
 from drnsr.project import CONF, missing_in_copy
+from drnsr.weights.hub import PREFIX, is_on_hub
 
 _Kind = TypeVar("_Kind", bound=ComposedConfig)
 
@@ -29,9 +30,7 @@ PATHS = ("folder", "benchmark_folder", "image", "init_from")
 # The file that `init_from` names for random weights: what DVC depends on must exist.
 FROM_SCRATCH = "conf/from_scratch"
 
-# A model on the Hugging Face Hub: see drnsr.weights.hub. A commit never changes.
-_ON_HUB = "hf://"
-_PINNED = re.compile(rf"{_ON_HUB}[^@]+@[0-9a-f]{{40}}")
+_PINNED = re.compile(rf"{PREFIX}[^@]+@[0-9a-f]{{40}}")  # by a commit, which never changes
 
 
 def compose_graph(params_file: Path, conf: Path = CONF) -> Config:
@@ -203,11 +202,6 @@ def _read_params(params_file: Path) -> dict[str, Any]:
             )
     _check_start(params_file, params.get("init_from"), values.get("init_from"))
     return cast(dict[str, Any], params)
-
-
-def is_on_hub(value: object) -> bool:
-    """Return whether a value names a model on the Hugging Face Hub."""
-    return isinstance(value, str) and value.startswith(_ON_HUB)
 
 
 def _check_start(params_file: Path, start: str | None, on_hub: str | None) -> None:

@@ -20,7 +20,6 @@ from drnsr.config.compose import (
     GROUPS,
     PATHS,
     compose_choices,
-    is_on_hub,
     load_option,
     refuse_contradictions,
     resolve,
@@ -28,6 +27,7 @@ from drnsr.config.compose import (
 from drnsr.config.errors import ConfigError, composition_errors
 from drnsr.config.schema import Config
 from drnsr.project import CONF
+from drnsr.weights.hub import is_on_hub
 
 log = logging.getLogger("drnsr")
 

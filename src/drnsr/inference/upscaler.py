@@ -22,7 +22,7 @@ from drnsr.inference.engine import Engine, ScaleError, TorchEngine
 from drnsr.inference.precision import PrecisionChoice
 from drnsr.inference.tiling import TileSize, Tiling
 from drnsr.pretrained import model_file
-from drnsr.weights.hub import PREFIX, download_model
+from drnsr.weights.hub import download_model, is_on_hub
 from drnsr.weights.loading import load_network
 
 SomeImage = TypeVar("SomeImage", NDArray[Any], Image.Image, Tensor)
@@ -75,7 +75,7 @@ class Upscaler:
         Raises:
             UserError: there is no such model, or the device or precision is not available.
         """
-        file = download_model(name) if name.startswith(PREFIX) else model_file(name)
+        file = download_model(name) if is_on_hub(name) else model_file(name)
         return cls.from_file(
             file,
             device=device,

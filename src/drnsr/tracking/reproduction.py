@@ -20,7 +20,7 @@ from drnsr.hashing import file_sha256, sha256_of
 from drnsr.tracking.outbox import all_outboxes
 from drnsr.tracking.record import RunRecord
 from drnsr.tracking.runs import COMMIT_TAG, PATCH_FILE
-from drnsr.weights.hub import PREFIX
+from drnsr.weights.hub import is_on_hub
 
 # The work tree is a project of its own, with its own MLflow store.
 _OF_THIS_PROJECT = ("DVC_ROOT", "MLFLOW_TRACKING_URI")
@@ -248,11 +248,7 @@ def _own_files(config: Mapping[str, Any]) -> list[str]:
     named = [config.get("init_from"), single.get("image")]
     named += [part.get("folder") for part in parts]
     named += [benchmark.get("folder") for benchmark in config.get("benchmark", {}).values()]
-    return [
-        name
-        for name in named
-        if name and not name.startswith(PREFIX) and not Path(name).is_absolute()
-    ]
+    return [name for name in named if name and not is_on_hub(name) and not Path(name).is_absolute()]
 
 
 def _is_within(path: str, folder: str) -> bool:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypeGuard
 
 from drnsr.errors import UserError
 from drnsr.weights.native import ModelFileError, read_info
@@ -27,6 +28,11 @@ _COMMIT = re.compile("[0-9a-f]{40}")
 
 # huggingface_hub reads it at import; without it, it reports how it is used.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+
+def is_on_hub(name: object) -> TypeGuard[str]:
+    """Return whether a value of any type names a model on the Hub."""
+    return isinstance(name, str) and name.startswith(PREFIX)
 
 
 class HubError(UserError):
