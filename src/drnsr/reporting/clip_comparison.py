@@ -71,13 +71,7 @@ def _middle(clip: Clip) -> float:
 
 def _from_middle(clip: Clip, spec: UpscaleSpec) -> Iterator[_TimedPixels]:
     """Yield the frames from the middle as RGB of 8 bits or, if the clip has more, of 16."""
-    info = clip.info
-    colours = Colours(
-        info.matrix,
-        full_range=info.full_range,
-        is_deep=info.bits > 8,
-        size=(info.width, info.height),
-    )
+    info, colours = clip.info, clip.info.colours()
     deinterlaced = spec.clips.deinterlace
     first = next(clip.frames(deinterlaced=deinterlaced)).pts
     middle = _middle(clip)

@@ -54,22 +54,6 @@ class ClipPlan:
     container: str
 
     @property
-    def colours(self) -> Colours:
-        """The conversion between the frames and RGB."""
-        info = self.info
-        return Colours(
-            info.matrix,
-            full_range=info.full_range,
-            is_deep=info.bits > 8,
-            size=(info.width, info.height),
-        )
-
-    @property
-    def dtype(self) -> type[np.unsignedinteger[Any]]:
-        """The type of the pixels that the network sees."""
-        return np.uint16 if self.info.bits > 8 else np.uint8
-
-    @property
     def aspect(self) -> Fraction | None:
         """Width by height of a pixel of the result: the picture keeps its shape."""
         aspect, info = self.info.aspect, self.info
@@ -103,7 +87,7 @@ def plan_clip(clip: Clip, target: Path, spec: UpscaleSpec) -> ClipPlan:
     if spec.consistent:
         raise VideoError("videos are written with a loss, and so are not consistent")
     model = spec.model_for(info.width, info.height)
-    pixels = np.zeros((1, 1, 3), np.uint16 if info.bits > 8 else np.uint8)
+    pixels = np.zeros((1, 1, 3), info.dtype)
     check_bands(model.tiling.engine.descriptor, from_array(pixels))
     size = spec.output_size.for_picture(info.width, info.height)
     container = container_of(target)
@@ -137,7 +121,7 @@ def upscale_clip(source: Path, target: Path, spec: UpscaleSpec, report: JobRepor
         plan = plan_clip(clip, target, spec)
         for text in plan.encoding.notes:
             note(text)
-        provenance = plan.model.provenance(plan.dtype)
+        provenance = plan.model.provenance(plan.info.dtype)
         with parts_of(target) as parts:
             if parts.load(_settings(source, plan, spec, provenance)):
                 note("an interrupted work on it was by other options, and begins again")
@@ -186,7 +170,7 @@ def _upscale_frames(
     clip: Clip, plan: ClipPlan, spec: UpscaleSpec, parts: Parts, report: JobReport
 ) -> None:
     """Decode, upscale and encode the frames that are not there, side by side."""
-    colours, done = plan.colours, parts.num_frames
+    colours, done = plan.info.colours(), parts.num_frames
     writer = PartsWriter(parts, plan.info, plan.encoding, colours, plan.aspect)
     start, count = time.perf_counter(), 0
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import av
 
-from drnsr.video.files import CONTAINERS, VideoError
+from drnsr.video.files import CODEC_NAMES, CONTAINERS, VideoError
 from drnsr.video.options import ClipOptions
 from drnsr.video.probe import ClipInfo
 
@@ -75,7 +75,6 @@ CODECS = {
 }
 """The values of ``--codec``."""
 
-_DEFAULTS = ("h264", "hevc", "av1", "vp9", "prores", "ffv1")
 _DEEP_DEFAULTS = ("hevc", "av1", "h264", "prores", "ffv1")  # few programs play H.264 of 10 bits
 
 
@@ -163,7 +162,7 @@ def choose_encoding(
     if (width, height) != size:
         was, now = (f"{each[0]} x {each[1]}" for each in (size, (width, height)))
         notes.append(f"{was} pixels are cropped to {now}: {chosen} needs even sides")
-    frame_bytes = width * height * 1.5 * (2 if info.bits > 8 else 1)
+    frame_bytes = width * height * 1.5 * (2 if info.is_deep else 1)
     lookahead = max(_LEAST_LOOKAHEAD, int(_LOOKAHEAD_BYTES / frame_bytes))
     crf = options.crf if options.crf is not None else known.crf
     return Encoding(
@@ -180,7 +179,7 @@ def choose_encoding(
 
 def _default_codec(info: ClipInfo, held: tuple[str, ...], width: int) -> str | None:
     """Return that of the source if it can be written with all bits, else a usual one."""
-    order = _DEEP_DEFAULTS if info.bits > 8 else _DEFAULTS
+    order = _DEEP_DEFAULTS if info.is_deep else CODEC_NAMES
     names: tuple[str, ...] = (info.codec, *order)
     for name in names:
         if name in held and width >= CODECS[name].least_width and _formats(name, info.bits):

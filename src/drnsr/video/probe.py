@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from drnsr.images.codec import check_size
-from drnsr.video.colour import MATRICES, Matrix, matrix_of, range_of
+from drnsr.video.colour import MATRICES, Colours, Matrix, matrix_of, range_of
 from drnsr.video.decoding import decode_packets
 from drnsr.video.files import VideoError
 
@@ -80,6 +81,25 @@ class ClipInfo:
     is_interlaced: bool
     is_disordered: bool
     lost: tuple[str, ...]
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether a channel has more than 8 bits."""
+        return self.bits > 8
+
+    @property
+    def dtype(self) -> type[np.unsignedinteger[Any]]:
+        """The type of the frames as RGB."""
+        return np.uint16 if self.is_deep else np.uint8
+
+    def colours(self) -> Colours:
+        """Return a conversion between the frames and RGB."""
+        return Colours(
+            self.matrix,
+            full_range=self.full_range,
+            is_deep=self.is_deep,
+            size=(self.width, self.height),
+        )
 
 
 def open_media(path: Path) -> InputContainer:
