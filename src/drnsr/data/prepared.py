@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from drnsr.errors import UserError
 from drnsr.hashing import file_sha256, sha256_of
-from drnsr.images.pixel_format import RGB8, Depth, PixelFormat
+from drnsr.images.pixel_format import RGB8, Depth, PixelFormat, described_pixels
 
 Split = Literal["train", "validation", "test"]
 
@@ -96,8 +96,6 @@ class PreparedDataset:
             )
         images = [PackedImage(**image) for image in content["images"]]
         degradation = content.get("degradation")
-        described = content.get("pixels")
-        pixels = RGB8 if described is None else PixelFormat.from_json(described)
         return cls(
             folder,
             content["name"],
@@ -105,7 +103,7 @@ class PreparedDataset:
             images,
             content["files"],
             degradation,
-            pixels,
+            described_pixels(content),
         )
 
     def verify(self) -> None:

@@ -89,6 +89,15 @@ RGB8 = PixelFormat()
 """The format of photographs."""
 
 
+def described_pixels(content: Mapping[str, Any]) -> PixelFormat:
+    """Return the format that a JSON object has under ``pixels``; without it, :data:`RGB8`.
+
+    Raises:
+        LookupError, TypeError, ValueError: as :meth:`PixelFormat.from_json`.
+    """
+    return PixelFormat.from_json(content["pixels"]) if "pixels" in content else RGB8
+
+
 def full_format(bands: tuple[str, ...], depth: Depth) -> PixelFormat:
     """Return the format whose range is that of its type."""
     limits = (0.0, float(2**depth - 1))

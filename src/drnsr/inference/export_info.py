@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, get_args
 
 from drnsr.errors import UserError
 from drnsr.hashing import file_sha256
-from drnsr.images.pixel_format import RGB8, PixelFormat
+from drnsr.images.pixel_format import RGB8, described_pixels
 from drnsr.networks import Descriptor, Network
 from drnsr.networks.base import Colour, Precision
 from drnsr.weights.native import ModelFileError, Origin, read_origin
@@ -182,7 +182,7 @@ def _parse(text: str) -> ExportInfo:
                 receptive_field if receptive_field == "global" else int(receptive_field)
             ),
             "size_multiple": int(described["size_multiple"]),
-            "pixels": PixelFormat.from_json(described["pixels"]) if "pixels" in described else RGB8,
+            "pixels": described_pixels(described),
         }
     )
     _check_descriptor(descriptor)

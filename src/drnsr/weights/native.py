@@ -12,7 +12,7 @@ from safetensors.torch import save
 from drnsr.atomic import atomic_path
 from drnsr.errors import UserError
 from drnsr.hashing import is_sha256
-from drnsr.images.pixel_format import RGB8, PixelFormat
+from drnsr.images.pixel_format import RGB8, PixelFormat, described_pixels
 from drnsr.networks import HyperParameter, Network
 from drnsr.project import run_name
 from drnsr.weights.building import WeightsError, build_network
@@ -255,7 +255,7 @@ def _parse(text: str) -> ModelInfo:
             "origin": Origin.from_json(content["origin"]),
             "scales": tuple(map(int, content["scales"])),
             "value_range": tuple(map(float, content["value_range"])),
-            "pixels": PixelFormat.from_json(content["pixels"]) if "pixels" in content else RGB8,
+            "pixels": described_pixels(content),
         }
     )
     if not isinstance(info.architecture, str) or not isinstance(info.hyper_parameters, dict):
