@@ -92,8 +92,9 @@ def write_slices(volume: Path, training: Path, benchmark: Path, *, scale: int) -
 def _values(page: Page) -> Slice:
     picture = page.picture
     low, high = picture.value_range
-    pixels = picture.rows(0, picture.height)[:, :, 0].astype(np.float64)
-    if (known := picture.known(picture.rows(0, picture.height))) is not None:
+    stored = picture.rows(0, picture.height)
+    pixels = stored[:, :, 0].astype(np.float64)
+    if (known := picture.known(stored)) is not None:
         pixels[~known[:, :, 0]] = low
     values: Slice = ((pixels - low) / ((high - low) or 1.0)).clip(0, 1) * 255
     return values

@@ -6,7 +6,7 @@ from drnsr.evaluation.cost import Cost
 from drnsr.evaluation.scores import ScoreSet
 from drnsr.reporting.beside_published import OurMethod, beside_published
 from drnsr.reporting.page import Pictures, render
-from drnsr.reporting.sections import benchmark_sections
+from drnsr.reporting.sections import BenchmarkSection, benchmark_sections
 from drnsr.training.scalars import MODEL_COSTS
 
 
@@ -45,7 +45,7 @@ def render_comparison(
         scale=scores.scale,
         protocol=scores.protocol,
         beside=beside_published(
-            _best_last(scores),
+            _best_last(scores, sections),
             published,
             scale=scores.scale,
             protocol=scores.protocol,
@@ -66,16 +66,13 @@ def _cost_texts(cost: Cost) -> list[str]:
     return [scalar.text(getattr(cost, scalar.name)) for scalar in MODEL_COSTS]
 
 
-def _best_last(scores: ScoreSet) -> Sequence[OurMethod]:
+def _best_last(scores: ScoreSet, sections: Sequence[BenchmarkSection]) -> Sequence[OurMethod]:
     """Return the methods, the one last that is the best on the first benchmark."""
-    best = benchmark_sections(scores)[0].best_method
+    best = sections[0].best_method
     return [
         OurMethod(
             method,
-            {
-                benchmark: {m.name: scores.mean(benchmark, method, m) for m in scores.metrics}
-                for benchmark in scores.benchmarks
-            },
+            {section.name: section.means[method] for section in sections},
             cost.parameters if (cost := scores.costs.get(method)) else None,
             cost.seconds_per_megapixel if cost else None,
         )
