@@ -93,11 +93,7 @@ def _seen_range(trained: PixelFormat, benchmark: PixelFormat) -> tuple[float, fl
 
 
 def model_method(
-    path: Path,
-    scale: int,
-    name: str,
-    device: str = "cpu",
-    precision: PrecisionChoice = "fp32",
+    path: Path, scale: int, name: str, device: str = "cpu", precision: PrecisionChoice = "fp32"
 ) -> Method:
     """Return a file of weights, ours or foreign, as a method.
 

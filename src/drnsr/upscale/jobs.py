@@ -93,9 +93,8 @@ def plan(
     targets = [(source, target_of(source, name)) for source, name in search.found]
     taken: dict[Path, Path] = {}
     for source, target in targets:
-        if (
-            split_name(source)[1] == split_name(target)[1]
-        ):  # these have priority over names whose suffix changes
+        # These have priority over names whose suffix changes.
+        if split_name(source)[1] == split_name(target)[1]:
             taken.setdefault(target, source)
     jobs = [_make_job(*each, taken, overwrite=overwrite) for each in dict.fromkeys(targets)]
     return Plan(jobs, search.notes)
@@ -112,10 +111,12 @@ def _ending(source: Path, suffix: str, file_format: str | None) -> str:
 
 def _is_clip(source: Path) -> bool:
     """Return whether a file is a video; pictures that move, such as GIF, are pictures."""
+    if codec_of_suffix(source.suffix) is not None:
+        return False
     try:
         codec_of(source)
     except ImageError:
-        return codec_of_suffix(source.suffix) is None and is_video(source)
+        return is_video(source)
     return False
 
 
