@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics",
         help=f"names among {', '.join(METRICS)}, separated by commas; methods are compared by the"
-        " first (default: psnr,ssim, and for the protocol bands sam,ergas too)",
+        f" first (default: {_reported('y')}; for the protocol bands {_reported('bands')})",
     )
     parser.add_argument(
         "--protocol",
@@ -73,6 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     formats = parser.add_mutually_exclusive_group()
     formats.add_argument("--json", action="store_true", help="print JSON and nothing else")
     formats.add_argument("--csv", action="store_true", help="print CSV and nothing else")
+
+
+def _reported(measured_on: str) -> str:
+    return ",".join(metric.name for metric in reported_metrics(measured_on))
 
 
 def run(parsed: argparse.Namespace) -> None:
