@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -138,6 +138,16 @@ class Project:
         )
         assert (ended.returncode != 0) == fails, f"{command}\n{ended.stdout}\n{ended.stderr}"
         return Result(ended.stdout, ended.stderr)
+
+    def ended_by(self, number: int, command: Sequence[str], *said: str) -> int:
+        """Send a signal to a command when it has printed one of some texts; return its status."""
+        with subprocess.Popen(
+            command, cwd=self.root, env=self.environment, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            next(line for line in process.stderr if any(text in line for text in said))
+            process.send_signal(number)
+            return process.wait()
 
     def call(self, program: str, *arguments: str, fails: bool = False) -> Result:
         """Do in this process what ``drnsr`` or ``python -m pipelines.NAME`` does in its own.

@@ -1,7 +1,6 @@
 """A study by Optuna: its storage, and what a signal or a kill leaves of a trial."""
 
 import signal
-import subprocess
 import sys
 
 import pytest
@@ -72,17 +71,7 @@ def test_a_study_that_a_signal_ends_goes_on_with_the_same_trial(another):
     ]
     before = len(another.mlflow_runs())
     for number, step in ((signal.SIGTERM, "step 10/40"), (signal.SIGINT, "step 20/40")):
-        with subprocess.Popen(
-            ["python", "-m", *command],
-            cwd=another.root,
-            env=another.environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stderr is not None
-            next(line for line in process.stderr if step in line)
-            process.send_signal(number)
-            assert process.wait() == 128 + number
+        assert another.ended_by(number, ["python", "-m", *command], step) == 128 + number
     (parent,) = [run for run in another.mlflow_runs() if "study" in run.info.run_name]
     assert parent.info.status == "KILLED"
     assert "resuming after step" in another.call(*command).stdout

@@ -218,17 +218,8 @@ def test_a_sweep_that_is_ended_goes_on_where_it_was(prepared):
         (signal.SIGINT, 130, "basic"),
         (signal.SIGKILL, -signal.SIGKILL, "basic"),
     ):
-        with subprocess.Popen(
-            [*command, "trainer.threads=1", f"launcher={launcher}"],
-            cwd=prepared.root,
-            env=prepared.environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stderr is not None
-            next(line for line in process.stderr if "/40  loss" in line or "evaluating" in line)
-            process.send_signal(number)
-            assert process.wait() == code
+        sweep = [*command, "trainer.threads=1", f"launcher={launcher}"]
+        assert prepared.ended_by(number, sweep, "/40  loss", "evaluating") == code
     result = prepared.call(*command[2:], "trainer.threads=1")
     assert "resuming after step" in result.stdout
     jobs, _ = by_seed(prepared)
