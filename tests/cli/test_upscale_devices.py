@@ -85,6 +85,8 @@ def test_files_are_those_of_one_process_also_if_workers_are_killed(folder, capsy
 
 @pytest.mark.slow
 def test_ctrl_c_ends_all_processes_and_leaves_no_incomplete_file(folder):
+    # So large that no worker is done with it before the signal, also on a busy machine.
+    Image.fromarray(texture(2000, 2000)).save("in/large.bmp")
     process = start("out")
     alive = workers(process)
     assert len(alive) == 2

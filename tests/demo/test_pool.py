@@ -22,7 +22,8 @@ def sessions(tmp_path):
 
 
 def files(folder):
-    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+    """Return the names of all files; os.walk leaves out a folder that is removed meanwhile."""
+    return sorted(name for _, _, names in os.walk(folder) for name in names)
 
 
 async def until(condition):
