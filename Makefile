@@ -52,10 +52,8 @@ docs: install ## build the documentation into site/index.html, which works offli
 	python -m docs.generate
 
 PORT ?= 5000
-ui: install ## serve the MLflow UI on http://127.0.0.1:5000 (PORT=... for another port)
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
-		mlflow ui --host 127.0.0.1 --port $(PORT) --workers 1 \
-		--backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
+ui: install ## serve MLflow's pages, and print the address of the table of runs (PORT=...)
+	drnsr ui --port $(PORT)
 
 sweep: install ## search for good values by Optuna (SWEEP=FILE of conf/sweep; docs/sweeps.md)
 	python -m pipelines.sweep $(if $(SWEEP),sweep=$(SWEEP))

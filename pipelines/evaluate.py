@@ -17,11 +17,12 @@ from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.published import published_costs
 from drnsr.evaluation.results import Row, extremes, row_of, summary, write_rows, write_summary
 from drnsr.tracking.costs import MODEL_FILE, REFERENCE_FILE, remove_cost, write_cost
+from drnsr.tracking.events import EVALUATION
 from drnsr.weights.native import read_info
 from pipelines.app import run_stage
 from pipelines.paths import Outputs
 from pipelines.prepared import open_benchmark
-from pipelines.tracked import add_model, record_failure, tracked_model
+from pipelines.tracked import add_model, record_failure, tracked_model, used_dataset
 
 if TYPE_CHECKING:
     from drnsr.reporting.views import PictureViews
@@ -95,7 +96,7 @@ def _evaluate(config: Config) -> None:
     write_cost(read_info(outputs.model).origin, MODEL_FILE, cost)
     _measure_reference(config, outputs, device)
     if config.logger.experiment is not None:
-        _record(config, outputs, content, cost)
+        _record(config, outputs, content, rows, cost)
 
 
 def _measure_reference(config: Config, outputs: Outputs, device: str) -> None:
@@ -147,16 +148,26 @@ def _record(
     config: Config,
     outputs: Outputs,
     content: dict[str, dict[str, object]],
+    rows: list[Row],
     cost: dict[str, float | None],
 ) -> None:
     """Add the evaluation to the MLflow run that made this model, or to one made for it."""
-    from drnsr.tracking.runs import record_evaluation
+    from drnsr.tracking.evaluations import Evaluated, record_evaluation
+    from drnsr.tracking.runs import title
 
-    data = {name: open_benchmark(config, name).fingerprint for name in config.benchmark}
-    files = [outputs.summary, outputs.per_image, outputs.pictures]
+    benchmarks = {name: open_benchmark(config, name) for name in config.benchmark}
+    evaluated = Evaluated(
+        title=title(config.model_dump()),
+        summary=content,
+        rows=rows,
+        cost=cost,
+        datasets=[used_dataset(name, each, EVALUATION) for name, each in benchmarks.items()],
+        files=[outputs.summary, outputs.per_image],
+        pictures=outputs.pictures,
+    )
     with tracked_model(config) as outbox:
         add_model(outbox, config)
-        record_evaluation(outbox, content, cost, data, files)
+        record_evaluation(outbox, evaluated)
 
 
 if __name__ == "__main__":

@@ -179,7 +179,16 @@ def end_study(error: BaseException | None, *, is_last: bool) -> None:
 def _close(sweep: Sweep, jobs: list[JobRecord], status: RunStatus, error: str = "") -> None:
     """Write what the jobs of a sweep gave, and end its parent run with it."""
     files = _write(jobs, sweep) if jobs else []
-    end_sweep(status, error, files, table_of(jobs))
+    end_sweep(status, error, files, table_of(jobs), _description(jobs, sweep) if jobs else "")
+
+
+def _description(jobs: list[JobRecord], sweep: Sweep) -> str:
+    from drnsr.tracking.description import describe_sweep
+
+    best, verdict = best_job(jobs, sweep.objective), ""
+    if best is not None and best.result is not None:
+        verdict = f"best: job {best.number}, {sweep.objective} {best.result.objective}"
+    return describe_sweep(sweep.objective, verdict, table_of(jobs))
 
 
 def _write(jobs: list[JobRecord], sweep: Sweep) -> list[Path]:

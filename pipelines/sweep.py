@@ -25,6 +25,7 @@ from drnsr.project import CONF, project_root
 from drnsr.signals import signals_exit
 from drnsr.tracking.jobs import Result, end_killed_jobs
 from drnsr.tracking.objective import Objective
+from drnsr.tracking.source import source_tags
 from drnsr.tracking.sweep import begin_sweep
 from pipelines.multirun import JobError, end_study, run_job
 from pipelines.train import train
@@ -131,6 +132,7 @@ def _begin(study: "optuna.Study", settings: Study, config: Config, folder: Path)
         folder,
         name=f"study {settings.name}",
         experiment=config.logger.experiment,
+        source=source_tags("pipelines.sweep", user=config.logger.user),
         objective=config.sweep.objective,
         launcher="optuna",
         is_locked=False,  # several processes work there

@@ -10,12 +10,24 @@ import yaml
 from hydra.core.hydra_config import HydraConfig
 
 from drnsr.config.schema import Config
+from drnsr.data.prepared import PreparedDataset
 from drnsr.errors import PrunedError, SignalError, reason
 from drnsr.hashing import file_sha256
 from drnsr.images.encoding import encode_png, encode_tiff
 from drnsr.images.pixel_format import RGB8
 from drnsr.project import PARAMS, RESOLVED, run_folder
-from drnsr.tracking.events import CopyEvaluation, LogModel, RunStatus, SetStatus, SetTags, now
+from drnsr.tracking.events import (
+    TRAINING,
+    CopyEvaluation,
+    LogDatasets,
+    LogModel,
+    RunStatus,
+    SetDescription,
+    SetStatus,
+    SetTags,
+    UsedDataset,
+    now,
+)
 from drnsr.tracking.loggers import further_loggers
 from drnsr.tracking.outbox import Destination, Outbox, newest_outbox
 from drnsr.tracking.store import URI_VARIABLE, experiment_name
@@ -47,11 +59,13 @@ def tracked_training(config: Config, origin: Origin, model: Path) -> "Iterator[l
 def _mlflow_training(config: Config, origin: Origin, model: Path) -> "Iterator[Logger]":
     from drnsr.tracking.delivery import delivering
     from drnsr.tracking.logger import CurveLogger
+    from drnsr.tracking.system_metrics import recording_system_metrics
 
     outbox = _begin_or_resume(config, origin)
     with delivering(outbox):
         try:
-            yield CurveLogger(outbox)
+            with recording_system_metrics(outbox):
+                yield CurveLogger(outbox)
             add_model(outbox, config)
             if not config.run.evaluate_after_training:
                 # If the training gives the same bits again, DVC does not evaluate again.
@@ -87,7 +101,7 @@ def tracked_model(config: Config) -> Iterator[Outbox]:
     if outbox is None:
         model = Outputs.of(config).model
         origin = read_info(model).origin
-        description = _description(config, origin, model)
+        description = _description(config, origin, "pipelines.evaluate", model)
         outbox = Outbox.begin(run_folder(origin.fingerprint), _destination(config), description)
     with delivering(outbox):
         yield outbox
@@ -139,10 +153,34 @@ def _begin_or_resume(config: Config, origin: Origin) -> Outbox:
     folder, destination = run_folder(origin.fingerprint), _destination(config)
     outbox = newest_outbox(folder, destination)
     if outbox is None or outbox.finished:
-        return Outbox.begin(folder, destination, _description(config, origin))
+        return _begin(config, origin)
     outbox.add(SetTags(tags={ERROR_TAG: "", **sweep_tags()}))
     _add_status(outbox, "RUNNING")
     return outbox
+
+
+def _begin(config: Config, origin: Origin) -> Outbox:
+    from drnsr.tracking.description import describe_training
+    from drnsr.tracking.runs import title
+
+    description = _description(config, origin, "pipelines.train")
+    outbox = Outbox.begin(run_folder(origin.fingerprint), _destination(config), description)
+    dataset = used_dataset(config.data.name, open_training_set(config), TRAINING)
+    outbox.add(LogDatasets(datasets=(dataset,)))
+    outbox.add(SetDescription(markdown=describe_training(title(config.model_dump()))))
+    return outbox
+
+
+def used_dataset(name: str, dataset: PreparedDataset, context: str) -> UsedDataset:
+    """Describe a data set as MLflow's pages show it.
+
+    Args:
+        name: under which they show it.
+        dataset: the prepared pictures.
+        context: what it is for: see :class:`drnsr.tracking.events.UsedDataset`.
+    """
+    folder, pictures = dataset.folder.as_posix(), len(dataset.images)
+    return UsedDataset(name, dataset.fingerprint, context, pictures, folder)
 
 
 def _destination(config: Config) -> Destination:
@@ -151,13 +189,20 @@ def _destination(config: Config) -> Destination:
     return Destination(_STORE, experiment_name(config.logger.experiment))
 
 
-def _description(config: Config, origin: Origin, model: Path | None = None) -> dict[str, Any]:
+def _description(
+    config: Config, origin: Origin, program: str, model: Path | None = None
+) -> dict[str, Any]:
     from drnsr.tracking.runs import describe_run
+    from drnsr.tracking.source import source_tags
 
-    plain = config.model_dump()
-    data = {"train": origin.data}
     return describe_run(
-        plain, data, origin.fingerprint, model, choices=_choices(), earlier=origin.earlier
+        config.model_dump(),
+        {"train": origin.data},
+        origin.fingerprint,
+        model,
+        choices=_choices(),
+        earlier=origin.earlier,
+        source=source_tags(program, user=config.logger.user),
     )
 
 

@@ -229,6 +229,8 @@ def _train(
     loggers: "list[Logger]",
     callbacks: "Sequence[Callback]",
 ) -> None:
+    from drnsr.tracking.logger import CurveLogger
+    from drnsr.tracking.previews import Previews
     from drnsr.training.callbacks.checkpoint import mark_finished
     from drnsr.training.continuing import finished_with
     from drnsr.training.processes import send_to_others
@@ -236,7 +238,8 @@ def _train(
     origin = training.origin
     if config.trainer.world_size > 1:
         send_to_others(json.dumps({"config": config.model_dump(), "origin": asdict(origin)}))
-    trained = _fit(config, dataset, origin, loggers, callbacks)
+    previews = [Previews(logger) for logger in loggers if isinstance(logger, CurveLogger)]
+    trained = _fit(config, dataset, origin, loggers, [*callbacks, *previews])
     steps = trained.fitted.steps
     stopped_after = steps if trained.fitted.stopped_early else None
     save_model(outputs.model, trained.network, replace(origin, stopped_after=stopped_after))

@@ -1,70 +1,40 @@
-"""MLflow's page that compares the runs of a sweep, in a real browser."""
+"""MLflow's pages of the runs of a sweep, in a real browser."""
 
 import json
-import os
-import subprocess
-import sys
-import time
-import urllib.request
-from contextlib import contextmanager
-from urllib.parse import quote
 
 import pytest
 
-from tests.conftest import free_port
-from tests.demo.browser import CHROMEDRIVER, CHROMIUM, PATIENCE, visitor
-
-SHOWN = "button[aria-label='{} - Show diff only']"
-
-
-@contextmanager
-def mlflow_ui(store):
-    """Serve a store on a free port, and yield the address."""
-    address = f"http://127.0.0.1:{(port := free_port())}"
-    command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--port", str(port)]
-    quick = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with subprocess.Popen(
-        [*command, "--backend-store-uri", store],
-        env=os.environ | quick,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        try:
-            deadline = time.monotonic() + PATIENCE
-            while True:
-                try:
-                    with urllib.request.urlopen(f"{address}/health"):
-                        break
-                except OSError:
-                    assert process.poll() is None
-                    assert time.monotonic() < deadline
-                    time.sleep(0.2)
-            yield address
-        finally:
-            os.killpg(process.pid, 9)  # with its workers
+from tests.demo.browser import CHROMEDRIVER, CHROMIUM
+from tests.pipeline.mlflow_screenshots import take_screenshots
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(
     not (CHROMIUM.exists() and CHROMEDRIVER.exists()), reason=f"needs {CHROMIUM} and {CHROMEDRIVER}"
 )
-def test_it_shows_the_jobs_of_a_sweep_with_what_differs_and_the_benchmark(another):
+def test_they_show_the_jobs_of_a_sweep_with_what_differs_and_the_benchmark(another, tmp_path):
     another.call(
         *("pipelines.train", "-m", "experiment=smoke", "seed=1,2", "trainer.max_steps=2"),
         *("model.network.num_features=8", "model.network.num_blocks=1"),
     )
     jobs = [run for run in another.mlflow_runs() if "mlflow.parentRunId" in run.data.tags]
     ids = [run.info.run_id for run in jobs]
-    experiments = [jobs[0].info.experiment_id]
-    chosen = f"runs={quote(json.dumps(ids))}&experiments={quote(json.dumps(experiments))}"
-    with mlflow_ui(f"sqlite:///{another.root / 'mlflow.db'}") as server:
-        page = f"{server}/#/compare-runs?{chosen}"
-        with visitor(page, height=4000, ready=SHOWN.format("Metrics")) as user:
-            for table in ("Parameters", "Metrics"):
-                user.find(SHOWN.format(table)).click()
-            user.wait(lambda: "sample_test/model/psnr" in user.find("body").text)
-            text = user.find("body").text
+    pages = take_screenshots(f"sqlite:///{another.root / 'mlflow.db'}", jobs, tmp_path)
+
+    columns = {"model.name", "scale", "data.name", "cost/seconds_per_megapixel"}
+    columns |= {"sample_test/model/psnr", "sample_test/gain/psnr"}
+    assert columns <= set(pages["runs"].splitlines())
+    assert "Judges" not in pages["runs"]  # of language models
+
+    run = pages["run"]
+    assert f"drnsr reproduce {ids[0]}" in run
+    assert "5 pictures are too few to prove a difference" in run
+    assert "sample (" in run.partition("Datasets")[2]  # with the digest
+    assert "pipelines.train" in run.partition("Source")[2]
+    assert "No description" not in run
+    assert jobs[0].data.tags["mlflow.drnsr.training"] not in run
+
+    text = pages["compare"]
     assert "Comparing 2 Runs from 1 Experiment" in text
     assert all(run_id in text for run_id in ids)
     parameters, _, metrics = text.partition("Run details")[2].partition("Metrics\nShow diff only")
@@ -74,3 +44,5 @@ def test_it_shows_the_jobs_of_a_sweep_with_what_differs_and_the_benchmark(anothe
     for summary in another.root.glob("multirun/*/*/[01]/metrics/benchmark.json"):
         psnr = json.loads(summary.read_text())["sample_test"]["model"]["psnr"]
         assert f"{psnr:.2f}".rstrip("0") in metrics.split()
+    for picture in ("runs", "run", "compare"):
+        assert 5_000 < (tmp_path / f"mlflow_{picture}.webp").stat().st_size < 100_000

@@ -7,6 +7,7 @@ import pytest
 from mlflow import MlflowClient
 
 from drnsr.hashing import file_sha256
+from drnsr.tracking.tags import recorded
 
 
 def test_info_prints_the_chain_behind_a_model(finished):
@@ -15,8 +16,8 @@ def test_info_prints_the_chain_behind_a_model(finished):
     head = finished.run("git", "rev-parse", "HEAD").stdout.strip()
     assert f"{run.info.run_id} (drnsr-x2-sample-seed0, FINISHED)" in shown
     assert f"{head} and uncommitted changes" in shown  # of params.yaml
-    assert run.data.tags["drnsr.data.train"] in shown
-    assert run.data.tags["drnsr.data.sample_test"] in shown
+    assert recorded(run)["drnsr.data.train"] in shown
+    assert recorded(run)["drnsr.data.sample_test"] in shown
     assert "torch==2.13.0" in shown
     assert f"{run.data.metrics['sample_test/model/psnr']:.4f}" in shown
     assert f"drnsr reproduce {run.info.run_id}" in shown
@@ -28,7 +29,7 @@ def test_info_prints_the_chain_behind_a_picture(finished, tmp_path):
     shown = finished.call("drnsr", "info", str(tmp_path / "small_x2.png")).stdout
     (run,) = finished.mlflow_runs()
     assert f"{run.info.run_id} (drnsr-x2-sample-seed0, FINISHED)" in shown
-    assert run.data.tags["drnsr.data.train"] in shown
+    assert recorded(run)["drnsr.data.train"] in shown
     assert "git commit:" in shown
     assert "environment:" in shown
 
@@ -61,7 +62,7 @@ def test_the_best_of_a_sweep_becomes_the_result_of_the_graph(another):
         *("experiment=smoke", "model.network.num_features=8", "trainer.max_steps=2"),
         "hydra.sweep.dir=sweep",
     )
-    (parent,) = (run for run in another.mlflow_runs() if "drnsr.training" not in run.data.tags)
+    (parent,) = (run for run in another.mlflow_runs() if "drnsr.training" not in recorded(run))
     printed = another.call("drnsr", "adopt", parent.info.run_id).stdout
     assert "params.yaml now has the configuration" in printed
     another.run_stages("train", "evaluate")

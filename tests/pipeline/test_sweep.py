@@ -18,6 +18,7 @@ from drnsr.evaluation.benchmark import mean_values, measure
 from drnsr.evaluation.methods import network_method
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.tracking.jobs import read_jobs
+from drnsr.tracking.tags import recorded
 from drnsr.weights.native import load_model
 
 
@@ -225,15 +226,15 @@ def test_a_sweep_that_is_ended_goes_on_where_it_was(prepared):
     jobs, _ = by_seed(prepared)
     parents = [run for run in prepared.mlflow_runs() if "seed" not in run.data.params]
     assert [run.info.status for run in parents] == ["FINISHED", *["KILLED"] * 3]
-    belongs = {name for name in jobs["1"].data.tags if name.startswith("drnsr.sweep.")}
+    belongs = {name for name in recorded(jobs["1"]) if name.startswith("drnsr.sweep.")}
     assert belongs == {f"drnsr.sweep.{run.info.run_id}" for run in parents}
     assert {run.info.status for run in jobs.values()} == {"FINISHED"}
     for parent in (parents[0], parents[-1]):  # the first had a part of the jobs
-        mine = [run for run in jobs.values() if run.data.tags.get(belongs_to(parent))]
+        mine = [run for run in jobs.values() if recorded(run).get(belongs_to(parent))]
         best = max(mine, key=lambda run: run.data.metrics["sample_test/model/psnr"])
         text = prepared.call("drnsr", "adopt", parent.info.run_id).stdout
         assert f"has the configuration of run {best.info.run_id}" in text
-    assert len([run for run in jobs.values() if run.data.tags.get(belongs_to(parents[0]))]) == 2
+    assert len([run for run in jobs.values() if recorded(run).get(belongs_to(parents[0]))]) == 2
 
 
 @pytest.mark.slow

@@ -8,11 +8,24 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
+from drnsr.images.encoding import encode_png
 from drnsr.tracking.delivery import delivering
-from drnsr.tracking.events import LogArtifact, SetStatus, now
+from drnsr.tracking.events import (
+    EVALUATION,
+    LogArtifact,
+    LogDatasets,
+    LogTable,
+    SetDescription,
+    SetStatus,
+    UsedDataset,
+    now,
+)
 from drnsr.tracking.logger import CurveLogger
 from drnsr.tracking.outbox import Destination, Outbox
 from drnsr.tracking.runs import describe_run
+from drnsr.tracking.shown import RUN_ID, table_content
 from drnsr.tracking.store import open_store
 
 EXPERIMENT = "team"
@@ -38,6 +51,12 @@ def log_until_stopped(uri: str, folder: Path, job: int) -> None:
         table = folder / f"job{job}.txt"
         table.write_text(f"{step}\n")
         outbox.add(LogArtifact(kept=outbox.keep_copy(table), to="evaluation"))
+        data = UsedDataset("set5", "e" * 64, EVALUATION, 5, "data/prepared/benchmarks/set5")
+        outbox.add(LogDatasets(datasets=(data,)))
+        kept = outbox.keep("set5.json", table_content(["image"], [["bird.png"]]))
+        outbox.add(LogTable(kept=kept, to="tables/set5.json"))
+        logger.log_image("validation crop 1", encode_png(np.zeros((8, 8, 3), np.uint8)), step)
+        outbox.add(SetDescription(markdown=f"run {RUN_ID}"))
         outbox.add(SetStatus(status="FINISHED", time=now()))
 
 

@@ -5,11 +5,16 @@ import pytest
 from drnsr.tracking.events import (
     CopyEvaluation,
     LogArtifact,
+    LogDatasets,
+    LogImage,
     LogMetrics,
     LogModel,
+    LogTable,
     Point,
+    SetDescription,
     SetStatus,
     SetTags,
+    UsedDataset,
     from_line,
     to_line,
 )
@@ -29,6 +34,19 @@ EVENTS = [
         b'{"do": "model", "kept": "files/1/model.safetensors", "example": "89504e47"}',
         LogModel(kept="files/1/model.safetensors", example=b"\x89PNG"),
     ),
+    (
+        b'{"do": "datasets", "datasets": [["set5", "00ff", "evaluation", 5, "data/set5"]]}',
+        LogDatasets(datasets=(UsedDataset("set5", "00ff", "evaluation", 5, "data/set5"),)),
+    ),
+    (
+        b'{"do": "table", "kept": "files/3/set5.json", "to": "tables/set5.json"}',
+        LogTable(kept="files/3/set5.json", to="tables/set5.json"),
+    ),
+    (
+        b'{"do": "image", "kept": "files/4/crop.png", "key": "crop", "step": 10, "time": 3}',
+        LogImage(kept="files/4/crop.png", key="crop", step=10, time=3),
+    ),
+    (b'{"do": "description", "markdown": "RUN_ID"}', SetDescription(markdown="RUN_ID")),
     (
         b'{"do": "evaluation of the same model", "model_sha256": "00ff"}',
         CopyEvaluation(model_sha256="00ff"),

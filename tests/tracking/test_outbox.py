@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
@@ -30,9 +31,10 @@ from drnsr.tracking.events import (
     now,
 )
 from drnsr.tracking.logger import CurveLogger
-from drnsr.tracking.outbox import Destination, Outbox, newest_outbox
+from drnsr.tracking.outbox import Cursor, Destination, Outbox, newest_outbox
 from drnsr.tracking.runs import begin_run, describe_run, has_model
 from drnsr.tracking.store import TrackingError, experiment_id, open_store
+from drnsr.tracking.system_metrics import recording_system_metrics
 from drnsr.weights.native import Origin, save_model
 from tests.conftest import free_port, texture
 from tests.tracking.services import mlflow_server
@@ -97,6 +99,50 @@ def test_everything_arrives_once_however_often_it_is_delivered(tmp_path, uri):
     assert run.info.status == "FINISHED"
     assert curves == expected(range(1, 12))
     assert outbox.finished
+
+
+def test_pictures_of_a_resumed_training_are_stored_once_and_shown_by_their_steps(tmp_path, uri):
+    outbox = begin(tmp_path / "runs/a", uri)
+    picture = encode_png(texture(16, 16))
+    # Step 0 comes with each; the second is from the state of step 0.
+    for steps in ((0, 10, 0, 20), (0, 10, 0, 20, 0, 30)):
+        logger = CurveLogger(outbox)
+        for step in steps:
+            logger.log_image("validation crop 1", picture, step)
+        deliver(outbox)
+    outbox.move_cursor(Cursor(outbox.cursor.run_id, 0))
+    deliver(outbox)  # as if killed before it moved
+    run, _ = the_run(uri)
+    client = MlflowClient(uri)
+    stored = [Path(file.path).name for file in client.list_artifacts(run.info.run_id, "images")]
+    # The names by which MLflow's pages know the key, the step and the small copy.
+    parts = sorted(name.replace(".png", "+.png").split("+") for name in stored)
+    assert [part[:3] for part in parts] == [
+        ["validation crop 1", "step", step] for step in ("0", "10", "20", "30") for _ in range(2)
+    ]
+    assert {part[-1] for part in parts} == {".png", "compressed.webp"}
+    assert run.data.tags["mlflow.loggedImages"] == "True"
+    whole = next(name for name in stored if name.endswith(".png"))
+    assert (
+        Path(client.download_artifacts(run.info.run_id, f"images/{whole}")).read_bytes() == picture
+    )
+
+
+def test_system_metrics_go_through_the_outbox_and_on_after_a_resume(tmp_path, uri, monkeypatch):
+    outbox = begin(tmp_path / "runs/a", uri)
+    for _ in range(2):
+        with recording_system_metrics(outbox):
+            log_steps(outbox, [1, 2])
+    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "false")
+    with recording_system_metrics(outbox):
+        log_steps(outbox, [1, 2])
+    deliver(outbox)
+    _, curves = the_run(uri)
+    shares = curves["system/system_memory_usage_percentage"]
+    assert [step for step, _ in shares] == [0, 1]
+    memory = psutil.virtual_memory()
+    assert shares[1][1] == pytest.approx(100 * memory.used / memory.total, abs=20)
+    assert curves["loss"] == expected([1, 2])["loss"]
 
 
 def test_a_line_that_is_being_written_is_not_an_event(tmp_path, uri):
@@ -238,7 +284,7 @@ def test_an_outbox_of_an_earlier_version_is_delivered(tmp_path, uri):
     assert str(curves["psnr"]) == "[(1, nan), (2, 32.0), (3, 33.0)]"
     assert curves["set5/model/psnr"] == [(0, 37.0)]
     assert run.data.tags["drnsr.protocol.set5"] == "paper_y"
-    assert run.data.tags["drnsr.journal"] == "86ef2c81887e46bb92af8748fd3c38d4"
+    assert run.data.tags["mlflow.drnsr.journal"] == "86ef2c81887e46bb92af8748fd3c38d4"
     assert run.data.tags["drnsr.model_sha256"].startswith("539b56f25ad066c3")
     stored = {file.path for file in MlflowClient(uri).list_artifacts(run.info.run_id, "evaluation")}
     assert stored == {"evaluation/benchmark.json"}

@@ -25,6 +25,13 @@ ROWS = """
 """
 
 
+DATASETS = """
+    SELECT count(DISTINCT datasets.dataset_uuid), count(*)
+    FROM datasets JOIN inputs ON inputs.source_id = datasets.dataset_uuid
+"""
+DESCRIPTIONS = "SELECT run_uuid, value FROM tags WHERE key = 'mlflow.note.content'"
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A project's folder, for `drnsr sync`."""
@@ -89,6 +96,10 @@ def test_a_server_over_postgresql_and_s3_is_killed_while_eight_jobs_log(folder):
         check_metrics(rows, [int((folder / f"job{job}.txt").read_text()) for job in range(JOBS)])
         assert {status for _, status, _, _ in rows} == {"FINISHED"}
         assert query(psycopg2.connect(dsn), "SELECT count(*) FROM runs") == [(JOBS,)]
+        assert query(psycopg2.connect(dsn), DATASETS) == [(1, JOBS)]
+        described = query(psycopg2.connect(dsn), DESCRIPTIONS)
+        assert len(described) == JOBS
+        assert all(text == f"run {run_id}" for run_id, text in described)
         client = boto3.client(
             "s3",
             endpoint_url=s3,
@@ -98,6 +109,9 @@ def test_a_server_over_postgresql_and_s3_is_killed_while_eight_jobs_log(folder):
         listed = client.list_objects_v2(Bucket="team", Prefix="artifacts/")["Contents"]
         tables = sorted(Path(each["Key"]).name for each in listed if "/evaluation/" in each["Key"])
         assert tables == [f"job{job}.txt" for job in range(JOBS)]
+        for place, ending in (("images", ".png"), ("images", ".webp"), ("tables", "set5.json")):
+            found = [each for each in listed if f"/{place}/" in each["Key"]]
+            assert len([each for each in found if each["Key"].endswith(ending)]) == JOBS
 
 
 @pytest.mark.slow

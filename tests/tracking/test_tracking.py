@@ -3,11 +3,15 @@
 import base64
 import io
 import json
+import math
 import os
+import re
 import shutil
 import subprocess
 import sys
+from urllib.parse import unquote
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,21 +19,18 @@ import yaml
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from drnsr.evaluation.results import Row
 from drnsr.hashing import file_sha256
-from drnsr.images.encoding import encode_png
+from drnsr.images.encoding import encode_png, write_png
 from drnsr.inference.upscaler import Upscaler
 from drnsr.networks import DRNSR, VDSR
 from drnsr.tracking.delivery import deliver
-from drnsr.tracking.outbox import Destination, Outbox
-from drnsr.tracking.runs import (
-    begin_run,
-    copy_evaluation,
-    describe_run,
-    find_runs,
-    flatten,
-    log_model,
-    record_evaluation,
-)
+from drnsr.tracking.evaluations import Evaluated, copy_evaluation, record_evaluation
+from drnsr.tracking.events import EVALUATION, UsedDataset
+from drnsr.tracking.outbox import Cursor, Destination, Outbox
+from drnsr.tracking.runs import begin_run, describe_run, find_runs, flatten, log_model
+from drnsr.tracking.shown import set_description
+from drnsr.tracking.source import source_tags
 from drnsr.tracking.store import (
     TrackingError,
     experiment_id,
@@ -37,6 +38,8 @@ from drnsr.tracking.store import (
     open_store,
     tracking_uri,
 )
+from drnsr.tracking.tags import recorded
+from drnsr.tracking.view import arrange_experiment, experiment_page
 from drnsr.weights.native import Origin, save_model
 from tests.conftest import texture
 
@@ -54,6 +57,8 @@ SUMMARY = {
         "model": {"psnr": 37.0, "ssim": 0.95, "vif": None},
         "gain": {"psnr": 3.33, "ssim": 0.02, "vif": None},
         "protocol": "paper_y",
+        "images": 2,
+        "scale": 2,
     }
 }
 
@@ -122,7 +127,9 @@ def test_every_parameter_is_recorded_uncut(store):
     assert run.data.params["optimizer.note"] == "x" * 5000
     assert run.data.params["optimizer.betas.1"] == "0.999"
     assert len(run.data.params) > 150
-    assert run.data.tags["drnsr.data.train"] == "f" * 64
+    assert recorded(run)["drnsr.data.train"] == "f" * 64
+    # MLflow's pages do not show it, nor the other hashes.
+    assert [tag for tag in run.data.tags if not tag.startswith("mlflow.")] == ["drnsr.dirty"]
     found = {file.path for file in store.list_artifacts(run.info.run_id)}
     assert found >= {"config.yaml", "environment.txt"}
 
@@ -133,7 +140,6 @@ def test_jobs_name_their_parent_run(store, monkeypatch):
 
 
 def test_a_logged_model_takes_encoded_pictures_and_returns_png(store, model, tmp_path):
-    import mlflow
 
     run_id = begin(store)
     picture = texture(10, 12)
@@ -163,7 +169,6 @@ def test_a_logged_model_takes_encoded_pictures_and_returns_png(store, model, tmp
 
 
 def test_a_logged_model_of_several_scales_takes_the_scale_as_a_parameter(store, tmp_path):
-    import mlflow
 
     network = VDSR(scales=[2, 3], num_features=4, num_layers=3)
     save_model(tmp_path / "vdsr.safetensors", network, Origin("", "", ""))
@@ -186,34 +191,135 @@ def test_a_run_is_found_by_the_model_and_its_evaluation_is_copied_to_a_run_with_
     assert find_runs(store, sha256) == [first]
 
     # The evaluation of a model is added to the run that made it, not to one that only says so.
-    tags = {**store.get_run(first).data.tags, "drnsr.journal": "another"}
+    tags = {**store.get_run(first).data.tags, "mlflow.drnsr.journal": "another"}
     planted = store.create_run(store.get_run(first).info.experiment_id, tags=tags).info.run_id
     assert find_runs(store, sha256) == [planted, first]
     (tmp_path / "benchmark.json").write_text(json.dumps(SUMMARY))
     destination = Destination(tracking_uri(), "test")
     outbox = Outbox.begin(tmp_path / "run", destination, description(model))
-    cost = {"parameters": 1000, "peak_memory_mib": None}
-    files = [tmp_path / "benchmark.json"]
-    record_evaluation(outbox, SUMMARY, cost, {"set5": "e" * 64}, files)
+    record_evaluation(outbox, evaluated(tmp_path))
+    for _ in range(2):  # the second time as if killed before it was recorded
+        deliver(outbox)
+        outbox.move_cursor(Cursor(first, 0))
     deliver(outbox)
     assert outbox.cursor.run_id == first
     assert outbox.undelivered == 0
+    check_evaluation(store, first)
 
     store.delete_run(planted)
     twin = begin(store)
     log_model(store, twin, model, encode_png(texture(8, 8)))
     assert find_runs(store, sha256) == [twin, first]
-    copy_evaluation(store, find_runs(store, sha256), twin)
+    for _ in range(2):
+        copy_evaluation(store, find_runs(store, sha256), twin)
+    check_evaluation(store, twin)
     metrics = store.get_run(twin).data.metrics
     assert metrics["set5/model/psnr"] == 37.0
     assert metrics["cost/parameters"] == 1000
     assert len(metrics) == 7
-    tags = store.get_run(twin).data.tags
+    tags = recorded(store.get_run(twin))
     assert tags["drnsr.same_model_as"] == first
     assert tags["drnsr.protocol.set5"] == "paper_y"
     assert tags["drnsr.data.set5"] == "e" * 64
     copied = {file.path for file in store.list_artifacts(twin, "evaluation")}
-    assert copied == {"evaluation/benchmark.json"}
+    names = ("benchmark.json", "pictures", "preview.png")
+    assert copied == {f"evaluation/{name}" for name in names}
+
+
+def evaluated(folder):
+    """The evaluation SUMMARY, of two pictures."""
+    for name in ("bird", "head"):
+        picture = folder / f"pictures/set5/{name}.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        write_png(picture, texture(20, 900))
+    bicubic = {"psnr": 33.67, "ssim": 0.93, "vif": None}
+    model = {"psnr": 37.0, "ssim": 0.95, "vif": None}
+    return Evaluated(
+        title="drnsr-x2",
+        summary=SUMMARY,
+        rows=[
+            Row("set5", "bird.png", 90, bicubic, model),
+            Row("set5", "head.png", 80, bicubic, model | {"psnr": math.inf}),
+        ],
+        cost={"parameters": 1000, "peak_memory_mib": None},
+        datasets=[UsedDataset("set5", "e" * 64, EVALUATION, 2, "data/prepared/benchmarks/set5")],
+        files=[folder / "benchmark.json"],
+        pictures=folder / "pictures",
+    )
+
+
+def check_evaluation(store, run_id):
+    """What MLflow itself reads of the evaluation, each thing once."""
+    run = store.get_run(run_id)
+    (used,) = run.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("set5", "e" * 16)
+    assert [(tag.key, tag.value) for tag in used.tags] == [("mlflow.data.context", "evaluation")]
+    assert mlflow.data.get_source(used).uri == "data/prepared/benchmarks/set5"
+    table = store.load_table(run.info.experiment_id, "tables/set5.json", run_ids=[run_id])
+    assert list(table["image"]) == ["bird.png", "head.png"]
+    assert table["gain_psnr"][0] == pytest.approx(3.33)
+    assert table["model_psnr"].isna().tolist() == [False, True]  # JSON has no infinite number
+    described = run.data.tags["mlflow.note.content"]
+    assert described.startswith("**set5: ")
+    assert f"`drnsr reproduce {run_id}`" in described
+    [(path, shown)] = re.findall(r"get-artifact\?path=(\S+)&run_uuid=(\w+)", described)
+    assert (unquote(path), shown) == ("evaluation/preview.png", run_id)
+    with Image.open(store.download_artifacts(run_id, unquote(path))) as preview:
+        assert preview.width == 640
+
+
+def test_a_description_that_a_person_changed_stays(store):
+    run_id = begin(store)
+    for text in ("first", "second"):
+        set_description(store, run_id, text)
+    assert store.get_run(run_id).data.tags["mlflow.note.content"] == "second"
+    store.set_tag(run_id, "mlflow.note.content", "mine")
+    set_description(store, run_id, "third")
+    assert store.get_run(run_id).data.tags["mlflow.note.content"] == "mine"
+
+
+def test_a_run_of_an_earlier_version_is_found_by_its_training(store):
+    experiment = experiment_id(store, "test")
+    tags = {"drnsr.training": "d" * 64}
+    earlier = store.create_run(experiment, tags=tags).info.run_id
+    assert find_runs(store, "d" * 64, "drnsr.training") == [earlier]
+    assert recorded(store.get_run(earlier))["drnsr.training"] == "d" * 64
+
+
+def test_the_experiment_is_one_of_model_training_with_the_columns_of_its_benchmarks(store):
+    experiment = experiment_id(store, "test")
+    for name in ("", "urban100", "set5", "urban100"):
+        arrange_experiment(store, experiment, name)
+    tags = store.get_experiment(experiment).tags
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+    view = json.loads(tags["mlflow.sharedViewState.drnsr"])
+    columns = json.loads(view["state"])["selectedColumns"]
+    measured = [
+        f"metrics.`{name}/{of}/psnr`" for name in ("set5", "urban100") for of in ("model", "gain")
+    ]
+    assert [column for column in columns if "/psnr" in column] == measured
+    assert "params.`model.name`" in columns
+    store.set_experiment_tag(experiment, "mlflow.sharedViewState.drnsr", "damaged")
+    arrange_experiment(store, experiment, "set5")
+    assert store.get_experiment(experiment).tags["mlflow.sharedViewState.drnsr"] != "damaged"
+    page = experiment_page("http://127.0.0.1:5000/", experiment)
+    assert page.startswith(f"http://127.0.0.1:5000/#/experiments/{experiment}/runs?")
+
+
+def test_the_user_is_recorded_unless_that_is_turned_off(monkeypatch):
+    monkeypatch.setenv("LOGNAME", "somebody")
+    assert source_tags("pipelines.train", user=True) == {
+        "mlflow.source.name": "pipelines.train",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": "somebody",
+    }
+    assert "mlflow.user" not in source_tags("pipelines.train", user=False)
+    monkeypatch.setattr("getpass.getuser", _nobody)
+    assert "mlflow.user" not in source_tags("pipelines.train", user=True)
+
+
+def _nobody():
+    raise KeyError("getpwuid(): uid not found")
 
 
 def test_a_deleted_experiment_is_named_with_what_to_do(store):

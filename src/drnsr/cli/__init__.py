@@ -33,6 +33,7 @@ IN_A_PROJECT = {
     "reproduce": "Reproduce a run from its record in a separate work tree, and compare.",
     "show": "Print the results of the last `dvc repro`, and where to look further.",
     "sync": "Deliver to MLflow what it missed while it could not be reached.",
+    "ui": "Serve MLflow's pages, and print the address of the table of runs.",
 }
 
 

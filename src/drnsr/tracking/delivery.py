@@ -11,26 +11,34 @@ from typing import TYPE_CHECKING, assert_never
 from filelock import Timeout
 
 from drnsr.hashing import file_sha256
+from drnsr.tracking.evaluations import copy_evaluation
 from drnsr.tracking.events import (
+    EVALUATION,
     CopyEvaluation,
     Event,
     LogArtifact,
+    LogDatasets,
+    LogImage,
     LogMetrics,
     LogModel,
+    LogTable,
     Point,
+    SetDescription,
     SetStatus,
     SetTags,
 )
 from drnsr.tracking.outbox import Cursor, Outbox
-from drnsr.tracking.runs import (
-    MODEL_TAG,
-    begin_run,
-    copy_evaluation,
-    find_runs,
-    log_model,
-    verified_first,
+from drnsr.tracking.runs import begin_run, find_runs, log_model, verified_first
+from drnsr.tracking.shown import (
+    log_datasets,
+    log_image,
+    log_table,
+    set_description,
+    with_run_id,
 )
 from drnsr.tracking.store import TrackingError, experiment_id, open_store, tracking_errors
+from drnsr.tracking.tags import MODEL_TAG, stored
+from drnsr.tracking.view import arrange_experiment, main_benchmark
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -45,6 +53,9 @@ _LONGEST_PERIOD = 30.0
 _STALLED = 20.0
 
 _MAX_POINTS = 1000  # MLflow's limit for one request
+
+Kept = LogArtifact | LogModel | LogTable | LogImage
+"""Events with a copy of a file or folder."""
 
 
 @contextmanager
@@ -141,6 +152,7 @@ def _begin(client: "MlflowClient", outbox: Outbox) -> Cursor:
             _refuse_deleted(client, run, outbox.destination.experiment)
             return cursor
     experiment = experiment_id(client, outbox.destination.experiment)
+    arrange_experiment(client, experiment)
     cursor = Cursor(begin_run(client, experiment, outbox.description))
     outbox.move_cursor(cursor)
     return cursor
@@ -181,9 +193,16 @@ def _apply(client: "MlflowClient", run_id: str, outbox: Outbox, event: Event) ->
 
             client.log_batch(run_id, metrics=[Metric(*point) for point in event.points])
         case SetTags():
-            for name, value in event.tags.items():
+            for name, value in stored(event.tags).items():
                 client.set_tag(run_id, name, value)
-        case LogArtifact() | LogModel():
+        case LogDatasets():
+            log_datasets(client, run_id, event.datasets)
+            if evaluated := [used.name for used in event.datasets if used.context == EVALUATION]:
+                experiment = client.get_run(run_id).info.experiment_id
+                arrange_experiment(client, experiment, main_benchmark(evaluated))
+        case SetDescription():
+            set_description(client, run_id, with_run_id(event.markdown, run_id))
+        case LogArtifact() | LogModel() | LogTable() | LogImage():
             copy = outbox.folder / event.kept
             if copy.exists():  # it is removed when a store, this or an earlier one, has it
                 _upload(client, run_id, copy, event)
@@ -199,11 +218,19 @@ def _apply(client: "MlflowClient", run_id: str, outbox: Outbox, event: Event) ->
             assert_never(event)
 
 
-def _upload(client: "MlflowClient", run_id: str, copy: Path, event: LogArtifact | LogModel) -> None:
-    if isinstance(event, LogModel):
-        if client.get_run(run_id).data.tags.get(MODEL_TAG) != file_sha256(copy):
-            log_model(client, run_id, copy, event.example)
-    elif copy.is_dir():
-        client.log_artifacts(run_id, str(copy), f"{event.to}/{copy.name}")
-    else:
-        client.log_artifact(run_id, str(copy), event.to)
+def _upload(client: "MlflowClient", run_id: str, copy: Path, event: Kept) -> None:
+    match event:
+        case LogModel():
+            if client.get_run(run_id).data.tags.get(MODEL_TAG) != file_sha256(copy):
+                log_model(client, run_id, copy, event.example)
+        case LogTable():
+            log_table(client, run_id, copy, event.to)
+        case LogImage():
+            log_image(client, run_id, copy, event)
+        case LogArtifact():
+            if copy.is_dir():
+                client.log_artifacts(run_id, str(copy), f"{event.to}/{copy.name}")
+            else:
+                client.log_artifact(run_id, str(copy), event.to)
+        case _:
+            assert_never(event)

@@ -84,6 +84,76 @@ class LogModel(_Event):
     example: bytes
 
 
+TRAINING, EVALUATION = "training", "evaluation"
+"""What a data set is for, in MLflow's words."""
+
+
+class UsedDataset(NamedTuple):
+    """A data set that a run reads.
+
+    Attributes:
+        name: of the data set.
+        sha256: of its index, which has the hash of every picture.
+        context: what it is for, TRAINING or EVALUATION.
+        pictures: their number.
+        folder: where the prepared pictures are, as the configuration names it.
+    """
+
+    name: str
+    sha256: str
+    context: str
+    pictures: int
+    folder: str
+
+
+class LogDatasets(_Event):
+    """Add data sets to the inputs of the run."""
+
+    do: Literal["datasets"] = "datasets"
+    datasets: tuple[UsedDataset, ...]
+
+
+class LogTable(_Event):
+    """Store a table, which MLflow's pages show as one.
+
+    Attributes:
+        kept: the copy of the table in the outbox's folder, as MLflow has it.
+        to: the file among the run's artifacts.
+    """
+
+    do: Literal["table"] = "table"
+    kept: str
+    to: str
+
+
+class LogImage(_Event):
+    """Store a picture of one step, which MLflow's pages show in a row with those of other steps.
+
+    Attributes:
+        kept: the copy of the PNG file in the outbox's folder.
+        key: what it shows.
+        step: of the training.
+        time: in milliseconds since 1970.
+    """
+
+    do: Literal["image"] = "image"
+    kept: str
+    key: str
+    step: int
+    time: int
+
+
+class SetDescription(_Event):
+    """Describe the run, unless a person has done so.
+
+    Attributes:
+        markdown: with ``RUN_ID`` in the places of the run's id.
+    """
+
+    do: Literal["description"] = "description"
+    markdown: str
+
+
 class CopyEvaluation(_Event):
     """Copy the evaluation of another run that made the same model.
 
@@ -108,7 +178,18 @@ class SetStatus(_Event):
     time: int
 
 
-Event = LogMetrics | SetTags | LogArtifact | LogModel | CopyEvaluation | SetStatus
+Event = (
+    LogMetrics
+    | SetTags
+    | LogArtifact
+    | LogModel
+    | LogDatasets
+    | LogTable
+    | LogImage
+    | SetDescription
+    | CopyEvaluation
+    | SetStatus
+)
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="do")])
 

@@ -6,7 +6,7 @@ from typing import Any
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers.logger import Logger
 
-from drnsr.tracking.events import LogMetrics, Point, now
+from drnsr.tracking.events import LogImage, LogMetrics, Point, now
 from drnsr.tracking.outbox import Outbox
 
 
@@ -27,6 +27,8 @@ class CurveLogger(Logger):
         for _, event in outbox.events():
             if isinstance(event, LogMetrics):
                 self._last_step |= {point.name: point.step for point in event.points}
+            elif isinstance(event, LogImage):
+                self._last_step[event.key] = event.step
 
     @property
     def name(self) -> str:
@@ -50,6 +52,20 @@ class CurveLogger(Logger):
         )
         if points:
             self._outbox.add(LogMetrics(points=points))
+
+    @rank_zero_only
+    def log_image(self, key: str, png: bytes, step: int) -> None:
+        """Write a picture of a step, unless the outbox has it.
+
+        Args:
+            key: what it shows: letters, digits, spaces, and a few signs, as MLflow asks.
+            png: the content of a PNG file.
+            step: of the training.
+        """
+        if step > self._last_step.get(key, -1):
+            self._last_step[key] = step
+            kept = self._outbox.keep(f"{key}.png", png)
+            self._outbox.add(LogImage(kept=kept, key=key, step=step, time=now()))
 
     def log_hyperparams(
         self,

@@ -7,6 +7,7 @@ is in the outbox first, and ``delivery.py`` delivers it beside the run, or later
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -99,6 +100,7 @@ class Outbox:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._torn_line_removed = False
+        self._adding = threading.Lock()  # system metrics are added by a thread
 
     @classmethod
     def begin(
@@ -144,7 +146,7 @@ class Outbox:
             OSError: if the disk is full.
         """
         path = self.folder / _EVENTS
-        with naming_file(path), path.open("ab") as file:
+        with self._adding, naming_file(path), path.open("ab") as file:
             self._remove_torn_line(path)
             file.write(to_line(event))
             file.flush()
@@ -165,11 +167,7 @@ class Outbox:
         Raises:
             OSError: if the disk is full.
         """
-        copies = self.folder / _COPIES
-        copies.mkdir(exist_ok=True)
-        place = copies / str(1 + max((int(path.name) for path in copies.iterdir()), default=0))
-        place.mkdir()
-        copy = place / source.name
+        copy = self._new_place() / source.name
         with naming_file(copy):
             if source.is_dir():
                 shutil.copytree(source, copy)
@@ -177,8 +175,29 @@ class Outbox:
                 shutil.copyfile(source, copy)
         return copy.relative_to(self.folder).as_posix()
 
+    def keep(self, name: str, content: bytes) -> str:
+        """Write a file that is to be delivered.
+
+        Returns:
+            Its path in the outbox's folder.
+
+        Raises:
+            OSError: if the disk is full.
+        """
+        path = self._new_place() / name
+        with naming_file(path):
+            path.write_bytes(content)
+        return path.relative_to(self.folder).as_posix()
+
+    def _new_place(self) -> Path:
+        copies = self.folder / _COPIES
+        copies.mkdir(exist_ok=True)
+        place = copies / str(1 + max((int(path.name) for path in copies.iterdir()), default=0))
+        place.mkdir()
+        return place
+
     def drop_copy(self, kept: str) -> None:
-        """Remove a copy that :meth:`keep_copy` made."""
+        """Remove a file or folder that :meth:`keep` or :meth:`keep_copy` made."""
         shutil.rmtree((self.folder / kept).parent, ignore_errors=True)
 
     def events(self, position: int = 0) -> Iterator[tuple[int, Event]]:

@@ -17,21 +17,24 @@ from drnsr.tracking.objective import Objective
 from drnsr.tracking.promotion import Evaluation
 from drnsr.tracking.runs import (
     CHOICES_FILE,
-    COMMIT_TAG,
-    DATA_TAG,
-    EARLIER_TAG,
     EVALUATION_FOLDER,
     LEFT_OUT_FILE,
     MODEL_COST,
-    MODEL_TAG,
     PATCH_FILE,
     TRAINING_COST,
-    TRAINING_TAG,
     find_runs,
     verified_first,
 )
 from drnsr.tracking.store import TrackingError, open_store, tracking_errors
 from drnsr.tracking.sweep import OBJECTIVE_TAG, jobs_of
+from drnsr.tracking.tags import (
+    COMMIT_TAG,
+    DATA_TAG,
+    EARLIER_TAG,
+    MODEL_TAG,
+    TRAINING_TAG,
+    recorded,
+)
 from drnsr.training.scalars import VAL_PSNR
 from drnsr.weights.native import EarlierPart
 
@@ -189,7 +192,7 @@ def _measures(run: "Run") -> dict[str, float]:
 
 def _read(client: "MlflowClient", run: "Run") -> RunRecord:
     run_id = str(run.info.run_id)
-    tags = run.data.tags
+    tags = recorded(run)
     if TRAINING_TAG not in tags:
         raise TrackingError(
             f"{run_id}: this run was not recorded by drnsr, or is a sweep without jobs"

@@ -19,7 +19,8 @@ from drnsr.errors import UserError
 from drnsr.hashing import file_sha256, sha256_of
 from drnsr.tracking.outbox import all_outboxes
 from drnsr.tracking.record import RunRecord
-from drnsr.tracking.runs import COMMIT_TAG, PATCH_FILE
+from drnsr.tracking.runs import PATCH_FILE
+from drnsr.tracking.tags import COMMIT_TAG
 from drnsr.weights.hub import is_on_hub
 
 # The work tree is a project of its own, with its own MLflow store.

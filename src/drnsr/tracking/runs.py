@@ -3,21 +3,30 @@
 import json
 import logging
 import re
-import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from drnsr.evaluation.results import COMPARED
 from drnsr.hashing import file_sha256, is_sha256
-from drnsr.tracking.events import LogArtifact, LogMetrics, Point, SetTags, now
+from drnsr.tracking.events import now
 from drnsr.tracking.git import current_commit
-from drnsr.tracking.outbox import Outbox
 from drnsr.tracking.sweep import sweep_tags
+from drnsr.tracking.tags import (
+    COMMIT_TAG,
+    DATA_TAG,
+    EARLIER_TAG,
+    MODEL_TAG,
+    OUTBOX_TAG,
+    TRAINING_TAG,
+    recorded,
+    searched_names,
+    stored,
+    stored_name,
+)
 from drnsr.weights.native import EarlierPart
 
 if TYPE_CHECKING:
@@ -25,15 +34,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("drnsr")
 
-# The tag by which the run of a model is found. An id of the run in the model file would make the
-# files of equal runs differ.
-MODEL_TAG = "drnsr.model_sha256"
-DATA_TAG = "drnsr.data."
-PROTOCOL_TAG = "drnsr.protocol."
-TRAINING_TAG = "drnsr.training"
-EARLIER_TAG = "drnsr.earlier_parts"  # JSON
-OUTBOX_TAG = "drnsr.journal"  # as stores and outboxes of earlier versions have it
-SAME_MODEL_TAG = "drnsr.same_model_as"
 EVALUATION_FOLDER = "evaluation"
 CHOICES_FILE = "choices.json"  # what was chosen; config.yaml has what was composed from it
 PATCH_FILE = "uncommitted.patch"
@@ -46,9 +46,6 @@ _NOT_IN_NAMES = re.compile(r"[^\w./: -]")
 TRAINING_COST = "training/"
 MODEL_COST = "cost/"
 
-# MLflow's own name; to import it here would import MLflow.
-COMMIT_TAG = "mlflow.source.git.commit"
-
 
 def describe_run(
     config: Mapping[str, Any],
@@ -57,6 +54,7 @@ def describe_run(
     model: Path | None = None,
     choices: Mapping[str, Any] | None = None,
     earlier: Sequence[EarlierPart] = (),
+    source: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Describe a run before it begins, in values that JSON can express: see :func:`begin_run`.
 
@@ -68,9 +66,11 @@ def describe_run(
         choices: what the configuration was composed from, if that is known: ``params``, the
             content of params.yaml, and ``overrides``, those of Hydra.
         earlier: the parts of the training before, in other runs.
+        source: tags that say what was run, and by whom: see
+            :func:`drnsr.tracking.source.source_tags`.
     """
     commit = current_commit()
-    tags = {COMMIT_TAG: commit.sha, "drnsr.dirty": str(commit.dirty).lower()}
+    tags = {**(source or {}), COMMIT_TAG: commit.sha, "drnsr.dirty": str(commit.dirty).lower()}
     tags |= {f"{DATA_TAG}{name}": value for name, value in data.items()}
     tags |= {TRAINING_TAG: training, OUTBOX_TAG: uuid.uuid4().hex, **sweep_tags()}
     if earlier:
@@ -114,12 +114,13 @@ def begin_run(client: "MlflowClient", experiment_id: str, run: Mapping[str, Any]
             return run_id
         log.info("this MLflow has no run that made the model (trained elsewhere): making a run")
     begun = client.search_runs(
-        [experiment_id], f"tags.`{OUTBOX_TAG}` = '{run['tags'][OUTBOX_TAG]}'"
+        [experiment_id], f"tags.`{stored_name(OUTBOX_TAG)}` = '{run['tags'][OUTBOX_TAG]}'"
     )
     if begun:
         run_id = str(begun[0].info.run_id)
     else:
-        created = client.create_run(experiment_id, run["start_time"], run["tags"], run["name"])
+        tags = stored(run["tags"])
+        created = client.create_run(experiment_id, run["start_time"], tags, run["name"])
         run_id = str(created.info.run_id)
     named = {_NOT_IN_NAMES.sub("_", key): value for key, value in flatten(run["config"]).items()}
     params = [Param(key, value) for key, value in named.items()]
@@ -184,11 +185,15 @@ def find_runs(client: "MlflowClient", sha256: str, tag: str = MODEL_TAG) -> list
     if not is_sha256(sha256):
         return []
     experiments = [found.experiment_id for found in client.search_experiments()]
-    runs = client.search_runs(
-        experiments,
-        filter_string=f"tags.`{tag}` = '{sha256}'",
-        order_by=["attributes.start_time DESC"],
-    )
+    runs = [
+        run
+        for name in searched_names(tag)
+        for run in client.search_runs(
+            experiments,
+            filter_string=f"tags.`{name}` = '{sha256}'",
+            order_by=["attributes.start_time DESC"],
+        )
+    ]
     return [str(run.info.run_id) for run in runs]
 
 
@@ -204,7 +209,7 @@ def has_model(client: "MlflowClient", run_id: str, model_sha256: str) -> bool:
     from mlflow.exceptions import MlflowException
 
     run = client.get_run(run_id)
-    if TRAINING_TAG not in run.data.tags or run.outputs is None:
+    if TRAINING_TAG not in recorded(run) or run.outputs is None:
         return False
     for output in run.outputs.model_outputs:
         location = client.get_logged_model(output.model_id).artifact_location
@@ -234,78 +239,3 @@ def verified_first(client: "MlflowClient", runs: Sequence[str], model_sha256: st
         else:
             others.append(run_id)
     yield from others
-
-
-def record_evaluation(
-    outbox: Outbox,
-    summary: Mapping[str, Any],
-    cost: Mapping[str, float | None],
-    data: Mapping[str, str],
-    files: Sequence[Path],
-) -> None:
-    """Write an evaluation into an outbox: its numbers as metrics, its files as artifacts.
-
-    Args:
-        outbox: the outbox of the run that made the model.
-        summary: see :func:`drnsr.evaluation.results.summary`.
-        cost: what the model takes, by name; None for what is not known.
-        data: hashes of the benchmarks by name.
-        files: the tables and pictures of the evaluation.
-    """
-    time = now()
-    points = [
-        Point(f"{benchmark}/{method}/{measure}", value, time, 0)
-        for benchmark, result in summary.items()
-        for method in COMPARED
-        for measure, value in result[method].items()
-        if value is not None
-    ]
-    points += [
-        Point(f"{MODEL_COST}{name}", value, time, 0)
-        for name, value in cost.items()
-        if value is not None
-    ]
-    outbox.add(LogMetrics(points=tuple(points)))
-    tags = {f"{PROTOCOL_TAG}{name}": result["protocol"] for name, result in summary.items()}
-    tags |= {f"{DATA_TAG}{name}": value for name, value in data.items()}
-    outbox.add(SetTags(tags=tags))
-    for file in files:
-        outbox.add(LogArtifact(kept=outbox.keep_copy(file), to=EVALUATION_FOLDER))
-
-
-def copy_evaluation(client: "MlflowClient", sources: Iterable[str], target: str) -> None:
-    """Copy the evaluation of the first other run that made the same model, if there is any.
-
-    When a training gives the same bits again, DVC does not evaluate again, and the new run would
-    have no results. A second call changes nothing.
-
-    Args:
-        client: see :func:`drnsr.tracking.store.open_store`.
-        sources: the runs that made the model: see :func:`verified_first`.
-        target: the run to copy to.
-    """
-    receiver = client.get_run(target)
-    if begun := receiver.data.tags.get(SAME_MODEL_TAG):  # by a call that was interrupted
-        sources = [begun]
-    for source in sources:
-        run = client.get_run(source)
-        metrics = {
-            key: value
-            for key, value in run.data.metrics.items()
-            if "/" in key and not key.startswith(TRAINING_COST)
-        }
-        if source != target and metrics:
-            break
-    else:
-        return
-    from mlflow.entities import Metric
-
-    client.set_tag(target, SAME_MODEL_TAG, source)
-    time = receiver.info.start_time  # the same if it is done again, or each point would be double
-    client.log_batch(target, [Metric(key, value, time, 0) for key, value in metrics.items()])
-    for key, value in run.data.tags.items():
-        if key.startswith((PROTOCOL_TAG, DATA_TAG)):
-            client.set_tag(target, key, value)
-    with tempfile.TemporaryDirectory() as folder:
-        downloaded = client.download_artifacts(source, EVALUATION_FOLDER, folder)
-        client.log_artifacts(target, downloaded, EVALUATION_FOLDER)

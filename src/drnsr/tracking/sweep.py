@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,10 @@ from drnsr.errors import printable, printable_lines
 from drnsr.locks import LockedError, folder_lock
 from drnsr.project import project_root
 from drnsr.tracking.events import RunStatus
+from drnsr.tracking.git import current_commit
 from drnsr.tracking.jobs import end_killed_jobs, remove_jobs
+from drnsr.tracking.shown import log_table, set_description, table_content, with_run_id
+from drnsr.tracking.source import source_tags
 from drnsr.tracking.store import (
     TrackingError,
     experiment_id,
@@ -22,6 +26,8 @@ from drnsr.tracking.store import (
     open_store,
     tracking_errors,
 )
+from drnsr.tracking.tags import COMMIT_TAG, SWEEP_TAG, searched_names
+from drnsr.tracking.view import arrange_experiment
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,11 +38,9 @@ log = logging.getLogger("drnsr")
 # Names the parent run to a job, which may run in a separate process.
 PARENT_RUN_VARIABLE = "DRNSR_PARENT_RUN"
 
-# MLflow's own name; to import it here would import MLflow. A run has one parent.
+# MLflow's own names; to import them here would import MLflow. A run has one parent.
 PARENT_TAG = "mlflow.parentRunId"
-
-# Before the id of a parent run: a job that several sweeps have belongs to each of them.
-_SWEEP_TAG = "drnsr.sweep."
+RUN_NAME_TAG = "mlflow.runName"
 
 OBJECTIVE_TAG = "drnsr.objective"
 ERROR_TAG = "drnsr.error"
@@ -83,6 +87,7 @@ class ParentRun(Callback):
             folder,
             name=" ".join(config.hydra.overrides.task) or "sweep",
             experiment=config.logger.experiment,
+            source=source_tags("pipelines.train", user=config.logger.user),
             objective=config.sweep.objective,
             launcher=config.hydra.runtime.choices["hydra/launcher"],
         )
@@ -93,6 +98,7 @@ def begin_sweep(
     *,
     name: str,
     experiment: str | None,
+    source: Mapping[str, str],
     objective: str,
     launcher: str,
     is_locked: bool = True,
@@ -104,6 +110,7 @@ def begin_sweep(
         folder: of the sweep alone.
         name: of the parent run.
         experiment: the name of the MLflow experiment; None if the runs are not tracked.
+        source: tags of the parent run: see :func:`drnsr.tracking.source.source_tags`.
         objective: see :class:`drnsr.tracking.objective.Objective`.
         launcher: Hydra's name of what runs the jobs.
         is_locked: whether this process has the lock of the folder while the sweep runs.
@@ -117,7 +124,8 @@ def begin_sweep(
     elif experiment is not None:
         try:
             with tracking_errors():
-                run_id = _begin_parent(folder if is_locked else None, name, experiment, objective)
+                tags = {RUN_NAME_TAG: printable(name), OBJECTIVE_TAG: objective, **source}
+                run_id = _begin_parent(folder if is_locked else None, experiment, tags)
             os.environ[PARENT_RUN_VARIABLE] = run_id
         except TrackingError as error:
             log.warning("%s; the jobs go on without a parent run", error)
@@ -142,13 +150,12 @@ def _goes_on(run_id: str) -> bool:
     return True
 
 
-def _begin_parent(folder: Path | None, name: str, experiment: str, objective: str) -> str:
-    from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
-
+def _begin_parent(folder: Path | None, experiment: str, tags: dict[str, str]) -> str:
     client = open_store()
     experiment = experiment_id(client, experiment_name(experiment))
+    arrange_experiment(client, experiment)
     _end_killed(client, experiment)
-    tags = {MLFLOW_RUN_NAME: printable(name), OBJECTIVE_TAG: objective}
+    tags[COMMIT_TAG] = current_commit().sha
     if folder is not None and folder.is_relative_to(project_root()):
         tags[_FOLDER_TAG] = folder.relative_to(project_root()).as_posix()
     return str(client.create_run(experiment, tags=tags).info.run_id)
@@ -178,6 +185,7 @@ def end_sweep(
     error: str = "",
     files: Sequence[Path] = (),
     table: Sequence[Mapping[str, Any]] = (),
+    description: str = "",
 ) -> None:
     """End the sweep of this process, with its parent run and what a killed job left running.
 
@@ -186,6 +194,8 @@ def end_sweep(
         error: why the sweep failed; empty if it did not.
         files: artifacts of the parent run.
         table: a row for each job, for MLflow's own view of tables.
+        description: of the parent run: see
+            :func:`drnsr.tracking.description.describe_sweep`; empty for none.
     """
     global _current
     sweep, _current = _current, None
@@ -199,10 +209,18 @@ def end_sweep(
             for file in files:
                 client.log_artifact(sweep.run_id, str(file))
             if table:
-                columns = {name: [row[name] for row in table] for name in table[0]}
-                client.log_table(sweep.run_id, columns, _TABLE)
+                _log_jobs(client, sweep.run_id, table)
+            if description:
+                set_description(client, sweep.run_id, with_run_id(description, sweep.run_id))
     except TrackingError as reason:
         log.warning("%s; the parent run stays open there", reason)
+
+
+def _log_jobs(client: "MlflowClient", run_id: str, table: Sequence[Mapping[str, Any]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / _TABLE
+        file.write_bytes(table_content(list(table[0]), [list(row.values()) for row in table]))
+        log_table(client, run_id, file, _TABLE)
 
 
 def _end_with_jobs(client: "MlflowClient", parent: "Run", status: RunStatus, error: str) -> None:
@@ -223,10 +241,14 @@ def recorded_error(error: str) -> str:
 def sweep_tags() -> dict[str, str]:
     """Return the tags by which a run belongs to the sweep that this process is a part of."""
     parent = os.environ.get(PARENT_RUN_VARIABLE)
-    return {PARENT_TAG: parent, f"{_SWEEP_TAG}{parent}": "true"} if parent else {}
+    return {PARENT_TAG: parent, f"{SWEEP_TAG}{parent}": "true"} if parent else {}
 
 
 def jobs_of(client: "MlflowClient", parent: "Run") -> list["Run"]:
     """Return the runs of a sweep's jobs; none if the run is not the parent of a sweep."""
-    belongs = f"tags.`{_SWEEP_TAG}{parent.info.run_id}` = 'true'"
-    return list(client.search_runs([parent.info.experiment_id], belongs, max_results=_MOST_JOBS))
+    experiment, tag = [parent.info.experiment_id], f"{SWEEP_TAG}{parent.info.run_id}"
+    return [
+        run
+        for name in searched_names(tag)
+        for run in client.search_runs(experiment, f"tags.`{name}` = 'true'", max_results=_MOST_JOBS)
+    ]

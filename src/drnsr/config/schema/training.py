@@ -142,11 +142,13 @@ class Logger(Section):
 
     Attributes:
         experiment: the name of the experiment; null for no tracking.
+        user: whether the login name is recorded, as MLflow does.
         tensorboard: whether TensorBoard gets the curves.
         wandb: whether Weights & Biases gets the curves, offline.
     """
 
     experiment: str | None
+    user: bool
     tensorboard: bool
     wandb: bool
 
