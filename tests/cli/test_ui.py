@@ -29,7 +29,7 @@ def test_it_prints_the_table_of_runs_and_becomes_mlflows_server(project, monkeyp
     number = experiment_id(open_store(), "mine")
     main(["ui", "--port", "5123"])
     address = f"http://127.0.0.1:5123/#/experiments/{number}/runs?workflowType=machine_learning"
-    assert address in capfd.readouterr().out
+    assert f"{address}&viewStateShareKey=drnsr\n" in capfd.readouterr().out
     program, arguments, environment = started[-1]
     assert program == sys.executable
     assert f"sqlite:///{project / 'mlflow.db'}" in arguments

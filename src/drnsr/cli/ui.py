@@ -39,10 +39,10 @@ def run(parsed: argparse.Namespace) -> None:
 
     uri, client = tracking_uri(), open_store()
     if uri.startswith(("http://", "https://")):
-        print(printable(_page(client, without_credentials(uri))))
+        print(_page(client, without_credentials(uri)))
         return
     page = _page(client, f"http://{parsed.host}:{parsed.port}")
-    print(printable(page))
+    print(page)
     print("It is there in a few seconds; Ctrl-C ends it.", flush=True)
     server = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     place = ["--host", parsed.host, "--port", str(parsed.port), "--backend-store-uri", uri]
@@ -58,9 +58,10 @@ def _page(client: "MlflowClient", server: str) -> str:
     with tracking_errors():
         found = client.get_experiment_by_name(_experiment())
         if found is None:
-            return server
+            return printable(server)
         arrange_experiment(client, found.experiment_id)
-    return experiment_page(server, found.experiment_id)
+    # The whole is not made printable: its key would be taken for a secret.
+    return experiment_page(printable(server), found.experiment_id)
 
 
 def _experiment() -> str:
