@@ -6,17 +6,13 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent
 """The folder of the package drnsr."""
 
-CONF = PACKAGE.parents[1] / "conf"
-"""The folder with the groups of the configuration."""
-
-REGISTRIES = CONF / "registry"
-"""The folder with the lists of files of each data set."""
-
 # Names that are relative to the project's folder.
 PARAMS = Path("params.yaml")
 RESOLVED = Path("resolved.yaml")
 DATA = Path("data")
 DOWNLOADS = DATA / "downloads"
+OWN_SOURCES = Path("src")  # networks of the project's own
+_CONF = Path("conf")
 
 # Names in the folder of the data, which a run may choose.
 RAW = "raw"
@@ -35,6 +31,27 @@ VERIFICATION = METRICS / "verify.json"
 PICTURES = Path("pictures")
 VIEWS = "views"  # in the folder of a benchmark's pictures
 REPORT = Path("reports/index.html")
+
+
+def is_project(folder: Path) -> bool:
+    """Return whether a folder is that of a project; other programs have a conf/ too."""
+    return (folder / PARAMS).is_file() and (folder / _CONF / "registry").is_dir()
+
+
+REPOSITORY = PACKAGE.parents[1] if is_project(PACKAGE.parents[1]) else None
+"""The folder of drnsr's own repository, if the package runs from its sources."""
+
+PROJECT_FILES = PACKAGE / "new_project" / "files"
+"""Where an installed package has the files of a new project; they are in the repository itself."""
+
+SHIPPED = REPOSITORY or PROJECT_FILES
+"""The folder with a project's files as they came with the package."""
+
+CONF = ((Path() if is_project(Path()) else SHIPPED) / _CONF).resolve()
+"""The groups of the configuration: the project's here, or else those that came with the package."""
+
+REGISTRIES = CONF / "registry"
+"""The folder with the lists of files of each data set."""
 
 
 def project_root() -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from drnsr.errors import UserError, exit_on_error, print_safely
-from drnsr.project import CONF, PARAMS, project_root
+from drnsr.project import PARAMS, is_project, project_root
 
 # The names of the modules, each with the first line of its docstring.
 ANYWHERE = {
@@ -20,6 +20,7 @@ ANYWHERE = {
     "export": "Export a model for other programs: as ONNX, or for torch.export.load.",
     "info": "Show what a model file, a checkpoint or an upscaled image is and where it came from.",
     "interpolate": "Interpolate between the weights of two models of one architecture.",
+    "new": "Make a project in a new folder: the graph, its configuration, and a git repository.",
     "push": "Push a model to the Hugging Face Hub, with a card.",
     "upscale": "Upscale images and videos: files, folders, patterns; each into a file of its own.",
 }
@@ -90,19 +91,17 @@ def _list(title: str, commands: dict[str, str]) -> str:
 
 
 def _require_project(name: str) -> None:
-    """Check that the command is called in a project whose sources are those that run.
+    """Check that the command is called in the folder of a project.
 
     Raises:
-        UserError: if there is no project here, or the package was installed without its sources.
+        UserError: if it is not.
     """
-    if not (project_root() / PARAMS).is_file():
+    root = project_root()
+    missing = PARAMS if not (root / PARAMS).is_file() else "conf"
+    if not is_project(root):
         raise UserError(
-            f"{Path.cwd()}: there is no {PARAMS}; call `drnsr {name}` in the folder of a project"
-        )
-    if not CONF.is_dir():
-        raise UserError(
-            f"{CONF}: there is no such folder, which `drnsr {name}` reads; install drnsr from the"
-            " project's folder: pip install -e '.[train]'"
+            f"{Path.cwd()}: there is no {missing}; call `drnsr {name}` in the folder of a project,"
+            " which `drnsr new FOLDER` makes"
         )
 
 

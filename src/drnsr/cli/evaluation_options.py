@@ -78,16 +78,10 @@ def open_benchmarks(
 
     Raises:
         ConfigError: if there is no such benchmark.
-        UserError: if only one of the benchmark ``folder`` and the folder is given, or drnsr was
-            installed without the project's sources.
+        UserError: if only one of the benchmark ``folder`` and the folder is given.
         FetchError: if a file cannot be fetched.
         DataError: if the images cannot be used.
     """
-    if not CONF.is_dir():
-        raise UserError(
-            f"{CONF}: there is no such folder, which has the benchmarks; install drnsr from the"
-            " project's folder: pip install -e '.[train]'"
-        )
     benchmarks: dict[str, Benchmark] = {}
     for name in names.split(","):
         benchmarks |= compose_benchmarks(name, scale)

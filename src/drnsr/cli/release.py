@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from drnsr.errors import UserError
-from drnsr.project import BENCHMARKS, PREPARED, RESOLVED
+from drnsr.project import BENCHMARKS, PREPARED, REPOSITORY, RESOLVED, project_root
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,12 +22,18 @@ def run(parsed: argparse.Namespace) -> None:
     """Copy the model and write the card beside it.
 
     Raises:
-        UserError: if nothing has been run here, or the model cannot be released.
+        UserError: if nothing has been run here, or the model cannot be released, or this is not
+            drnsr's own repository.
     """
     from drnsr.config.compose import read_resolved
     from drnsr.config.schema import recipe
     from drnsr.reporting.release import release_model
 
+    if project_root() != REPOSITORY:
+        raise UserError(
+            f"{project_root()}: not drnsr's own repository, whose package gets the model; call"
+            " `drnsr release` in a clone of it"
+        )
     if not RESOLVED.is_file():
         raise UserError(f"{RESOLVED}: nothing has been run here; run `dvc repro` first")
     config = read_resolved(RESOLVED)

@@ -2,9 +2,12 @@
 
 Every module of this package is imported here, so that :func:`drnsr.networks.base.register` sees its
 networks; each can then be named ``drnsr.networks.NAME``, as ``_target_`` in ``conf/model`` does.
+So are the modules that other installed packages name under the entry point ``drnsr.networks``.
 """
 
+import warnings
 from importlib import import_module
+from importlib.metadata import entry_points
 from pkgutil import iter_modules
 
 from drnsr.networks.base import (
@@ -31,3 +34,8 @@ __all__ = [
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
 globals().update(ARCHITECTURES)
+for _entry in entry_points(group="drnsr.networks"):
+    try:
+        _entry.load()
+    except Exception as _error:  # the package of someone else
+        warnings.warn(f"no networks from {_entry.value}: {_error!r}", stacklevel=1)

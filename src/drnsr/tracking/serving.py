@@ -27,7 +27,7 @@ from drnsr.errors import UserError
 from drnsr.images.errors import ImageError
 from drnsr.images.pixel_format import RGB8
 from drnsr.images.reading import codec_of, pixel_count
-from drnsr.project import PACKAGE
+from drnsr.project import PACKAGE, PROJECT_FILES
 from drnsr.upscale.files import UpscaleSpec, upscale_file
 from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
 from drnsr.weights.native import read_info
@@ -164,6 +164,8 @@ class _PortableModel(Model):
 def _copy_code(folder: Path) -> Path:
     """Copy the package's code: MLflow would take every file in its folder, whatever it is."""
     for source in PACKAGE.rglob("*.py"):
+        if source.is_relative_to(PROJECT_FILES):  # the stages of a new project
+            continue
         target = folder / PACKAGE.name / source.relative_to(PACKAGE)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
