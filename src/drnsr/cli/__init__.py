@@ -16,6 +16,7 @@ ANYWHERE = {
     "compare": "Compare models or runs on the same pictures, with statistics, on one HTML page.",
     "convert": "Convert a checkpoint of another program into a model file.",
     "demo": "Serve a page on this machine, to try the models in the browser.",
+    "doctor": "Check the installation, the machine and the project here, and say what to do.",
     "evaluate": "Evaluate models, interpolation, or images that another program upscaled.",
     "export": "Export a model for other programs: as ONNX, or for torch.export.load.",
     "info": "Show what a model file, a checkpoint or an upscaled image is and where it came from.",
