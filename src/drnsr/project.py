@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).resolve().parent
 # Names that are relative to the project's folder.
 PARAMS = Path("params.yaml")
 RESOLVED = Path("resolved.yaml")
+PACKAGE_FILE = Path("package.yaml")  # hashes of the installed package, in a project made by `new`
 DATA = Path("data")
 DOWNLOADS = DATA / "downloads"
 OWN_SOURCES = Path("src")  # networks of the project's own

@@ -81,11 +81,13 @@ def test_outside_of_a_project_it_says_where_to_call_the_command(name, tmp_path, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_the_sources_of_the_project_it_says_how_to_install(tmp_path, monkeypatch):
+def test_a_folder_with_params_of_another_program_is_no_project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
     (tmp_path / "params.yaml").touch()
-    monkeypatch.setattr(cli, "CONF", tmp_path / "conf")
-    with pytest.raises(SystemExit, match=r"conf: there is no such folder, .*: pip install -e"):
+    with pytest.raises(
+        SystemExit, match=r"no conf; call `drnsr show` in .*`drnsr new FOLDER` makes"
+    ):
         main(["show"])
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _ABOUT = "MLflow"
-_SECONDS = 3
+PATIENCE = 3
+"""In seconds: how long a server or a lock is waited for."""
 
 
 def check_store() -> Iterator[Finding]:
@@ -29,7 +30,7 @@ def check_store() -> Iterator[Finding]:
     shown = without_credentials(uri)
     if uri.startswith(("http://", "https://")):
         yield _check_server(uri, shown)
-    elif uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+    elif uri.startswith("sqlite:///") and not _is_there(uri):
         named = URI_VARIABLE in os.environ
         text = f"{shown}: not there yet; the first run makes it"
         yield Finding("note" if named else "ok", _ABOUT, text)
@@ -40,11 +41,16 @@ def check_store() -> Iterator[Finding]:
         yield Finding("error", _ABOUT, f"{shown}: not a store of MLflow with a database", advice)
 
 
+def _is_there(uri: str) -> bool:
+    path = uri.removeprefix("sqlite:///")
+    return path.startswith("file:") or Path(path).is_file()
+
+
 def _check_server(uri: str, shown: str) -> Finding:
     import requests
 
     try:
-        answer = requests.get(f"{uri.rstrip('/')}/version", timeout=_SECONDS)
+        answer = requests.get(f"{uri.rstrip('/')}/version", timeout=PATIENCE)
         answer.raise_for_status()
     except (requests.RequestException, ValueError) as error:
         why = without_credentials(str(error)).partition("(Caused by")[0].strip()
@@ -63,7 +69,7 @@ def _check_database(uri: str, shown: str) -> Finding:
     from sqlalchemy.pool import NullPool
 
     seconds = {"sqlite": "timeout", "postgresql": "connect_timeout"}
-    limit = {name: _SECONDS for kind, name in seconds.items() if uri.startswith(kind)}
+    limit = {name: PATIENCE for kind, name in seconds.items() if uri.startswith(kind)}
     try:
         with create_engine(uri, connect_args=limit, poolclass=NullPool).connect() as connection:
             return _check_tables(connection, uri, shown)

@@ -13,14 +13,13 @@ from ruamel.yaml import YAML
 from drnsr.atomic import atomic_folder
 from drnsr.errors import UserError
 from drnsr.new_project.files import copy_files
-from drnsr.project import OWN_SOURCES, PROJECT_FILES, REPOSITORY
+from drnsr.project import OWN_SOURCES, PACKAGE_FILE, PROJECT_FILES, REPOSITORY
 
 # The stage that writes down what of the package the others depend on.
-PACKAGE_FILE = "package.yaml"
 _PACKAGE_STAGE = {
     "cmd": "python -m drnsr.new_project.package_code",
     "always_changed": True,
-    "outs": [{PACKAGE_FILE: {"cache": False}}],
+    "outs": [{str(PACKAGE_FILE): {"cache": False}}],
 }
 _HEADER = """\
 # package -> config -> fetch -> prepare -> train -> evaluate -> verify -> report
@@ -98,7 +97,7 @@ def over_installed_package(graph: str) -> str:
         if "src/drnsr/networks" in used:
             kept.append(str(OWN_SOURCES))
         stage["deps"] = kept
-        stage.setdefault("params", []).append({PACKAGE_FILE: [name]})
+        stage.setdefault("params", []).append({str(PACKAGE_FILE): [name]})
     content["stages"].insert(0, "package", _PACKAGE_STAGE)
     text = io.StringIO()
     yaml.dump(content, text)

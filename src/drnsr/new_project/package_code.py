@@ -1,15 +1,14 @@
 """Stage `package` of a project: write the version of drnsr, and the code that each stage uses."""
 
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import yaml
 
 from drnsr.atomic import write_text
 from drnsr.errors import exit_on_error
 from drnsr.hashing import file_sha256, sha256_of
-from drnsr.new_project.create import PACKAGE_FILE, package_dependencies
-from drnsr.project import PACKAGE, SHIPPED
+from drnsr.new_project.create import package_dependencies
+from drnsr.project import PACKAGE, PACKAGE_FILE, SHIPPED
 
 _HEADER = "# Written by the stage `package`: hashes of the code of drnsr that each stage uses.\n"
 
@@ -20,7 +19,7 @@ def main() -> None:
     used = {name: package_dependencies(stage) for name, stage in graph["stages"].items()}
     content = {"version": _version()}
     content |= {name: code_hash(places) for name, places in used.items() if places}
-    write_text(Path(PACKAGE_FILE), _HEADER + yaml.safe_dump(content, sort_keys=False))
+    write_text(PACKAGE_FILE, _HEADER + yaml.safe_dump(content, sort_keys=False))
 
 
 def code_hash(places: list[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from drnsr.project import METRICS, RESOLVED
+from drnsr.project import METRICS, PACKAGE_FILE, RESOLVED
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ _CODE = (*_TOP_LEVEL, ".py", ".pyi", ".csv", ".css", ".html", ".j2", ".json", ".
 _LARGEST_NEW_FILE = 2**20
 
 # The graph itself writes these: they have changed before a stage asks.
-_OUTPUTS = ("dvc.lock", str(METRICS), str(RESOLVED))
+_OUTPUTS = ("dvc.lock", str(METRICS), str(PACKAGE_FILE), str(RESOLVED))
 
 # The form of a patch that applies elsewhere, whatever the user's git settings are.
 _DIFF = (
