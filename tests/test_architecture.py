@@ -96,3 +96,32 @@ def test_no_test_imports_another_test():
         if module.rpartition(".")[2].startswith("test_")
     ]
     assert imports == []
+
+
+# Gone in Python 3.12 (PEP 594 and others: What's New in Python 3.12) and in 3.13 (PEP 594).
+_REMOVED = {
+    *("asynchat", "asyncore", "distutils", "imp", "smtpd"),
+    *(
+        "aifc",
+        "audioop",
+        "cgi",
+        "cgitb",
+        "chunk",
+        "crypt",
+        "imghdr",
+        "lib2to3",
+        "mailcap",
+        "msilib",
+    ),
+    *("nis", "nntplib", "ossaudiodev", "pipes", "sndhdr", "spwd", "sunau", "telnetlib", "uu"),
+    "xdrlib",
+}
+
+
+def test_no_module_is_imported_that_a_supported_python_lacks():
+    for file, tree in sources("src", "pipelines", "tests", "benchmarks"):
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            assert not {name.partition(".")[0] for name in names} & _REMOVED, file

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import Action, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -83,8 +83,23 @@ def _parser() -> ArgumentParser:
         formatter_class=RawDescriptionHelpFormatter,
     )
     names = sorted(ANYWHERE | IN_A_PROJECT)
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     parser.add_argument("command", metavar="COMMAND", choices=names, help="one of those below")
     return parser
+
+
+class _Version(Action):
+    """Print the version; it is looked for when it is asked for."""
+
+    def __call__(self, parser: ArgumentParser, *_arguments: object) -> None:
+        """Print it and exit, as argparse's own action does."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"drnsr {version('drnsr')}")
+        except PackageNotFoundError:
+            print("drnsr, not installed but found by PYTHONPATH: no version")
+        parser.exit()
 
 
 def _list(title: str, commands: dict[str, str]) -> str:
