@@ -23,7 +23,11 @@ OTHERS = (
     *("base64", "curl", "git", "ssh", "ray", "hf", "jupyter", "sbatch", "docker", "mlflow"),
 )
 EXTRAS = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-TARGETS = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+TARGETS = {
+    target
+    for name in ("Makefile", "project.mk")
+    for target in re.findall(r"^([a-z-]+):", (PROJECT / name).read_text(), re.MULTILINE)
+}
 APPS = ("train", "lr_find", "sweep", "rank")
 
 
