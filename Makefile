@@ -1,5 +1,5 @@
 # The commands of the README. `make help` lists them.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= $(firstword $(foreach name,3.11 3.12 3.13 3,$(shell command -v python$(name))) python3)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -12,11 +12,19 @@ repro mirror ui sweep gc: install
 install: $(BIN)/.installed ## create .venv with the pinned packages
 
 # pip itself compiles on one core. Some packages have templates that do not compile.
-$(BIN)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
-	touch $@
+$(BIN)/.installed: pyproject.toml setup.py constraints.txt
+	@command -v "$(PYTHON)" >/dev/null \
+		|| { echo "error: there is no $(PYTHON); install Python 3.11, 3.12 or 3.13" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "error: $(PYTHON) is too old; name one of 3.11 to 3.13: make install PYTHON=..." >&2; exit 1; }
+	@echo "installing the pinned packages into .venv; this takes a few minutes"
+	@$(PYTHON) -m venv .venv \
+		|| { echo "error: $(PYTHON) makes no environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+		--constraint constraints.txt --editable '.[dev]' \
+		|| { echo "error: the installation needs the package registry and 8 GB of disk; see above" >&2; exit 1; }
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
+	@touch $@
 
 # Two workers, each with half of the tests; the first to end takes over some of the other's. Threads
 # that wait for others let these work meanwhile.
