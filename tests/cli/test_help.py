@@ -81,16 +81,6 @@ def test_outside_of_a_project_it_says_where_to_call_the_command(name, tmp_path, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_with_params_of_another_program_is_no_project(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    (tmp_path / "params.yaml").touch()
-    with pytest.raises(
-        SystemExit, match=r"no conf; call `drnsr show` in .*`drnsr new FOLDER` makes"
-    ):
-        main(["show"])
-
-
 def test_a_package_that_is_missing_is_named_with_the_extra(monkeypatch):
     monkeypatch.setattr("drnsr.cli.info.run", lambda _: import_module("missing_package"))
     message = r"^error: drnsr info needs missing_package: pip install 'drnsr\[train\]'$"

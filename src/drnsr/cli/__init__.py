@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from drnsr.errors import UserError, exit_on_error, print_safely
-from drnsr.project import PARAMS, is_project, project_root
+from drnsr.project import PARAMS, project_root
 
 # The names of the modules, each with the first line of its docstring.
 ANYWHERE = {
@@ -112,11 +112,9 @@ def _require_project(name: str) -> None:
     Raises:
         UserError: if it is not.
     """
-    root = project_root()
-    missing = PARAMS if not (root / PARAMS).is_file() else "conf"
-    if not is_project(root):
+    if not (project_root() / PARAMS).is_file():
         raise UserError(
-            f"{Path.cwd()}: there is no {missing}; call `drnsr {name}` in the folder of a project,"
+            f"{Path.cwd()}: there is no {PARAMS}; call `drnsr {name}` in the folder of a project,"
             " which `drnsr new FOLDER` makes"
         )
 
