@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from drnsr.errors import UserError
-from drnsr.project import BENCHMARKS, PREPARED, REPOSITORY, RESOLVED, project_root
+from drnsr.project import BENCHMARKS, PREPARED, REPOSITORY, RESOLVED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,17 +22,16 @@ def run(parsed: argparse.Namespace) -> None:
     """Copy the model and write the card beside it.
 
     Raises:
-        UserError: if nothing has been run here, or the model cannot be released, or this is not
-            drnsr's own repository.
+        UserError: if nothing has been run here, or the model cannot be released, or this is an
+            installed drnsr without its repository.
     """
     from drnsr.config.compose import read_resolved
     from drnsr.config.schema import recipe
     from drnsr.reporting.release import release_model
 
-    if project_root() != REPOSITORY:
+    if REPOSITORY is None:
         raise UserError(
-            f"{project_root()}: not drnsr's own repository, whose package gets the model; call"
-            " `drnsr release` in a clone of it"
+            "a model ships with drnsr's sources: call `drnsr release` in a clone of its repository"
         )
     if not RESOLVED.is_file():
         raise UserError(f"{RESOLVED}: nothing has been run here; run `dvc repro` first")
