@@ -94,10 +94,11 @@ def test_a_project_made_from_the_wheel_trains_a_network_of_its_own(wheel, tmp_pa
     mine = Project(place.root / "mine", place.variables)
     (mine.root / "src/own_networks/mine.py").write_text(OWN_NETWORK)
     (mine.root / "conf/model/mine.yaml").write_text(OWN_CHOICE)
-    mine.choose(experiment="smoke", model="mine")
+    mine.choose(debug="fast", model="mine")
     ran = mine.ran(mine.run("dvc", "repro", "train"))
     assert ran == ["package", "config", "fetch", "prepare", "train"]
-    mine.run("git", "commit", "-qam", "trained")
+    mine.run("git", "add", "--all")
+    mine.run("git", "commit", "-qm", "trained")
     assert mine.ran(mine.run("dvc", "repro", "train")) == ["package"]
     # Another version of the package: the stages whose code it changes, and no others.
     (site / "drnsr/training/losses.py").open("a").write("# changed")
