@@ -1,5 +1,6 @@
 """How the jobs of sweeps that run at once on one machine share its GPUs and cores."""
 
+import logging
 import os
 import random
 import tempfile
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
+
+log = logging.getLogger("drnsr")
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 LOCAL_LAUNCHERS = ("joblib", "submitit_local")
@@ -59,7 +62,11 @@ def own_share(launcher: str, accelerator: str, threads: int, devices: int) -> It
         return
     names = gpus(accelerator)
     total = len(names) or jobs_at_once(accelerator, threads)
-    taken = _take(min(devices, total) if names else 1, names or list(map(str, range(total))))
+    taken = _take(
+        min(devices, total) if names else 1,
+        names or list(map(str, range(total))),
+        "GPUs" if names else "cores",
+    )
     before = os.environ.get(_VISIBLE)
     try:
         if names:
@@ -74,11 +81,12 @@ def own_share(launcher: str, accelerator: str, threads: int, devices: int) -> It
             os.environ[_VISIBLE] = before
 
 
-def _take(wanted: int, names: list[str]) -> dict[str, FileLock]:
+def _take(wanted: int, names: list[str], kind: str) -> dict[str, FileLock]:
     """Lock ``wanted`` of the names, all or none; wait until they are free."""
     user = os.getuid() if hasattr(os, "getuid") else "user"
     folder = Path(tempfile.gettempdir()) / f"drnsr-shares-{user}"
     folder.mkdir(exist_ok=True)
+    told = False
     while True:
         taken: dict[str, FileLock] = {}
         for name in names:
@@ -92,4 +100,7 @@ def _take(wanted: int, names: list[str]) -> dict[str, FileLock]:
                 return taken
         for lock in taken.values():
             lock.release()
+        if not told:
+            log.info("waiting: other jobs of yours on this machine use its %s", kind)
+            told = True
         time.sleep(random.uniform(0.1, _LONGEST_PAUSE))

@@ -1,6 +1,8 @@
 """The launchers of sweeps: what SLURM would get, and how jobs share one machine."""
 
+import logging
 import os
+from contextlib import ExitStack
 
 import pytest
 from filelock import FileLock, Timeout
@@ -90,6 +92,27 @@ def test_jobs_at_once_have_gpus_of_their_own(tmp_path, monkeypatch):
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
     with own_share("submitit_local", "gpu", threads=2, devices=2):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "3,5"
+
+
+def test_a_job_that_waits_for_others_says_so_once(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    pauses = []
+
+    with caplog.at_level(logging.INFO, "drnsr"), ExitStack() as others:
+        others.enter_context(own_share("joblib", "cpu", threads=os.cpu_count(), devices=1))
+
+        def pause(seconds):
+            pauses.append(seconds)
+            if len(pauses) == 3:
+                others.close()
+
+        monkeypatch.setattr(sharing.time, "sleep", pause)
+        with own_share("joblib", "cpu", threads=os.cpu_count(), devices=1):
+            pass
+    assert len(pauses) == 3
+    assert [record.message for record in caplog.records] == [
+        "waiting: other jobs of yours on this machine use its cores"
+    ]
 
 
 def test_jobs_at_once_have_cores_of_their_own(monkeypatch):
