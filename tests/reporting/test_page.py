@@ -67,6 +67,25 @@ def test_the_best_and_the_worst_three_are_shown(tree):
     assert len(first.all("div", "slider")) == 1
     assert len(first.all("img")) == 5  # both crops, the original, two error maps
     assert "CC0, <someone>" in first.text
+    # The pictures have the name of the tables.
+    assert [each.text for each in first.all("span", "name")] == ["bicubic", "drnsr"]
+    assert [each.text for each in first.all("figcaption")][-1] == "Error of drnsr"
+
+
+@pytest.mark.parametrize(
+    ("gains", "titles"),
+    [
+        ([2, 1, 0.5, 0.25], ["the largest gains", "the least gains"]),
+        ([2, 1, -0.5, -1], ["the largest gains", "the largest losses"]),
+        ([2, 1, 0.5, -1], ["the largest gains", "the losses and the least gains"]),
+        ([2, -1, -0.5, -2], ["the gains and the least losses", "the largest losses"]),
+        ([-2, -1, -0.5, -3], ["the least losses", "the largest losses"]),
+        ([-2], ["its picture"]),
+    ],
+)
+def test_a_loss_is_not_called_a_gain(gains, titles):
+    tree = parse(page(rows=rows({str(number): gain for number, gain in enumerate(gains)})))
+    assert [each.text for each in tree.all("h3")] == [f"set5: {title}" for title in titles]
 
 
 def test_what_cannot_be_seen_has_a_text(tree):

@@ -116,6 +116,23 @@ class BenchmarkSection:
         row = next(row for row in self.rows if row.name == picture)
         return row.gains[self.methods[1]][PRIMARY.name]
 
+    @property
+    def shown(self) -> list[tuple[str, Sequence[str]]]:
+        """The pictures of ``best`` and ``worst`` under titles that say whether they gain."""
+        if not self.worst:
+            return [("its picture", self.best)] if self.best else []
+        best = ("the largest gains", "the gains and the least losses", "the least losses")
+        worst = ("the least gains", "the losses and the least gains", "the largest losses")
+        return [
+            (best[self._losing(self.best)], self.best),
+            (worst[self._losing(self.worst)], self.worst),
+        ]
+
+    def _losing(self, pictures: Sequence[str]) -> int:
+        """Return 0 if no picture loses, 1 if some of them do, and 2 if all do."""
+        losing = [not PRIMARY.improves(self.gain_of(each)) for each in pictures]
+        return any(losing) + all(losing)
+
     def _against_first(self, method: str) -> str:
         gain = self.gains[method][PRIMARY.name]
         assert gain is not None
