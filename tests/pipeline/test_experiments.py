@@ -149,7 +149,7 @@ RECIPES = [
     *("rcan_x2", "rrdb_psnr_x4", "eleven_seconds", "one_minute", "five_minutes", "release_x2"),
     *("single_image", "smoke", "sweep_adam", "sweep_base", "sweep_fp32", "sweep_linear"),
     *("sweep_mse", "sweep_no_skip", "sweep_no_warmup", "sweep_rate_double", "sweep_rate_half"),
-    *("sweep_short_ema", "release_x2_more", "through_plane", "vdsr"),
+    *("sweep_short_ema", "open_photos_x2", "through_plane", "vdsr"),
 ]
 
 
@@ -210,6 +210,7 @@ def for_sixty_steps(experiment):
         **{"data.name": "sample", "datamodule.patch_size": None, "datamodule.hr_patch_size": 32},
         **{"datamodule.batch_size": 4, "trainer.max_steps": 60, "trainer.validate_every": 60},
         **{"trainer.log_every": 1, "trainer.threads": 1, "logger.experiment": None},
+        "trainer.accelerator": "cpu",
     }
     if experiment != "vdsr":
         small = {name: min(network[name], sizes[name]) for name in network if name in sizes}

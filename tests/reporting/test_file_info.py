@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from drnsr.cli import main
 from drnsr.images.codecs import writable
 from drnsr.networks import DRNSR
 from drnsr.pretrained import model_file
+from drnsr.project import run_name
 from drnsr.tracking.store import TrackingError
 from drnsr.upscale.provenance import Provenance
 from drnsr.weights.native import Origin, save_model
@@ -79,6 +81,21 @@ def test_a_shipped_model_is_no_run_of_the_user(monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert "none here: this model ships with drnsr, whose authors trained it" in printed
     assert "not known" not in printed
+    assert "runs/" not in printed  # its states are not here
+
+
+def test_the_states_of_a_training_are_named_while_they_are_there(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    origin = Origin("1" * 64, "2" * 64, "3" * 64)
+    save_model(Path("m.safetensors"), DRNSR(scale=2, num_features=4, num_blocks=1), origin)
+    folder = tmp_path / run_name(origin.fingerprint)
+    folder.mkdir(parents=True)
+    main(["info", "m.safetensors"])
+    assert "training states" not in capsys.readouterr().out
+    (folder / "last-00000004-0123456789abcdef.ckpt").touch()
+    main(["info", "m.safetensors"])
+    assert f"{run_name(origin.fingerprint)}\n" in capsys.readouterr().out
 
 
 def test_a_damaged_image_is_named(tmp_path):

@@ -14,7 +14,7 @@ from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.images.reading import codec_of, open_picture
 from drnsr.inference.export_info import ONNX, read_exported
 from drnsr.networks import Descriptor, Network
-from drnsr.project import run_name
+from drnsr.project import run_folder, run_name
 from drnsr.reporting.costs import describe_costs
 from drnsr.tracking.store import TrackingError, store_exists
 from drnsr.upscale.files import naming_file
@@ -184,11 +184,17 @@ def _describe_origin(origin: Origin) -> dict[str, str]:
         "training data": origin.data,
         "training code": origin.code,
         "training pictures": _count_licences(origin),
-        "training states": run_name(origin.fingerprint) if origin.config else "",
+        "training states": _name_states(origin),
         "computed in": origin.computed,
     }
     named = {name: value for name, value in known.items() if value}
     return named | earlier_parts(origin.earlier) | early_end(origin.stopped_after)
+
+
+def _name_states(origin: Origin) -> str:
+    """Return the folder of the training's states, if they are in this project."""
+    has_states = any(run_folder(origin.fingerprint).glob("*.ckpt"))
+    return run_name(origin.fingerprint) if has_states else ""
 
 
 def _count_licences(origin: Origin) -> str:
