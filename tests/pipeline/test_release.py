@@ -72,6 +72,8 @@ def test_the_model_ships_with_a_card(outputs):
     assert model.read_bytes() == Path("models/model.safetensors").read_bytes()
     for known in ("# drnsr-x2\n", "37.25 / 0.9500", "318,300", "1827 s", file_sha256(model)):
         assert known in card
+    assert "): non-commercial research and education\n" in card
+    assert "Not all of these licences allow every use" in card
     for digit in "123":
         assert digit * 64 in card
 
@@ -188,6 +190,7 @@ def test_the_card_of_a_photo_model_shows_a_picture_and_the_default_model(outputs
     assert "| - | measured |" in card.partition(cell)[2].partition("\n")[0] + "\n"  # set14
     assert "the degradation `realistic`, and estimates them without it" in card
     assert "- MIT, A. B.\n" in card
+    assert "Not all of these licences allow every use" not in card
     picture = outputs / "docs/drnsr-x2-photo.webp"
     assert picture.stat().st_size <= 120_000
     assert f"](../../../docs/{picture.name})" in card

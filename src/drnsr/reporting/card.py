@@ -53,6 +53,7 @@ def model_card(
     others: Mapping[str, Mapping[str, Values]] | None = None,
     inherited: Mapping[str, int] | None = None,
     example: str = "",
+    on_licences: str = "",
     name_files: bool = False,
 ) -> str:
     """Render the card of a model.
@@ -69,6 +70,7 @@ def model_card(
         inherited: the licences in the model file, which has those of the model that it started
             from as well; None if the file is not at hand.
         example: Markdown that shows a picture; empty for none.
+        on_licences: Markdown beside the licences of the training pictures; empty for none.
         name_files: whether each picture is named with its licence; MLflow's store has no room for
             it (5000 characters).
     """
@@ -83,7 +85,8 @@ def model_card(
         "## Network": f"`{network['_target_']}`\n\n{arguments}",
         "## Cost": "Seconds and memory are those of the machine that measured.\n\n" + _list(cost),
         "## Training pictures": _data(config["data"], name_files=name_files)
-        + _inherited(config, inherited),
+        + _inherited(config, inherited)
+        + (f"\n{on_licences}\n" if on_licences else ""),
         "## Recipe": _yaml(recipe),
         "## Where it comes from": _list(lineage),
     }

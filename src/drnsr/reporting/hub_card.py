@@ -58,13 +58,18 @@ def weights_licence(licences: Mapping[str, int]) -> dict[str, str]:
     Args:
         licences: see :attr:`drnsr.weights.native.Origin.licences`.
     """
-    if licences and all(map(_is_free, licences)):
+    if is_free(licences):
         return {"license": "apache-2.0"}
     name = "licences-of-the-training-pictures"
     return {"license": "other", "license_name": name, "license_link": "README.md"}
 
 
-def _is_free(licence: str) -> bool:
+def is_free(licences: Mapping[str, int]) -> bool:
+    """Return whether the licence of each picture is known to forbid no use."""
+    return bool(licences) and all(map(_forbids_nothing, licences))
+
+
+def _forbids_nothing(licence: str) -> bool:
     name = licence.partition(",")[0].lower()
     return name.startswith(_FREE) and not any(word in name for word in ("nc", "nd", "non-com"))
 

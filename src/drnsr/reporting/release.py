@@ -17,6 +17,7 @@ from drnsr.reporting.beside_default import measure_beside
 from drnsr.reporting.card import model_card
 from drnsr.reporting.costs import describe_costs
 from drnsr.reporting.example import write_example
+from drnsr.reporting.hub_card import is_free
 from drnsr.reporting.lineage import commit_text, lineage_of_file
 from drnsr.tracking.costs import read_costs
 from drnsr.tracking.record import find_record
@@ -27,6 +28,12 @@ log = logging.getLogger("drnsr")
 
 MAX_BYTES = 1_500_000
 """Size of a shipped file: everyone who installs the package downloads all of them."""
+
+_NOT_FREE = (
+    "Not all of these licences allow every use."
+    " [docs/recipe.md](../../../docs/recipe.md#free-pictures-alone)"
+    " says what a training on free pictures alone costs."
+)
 
 
 def release_model(
@@ -68,6 +75,7 @@ def release_model(
         benchmarks=benchmarks,
         config=config,
     )
+    licences = read_info(model).origin.licences
     card = model_card(
         shipped.name,
         config=config,
@@ -77,7 +85,8 @@ def release_model(
         cost=describe_costs(*read_costs(model)),
         lineage=lineage_of_file(model) | _commit_of_training(model),
         others=_default_beside(shipped, config, scores, benchmarks),
-        inherited=read_info(model).origin.licences,
+        inherited=licences,
+        on_licences="" if is_free(licences) else _NOT_FREE,
         example=shown and f"![{shipped.name}](../../../docs/{picture.name})\n\n{shown}",
         name_files=True,
     )
