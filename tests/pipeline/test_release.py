@@ -149,6 +149,19 @@ def test_a_model_of_degraded_pictures_ships_for_photographs(outputs, arguments):
         named_file("drnsr-x2")
 
 
+def test_the_card_of_a_default_model_shows_a_picture_of_any_size(outputs):
+    config = validate(compose_choices({"experiment": "release_x3", "benchmark": "cid22_valid"}))
+    Path("resolved.yaml").write_text(to_yaml(config))
+    write_png(Path("cid22-valid__2079234.png"), np.zeros((32, 64, 3), np.uint8))
+    folder = Path("data/prepared/benchmarks/cid22_valid")
+    prepare_benchmark([Path("cid22-valid__2079234.png")], folder, name="cid22_valid")
+    save_model(Path("models/model.safetensors"), DRNSR(scale=3, num_features=4), Origin())
+    main(["release"])
+    card = (outputs / "src/drnsr/pretrained/drnsr-x3.md").read_text()
+    assert "made 3 times smaller by the degradation `bicubic`" in card
+    assert (outputs / "docs/drnsr-x3.webp").is_file()
+
+
 def test_the_card_of_a_photo_model_shows_a_picture_and_the_default_model(outputs):
     config = validate(compose_choices({"experiment": "photo_x2", "benchmark": "photo"}))
     name, file = "cid22_valid_realistic", Path("raw/cid22-valid__2079234.png")

@@ -12,7 +12,7 @@ from drnsr.atomic import atomic_path
 from drnsr.data.patterns import value_for
 from drnsr.data.prepared import PreparedDataset
 from drnsr.images.encoding import write_png
-from drnsr.images.resize import downscale
+from drnsr.images.resize import crop_to_multiple, downscale
 from drnsr.reporting.comparison import compare_with_bicubic, draw_comparison
 from drnsr.upscale.files import UpscaleSpec
 from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
@@ -52,7 +52,8 @@ def write_example(
         return ""
     dataset = PreparedDataset.open(folder)
     number = [image.name for image in dataset.images].index(_IMAGE)
-    lr = dataset.lr(number, scale) if is_photo else downscale(dataset.hr(number), scale)
+    hr = crop_to_multiple(dataset.hr(number), scale)
+    lr = dataset.lr(number, scale) if is_photo else downscale(hr, scale)
     spec = UpscaleSpec(Models.from_file(model, RuntimeOptions(precision="fp32")), OutputSize(scale))
     with tempfile.TemporaryDirectory() as temporary:
         source = Path(temporary) / _IMAGE.rpartition("__")[2]
