@@ -111,7 +111,7 @@ def test_a_benchmark_that_is_not_in_the_configuration_has_only_our_rows():
 
 
 def test_data_recipe_and_lineage_are_those_of_the_configuration():
-    configuration = config()
+    configuration = config(data="bsds500")
     text = card(configuration, cost={"parameters": "1,000"})
     assert "- all: non-commercial research and education\n" in text
     assert "`train__302003.jpg`" in text
