@@ -1,19 +1,26 @@
 """Peak memory and time for large images and long videos, each in its own process.
 
     python benchmarks/memory.py photo png tiff photos pngs tiffs volume clips prepared [--model M]
+    python benchmarks/memory.py cube cube_gz cube_dicom --small
 
 It runs `drnsr upscale` on a `photo`, a JPEG of 24 megapixels, on a `png` of as many, on a `tiff`,
 of 100 megapixels with 16 bits a channel, or on several of each up to 100 megapixels; on a `volume`,
-a compressed NIfTI of 512 slices, and on a small one through all axes (`volume_all_axes`); on
-`clips`, H.264 of 160 x 90 pixels with 25 frames a second and sound, of 10 and 40 seconds, and `hd`,
-a second of 1920 x 1080; and the preparation of training images of 1, 10 and 100 megapixels. All are
-made of noise and gradients, and removed.
+a compressed NIfTI of 512 slices, and on a small one through all axes (`volume_all_axes`), on
+volumes of 512 x 512 x 512 voxels, `cube` as NIfTI, `cube_gz` compressed and `cube_dicom` as a DICOM
+series; on `clips`, H.264 of 160 x 90 pixels with 25 frames a second and sound, of 10 and 40
+seconds, `hd`, a second of 1920 x 1080, and `uhd`, six frames of 3840 x 2160. `encoders` writes
+frames of 7680 x 4320 with each codec and no network. `prepared` is the preparation of training
+images of 1, 10 and 100 megapixels. All are made of noise and gradients, and removed.
+
+`--small` takes an untrained network of 4 features, for what takes too long with others: what is
+measured is reading, keeping and writing. A larger network adds the memory of one of its tiles.
 
 The peak memory is the kernel's VmHWM, which includes the mapped pages of files.
 """
 
 import gzip
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,9 +31,16 @@ from pathlib import Path
 import av
 import nibabel
 import numpy as np
+import pydicom
 import tifffile
 from measuring import arguments, show
 from PIL import Image
+from pydicom.data import get_testdata_file
+from pydicom.uid import generate_uid
+
+from drnsr.networks import DRNSR
+from drnsr.video.files import CODEC_NAMES
+from drnsr.weights.native import Origin, save_model
 
 _UPSCALE = """
 import sys
@@ -37,6 +51,37 @@ print(Path("/proc/self/status").read_text())
 """
 
 _SLICES = 512
+
+# Only the codec: the frames are made, and converted as those of a network are.
+_ENCODE = """
+import sys
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+import numpy as np
+from drnsr.video.codecs import choose_encoding
+from drnsr.video.colour import MATRICES, Colours
+from drnsr.video.decoding import Damage
+from drnsr.video.options import ClipOptions
+from drnsr.video.segments import PartsWriter, Parts, Stamp
+name, _, folder = sys.argv[1:]
+size = 7680, 4320
+Path(folder).mkdir()
+info = SimpleNamespace(
+    codec=name, bits=8, is_deep=False, pixel_format="yuv420p", rate=Fraction(25), primaries=1,
+    transfer=1,
+)
+encoding = choose_encoding(info, size, ClipOptions(codec=name), "mkv")
+colours = Colours(MATRICES[1], full_range=False, is_deep=False, size=size)
+writer = PartsWriter(Parts(Path(folder)), info, encoding, colours, None)
+slope = np.add.outer(np.arange(size[1]), np.arange(size[0])) // 8 % 256
+pixels = slope.astype(np.uint8)[:, :, None].repeat(3, axis=2)
+del slope
+for number in range(12):
+    writer.write(pixels[:, ::-1] if number % 2 else pixels, Stamp(number, 1, False, Damage()))
+writer.finish()
+print(Path("/proc/self/status").read_text())
+"""
 
 # A set needs two images; the second one is small.
 _PREPARE = """
@@ -108,6 +153,56 @@ def volume(folder: Path, megavoxels: int) -> Path:
     return path
 
 
+def cube(folder: Path, side: int) -> Path:
+    """Write a NIfTI of 16 bits with equal sides."""
+    path = folder / "cube.nii"
+    nibabel.Nifti1Image(_cube(side), np.eye(4)).to_filename(path)
+    return path
+
+
+def cube_gz(folder: Path, side: int) -> Path:
+    """Write the same, compressed."""
+    path = folder / "cube.nii.gz"
+    plain = cube(folder, side)
+    with plain.open("rb") as file, gzip.open(path, "wb", compresslevel=1) as packed:
+        shutil.copyfileobj(file, packed)
+    plain.unlink()
+    return path
+
+
+def cube_dicom(folder: Path, side: int) -> Path:
+    """Write the same as a DICOM series."""
+    series = folder / "cube"
+    series.mkdir()
+    template = pydicom.dcmread(get_testdata_file("MR_small.dcm", download=False))
+    for name in ("SmallestImagePixelValue", "LargestImagePixelValue", "PixelPaddingValue"):
+        if name in template:
+            del template[name]
+    template.Rows = template.Columns = side
+    template.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    for number, pixels in enumerate(_cube(side).transpose(2, 1, 0)):
+        template.SOPInstanceUID = template.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        template.ImagePositionPatient = [0, 0, number]
+        template.PixelData = pixels.tobytes()
+        template.save_as(series / f"{number}.dcm")
+    return series
+
+
+def _cube(side: int) -> np.ndarray:
+    bands = [band[:, :, 0] // 2 for band in _bands(side * side, side, np.uint16)]
+    return np.concatenate(bands).astype(np.int16).reshape(side, side, side).transpose(2, 1, 0)
+
+
+def encoder(_: Path, name: str) -> Path:
+    """Return the name of a codec: its frames are made by the program that encodes them."""
+    return Path(name)
+
+
+def uhd(folder: Path, seconds: float) -> Path:
+    """Write a video of 3840 x 2160 pixels with sound."""
+    return _clip(folder, seconds, (3840, 2160))
+
+
 def clip(folder: Path, seconds: int) -> Path:
     """Write a video with sound."""
     return _clip(folder, seconds, (160, 90))
@@ -118,7 +213,7 @@ def hd(folder: Path, seconds: int) -> Path:
     return _clip(folder, seconds, (1920, 1080))
 
 
-def _clip(folder: Path, seconds: int, size: tuple[int, int]) -> Path:
+def _clip(folder: Path, seconds: float, size: tuple[int, int]) -> Path:
     path = folder / "clip.mp4"
     width, height = size
     picture = np.concatenate(list(_bands(height, width, np.uint8)))
@@ -126,11 +221,11 @@ def _clip(folder: Path, seconds: int, size: tuple[int, int]) -> Path:
         video = out.add_stream("libx264", rate=_RATE, options={"preset": "veryfast"})
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         sound = out.add_stream("aac", rate=48000)
-        for number in range(seconds * _RATE):
+        for number in range(round(seconds * _RATE)):
             moved = np.roll(picture, 3 * number, axis=1)
             out.mux(video.encode(av.VideoFrame.from_ndarray(moved, "rgb24")))
         out.mux(video.encode(None))
-        for number in range(seconds * 48000 // 1024):
+        for number in range(round(seconds * 48000 / 1024)):
             frame = av.AudioFrame.from_ndarray(np.zeros((2, 1024), np.float32), "fltp", "stereo")
             frame.sample_rate, frame.pts = 48000, number * 1024
             out.mux(sound.encode(frame))
@@ -151,15 +246,15 @@ def _bands(height: int, width: int, dtype: type[np.generic]) -> Iterator[np.ndar
         yield ((slope * 0.8 + noise)[:, :, None] * white).astype(dtype).repeat(3, axis=2)
 
 
-def measure(picture: Path, program: str, options: list[str]) -> dict[str, object]:
+def measure(picture: Path, program: str, options: list[str], out: Path) -> dict[str, object]:
     """Run a program on an image, and return its peak memory and time."""
     start = time.perf_counter()
-    call = [sys.executable, "-c", program, str(picture), "--out", str(picture.parent / "out")]
+    call = [sys.executable, "-c", program, str(picture), "--out", str(out)]
     status = subprocess.run([*call, *options], check=True, stdout=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - start
     peak = re.search(r"VmHWM:\s+(\d+) kB", status.stdout)
     assert peak is not None
-    megabytes = sum(made.stat().st_size for made in (picture.parent / "out").iterdir()) / 1e6
+    megabytes = sum(made.stat().st_size for made in out.rglob("*") if made.is_file()) / 1e6
     return {
         "picture": picture.name,
         "peak_gib": round(int(peak[1]) / 2**20, 3),
@@ -177,10 +272,24 @@ CASES = {
     "tiffs": (tiff, _UPSCALE, [1, 10, 100]),
     "volume": (volume, _UPSCALE, [1, 4]),
     "volume_all_axes": (volume, _UPSCALE, [0.5]),
+    "cube": (cube, _UPSCALE, [_SLICES]),
+    "cube_gz": (cube_gz, _UPSCALE, [_SLICES]),
+    "cube_dicom": (cube_dicom, _UPSCALE, [_SLICES]),
     "prepared": (photo, _PREPARE, [1, 10, 100]),
     "clips": (clip, _UPSCALE, [10, 40]),
     "hd": (hd, _UPSCALE, [1]),
+    "uhd": (uhd, _UPSCALE, [0.25]),
+    "encoders": (encoder, _ENCODE, list(CODEC_NAMES)),
 }
+
+_UNITS = {clip: " s", hd: " s", uhd: " s", cube: "³", cube_gz: "³", cube_dicom: "³", encoder: ""}
+
+
+def small_model(folder: Path) -> Path:
+    """Write an untrained network, which is bicubic interpolation."""
+    path = folder / "small.safetensors"
+    save_model(path, DRNSR(scale=2, num_features=4, num_blocks=1), Origin())
+    return path
 
 
 def main() -> None:
@@ -188,18 +297,19 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("what", nargs="+", choices=CASES)
     parser.add_argument("--model", help="the model for `drnsr upscale` (default: its own default)")
+    parser.add_argument("--small", action="store_true", help="take a small untrained network")
     parsed = parser.parse_args()
-    model = ["--model", parsed.model] if parsed.model else []
     rows = []
     for what in parsed.what:
         make, program, sizes = CASES[what]
         for size in sizes:
-            with tempfile.TemporaryDirectory() as folder:
-                options = model if program is _UPSCALE else []
+            with tempfile.TemporaryDirectory() as name:
+                folder = Path(name)
+                model = small_model(folder) if parsed.small else parsed.model
+                options = ["--model", str(model)] if model and program is _UPSCALE else []
                 options = [*options, "--axes", "all"] if what == "volume_all_axes" else options
-                found = measure(make(Path(folder), size), program, options)
-            unit = "s" if make in (clip, hd) else "megapixels"
-            rows.append({"what": what, "size": f"{size} {unit}", **found})
+                found = measure(make(folder, size), program, options, folder / "out")
+            rows.append({"what": what, "size": f"{size}{_UNITS.get(make, ' megapixels')}", **found})
     show(rows, parsed.json)
 
 

@@ -18,8 +18,9 @@ from drnsr.images.resize import upscale
 from drnsr.networks import DRNSR
 from drnsr.upscale import clips
 from drnsr.upscale.provenance import read_provenance
-from drnsr.video import clip, segments
+from drnsr.video import clip, codecs, segments
 from drnsr.video.decoding import decode_packets
+from drnsr.video.options import ClipOptions
 from drnsr.weights.native import Origin, save_model
 from tests.video.clips import make_clip, picture, read_clip
 
@@ -100,6 +101,32 @@ def test_codecs_depths_and_colours_stay(folder, name, codec, pixel_format, colou
     assert after.colours == before.colours
     assert after.times == before.times
     assert after.size == tuple(2 * side for side in before.size)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9"])
+def test_large_frames_are_encoded_without_looking_ahead(folder, codec, monkeypatch):
+    monkeypatch.setattr(codecs, "_LARGE_FRAME", 0)
+    make_clip("a.mkv", codec="ffv1", size=(64, 64), pts=range(0, 240, 24))
+    run("a.mkv", "--codec", codec)
+    before, after = read_clip("a.mkv"), read_clip("out/a_x2.mkv")
+    assert (after.codec, after.times) == (codec, before.times)
+    for small, large in zip(before.frames, after.frames, strict=True):
+        bicubic = upscale(luma(small)[:, :, None].astype(np.float64), 2)[:, :, 0]
+        assert np.abs(luma(large) - bicubic).mean() < 3
+
+
+def test_the_default_codec_of_large_frames_needs_little_memory(folder):
+    make_clip("a.mp4", codec="libx265", size=(72, 18), options={"x265-params": "log-level=none"})
+    with clip.open_clip(Path("a.mp4")) as opened:
+        info = opened.info
+
+    def chosen(size, codec=None):
+        return codecs.choose_encoding(info, size, ClipOptions(codec=codec), "mp4")
+
+    assert (chosen((3840, 2160)).codec, chosen((3840, 2160)).notes) == ("hevc", ())
+    assert (chosen((7680, 4320)).codec, chosen((7680, 4320)).notes) == ("h264", ())
+    (note,) = chosen((7680, 4320), "hevc").notes
+    assert note == "the encoder of hevc needs about 1.8 GB for frames of this size"
 
 
 def test_10_bits_are_seen_by_the_network(folder):

@@ -7,7 +7,8 @@ import pytest
 from drnsr.video.threads import read_ahead, write_behind
 
 
-def test_items_arrive_in_order_and_few_wait():
+@pytest.mark.parametrize("depth", [1, 2])
+def test_items_arrive_in_order_and_few_wait(depth):
     taken, written, ahead = 0, [], []
 
     def numbers():
@@ -17,15 +18,15 @@ def test_items_arrive_in_order_and_few_wait():
 
     finished = []
     with (
-        read_ahead(numbers()) as items,
-        write_behind(written.append, lambda: finished.append(len(written))) as put,
+        read_ahead(numbers(), depth) as items,
+        write_behind(written.append, lambda: finished.append(len(written)), depth) as put,
     ):
         for item in items:
             taken += 1
             put(item)
     assert written == list(range(50))
     assert finished == [50]
-    assert max(ahead) <= 4  # two wait, one is computed, one is read
+    assert max(ahead) <= depth + 2  # those that wait, one that is computed, one that is read
 
 
 @pytest.mark.parametrize("where", ["read", "compute", "write", "finish"])

@@ -32,6 +32,9 @@ from drnsr.video.threads import read_ahead, write_behind
 # The disk, the user's share of it, or the largest file.
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+# Two frames wait between two threads, or one if two were larger.
+_WAITING_BYTES = 60e6
+
 _TimedPixels = tuple[NDArray[Any], Stamp]
 
 
@@ -177,10 +180,13 @@ def _upscale_frames(
     def write(item: _TimedPixels) -> None:
         writer.write(*item)
 
+    pixels_to_read = _pixels(clip, colours, parts, deinterlaced=spec.clips.deinterlace)
+    value_bytes = np.dtype(plan.info.dtype).itemsize
+    source_depth = _depth(plan.info.width, plan.info.height, value_bytes)
     with (
         closing(writer),
-        read_ahead(_pixels(clip, colours, parts, deinterlaced=spec.clips.deinterlace)) as frames,
-        write_behind(write, writer.finish) as put,
+        read_ahead(pixels_to_read, source_depth) as frames,
+        write_behind(write, writer.finish, _depth(*plan.size, value_bytes)) as put,
     ):
         for pixels, stamp in frames:
             put((upscale_frame(pixels, plan, spec, report), stamp))
@@ -190,6 +196,11 @@ def _upscale_frames(
     seconds = time.perf_counter() - start
     if count:
         report(f"{clip.path}: {count} frames in {seconds:.1f} s, {count / seconds:.2f} a second")
+
+
+def _depth(width: int, height: int, value_bytes: int) -> int:
+    """Return how many frames of RGB wait between two threads."""
+    return 2 if 2 * width * height * 3 * value_bytes <= _WAITING_BYTES else 1
 
 
 def _pixels(

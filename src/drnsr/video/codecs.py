@@ -10,9 +10,13 @@ from drnsr.video.options import ClipOptions
 from drnsr.video.probe import ClipInfo
 
 # An encoder keeps frames to look ahead. They may take this much memory in bytes, whatever their
-# size, and at least a few.
+# size, and at least a few. Above 3840 x 2160 pixels of 8 bits it looks at no other frame.
 _LOOKAHEAD_BYTES = 100e6
 _LEAST_LOOKAHEAD = 5
+_LARGE_FRAME = 13e6
+
+# The memory of an encoder in bytes, so that a process stays within 2 GiB.
+_ENCODER_BYTES = 1e9
 
 _THREADS = 4  # frame threads keep frames, too
 
@@ -27,6 +31,8 @@ class Codec:
         max_crf: the largest.
         options: from (crf, number of frames to look ahead, chroma is not subsampled) to the options
             of the encoder.
+        kept_frames: its memory without looking ahead, in frames of (width * height * 1.5) values,
+            as measured by ``benchmarks/memory.py encoders``.
         least_width: of its frames.
     """
 
@@ -34,16 +40,25 @@ class Codec:
     crf: int | None
     max_crf: int
     options: Callable[[int | None, int, bool], dict[str, str]]
+    kept_frames: int
     least_width: int = 1
 
 
 def _x264(crf: int | None, lookahead: int, _: bool) -> dict[str, str]:
-    return {"preset": "medium", "crf": str(crf), "rc-lookahead": str(min(40, lookahead))}
+    options = {"preset": "medium", "crf": str(crf)}
+    if lookahead:
+        return options | {"rc-lookahead": str(min(40, lookahead))}
+    # Threads share a frame, and it is predicted from the one before alone.
+    params = "sliced-threads=1:sync-lookahead=0:rc-lookahead=1:bframes=0:ref=1:weightp=0"
+    return options | {"x264-params": params}
 
 
 def _x265(crf: int | None, lookahead: int, _: bool) -> dict[str, str]:
     ahead = min(20, lookahead)
-    params = f"log-level=none:rc-lookahead={ahead}:bframes={min(4, ahead - 1)}:frame-threads=1"
+    params = f"rc-lookahead={ahead}:bframes={min(4, ahead - 1)}"
+    if not lookahead:
+        params = "rc-lookahead=1:bframes=0:ref=1:weightp=0"
+    params = f"log-level=none:{params}:frame-threads=1"
     return {"preset": "medium", "crf": str(crf), "x265-params": params}
 
 
@@ -56,7 +71,7 @@ def _vpx(crf: int | None, lookahead: int, _: bool) -> dict[str, str]:
 
 
 def _svt(crf: int | None, lookahead: int, _: bool) -> dict[str, str]:
-    params = f"lp=2:lookahead={min(32, lookahead)}"
+    params = f"lp=2:lookahead={min(32, lookahead)}" if lookahead else "lp=1:pred-struct=1"
     return {"preset": "8", "crf": str(crf), "svtav1-params": params}
 
 
@@ -65,13 +80,13 @@ def _prores(_crf: int | None, _lookahead: int, is_full_chroma: bool) -> dict[str
 
 
 CODECS = {
-    "h264": Codec("libx264", 18, 51, _x264),
+    "h264": Codec("libx264", 18, 51, _x264, 16),
     # x265 4.2 writes outside of its memory for frames that are not so wide.
-    "hevc": Codec("libx265", 20, 51, _x265, least_width=64),
-    "av1": Codec("libsvtav1", 24, 63, _svt),
-    "vp9": Codec("libvpx-vp9", 24, 63, _vpx),
-    "prores": Codec("prores_ks", None, 0, _prores),
-    "ffv1": Codec("ffv1", None, 0, lambda *_: {"level": "3", "slicecrc": "1"}),
+    "hevc": Codec("libx265", 20, 51, _x265, 36, least_width=64),
+    "av1": Codec("libsvtav1", 24, 63, _svt, 24),
+    "vp9": Codec("libvpx-vp9", 24, 63, _vpx, 49),
+    "prores": Codec("prores_ks", None, 0, _prores, 5),
+    "ffv1": Codec("ffv1", None, 0, lambda *_: {"level": "3", "slicecrc": "1"}, 24),
 }
 """The values of ``--codec``."""
 
@@ -142,7 +157,8 @@ def choose_encoding(
     held = CONTAINERS[container].codecs
     if options.codec is not None and options.codec not in held:
         raise VideoError(f"--codec {options.codec}: {container} holds {', '.join(held)}")
-    name = options.codec or _default_codec(info, held, size[0])
+    frame_bytes = size[0] * size[1] * 1.5 * (2 if info.is_deep else 1)
+    name = options.codec or _default_codec(info, held, size[0], frame_bytes)
     if name is None or not _formats(name, info.bits):
         advice = f"{name or container} holds fewer: take --codec hevc or ffv1 with --container mkv"
         raise VideoError(f"it has {info.bits} bits a channel, and {advice}")
@@ -162,8 +178,12 @@ def choose_encoding(
     if (width, height) != size:
         was, now = (f"{each[0]} x {each[1]}" for each in (size, (width, height)))
         notes.append(f"{was} pixels are cropped to {now}: {chosen} needs even sides")
-    frame_bytes = width * height * 1.5 * (2 if info.is_deep else 1)
+    if frame_bytes * known.kept_frames > _ENCODER_BYTES:
+        needs = f"{frame_bytes * known.kept_frames / 1e9:.1f} GB"
+        notes.append(f"the encoder of {name} needs about {needs} for frames of this size")
     lookahead = max(_LEAST_LOOKAHEAD, int(_LOOKAHEAD_BYTES / frame_bytes))
+    if frame_bytes > _LARGE_FRAME:
+        lookahead = 0
     crf = options.crf if options.crf is not None else known.crf
     return Encoding(
         codec=name,
@@ -177,14 +197,21 @@ def choose_encoding(
     )
 
 
-def _default_codec(info: ClipInfo, held: tuple[str, ...], width: int) -> str | None:
-    """Return that of the source if it can be written with all bits, else a usual one."""
+def _default_codec(
+    info: ClipInfo, held: tuple[str, ...], width: int, frame_bytes: float
+) -> str | None:
+    """Return that of the source if it can be written with all bits, else a usual one.
+
+    One whose encoder needs little memory for frames of this size goes first.
+    """
     order = _DEEP_DEFAULTS if info.is_deep else CODEC_NAMES
-    names: tuple[str, ...] = (info.codec, *order)
-    for name in names:
-        if name in held and width >= CODECS[name].least_width and _formats(name, info.bits):
-            return name
-    return None
+    names = [
+        name
+        for name in (info.codec, *order)
+        if name in held and width >= CODECS[name].least_width and _formats(name, info.bits)
+    ]
+    small = [name for name in names if frame_bytes * CODECS[name].kept_frames <= _ENCODER_BYTES]
+    return next(iter(small + names), None)
 
 
 def _formats(codec: str, bits: int) -> list[str]:

@@ -5,6 +5,7 @@ white (65280, or 65472 for 10 bits in full range), so for more bits it resamples
 and the matrix is applied here. So it is for gray frames, whose range swscale changes.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,8 @@ MATRICES = {
     )
 }
 """The matrices that are known here, by number."""
+
+_BAND_ROWS = 256
 
 _RGB, _UNKNOWN = 0, (2, 3)
 _NAMES = {8: "YCgCo", 10: "BT.2020 with constant luminance", 14: "ICtCp"}
@@ -117,15 +120,18 @@ class Colours:
             return rgb
         target = _planar(frame.format)
         planes = self._reader.reformat(frame, *self._size, target.name, interpolation=_FLAGS)
-        values = self._values(planes)
-        if target.is_rgb:
-            values = values[:, :, (2, 0, 1)]  # from G, B, R
-        elif not _is_gray(target):
-            values = _yuv_to_rgb(values, self._matrix)
-        largest = np.float32(65535 if self._is_deep else 255)
-        pixels = (values * largest + np.float32(0.5)).clip(0, largest)
-        pixels = pixels.astype(np.uint16 if self._is_deep else np.uint8)
-        return pixels.repeat(3, axis=2) if pixels.shape[2] == 1 else pixels
+        pixels = np.empty(
+            (planes.height, planes.width, 3), np.uint16 if self._is_deep else np.uint8
+        )
+        largest = np.float32(np.iinfo(pixels.dtype).max)
+        for rows in _bands_of(planes.height):
+            values = self._values(planes, rows)
+            if target.is_rgb:
+                values = values[:, :, (2, 0, 1)]  # from G, B, R
+            elif not _is_gray(target):
+                values = _yuv_to_rgb(values, self._matrix)
+            pixels[rows] = (values * largest + np.float32(0.5)).clip(0, largest)
+        return pixels
 
     def to_frame(self, rgb: NDArray[Any], pixel_format: str) -> VideoFrame:
         """Return a frame of RGB pixels (H, W, 3), uint8 or uint16, of even sides if need be."""
@@ -135,13 +141,7 @@ class Colours:
             frame = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24")
             frame.colorspace, frame.color_range = self._matrix.number, ColorRange.JPEG
         else:
-            largest = np.float32(np.iinfo(rgb.dtype).max)
-            values = rgb.astype(np.float32) / largest
-            if target.is_rgb:
-                values = values[:, :, (1, 2, 0)]
-            else:
-                values = _rgb_to_yuv(values, self._matrix)[:, :, : 1 if _is_gray(target) else 3]
-            frame = self._frame(values, _planar(target))
+            frame = self._planes_of(rgb, _planar(target))
             frame.colorspace = number
             frame.color_range = self._range(target)
         frame = self._writer.reformat(
@@ -156,22 +156,25 @@ class Colours:
     def _range(self, pixels: VideoFormat) -> ColorRange:
         return ColorRange.JPEG if self._full_range or pixels.is_rgb else ColorRange.MPEG
 
-    def _values(self, frame: VideoFrame) -> NDArray[np.float32]:
-        """Return the planes of a frame (H, W, N): luma in 0..1, chroma in -0.5..0.5."""
-        values = np.empty((frame.height, frame.width, len(frame.planes)), np.float32)
+    def _values(self, frame: VideoFrame, rows: slice) -> NDArray[np.float32]:
+        """Return rows of the planes of a frame (h, W, N): luma in 0..1, chroma in -0.5..0.5."""
+        shape = (rows.stop - rows.start, frame.width, len(frame.planes))
+        values = np.empty(shape, np.float32)
         for number, (low, span) in enumerate(self._levels(frame.format)):
-            values[:, :, number] = (_plane(frame, number) - np.float32(low)) / np.float32(span)
+            plane = _plane(frame, number)[rows]
+            values[:, :, number] = (plane - np.float32(low)) / np.float32(span)
         return values
 
-    def _frame(self, values: NDArray[np.float32], target: VideoFormat) -> VideoFrame:
-        """Return a frame of planes; the inverse of :meth:`_values`."""
-        frame = VideoFrame(values.shape[1], values.shape[0], target.name)
-        largest = 2 ** _depth(target) - 1
-        for number, (low, span) in enumerate(self._levels(target)):
-            rounded = (values[:, :, number] * np.float32(span) + np.float32(low + 0.5)).clip(
-                0, largest
-            )
-            _plane(frame, number)[:] = rounded
+    def _planes_of(self, rgb: NDArray[Any], target: VideoFormat) -> VideoFrame:
+        """Return a frame of planes in full resolution; the inverse of :meth:`to_rgb`."""
+        frame = VideoFrame(rgb.shape[1], rgb.shape[0], target.name)
+        white, largest = np.float32(np.iinfo(rgb.dtype).max), 2 ** _depth(target) - 1
+        for rows in _bands_of(rgb.shape[0]):
+            values = rgb[rows].astype(np.float32) / white
+            values = values[:, :, (1, 2, 0)] if target.is_rgb else _rgb_to_yuv(values, self._matrix)
+            for number, (low, span) in enumerate(self._levels(target)):
+                levels = values[:, :, number] * np.float32(span) + np.float32(low + 0.5)
+                _plane(frame, number)[rows] = levels.clip(0, largest)
         return frame
 
     def _levels(self, pixels: VideoFormat) -> list[tuple[float, float]]:
@@ -183,6 +186,12 @@ class Colours:
         luma = (0, largest) if full else (16 * unit, 219 * unit)
         chroma = (128 * unit, largest if full else 224 * unit)
         return [luma] if _is_gray(pixels) else [luma, chroma, chroma]
+
+
+def _bands_of(height: int) -> Iterator[slice]:
+    """Yield bands of rows: floating-point values of a whole frame would take much memory."""
+    for top in range(0, height, _BAND_ROWS):
+        yield slice(top, min(top + _BAND_ROWS, height))
 
 
 def _depth(pixels: VideoFormat) -> int:

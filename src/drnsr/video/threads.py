@@ -8,7 +8,6 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-_DEPTH = 2  # the items that wait between two threads
 _POLL = 0.1  # seconds after which a waiting thread looks whether the others have ended
 
 
@@ -19,8 +18,8 @@ class _Stopped(Exception):  # noqa: N818 (it is no error)
 class _Queue:
     """A bounded queue whose waiting ends when the other side has ended."""
 
-    def __init__(self) -> None:
-        self._items: queue.Queue[object] = queue.Queue(_DEPTH)
+    def __init__(self, depth: int) -> None:
+        self._items: queue.Queue[object] = queue.Queue(depth)
         self.stop = threading.Event()
 
     def put(self, item: object) -> None:
@@ -45,12 +44,13 @@ _END = object()
 
 
 @contextmanager
-def read_ahead(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
+def read_ahead(items: Iterator[Item], depth: int = 2) -> Iterator[Iterator[Item]]:
     """Take items from an iterator in a thread while the block computes.
 
-    Its exception is raised in the block. After the block the thread has ended.
+    Its exception is raised in the block. After the block the thread has ended. ``depth`` is the
+    number of items that wait for the block.
     """
-    waiting = _Queue()
+    waiting = _Queue(depth)
     errors: list[BaseException] = []
 
     def read() -> None:
@@ -81,15 +81,15 @@ def read_ahead(items: Iterator[Item]) -> Iterator[Iterator[Item]]:
 
 @contextmanager
 def write_behind(
-    write: Callable[[Item], None], finish: Callable[[], None]
+    write: Callable[[Item], None], finish: Callable[[], None], depth: int = 2
 ) -> Iterator[Callable[[Item], None]]:
     """Yield a function that lets a thread write an item while the block goes on.
 
     An exception of the thread is raised at the next call, or at the end of the block. If the block
     ends well, all items are written and ``finish`` has been called; else the thread ends after the
-    item that it writes.
+    item that it writes. ``depth`` is the number of items that wait for the thread.
     """
-    waiting = _Queue()
+    waiting = _Queue(depth)
     errors: list[BaseException] = []
 
     def work() -> None:
