@@ -5,6 +5,7 @@ import torch
 
 from drnsr.cli import main
 from drnsr.hashing import file_sha256
+from drnsr.images.pixel_format import PixelFormat
 from drnsr.networks import DRNSR
 from drnsr.weights.native import Origin, load_model, read_info, save_model
 
@@ -49,5 +50,11 @@ def test_the_result_has_the_licences_of_both(models, capsys):
 def test_different_networks_are_one_line_and_nothing_is_written(models):
     save_model(models / "b", DRNSR(scale=2, num_features=5, num_blocks=1), Origin())
     with pytest.raises(SystemExit, match=r"two different networks .*: num_features 4 and 5"):
+        call(models, str(models / "out"), "--alpha=0.5")
+    for name, white in (("a", 1000.0), ("b", 4000.0)):
+        network = DRNSR(scale=2, num_features=4, num_blocks=1, channels=2)
+        network.pixels = PixelFormat(("red", "nir"), 16, (0.0, white), (0.0, white))
+        save_model(models / name, network, Origin())
+    with pytest.raises(SystemExit, match=r"white 1000 and 2 bands .*white 4000$"):
         call(models, str(models / "out"), "--alpha=0.5")
     assert not (models / "out").exists()

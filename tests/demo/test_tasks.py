@@ -211,3 +211,18 @@ def test_the_most_detailed_crop_is_found(tmp_path, folder, model):
 )
 def test_file_names_lose_their_folders(uploaded, name):
     assert safe_file_name(uploaded) == name
+
+
+def test_a_volume_is_taken_and_a_video_refused(tmp_path, folder, model):
+    nibabel = pytest.importorskip("nibabel")
+    values = (texture(20, 30, 3) * 100.0).astype(np.int16)
+    nibabel.Nifti1Image(values, np.eye(4)).to_filename(tmp_path / "a.nii.gz")
+    upload = inspect_upload(tmp_path / "a.nii.gz", folder, PROGRESS)
+    assert (upload.size, upload.num_pages) == ((20, 30), 3)
+    models = Models.from_file(model, RUNTIME_OPTIONS)
+    result = upscale_upload(upload, models, 2, folder, tmp_path, PROGRESS)
+    assert result.path.name == "a_x2.nii.gz"
+    assert nibabel.load(result.path).shape == (40, 60, 3)
+    (tmp_path / "a.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(99))
+    with pytest.raises(UserError, match=r"^a\.mp4: a video, .*`drnsr upscale` does$"):
+        inspect_upload(tmp_path / "a.mp4", folder, PROGRESS)

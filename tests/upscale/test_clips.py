@@ -67,7 +67,8 @@ def test_every_frame_keeps_its_time_and_the_sound_its_bytes(folder, capsys):
     assert read_provenance(Path("out/a_x2.mp4")).model == "m.safetensors"
     assert names("out") == ["a_x2.mp4"]
     main(["info", "out/a_x2.mp4"])
-    assert re.search(r"^model: +m\.safetensors", capsys.readouterr().out, re.MULTILINE)
+    printed = capsys.readouterr().out
+    assert re.search(r"(?m)^video: +upscaled 2 times.*\nmodel: +m\.safetensors", printed)
     main(["info", "a.mp4"])
     assert "h264, yuv420p, 8 x 32 x 24 pixels; nothing in it" in capsys.readouterr().out
 

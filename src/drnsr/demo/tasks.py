@@ -9,13 +9,15 @@ from pathlib import Path, PurePath
 
 from drnsr.demo.views import CROP_HEIGHT, CROP_WIDTH, Advance, View, write_preview
 from drnsr.errors import UserError
+from drnsr.images.errors import ImageError
 from drnsr.images.page import Page
-from drnsr.images.reading import open_picture, pixel_count
+from drnsr.images.reading import codec_of, open_picture, pixel_count
 from drnsr.reporting.display import DisplayRange
 from drnsr.reporting.overview import overview
 from drnsr.upscale.files import UpscaleSpec, upscale_file
 from drnsr.upscale.jobs import plan
 from drnsr.upscale.models import Models, OutputSize, RuntimeOptions
+from drnsr.video.files import is_video
 
 MAX_BYTES = 100_000_000
 """The largest upload."""
@@ -113,6 +115,7 @@ def inspect_upload(path: Path, folder: Path, progress: Progress) -> Upload:
     """
     progress.start(0)
     with _without_folder(path):
+        _refuse_video(path)
         _check_size(path, pixel_count(path))  # from the header, before the picture is decoded
         with open_picture(path) as file:
             page = file.pages[0]
@@ -206,6 +209,16 @@ def _view_both(
 def _colour_profile(page: Page) -> bytes | None:
     """Return the colour profile of an RGB picture; others do not fit the RGB of a view."""
     return page.metadata.icc if len(page.picture.channels.groups[0]) == 3 else None
+
+
+def _refuse_video(path: Path) -> None:
+    try:
+        codec_of(path)  # some pictures have the signature of a video
+    except ImageError:
+        if is_video(path):
+            raise UserError(
+                f"{path}: a video, which this page does not take; `drnsr upscale` does"
+            ) from None
 
 
 def _check_size(path: Path, pixels: int) -> None:

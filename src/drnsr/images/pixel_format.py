@@ -42,6 +42,12 @@ class PixelFormat:
         return f"{self.channels} band{plural} of {self.depth} bits ({names})"
 
     @property
+    def text_with_range(self) -> str:
+        """The bands, bits and range in words."""
+        black, white = self.value_range
+        return f"{self.text}, black is {black:g} and white {white:g}"
+
+    @property
     def shown(self) -> tuple[int, ...]:
         """The channels that stand for red, green and blue on a screen, or the one that is gray.
 

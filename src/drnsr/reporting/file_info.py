@@ -47,24 +47,25 @@ def describe_file(path: Path) -> dict[str, str]:
     provenance = read_provenance(path)
     if provenance is not None:
         trained = provenance.exported_from or provenance.model_sha256
-        return _describe_image(provenance) | _describe_run(trained)
+        return _describe_image(_kind(path), provenance) | _describe_run(trained)
     if path.suffix == ONNX:
         return _describe_exported(path)
     sha256 = file_sha256(path) if path.is_file() else ""
     try:
         model = _describe_model(path)
     except ModelFileError:
-        if _is_image(path):
-            return _describe_other_image(path)
-        if is_video(path):
+        kind = _kind(path)
+        if kind == "video":
             return _describe_other_video(path)
+        if kind:
+            return _describe_other_image(kind, path)
         raise
     return model | {"sha256": sha256} | _describe_run(sha256)
 
 
-def _describe_image(provenance: Provenance) -> dict[str, str]:
+def _describe_image(kind: str, provenance: Provenance) -> dict[str, str]:
     known = {
-        "picture": f"upscaled {provenance.scale} times by drnsr {provenance.version}",
+        kind: f"upscaled {provenance.scale} times by drnsr {provenance.version}",
         "model": f"{provenance.model} (sha256 {provenance.model_sha256})",
         "precision": provenance.precision,
         "exported from": provenance.exported_from,
@@ -80,21 +81,22 @@ def _describe_deviation(deviation: str) -> str:
     return f"shrunk exactly, it differs from its source by {deviation} at most" * bool(deviation)
 
 
-def _is_image(path: Path) -> bool:
+def _kind(path: Path) -> str:
+    """Return what a file shows: a picture, volume or video; nothing for other files."""
     try:
-        codec_of(path)
+        codec = codec_of(path)
     except ImageError:
-        return False
-    return True
+        return "video" if is_video(path) else ""
+    return "volume" if codec.name in ("nifti", "dicom series") else "picture"
 
 
-def _describe_other_image(path: Path) -> dict[str, str]:
+def _describe_other_image(kind: str, path: Path) -> dict[str, str]:
     """Describe an image without the provenance that `drnsr upscale` writes."""
     with open_picture(path, measured=False) as file:
         picture = file.pages[0].picture
         pages = f"{len(file.pages)} x " if len(file.pages) > 1 else ""
         size = f"{pages}{picture.width} x {picture.height} pixels"
-        return {"picture": f"{file.codec.name.upper()}, {size}; nothing in it says what made it"}
+        return {kind: f"{file.codec.name.upper()}, {size}; nothing in it says what made it"}
 
 
 def _describe_other_video(path: Path) -> dict[str, str]:
@@ -249,7 +251,4 @@ def _describe_descriptor(descriptor: Descriptor) -> dict[str, str]:
 
 
 def _describe_pixels(pixels: PixelFormat) -> dict[str, str]:
-    if pixels == RGB8:
-        return {}
-    black, white = pixels.value_range
-    return {"pixels": f"{pixels.text}, black is {black:g} and white {white:g}"}
+    return {} if pixels == RGB8 else {"pixels": pixels.text_with_range}

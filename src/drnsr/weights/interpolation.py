@@ -21,7 +21,8 @@ def interpolate(first: Network, second: Network, alpha: float) -> Network:
 
     Args:
         first: the result at 0.
-        second: the result at 1, of the same class and hyper-parameters.
+        second: the result at 1, of the same class and hyper-parameters, trained on the same bands
+            and range.
         alpha: 0 to 1.
 
     Raises:
@@ -45,8 +46,11 @@ def _difference(first: Network, second: Network) -> str:
     if architectures[0] != architectures[1]:
         return " and ".join(architectures)
     theirs = second.hyper_parameters
-    return ", ".join(
+    parameters = ", ".join(
         f"{name} {value} and {theirs[name]}"
         for name, value in first.hyper_parameters.items()
         if value != theirs[name]
     )
+    if parameters or first.pixels == second.pixels:
+        return parameters
+    return " and ".join(each.pixels.text_with_range for each in (first, second))
