@@ -126,9 +126,12 @@ def _mirrored(planes: Tensor, dim: int) -> Tensor:
 
 def _phase_filters(scale: int, a: float) -> Tensor:
     """Return the (scale^2, 1, 5, 5) filters, with phases in the order of pixel shuffle."""
+    device = torch.get_default_device()
+    if device.type == "meta":  # where to compute them would import torch.compile, for a second
+        return torch.empty(scale * scale, 1, 5, 5, dtype=torch.float32)
     # Output pixel p of an input pixel lies (p + 0.5) / scale - 0.5 input pixels from its centre.
     centres = (np.arange(scale) + 0.5) / scale - 0.5
     kernel = torch.from_numpy(cubic_kernel(np.arange(-2.0, 3.0) - centres[:, None], a))
-    taps = kernel.to(torch.get_default_device())  # on meta, the filters allocate no memory
+    taps = kernel.to(device)
     filters = torch.einsum("ay,bx->abyx", taps, taps)
     return filters.reshape(scale * scale, 1, 5, 5).float()
