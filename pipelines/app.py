@@ -12,7 +12,7 @@ from drnsr.config.compose import validate
 from drnsr.config.errors import composition_errors
 from drnsr.errors import exit_on_error, print_safely
 from drnsr.locks import lock_until_exit
-from drnsr.project import CONF
+from drnsr.project import CONF, RESOLVED
 from pipelines.multirun import Stage, reported_sweep, run_job
 
 
@@ -28,8 +28,14 @@ def run_stage(stage: Stage) -> None:
         # resolved.yaml, which a stage of the graph reads, has no Hydra callbacks that do this.
         lock_until_exit(Path(HydraConfig.get().runtime.output_dir))
         with exit_on_error(), composition_errors():
-            stage(validate(composed))
+            stage(validate(composed, train_steps=not _is_that_of_the_graph()))
         return None
 
     with exit_on_error(), composition_errors(), reported_sweep():
         app()
+
+
+def _is_that_of_the_graph() -> bool:
+    """Return whether it is resolved.yaml, whose training the stage `config` has checked."""
+    chosen = HydraConfig.get()
+    return chosen.job.config_name == RESOLVED.stem and not chosen.overrides.task
