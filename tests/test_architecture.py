@@ -1,4 +1,4 @@
-"""The arrows between the rooms run one way."""
+"""Imports between the packages run one way."""
 
 import ast
 import re

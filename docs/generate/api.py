@@ -1,4 +1,4 @@
-"""The reference of the Python API: a page for each room of the package, from its docstrings."""
+"""The reference of the Python API: a page for each package of drnsr, from its docstrings."""
 
 import ast
 from collections.abc import Callable
@@ -9,32 +9,32 @@ import drnsr
 
 PACKAGE = Path(drnsr.__file__).parent
 
-# The highest first; what each has stands in the docstring of its package.
-ROOMS = (
+# The most used first; each is described by its docstring.
+PACKAGES = (
     *("inference", "upscale", "evaluation", "training", "networks", "data"),
     *("degradation", "weights", "video", "images", "tracking", "reporting", "config"),
 )
 
 
-def page(room: str) -> str:
-    """Return the page of a room, in Markdown: each module with its public names."""
-    parts = [f"# drnsr.{room}\n\n{_summary(room)}\n"]
-    for path in sorted((PACKAGE / room).rglob("*.py")):
+def page(package: str) -> str:
+    """Return the page of a package, in Markdown: each module with its public names."""
+    parts = [f"# drnsr.{package}\n\n{_summary(package)}\n"]
+    for path in sorted((PACKAGE / package).rglob("*.py")):
         if path.stem != "__init__" and not path.stem.startswith("_"):
             parts.append(f"::: {_module(path)}\n")
     return "\n".join(parts)
 
 
 def overview() -> str:
-    """Return the first page: the class that most programs need, and the list of the rooms."""
-    rows = [f"| [drnsr.{room}]({room}.md) | {_summary(room)} |" for room in ROOMS]
+    """Return the first page: the class that most programs need, and the list of the packages."""
+    rows = [f"| [drnsr.{package}]({package}.md) | {_summary(package)} |" for package in PACKAGES]
     return "\n".join(
         [
             "# Python API\n",
             "Most programs need one class; [an example](../../upscale.md#in-python) uses it.\n",
             "::: drnsr.inference.upscaler.Upscaler\n    options:\n      heading_level: 2\n",
-            "## The rooms of the package\n",
-            "| room | what it has |",
+            "## All packages\n",
+            "| package | contents |",
             "|---|---|",
             *rows,
             "",
@@ -42,8 +42,8 @@ def overview() -> str:
     )
 
 
-def _summary(room: str) -> str:
-    docstring = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text()))
+def _summary(package: str) -> str:
+    docstring = ast.get_docstring(ast.parse((PACKAGE / package / "__init__.py").read_text()))
     return (docstring or "").partition("\n\n")[0].replace("\n", " ")
 
 
@@ -53,5 +53,5 @@ def _module(path: Path) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/api/index.md": overview,
-    **{f"docs/reference/api/{room}.md": partial(page, room) for room in ROOMS},
+    **{f"docs/reference/api/{package}.md": partial(page, package) for package in PACKAGES},
 }
