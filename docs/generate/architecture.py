@@ -1,7 +1,7 @@
 """Draw docs/assets/architecture.svg: `python -m docs.generate.architecture`.
 
 The packages and their order are those of the contract in pyproject.toml, which import-linter
-enforces, and each is described by its docstring. The stages and their outputs are those of dvc.yaml.
+enforces, and each is described by its docstring. The stages and their outputs are in dvc.yaml.
 A test compares the file with what this draws.
 """
 
