@@ -67,7 +67,15 @@ def test_the_help_of_a_command_imports_nothing_slow():
 def test_an_unknown_command_is_named(capsys):
     with pytest.raises(SystemExit):
         main(["devaluate"])
-    assert "invalid choice: 'devaluate'" in capsys.readouterr().err
+    message = "there is no command 'devaluate'; did you mean evaluate; see `drnsr --help`"
+    assert capsys.readouterr().err == f"error: argument COMMAND: {message}\n"
+
+
+def test_a_mistake_in_the_arguments_is_one_line(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["upscale", "a.png"])
+    wanted = "error: the following arguments are required: --out; see `drnsr upscale --help`\n"
+    assert capsys.readouterr().err == wanted
 
 
 @pytest.mark.parametrize("name", IN_A_PROJECT)

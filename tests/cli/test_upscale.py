@@ -55,9 +55,12 @@ def test_the_same_command_resumes(model, tmp_path, picture_folder, capsys):
     (tmp_path / "out/picture1_x2.png").unlink()
     (tmp_path / "out/picture2_x2.png").write_bytes(b"the user's own")
     run(picture_folder, "--model", model, "--out", tmp_path / "out")
-    assert ", 3 there already" in capsys.readouterr().out
+    assert ", 3 already there" in capsys.readouterr().out
     assert (tmp_path / "out/picture1_x2.png").read_bytes() == whole["picture1_x2.png"]
     assert (tmp_path / "out/picture2_x2.png").read_bytes() == b"the user's own"
+    run(picture_folder, "--out", tmp_path / "out")
+    wanted = ", 4 already there, 3 of them made by another model (--overwrite replaces them)"
+    assert wanted in capsys.readouterr().out
     run(picture_folder, "--model", model, "--out", tmp_path / "out", "--overwrite")
     assert (tmp_path / "out/picture2_x2.png").read_bytes() == whole["picture2_x2.png"]
 
@@ -263,7 +266,7 @@ def test_impossible_sizes(model, tmp_path, asked, message):
         (("--tile", "8"), "8: 16 is the smallest"),
         (("--tile", "large"), "invalid tile value: 'large'"),
         (("--scale", "2", "--factor", "3"), "not allowed with argument"),
-        (("--format", "psd"), "'psd' is none of avif, bmp, dicom, exr"),
+        (("--format", "psd"), "'psd' cannot be written; choose avif, bmp, dicom, exr"),
     ],
 )
 def test_invalid_arguments(model, capsys, asked, message):
@@ -347,7 +350,7 @@ def test_the_shipped_models_are_found_by_their_names_and_scales(tmp_path, monkey
     assert sizes == {"a_x2.png": (28, 24), "a_x3.png": (42, 36), "a_x4.png": (56, 48)}
     with pytest.raises(SystemExit, match=r"error: --scale 5: drnsr has no x5; .* x2 or x3 or x4"):
         run("a.png", "--out", "out", "--scale", "5")
-    with pytest.raises(SystemExit, match=r"drnsr-x9: there is no such file, and no shipped model"):
+    with pytest.raises(SystemExit, match=r"drnsr-x9: there is no such file, nor a shipped model"):
         run("a.png", "--out", "out", "--model", "drnsr-x9")
 
 

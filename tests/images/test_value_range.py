@@ -85,7 +85,7 @@ def test_values_come_back_in_their_own_units(enlarged, tmp_path, white, tile):
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb")
     made = tifffile.imread(enlarged(tmp_path / "a.tif", "b.tif", tile=tile))
     assert far(made, bicubic(pixels)) <= 1
-    message = f"seen with 0 as black and {white} as white (--range says others)"
+    message = f"0 is taken as black and {white} as white (--range sets other values)"
     assert enlarged.notes == ([f"{tmp_path / 'a.tif'}: {message}"] if white < 65_535 else [])
 
 

@@ -70,7 +70,7 @@ def test_every_frame_keeps_its_time_and_the_sound_its_bytes(folder, capsys):
     printed = capsys.readouterr().out
     assert re.search(r"(?m)^video: +upscaled 2 times.*\nmodel: +m\.safetensors", printed)
     main(["info", "a.mp4"])
-    assert "h264, yuv420p, 8 x 32 x 24 pixels; nothing in it" in capsys.readouterr().out
+    assert "h264, yuv420p, 32 x 24 pixels, 8 frames; no record of" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -454,4 +454,4 @@ def test_a_folder_of_pictures_and_videos(folder, monkeypatch, capsys):
     assert len(compared.frames) == 10
     assert compared.size == (48, 36)
     run("in", "--factor", "1.5", "--suffix", "")
-    assert ", 3 there already" in capsys.readouterr().out
+    assert ", 3 already there" in capsys.readouterr().out

@@ -2,11 +2,18 @@
 
 import logging
 import sys
-from argparse import Action, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import (
+    Action,
+    ArgumentParser,
+    ArgumentTypeError,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import NoReturn, Protocol, cast
 
 from drnsr.errors import UserError, exit_on_error, print_safely
 from drnsr.project import PARAMS, project_root
@@ -62,9 +69,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ) from error
 
 
+class _Parser(ArgumentParser):
+    """A parser that answers a mistake by one line, without the usage of all options."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the mistake and where to read more, and exit with 2, argparse's exit code."""
+        self.exit(2, f"error: {message}; see `{self.prog} --help`\n")
+
+
 def _run(name: str, arguments: Sequence[str]) -> None:
     command = cast(Command, import_module(f"drnsr.cli.{name}"))
-    parser = ArgumentParser(prog=f"drnsr {name}", description=command.__doc__)
+    parser = _Parser(prog=f"drnsr {name}", description=command.__doc__)
     command.add_arguments(parser)
     parsed = parser.parse_args(arguments)
     if name in IN_A_PROJECT:
@@ -74,7 +89,7 @@ def _run(name: str, arguments: Sequence[str]) -> None:
 
 def _parser() -> ArgumentParser:
     lists = {"commands": ANYWHERE, "commands in the folder of a project": IN_A_PROJECT}
-    parser = ArgumentParser(
+    parser = _Parser(
         prog="drnsr",
         usage="drnsr [-h] COMMAND ...",
         description="Deep residual networks for single-image super-resolution.",
@@ -82,10 +97,18 @@ def _parser() -> ArgumentParser:
         + "\n\n`drnsr COMMAND --help` describes a command.",
         formatter_class=RawDescriptionHelpFormatter,
     )
-    names = sorted(ANYWHERE | IN_A_PROJECT)
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
-    parser.add_argument("command", metavar="COMMAND", choices=names, help="one of those below")
+    parser.add_argument("command", metavar="COMMAND", type=_command, help="one of those below")
     return parser
+
+
+def _command(text: str) -> str:
+    names = sorted(ANYWHERE | IN_A_PROJECT)
+    if text not in names:
+        similar = get_close_matches(text, names)
+        advice = f"; did you mean {' or '.join(similar)}" if similar else ""
+        raise ArgumentTypeError(f"there is no command {text!r}{advice}")
+    return text
 
 
 class _Version(Action):

@@ -31,7 +31,7 @@ def model_file(name: str) -> Path:
     path = Path(name)
     if not path.is_file():
         shipped = ", ".join(pretrained.available())
-        raise UserError(f"{name}: there is no such file, and no shipped model ({shipped})")
+        raise UserError(f"{name}: there is no such file, nor a shipped model ({shipped})")
     return path
 
 

@@ -89,7 +89,7 @@ def _add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--consistent",
         action="store_true",
         help="change the result so that shrinking it with MATLAB's bicubic gives the image back;"
-        " `drnsr info` tells the deviation that is left",
+        " `drnsr info` shows the remaining deviation",
     )
     add_device_arguments(group)
     group.add_argument(
@@ -128,7 +128,9 @@ def _add_result_arguments(parser: argparse.ArgumentParser) -> None:
         help="enlarge volumes (NIfTI, folders of DICOM slices) slice by slice, along the third"
         " axis alone, or along all three (default: %(default)s)",
     )
-    group.add_argument("--suffix", help="the end of the new names (default: such as _x2)")
+    group.add_argument(
+        "--suffix", help="the end of the new names (default: by the size, such as _x2)"
+    )
     group.add_argument(
         "--range",
         type=float,
@@ -156,8 +158,8 @@ def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
         "--crf",
         type=_crf,
         metavar="N",
-        help="the constant rate factor of videos: less is better and larger (default: 18 for h264,"
-        " 20 for hevc, 24 for av1 and vp9)",
+        help="the constant rate factor of videos: a lower one gives better quality and a larger"
+        " file (default: 18 for h264, 20 for hevc, 24 for av1 and vp9)",
     )
     group.add_argument(
         "--container",
@@ -281,11 +283,14 @@ def _models(parsed: argparse.Namespace, device: str) -> "tuple[OutputSize, Model
 
 
 def _format(text: str) -> str:
-    from drnsr.images.codecs import writable
+    from drnsr.images.codecs import codec_of_suffix, writable
 
-    if text not in writable():
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(writable())}")
-    return text
+    codec = codec_of_suffix(f".{text}")  # jpg stands for jpeg
+    name = text if codec is None else codec.name
+    if name not in writable():
+        choices = ", ".join(writable())
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written; choose {choices}")
+    return name
 
 
 def _factor(text: str) -> float:

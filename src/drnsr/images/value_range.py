@@ -57,7 +57,7 @@ def _note(value_range: tuple[float, float], dtype: np.dtype[np.generic]) -> tupl
     black, white = full_range(dtype)
     if dtype.kind in "ui" and high - low > _NOTED_RANGE * (white - black):
         return ()
-    return (f"seen with {low:.6g} as black and {high:.6g} as white (--range says others)",)
+    return (f"{low:.6g} is taken as black and {high:.6g} as white (--range sets other values)",)
 
 
 def measured_range(pictures: list[Picture]) -> tuple[float, float]:

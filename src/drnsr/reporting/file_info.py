@@ -94,9 +94,10 @@ def _describe_other_image(kind: str, path: Path) -> dict[str, str]:
     """Describe an image without the provenance that `drnsr upscale` writes."""
     with open_picture(path, measured=False) as file:
         picture = file.pages[0].picture
-        pages = f"{len(file.pages)} x " if len(file.pages) > 1 else ""
-        size = f"{pages}{picture.width} x {picture.height} pixels"
-        return {kind: f"{file.codec.name.upper()}, {size}; nothing in it says what made it"}
+        unit = "slices" if file.pages[0].metadata.slices else "pages"
+        count = f", {len(file.pages)} {unit}" if len(file.pages) > 1 else ""
+        size = f"{picture.width} x {picture.height} pixels{count}"
+        return {kind: f"{file.codec.name.upper()}, {size}; no record of an upscaling by drnsr"}
 
 
 def _describe_other_video(path: Path) -> dict[str, str]:
@@ -106,8 +107,10 @@ def _describe_other_video(path: Path) -> dict[str, str]:
 
         with open_clip(path) as clip:
             info = clip.info
-    text = f"{info.codec}, {info.pixel_format}, {info.num_frames} x {info.width} x {info.height}"
-    return {"video": f"{text} pixels; nothing in it says what made it"}
+    size = f"{info.width} x {info.height} pixels, {info.num_frames} frames"
+    return {
+        "video": f"{info.codec}, {info.pixel_format}, {size}; no record of an upscaling by drnsr"
+    }
 
 
 def _describe_run(model_sha256: str) -> dict[str, str]:

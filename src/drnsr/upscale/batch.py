@@ -29,6 +29,7 @@ from drnsr.signals import signals_raise
 from drnsr.upscale.files import UpscaleSpec
 from drnsr.upscale.jobs import Job
 from drnsr.upscale.progress import FrameCount, JobReport
+from drnsr.upscale.provenance import read_provenance
 from drnsr.upscale.running import JobObserver, Outcome, collect_errors, run_job
 from drnsr.workers import Finished, Lost, Reported, share_out
 
@@ -67,8 +68,11 @@ def upscale_all(
             _run_in_processes(batch, spec, observer, devices)
     seconds = time.perf_counter() - start
     megapixels = sum(batch.pixels[number] for number in batch.upscaled) / 1e6
-    num_existing = sum(job.is_done for job in jobs)
-    _print_summary(out, len(batch.upscaled), num_existing, megapixels, seconds)
+    text = f"{out}: {len(batch.upscaled)} upscaled"
+    if batch.upscaled:
+        speed = f"{_rounded(megapixels / seconds)} a second"
+        text += f" ({_rounded(megapixels)} megapixels in {seconds:.1f} s, {speed})"
+    print(printable(text + _describe_existing(jobs, spec)))
     errors = [outcome.error for _, outcome in sorted(batch.outcomes.items()) if outcome.error]
     if observer is not None:
         observed = [outcome.observed for _, outcome in sorted(batch.outcomes.items())]
@@ -206,14 +210,21 @@ def _run_in_processes(
                 batch.lose(number, event)
 
 
-def _print_summary(
-    out: Path, num_upscaled: int, num_existing: int, megapixels: float, seconds: float
-) -> None:
-    text = f"{out}: {num_upscaled} upscaled"
-    if num_upscaled:
-        speed = megapixels / seconds
-        text += f" ({megapixels:.2f} megapixels in {seconds:.1f} s, {speed:.2f} a second)"
-    print(printable(text + (f", {num_existing} there already" if num_existing else "")))
+def _rounded(number: float) -> str:
+    """Return a number with two decimals, or its first digit if that comes later."""
+    return f"{number:.2f}" if number >= 0.1 else f"{number:.1g}"
+
+
+def _describe_existing(jobs: Sequence[Job], spec: UpscaleSpec) -> str:
+    """Count the results that existed, and those of another model than the one that is asked for."""
+    existing = [job.target for job in jobs if job.is_done]
+    if not existing:
+        return ""
+    made = [provenance for path in existing if (provenance := read_provenance(path))]
+    hashes = spec.models.hashes()
+    others = sum(each.model_sha256 not in hashes for each in made)
+    of_others = f", {others} of them made by another model" if others else ""
+    return f", {len(existing)} already there{of_others} (--overwrite replaces them)"
 
 
 class _SpeedColumn(ProgressColumn):

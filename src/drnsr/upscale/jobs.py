@@ -177,7 +177,11 @@ class _Search:
         else:
             files = self._pictures(text, _glob(text))
             if not files:
-                raise UserError(f"{text}: there is no such picture or folder")
+                is_pattern = any(letter in text for letter in "*?[")
+                missing = (
+                    "no picture matches" if is_pattern else "there is no such picture or folder"
+                )
+                raise UserError(f"{text}: {missing}")
             self.found += [(file, Path(file.name)) for file in files]
 
     def _add_folder(self, folder: Path) -> None:
@@ -206,7 +210,7 @@ class _Search:
             if _real_path(file) not in targets and read_provenance(file) is None
         ]
         if len(kept) < len(files):
-            self.notes.append(f"{folder}: {len(files) - len(kept)} left out that drnsr made")
+            self.notes.append(f"{folder}: {len(files) - len(kept)} skipped that drnsr made")
         return kept
 
     def _pictures(self, where: str, files: Sequence[Path]) -> list[Path]:
@@ -221,7 +225,7 @@ class _Search:
                 others[kind] += 1
         if others:
             counts = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
-            self.notes.append(f"{where}: left out as no pictures that are known here: {counts}")
+            self.notes.append(f"{where}: skipped, not a known picture or video: {counts}")
         return pictures
 
 

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike
 
 from drnsr import pretrained
 from drnsr.errors import UserError
+from drnsr.hashing import file_sha256
 from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.inference.backends import Backend, fastest_engine, onnxruntime_engine
 from drnsr.inference.engine import Engine, ScaleError, TorchEngine
@@ -186,6 +187,10 @@ class Models:
     def scales(self) -> tuple[int, ...]:
         """The scales of the models, in ascending order."""
         return tuple(self._by_scale)
+
+    def hashes(self) -> frozenset[str]:
+        """Return the sha256 of each model file."""
+        return frozenset(file_sha256(file) for file in {m.file for m in self._by_scale.values()})
 
     def only_scale(self) -> int | None:
         """Return the scale if there is a single one, else None."""

@@ -17,7 +17,8 @@ LOW_QUALITY = 90
 def suggest_model(jobs: Sequence[Job], output_size: OutputSize) -> None:
     """Name the shipped model, and that for photographs if JPEGs of low quality are to be done."""
     factor = output_size.scale or output_size.factor
-    log.info("model: %s", _named(pretrained.SCALES, factor))
+    by_size = "" if factor else ", by the size of each picture"
+    log.info("model: %s%s", _named(pretrained.SCALES, factor), by_size)
     todo = [job for job in jobs if not (job.is_done or job.problem)]
     low = sum((jpeg_quality(job.source) or 100) < LOW_QUALITY for job in todo)
     shipped = pretrained.available()
