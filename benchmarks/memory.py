@@ -1,10 +1,11 @@
 """Peak memory and time for large images and long videos, each in its own process.
 
     python benchmarks/memory.py photo png tiff photos pngs tiffs volume clips prepared [--model M]
-    python benchmarks/memory.py cube cube_gz cube_dicom --small
+    python benchmarks/memory.py cube cube_gz cube_dicom scenes --small
 
 It runs `drnsr upscale` on a `photo`, a JPEG of 24 megapixels, on a `png` of as many, on a `tiff`,
-of 100 megapixels with 16 bits a channel, or on several of each up to 100 megapixels; on a `volume`,
+of 100 megapixels with 16 bits a channel, or on several of each up to 100 megapixels; on `scenes`,
+GeoTIFF of four bands of 16 bits with a mask and 100,000 pixels a row, with overviews; on a `volume`,
 a compressed NIfTI of 512 slices, and on a small one through all axes (`volume_all_axes`), on
 volumes of 512 x 512 x 512 voxels, `cube` as NIfTI, `cube_gz` compressed and `cube_dicom` as a DICOM
 series; on `clips`, H.264 of 160 x 90 pixels with 25 frames a second and sound, of 10 and 40
@@ -32,11 +33,14 @@ import av
 import nibabel
 import numpy as np
 import pydicom
+import rasterio
 import tifffile
 from measuring import arguments, show
 from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
+from rasterio.transform import from_origin
+from rasterio.windows import Window
 
 from drnsr.networks import DRNSR
 from drnsr.video.files import CODEC_NAMES
@@ -135,6 +139,25 @@ def tiff(folder: Path, megapixels: int) -> Path:
         photometric="rgb",
         compression="zlib",
     )
+    return path
+
+
+def scene(folder: Path, megapixels: int) -> Path:
+    """Write a GeoTIFF as wide as one of 10 gigapixels, with a mask, in compressed tiles."""
+    path = folder / f"scene{megapixels}.tif"
+    height, width = max(1, round(megapixels * 10 / 512)) * 512, 100_000
+    profile = {"driver": "GTiff", "dtype": "uint16", "count": 4, "height": height, "width": width}
+    tiles = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate"}
+    place = {"crs": "EPSG:32632", "transform": from_origin(500_000, 5_400_000, 10, 10)}
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True, GDAL_CACHEMAX=1024),
+        rasterio.open(path, "w", **profile, **tiles, **place) as file,
+    ):
+        for top, band in zip(range(0, height, 256), _bands(height, width, np.uint16), strict=True):
+            window = Window(0, top, width, len(band))
+            for number in range(1, 5):
+                file.write(band[:, :, 0] // number, number, window=window)
+            file.write_mask(band[:, :, 0] % 97 > 0, window=window)
     return path
 
 
@@ -270,6 +293,7 @@ CASES = {
     "photos": (photo, _UPSCALE, [1, 10, 24, 100]),
     "pngs": (png, _UPSCALE, [24, 100]),
     "tiffs": (tiff, _UPSCALE, [1, 10, 100]),
+    "scenes": (scene, _UPSCALE, [51, 102]),
     "volume": (volume, _UPSCALE, [1, 4]),
     "volume_all_axes": (volume, _UPSCALE, [0.5]),
     "cube": (cube, _UPSCALE, [_SLICES]),
@@ -308,6 +332,7 @@ def main() -> None:
                 model = small_model(folder) if parsed.small else parsed.model
                 options = ["--model", str(model)] if model and program is _UPSCALE else []
                 options = [*options, "--axes", "all"] if what == "volume_all_axes" else options
+                options = [*options, "--overviews"] if what == "scenes" else options
                 found = measure(make(folder, size), program, options, folder / "out")
             rows.append({"what": what, "size": f"{size}{_UNITS.get(make, ' megapixels')}", **found})
     show(rows, parsed.json)

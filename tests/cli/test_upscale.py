@@ -184,7 +184,7 @@ def test_no_error_of_any_type_ends_a_batch(model, tmp_path, monkeypatch, capsys,
 def test_the_traceback_of_an_error_is_printed_on_request(model, tmp_path, monkeypatch, caplog):
     Image.fromarray(texture(8, 8)).save(tmp_path / "a.png")
 
-    def failing(*_):
+    def failing(*_, **__):
         raise KeyError("oh")
 
     monkeypatch.setattr("drnsr.upscale.files.write_picture", failing)

@@ -21,9 +21,9 @@ def bicubic_model(tmp_path_factory) -> Path:
 def enlarged(bicubic_model, tmp_path):
     """A function that upscales a file into the test's folder; ``notes`` has what was reported."""
 
-    def enlarge(source, name, target=None, value_range=None, **running) -> Path:
+    def enlarge(source, name, target=None, value_range=None, *, overviews=False, **running):
         models = Models.from_file(bicubic_model, RuntimeOptions(**running))
-        work = UpscaleSpec(models, target or OutputSize(scale=2), value_range)
+        work = UpscaleSpec(models, target or OutputSize(scale=2), value_range, overviews=overviews)
         upscale_file(source, tmp_path / name, work, lambda _: None, enlarge.notes.append)
         return tmp_path / name
 

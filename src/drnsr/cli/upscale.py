@@ -145,6 +145,11 @@ def _add_result_arguments(parser: argparse.ArgumentParser) -> None:
         help="write a comparison with bicubic beside each result; for several images, also a page"
         " index.html",
     )
+    group.add_argument(
+        "--overviews",
+        action="store_true",
+        help="add overviews to TIFF: smaller copies, by the mean of 2 x 2 pixels (GDAL's AVERAGE)",
+    )
     group.add_argument("--overwrite", action="store_true", help="replace results that exist")
     group.add_argument("--dry-run", action="store_true", help="list what would be written")
 
@@ -180,6 +185,7 @@ def run(parsed: argparse.Namespace) -> None:
         UserError: if a path or the model cannot be used, or some images could not be upscaled.
     """
     from drnsr.device import share_devices
+    from drnsr.images.backends.gdal import check_overviews
     from drnsr.inference.allocator import keep_freed_memory
     from drnsr.reporting.contact_sheet import ComparisonWriter
     from drnsr.upscale.batch import upscale_all
@@ -206,7 +212,17 @@ def run(parsed: argparse.Namespace) -> None:
     output_size, models = _models(parsed, devices[0])
     value_range = tuple(parsed.range) if parsed.range else None
     clips = ClipOptions(parsed.codec, parsed.crf, parsed.container, parsed.deinterlace)
-    spec = UpscaleSpec(models, output_size, value_range, parsed.axes, clips, parsed.consistent)
+    if parsed.overviews:
+        check_overviews()
+    spec = UpscaleSpec(
+        models,
+        output_size,
+        value_range,
+        parsed.axes,
+        clips,
+        consistent=parsed.consistent,
+        overviews=parsed.overviews,
+    )
     if len(devices) == 1:  # else each process loads it
         spec.load()
     suffix = parsed.suffix
@@ -240,8 +256,8 @@ def _check_options(parsed: argparse.Namespace, jobs: "Sequence[Job]", clips: "Cl
     for name in ("codec", "crf", "container", "deinterlace"):
         if getattr(parsed, name) not in (None, False) and not has_videos:
             raise UserError(f"--{name}: is for videos, and there is none among the files")
-    for name in ("format", "range"):
-        if getattr(parsed, name) is not None and all(job.is_video for job in jobs):
+    for name in ("format", "range", "overviews"):
+        if getattr(parsed, name) not in (None, False) and all(job.is_video for job in jobs):
             advice = ": take --container" if name == "format" else ""
             raise UserError(f"--{name}: is for images, and there are videos alone{advice}")
     if has_videos and find_spec("av") is not None:

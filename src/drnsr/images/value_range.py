@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from drnsr.images.page import Page
-from drnsr.images.picture import GRAY, Picture, Pixels, full_range, iter_rows
+from drnsr.images.picture import GRAY, Picture, Pixels, full_range, iter_boxes
 
 ONE_OF = 10_000
 """One pixel of this number may be darker than black, and one brighter than white: outliers of a
@@ -63,7 +63,7 @@ def _note(value_range: tuple[float, float], dtype: np.dtype[np.generic]) -> tupl
 def measured_range(pictures: list[Picture]) -> tuple[float, float]:
     """Return black and white of pictures of one type; 0 and 1 if no pixel has data."""
     dtype = pictures[0].dtype
-    values = (_known_values(picture, rows) for picture in pictures for rows in iter_rows(picture))
+    values = (_known_values(picture, rows) for picture in pictures for rows in iter_boxes(picture))
     if dtype.kind in "ui" and dtype.itemsize <= 2:
         return _within_tails(values, dtype)
     low, high = np.inf, -np.inf

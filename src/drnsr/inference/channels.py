@@ -48,8 +48,12 @@ def upscale_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool)
     for group in _groups(engine, picture):
         upscaled[:, :, group] = _upscale_group(engine, values[:, :, group], ensemble)
     if channels.alpha is not None:
-        alpha = [channels.alpha]
-        upscaled[:, :, alpha] = _upscale_group(engine, values[:, :, alpha], ensemble)
+        opacity = values[:, :, [channels.alpha]]
+        upscaled[:, :, [channels.alpha]] = (
+            opacity.repeat(engine.scale, axis=0).repeat(engine.scale, axis=1)
+            if channels.alpha_is_mask
+            else _upscale_group(engine, opacity, ensemble)
+        )
     pixels = _denormalize(upscaled, picture)
     if picture.keeps_holes:
         rows, columns = (np.arange(length).repeat(engine.scale) for length in part.shape[:2])
@@ -102,8 +106,9 @@ def as_trained(picture: Picture, pixels: PixelFormat) -> Picture:
         return picture
     is_coarser = picture.dtype.itemsize * 8 < pixels.depth
     seen = full_range(picture.dtype) if is_coarser else pixels.value_range
-    is_band = picture.channels.count == pixels.channels
-    layout = pixels.layout if is_band and picture.channels.alpha is not None else picture.channels
+    channels = picture.channels
+    is_band = channels.count == pixels.channels and not channels.alpha_is_mask
+    layout = pixels.layout if is_band and channels.alpha is not None else channels
     return replace(picture, value_range=seen, channels=layout)
 
 

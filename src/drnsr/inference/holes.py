@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from drnsr.images.picture import Picture, Pixels
+from drnsr.images.picture import Picture, Pixels, nearest_pixels
 from drnsr.inference.engine import FloatPixels
 
 FILL_RADIUS = 8
@@ -86,16 +86,11 @@ def restore_holes_by_rows(
     Yields:
         The same bands with the holes restored.
     """
-    columns = _source_index(0, size[1], size[1], picture.width)
+    columns = nearest_pixels(0, size[1], size[1], picture.width)
     top = 0
     for band in bands:
-        rows = _source_index(top, top + len(band), size[0], picture.height)
+        rows = nearest_pixels(top, top + len(band), size[0], picture.height)
         part = picture.rows(int(rows[0]), int(rows[-1]) + 1)
         restore_holes(band, picture, part, rows - rows[0], columns)
         yield band
         top += len(band)
-
-
-def _source_index(start: int, stop: int, new: int, old: int) -> NDArray[np.int64]:
-    """Return which of ``old`` pixels contain the centres of the pixels start..stop of ``new``."""
-    return ((2 * np.arange(start, stop) + 1) * old) // (2 * new)

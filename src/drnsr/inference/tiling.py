@@ -3,6 +3,7 @@
 import logging
 import math
 import mmap
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from drnsr.errors import UserError
-from drnsr.images.picture import Box, Picture, Pixels, concatenate_rows
+from drnsr.images.picture import BAND_PIXELS, Box, Picture, Pixels, concatenate_rows
 from drnsr.inference.channels import submit_function, upscale_part
 from drnsr.inference.engine import Engine, TorchEngine
 from drnsr.inference.holes import FILL_RADIUS
@@ -31,6 +32,9 @@ AUTO_TILE_GPU = 1280
 _GPU_TOLERANCE = 1.25
 
 MIN_TILE = 16
+
+_HELD_BAND = 256 << 20
+"""The bytes of a band of tiles that is held in memory; larger ones wait in a temporary file."""
 
 # With an infinite receptive field no halo makes tiles exact. With this one the seams of RCAN are
 # invisible in 8 bits.
@@ -101,16 +105,17 @@ class Tiling:
         while top < picture.height:
             # The tile size may have been halved in the last band.
             bottom = top + self._step(picture.height - top)
-            yield self._band(picture, top, bottom, advance)
+            yield from self._band(picture, top, bottom, advance)
             top = bottom
 
     def upscale(self, picture: Picture) -> Pixels:
         """Upscale a picture into one array (scale*H, scale*W, C); see :meth:`iter_rows`."""
         scale = self.engine.scale
-        if self._step(picture.height) >= picture.height:
+        shape = (picture.height * scale, picture.width * scale, picture.channels.count)
+        is_held = math.prod(shape) * picture.dtype.itemsize <= _HELD_BAND
+        if is_held and self._step(picture.height) >= picture.height:
             (pixels,) = self.iter_rows(picture)
             return pixels
-        shape = (picture.height * scale, picture.width * scale, picture.channels.count)
         return concatenate_rows(self.iter_rows(picture), shape, picture.dtype)
 
     def upscale_box(self, picture: Picture, box: Box) -> Pixels:
@@ -135,14 +140,28 @@ class Tiling:
             (box.left - left) * scale : (box.right - left) * scale,
         ]
 
-    def _band(self, picture: Picture, top: int, bottom: int, advance: Advance) -> Pixels:
+    def _band(self, picture: Picture, top: int, bottom: int, advance: Advance) -> Iterator[Pixels]:
+        """Upscale a row of tiles; it is one band, or several thin ones of a very wide picture."""
         scale = self.engine.scale
         height = min(bottom, picture.height) - top
         lefts = range(0, picture.width, self._step(picture.width))
         boxes = [Box(top, bottom, left, left + lefts.step) for left in lefts]
-        batches = self._batches(picture, boxes)
+        tiles = self._tiles(picture, boxes, advance)
         shape = (height * scale, picture.width * scale, picture.channels.count)
-        band = _mapped(shape, picture.dtype) if len(boxes) > 1 else np.empty(0)
+        if len(boxes) == 1:
+            yield np.ascontiguousarray(next(tiles))  # without a copy
+        elif math.prod(shape) * picture.dtype.itemsize > _HELD_BAND:
+            yield from _side_by_side(tiles, shape, picture.dtype)
+        else:
+            band = _mapped(shape, picture.dtype)
+            for box, tile in zip(boxes, tiles, strict=True):
+                band[:, box.left * scale : box.right * scale] = tile
+            del tile
+            yield band
+
+    def _tiles(self, picture: Picture, boxes: list[Box], advance: Advance) -> Iterator[Pixels]:
+        """Yield the tiles of a band from left to right."""
+        batches = self._batches(picture, boxes)
         # An asynchronous device computes the next batch while this one is copied into the band.
         submitted = self._submit(picture, batches[0])
         for batch, next_batch in zip_longest(batches, batches[1:]):
@@ -150,12 +169,9 @@ class Tiling:
             if next_batch is not None:
                 submitted = self._submit(picture, next_batch)
             for box, tile in zip(batch, wait(), strict=True):
-                if len(boxes) == 1:  # without a copy
-                    band = np.ascontiguousarray(tile)
-                else:
-                    band[:, box.left * scale : box.right * scale] = tile
-                advance(height * (min(box.right, picture.width) - box.left))
-        return band
+                bottom, right = min(box.bottom, picture.height), min(box.right, picture.width)
+                advance((bottom - box.top) * (right - box.left))
+                yield tile
 
     def _batches(self, picture: Picture, boxes: list[Box]) -> list[list[Box]]:
         """Group neighbouring tiles of equal size for an asynchronous device; others are alone."""
@@ -273,10 +289,41 @@ def _mapped(shape: tuple[int, int, int], dtype: np.dtype[Any]) -> Pixels:
     return np.frombuffer(content, dtype).reshape(shape)
 
 
+def _side_by_side(
+    tiles: Iterable[Pixels], shape: tuple[int, int, int], dtype: np.dtype[Any]
+) -> Iterator[Pixels]:
+    """Yield rows of tiles that are next to each other; memory holds a megapixel of them.
+
+    Args:
+        tiles: (n, w, C) from left to right, of any widths w.
+        shape: (n, W, C) of them all.
+        dtype: of a value.
+    """
+    height, width, channels = shape
+    size = channels * dtype.itemsize  # of a pixel
+    with tempfile.TemporaryFile() as file:
+        widths = []
+        for tile in tiles:
+            file.write(np.ascontiguousarray(tile).data)
+            widths.append(tile.shape[1])
+        step = max(1, BAND_PIXELS // width)
+        for top in range(0, height, step):
+            bottom = min(top + step, height)
+            band = np.empty((bottom - top, width, channels), dtype)
+            left = 0
+            for tile_width in widths:
+                file.seek((left * height + top * tile_width) * size)
+                content = file.read((bottom - top) * tile_width * size)
+                part = np.frombuffer(content, dtype).reshape(bottom - top, tile_width, channels)
+                band[:, left : left + tile_width] = part
+                left += tile_width
+            yield band
+
+
 def _read_padded(picture: Picture, box: Box) -> Pixels:
     """Read a box; repeat the last row and column of the picture where it extends beyond them."""
-    part = picture.rows(box.top, min(box.bottom, picture.height))
-    part = part[:, box.left : min(box.right, picture.width)]
+    bottom, right = min(box.bottom, picture.height), min(box.right, picture.width)
+    part = picture.box(Box(box.top, bottom, box.left, right))
     below, beyond = box.height - part.shape[0], box.width - part.shape[1]
     if not below and not beyond:
         return part

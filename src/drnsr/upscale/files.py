@@ -41,6 +41,7 @@ class UpscaleSpec:
         clips: how videos are read and written.
         consistent: whether the results give their sources back when they are shrunk, which needs a
             scale as output size: see :class:`drnsr.inference.consistency.Projection`.
+        overviews: whether to add overviews to the results, which must be TIFF of one page.
     """
 
     models: Models
@@ -49,6 +50,7 @@ class UpscaleSpec:
     axes: Axes = "in-plane"
     clips: ClipOptions = field(default_factory=ClipOptions)
     consistent: bool = False
+    overviews: bool = False
 
     def on(self, device: str) -> "UpscaleSpec":
         """Return the same for another device, with nothing loaded, so that it can be pickled."""
@@ -112,6 +114,8 @@ def upscale_file(
         if codec is None:
             raise ImageError(f"{source}: {target.name} has the suffix of no known format")
         codec.check(pages)
+        if spec.overviews and (codec.name != "tiff" or len(pages) > 1):
+            raise ImageError(f"{source}: --overviews is for a TIFF of one page")
         notes = [text for page in file.pages for text in page.notes]
         deviation = None
         if spec.consistent:
@@ -124,7 +128,7 @@ def upscale_file(
         provenance = models[0].provenance(file.pages[0].picture.dtype, deviation)
         for text in dict.fromkeys([*notes, *codec.losses(pages, provenance)]):
             note(f"{source}: {text}")
-        write_picture(target, codec, pages, provenance)
+        write_picture(target, codec, pages, provenance, overviews=spec.overviews)
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import Affine, RPCTransformer, from_origin
 
 from drnsr.errors import UserError
-from drnsr.images.backends import tiff_file
+from drnsr.images.backends import tiff_file, tiff_tiles
 from drnsr.images.codecs import tiff
+from drnsr.images.picture import Box
 from drnsr.images.reading import open_picture, pixel_count
 from drnsr.images.resize import upscale
 from tests.conftest import texture
@@ -57,13 +58,16 @@ def test_rows_of_every_layout_are_those_that_tifffile_reads_whole(tmp_path, layo
         picture = file.pages[0].picture
         for top, bottom in ((0, 70), (0, 1), (33, 34), (10, 50), (5, 20), (69, 70)):
             assert np.array_equal(picture.rows(top, bottom), whole[top:bottom])
+        for box in (Box(0, 70, 0, 90), Box(10, 50, 47, 49), Box(33, 34, 15, 80)):
+            part = whole[box.top : box.bottom, box.left : box.right]
+            assert np.array_equal(picture.box(box), part)
 
 
 @pytest.mark.parametrize("in_tiles", [False, True])
 @pytest.mark.parametrize("tile", [32, "off"])
 def test_16_bits_and_bands_stay_what_they_are(enlarged, tmp_path, monkeypatch, in_tiles, tile):
     monkeypatch.setattr(tiff, "_IN_MEMORY", 0 if in_tiles else 1 << 28)
-    monkeypatch.setattr(tiff, "_TILE", 64)
+    monkeypatch.setattr(tiff_tiles, "_SIDES", (64,))
     write(tmp_path / "a.tif", DEEP, photometric="minisblack", planarconfig="contig")
     made = tifffile.imread(enlarged(tmp_path / "a.tif", "b.tif", tile=tile))
     assert made.dtype == np.uint16

@@ -81,7 +81,8 @@ def append_exif(path: Path, pages: Sequence[UpscaledPage], *, bigtiff: bool) -> 
     """Append the IFDs of EXIF and GPS, which tifffile does not write, and point to them."""
     with TiffFile(path, mode="r+") as tiff:
         handle = tiff.filehandle
-        for page, written in zip(pages, tiff.pages, strict=True):
+        written_pages = (each for each in tiff.pages if not each.aspage().subfiletype)
+        for page, written in zip(pages, written_pages, strict=True):
             if page.source.metadata.exif is None:
                 continue
             tags = written.aspage().tags

@@ -1,4 +1,4 @@
-"""The rows of a TIFF page; only the strips or tiles of the last call are held in memory."""
+"""The pixels of a TIFF page; a few strips or tiles are held in memory."""
 
 import io
 import struct
@@ -11,7 +11,7 @@ from tifffile import COMPRESSION, TiffPage
 
 from drnsr.images.backends.tiff_file import tiff_errors
 from drnsr.images.errors import ImageError
-from drnsr.images.picture import Pixels
+from drnsr.images.picture import Box, Pixels
 
 _PICTURES = frozenset(
     {
@@ -27,9 +27,12 @@ _PADDED = 4  # the allowed ratio of coded to shown pixels: strips may be padded
 _LARGEST_SEGMENT = 1 << 30
 """The largest size in bytes of a strip or tile, which is held in memory as a whole."""
 
+_KEPT = 64 << 20
+"""The bytes of decoded strips or tiles that are kept for later calls, besides those of the last."""
+
 
 class TiffRows:
-    """Reads rows of a page.
+    """Reads rows and boxes of a page: a :class:`drnsr.images.picture.BoxReader`.
 
     Args:
         page: of an open file; its samples can be interleaved or in planes.
@@ -70,7 +73,7 @@ class TiffRows:
                 raise ImageError(
                     f"damaged (its size needs {segments:,} strips or tiles, and it has {stored:,})"
                 )
-        self._kept: dict[int, Pixels] = {}
+        self._kept: dict[tuple[int, int], Pixels] = {}  # the last used is at the end
 
     def __call__(self, top: int, bottom: int) -> Pixels:
         """Rows ``top`` to ``bottom``, (bottom - top, W, C).
@@ -78,42 +81,64 @@ class TiffRows:
         Raises:
             ImageError: the file is damaged there.
         """
+        return self.box(Box(top, bottom, 0, self._page.imagewidth))
+
+    def box(self, box: Box) -> Pixels:
+        """Return a part, (box.height, box.width, C); what lies beside it is not decoded.
+
+        Raises:
+            ImageError: the file is damaged there.
+        """
         with tiff_errors():
-            return self._read(top, bottom) if self._contiguous else self._segments(top, bottom)
+            return self._read(box) if self._contiguous else self._segments(box)
 
-    def _segments(self, top: int, bottom: int) -> Pixels:
-        needed = range(top // self._height, -(-bottom // self._height))
-        self._kept = {row: pixels for row, pixels in self._kept.items() if row in needed}
-        for row in needed:
-            if row not in self._kept:
-                self._kept[row] = self._decode(row)
-        whole = np.concatenate([self._kept[row] for row in needed])
-        first = needed.start * self._height
-        return whole[top - first : bottom - first]
-
-    def _read(self, top: int, bottom: int) -> Pixels:
-        """Read rows of an uncompressed page, which are contiguous in the file."""
-        page = self._page
-        assert page.dtype is not None
-        row = page.imagewidth * self._samples
-        stored = page.dtype.newbyteorder(page.parent.byteorder)
-        handle = page.parent.filehandle
-        handle.seek(page.dataoffsets[0] + top * row * self._dtype.itemsize)
-        pixels = handle.read_array(stored, (bottom - top) * row)
-        return pixels.astype(self._dtype, copy=False).reshape(-1, page.imagewidth, self._samples)
-
-    def _decode(self, row: int) -> Pixels:
-        """Decode a row of strips or tiles."""
-        page = self._page
-        height = min(self._height, page.imagelength - row * self._height)
-        pixels = np.zeros((height, page.imagewidth, self._samples), self._dtype)
-        for plane in range(self._planes):
-            start = (plane * self._down + row) * self._across
-            for index in range(start, start + self._across):
-                self._place(index, plane, row, pixels)
+    def _segments(self, box: Box) -> Pixels:
+        pixels = np.empty((box.height, box.width, self._samples), self._dtype)
+        rows = range(box.top // self._height, -(-box.bottom // self._height))
+        columns = range(box.left // self._width, -(-box.right // self._width))
+        needed = {(row, column) for row in rows for column in columns}
+        for row, column in sorted(needed):
+            segment = self._kept.pop((row, column), None)
+            if segment is None:
+                segment = self._decode(row, column)
+            self._kept[row, column] = segment
+            top, left = row * self._height, column * self._width
+            y, x = max(box.top, top), max(box.left, left)
+            part = segment[y - top : box.bottom - top, x - left : box.right - left]
+            pixels[y - box.top :, x - box.left :][: part.shape[0], : part.shape[1]] = part
+        kept = sum(segment.nbytes for segment in self._kept.values())
+        for place in [place for place in self._kept if place not in needed]:
+            if kept > _KEPT:
+                kept -= self._kept.pop(place).nbytes
         return pixels
 
-    def _place(self, index: int, plane: int, row: int, pixels: NDArray[np.generic]) -> None:
+    def _read(self, box: Box) -> Pixels:
+        """Read a part of an uncompressed page, whose rows are contiguous in the file."""
+        page = self._page
+        assert page.dtype is not None
+        stored = page.dtype.newbyteorder(page.parent.byteorder)
+        handle = page.parent.filehandle
+        pixels = np.empty((box.height, box.width, self._samples), self._dtype)
+        rows = box.height if box.width == page.imagewidth else 1
+        for top in range(0, box.height, max(1, rows)):
+            place = (box.top + top) * page.imagewidth + box.left
+            handle.seek(page.dataoffsets[0] + place * self._samples * self._dtype.itemsize)
+            part = handle.read_array(stored, rows * box.width * self._samples)
+            pixels[top : top + rows] = part.reshape(rows, box.width, self._samples)
+        return pixels
+
+    def _decode(self, row: int, column: int) -> Pixels:
+        """Decode a strip or tile, with those of the other planes."""
+        page = self._page
+        height = min(self._height, page.imagelength - row * self._height)
+        width = min(self._width, page.imagewidth - column * self._width)
+        pixels = np.zeros((height, width, self._samples), self._dtype)
+        for plane in range(self._planes):
+            index = (plane * self._down + row) * self._across + column
+            self._place(index, plane, pixels)
+        return pixels
+
+    def _place(self, index: int, plane: int, pixels: NDArray[np.generic]) -> None:
         page = self._page
         offset, count = page.dataoffsets[index], page.databytecounts[index]
         if count == 0:
@@ -124,17 +149,14 @@ class TiffRows:
         content = handle.read(min(count, max(0, handle.size - offset)))
         if page.compression in _PICTURES:
             self._check_picture(content)
-        segment, position, shape = page.decode(
+        segment, _, shape = page.decode(
             content, index, jpegtables=page.jpegtables, jpegheader=page.jpegheader
         )
         if segment is None:
             return
-        _, _, top, left, _ = position
-        top -= row * self._height
-        height = min(shape[1], pixels.shape[0] - top)
-        width = min(shape[2], pixels.shape[1] - left)
+        height, width = min(shape[1], pixels.shape[0]), min(shape[2], pixels.shape[1])
         channels = slice(plane, plane + 1) if self._planes > 1 else slice(None)
-        pixels[top : top + height, left : left + width, channels] = segment[0, :height, :width]
+        pixels[:height, :width, channels] = segment[0, :height, :width]
 
     def _check_picture(self, content: bytes) -> None:
         """Refuse a strip or tile whose own header states more pixels than its page.

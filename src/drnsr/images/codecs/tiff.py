@@ -1,9 +1,9 @@
 """TIFF of any depth, bands and pages, read and written without the whole picture in memory."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,9 @@ from drnsr.images.backends.alpha import divided_by_alpha
 from drnsr.images.backends.depth import depth_note, scaled_to_type
 from drnsr.images.backends.tiff_exif import append_exif, exif_of_tiff, exif_tags
 from drnsr.images.backends.tiff_file import opened_tiff, tiff_errors
+from drnsr.images.backends.tiff_mask import MASK, iter_mask, mask_of, with_mask
 from drnsr.images.backends.tiff_rows import TiffRows
+from drnsr.images.backends.tiff_tiles import iter_tiles, tile_side
 from drnsr.images.codec import Codec
 from drnsr.images.errors import ImageError
 from drnsr.images.metadata.exif import ORIENTATION, SOFTWARE, read_exif
@@ -31,7 +33,7 @@ from drnsr.images.page import (
     UpscaledPage,
     is_animation,
 )
-from drnsr.images.picture import Channels, Picture, Pixels, full_range
+from drnsr.images.picture import Box, BoxReader, Channels, Picture, Pixels, full_range
 
 _ICC, _NODATA, _RESOLUTION, _DESCRIPTION = 34675, 42113, 282, 270
 _XMP, _IPTC = 700, 33723
@@ -45,8 +47,8 @@ _KEPT_COMPRESSIONS = (
     *(COMPRESSION.LZMA, COMPRESSION.PACKBITS),
 )
 _IN_MEMORY = 1 << 28  # bytes; a larger page is written in tiles
-_TILE = 512
-CLASSIC_LIMIT = 3 << 30  # bytes; a larger file could need offsets of more than 32 bits
+_COMPRESSED_AT_ONCE = 64 << 20  # bytes of tiles
+CLASSIC_LIMIT = 5 << 29  # bytes; with overviews it could need offsets of more than 32 bits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,7 @@ class TiffCodec(Codec):
 
     @contextmanager
     def open(self, path: Path) -> Iterator[list[Page]]:
-        """Open a file, whose rows are read when they are needed; previews and masks are left out.
+        """Open a file, whose rows are read when they are needed; previews are left out.
 
         Raises:
             ImageError: it is damaged, or holds what cannot be upscaled.
@@ -71,14 +73,14 @@ class TiffCodec(Codec):
                 def decoded(number: int) -> Page:
                     return pillow.read_page(path, self.pillow, number)
 
-                pages = [
-                    _with_exif(
-                        _page_of_pillow(page, decoded) if _is_for_pillow(page) else _page(page),
-                        path,
-                        page,
-                    )
-                    for page in wanted_pages(tiff)
-                ]
+                every = [page.aspage() for page in tiff.pages]
+                pages = []
+                for tiff_page in wanted_pages(tiff):
+                    by_pillow = _is_for_pillow(tiff_page)
+                    page = _page_of_pillow(tiff_page, decoded) if by_pillow else _page(tiff_page)
+                    mask = mask_of(tiff_page, every)
+                    page = page if mask is None else with_mask(page, mask)
+                    pages.append(_with_exif(page, path, tiff_page))
             yield pages
 
     def read(self, path: Path) -> list[Page]:
@@ -163,14 +165,15 @@ def _page(page: TiffPage) -> Page:
     if page.dtype.kind not in "uif":
         raise ImageError(f"pixels of kind {page.dtype}, which cannot be upscaled")
     channels = _channels(page)
-    read: Callable[[int, int], Pixels] = TiffRows(page)
+    read: BoxReader = TiffRows(page)
     notes: tuple[str, ...] = ()
     bits = page.bitspersample
     if page.dtype.kind == "u" and bits < 8 * page.dtype.itemsize:
-        read = _scaled(read, bits)
+        read = _Converted(read, partial(scaled_to_type, bits=bits))
         notes = (depth_note(bits, page.dtype),)
     if channels.alpha is not None and page.extrasamples[channels.alpha - _colours(page)] == 1:
-        read = _without_alpha(read, channels.alpha, full_range(page.dtype)[1])
+        white = full_range(page.dtype)[1]
+        read = _Converted(read, partial(divided_by_alpha, alpha=channels.alpha, white=white))
         notes += ("colour multiplied by alpha, which the upscaled one is not",)
     picture = Picture(
         height=page.imagelength,
@@ -201,14 +204,18 @@ def _colours(page: TiffPage) -> int:
     return 3 if page.photometric in (PHOTOMETRIC.RGB, PHOTOMETRIC.YCBCR) else 1
 
 
-def _scaled(read: Callable[[int, int], Pixels], bits: int) -> Callable[[int, int], Pixels]:
-    return lambda top, bottom: scaled_to_type(read(top, bottom), bits)
+@dataclass(frozen=True)
+class _Converted:
+    """Reads pixels and converts them: a BoxReader."""
 
+    read: BoxReader
+    convert: Callable[[Pixels], Pixels]
 
-def _without_alpha(
-    read: Callable[[int, int], Pixels], alpha: int, white: float
-) -> Callable[[int, int], Pixels]:
-    return lambda top, bottom: divided_by_alpha(read(top, bottom), alpha, white)
+    def __call__(self, top: int, bottom: int) -> Pixels:
+        return self.convert(self.read(top, bottom))
+
+    def box(self, box: Box) -> Pixels:
+        return self.convert(self.read.box(box))
 
 
 def _upright(picture: Picture, orientation: int) -> Picture:
@@ -279,25 +286,26 @@ def _copied(page: TiffPage, code: int) -> TiffTag:
 def _write_page(writer: TiffWriter, page: UpscaledPage, text: str, *, bigtiff: bool) -> None:
     picture, metadata = page.source.picture, page.source.metadata
     channels = picture.channels
+    count = channels.count - channels.alpha_is_mask
     rgb = len(channels.groups[0]) == 3
     gray = PHOTOMETRIC.MINISWHITE if metadata.white_is_zero else PHOTOMETRIC.MINISBLACK
     extra: list[Literal["unassalpha", "unspecified"]] = [
         "unassalpha" if number == channels.alpha else "unspecified"
-        for number in range(3 if rgb else 1, channels.count)
+        for number in range(3 if rgb else 1, count)
     ]
     compression = metadata.compression or COMPRESSION.ADOBE_DEFLATE  # NONE is 1
     resolution = page.resolution
     description = upscaled_ome(metadata.description, page.width, page.height, page.growth)
     # Every program can read strips, but tifffile writes them only from a whole page.
-    in_tiles = page.size > _IN_MEMORY
-    data = _tiles(page.rows) if in_tiles else iter([page.pixels()])
+    side = tile_side(page) if page.size > _IN_MEMORY else None
+    data = iter_tiles(page.rows, side) if side else iter([page.pixels()])
     writer.write(
-        data,
-        tile=(_TILE, _TILE) if in_tiles else None,
-        shape=(page.height, page.width, channels.count)[: 2 if channels.count == 1 else 3],
+        (part[..., :count] for part in data),
+        tile=(side, side) if side else None,
+        shape=(page.height, page.width, count)[: 2 if count == 1 else 3],
         dtype=picture.dtype,
         photometric=PHOTOMETRIC.RGB if rgb else gray,
-        planarconfig="contig" if channels.count > 1 else None,
+        planarconfig="contig" if count > 1 else None,
         extrasamples=extra,
         compression=compression,
         predictor=_has_predictor(compression, picture.dtype),
@@ -307,12 +315,30 @@ def _write_page(writer: TiffWriter, page: UpscaledPage, text: str, *, bigtiff: b
         description=None if description is None else description.encode(),
         software=text,
         metadata=None,  # tifffile's own description of the array
+        buffersize=_COMPRESSED_AT_ONCE,
         extratags=[
             *metadata.tiff_tags,
             *upscaled_georeference(metadata, *page.growth),
             *((code, _BYTE, len(content), content, False) for code, content in _packets(metadata)),
             *(exif_tags(metadata.exif, bigtiff=bigtiff) if metadata.exif is not None else ()),
         ],
+    )
+    if channels.alpha_is_mask:
+        _write_mask(writer, page)
+
+
+def _write_mask(writer: TiffWriter, page: UpscaledPage) -> None:
+    side = tile_side(page)
+    writer.write(
+        iter_mask(page, side),
+        tile=(side, side),
+        shape=(page.height, page.width),
+        dtype=bool,
+        subfiletype=MASK,
+        photometric="minisblack",
+        compression=page.source.metadata.compression or COMPRESSION.ADOBE_DEFLATE,
+        metadata=None,
+        buffersize=_COMPRESSED_AT_ONCE,
     )
 
 
@@ -326,31 +352,6 @@ def _has_predictor(compression: int, dtype: np.dtype[Any]) -> bool:
     if compression in (COMPRESSION.NONE, COMPRESSION.PACKBITS):
         return False
     return dtype.kind == "f" or dtype.itemsize < 8
-
-
-def _tiles(rows: Iterable[Pixels]) -> Iterator[Pixels]:
-    """Cut bands of any height into square tiles in rows; tiles at the edge are padded."""
-    kept: list[Pixels] = []
-    count = 0
-    for band in rows:
-        start = 0
-        while start < len(band):
-            taken = band[start : start + _TILE - count]
-            kept.append(taken)
-            start, count = start + len(taken), count + len(taken)
-            if count == _TILE:
-                yield from _cut(np.concatenate(kept))
-                kept, count = [], 0
-    if kept:
-        yield from _cut(np.concatenate(kept))
-
-
-def _cut(band: Pixels) -> Iterator[Pixels]:
-    for left in range(0, band.shape[1], _TILE):
-        part = band[:, left : left + _TILE]
-        tile = np.zeros((_TILE, _TILE, band.shape[2]), band.dtype)
-        tile[: part.shape[0], : part.shape[1]] = part
-        yield tile
 
 
 CODEC = TiffCodec(
