@@ -42,6 +42,22 @@ class SweepError(UserError):
     """Jobs of a sweep failed; the message names each with its reason."""
 
 
+@contextmanager
+def ended_with_sweep() -> Iterator[None]:
+    """Exit after the block if the process of the sweep was killed meanwhile.
+
+    Joblib's workers would wait for it forever, with all their memory.
+    """
+    sweep = os.getppid()
+    try:
+        yield
+    finally:
+        if current_sweep() is None and os.getppid() != sweep:
+            logging.shutdown()
+            os._exit(1)
+
+
+@ended_with_sweep()
 def run_job(stage: Stage, composed: DictConfig) -> float | None:
     """Run a stage as a job of a multirun, and keep what became of it in the job's folder.
 

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import subprocess
+import sys
 from contextlib import ExitStack
 
 import pytest
@@ -113,6 +115,33 @@ def test_a_job_that_waits_for_others_says_so_once(tmp_path, monkeypatch, caplog)
     assert [record.message for record in caplog.records] == [
         "waiting: other jobs of yours on this machine use its cores"
     ]
+
+
+_SWEEP = """
+import os, pathlib, time
+from pipelines.multirun import ended_with_sweep
+if os.fork():
+    os.wait()
+else:
+    with ended_with_sweep():
+        print("begun", flush=True)
+        while not pathlib.Path("killed").exists():
+            time.sleep(0.01)
+        pathlib.Path("finished").touch()
+    pathlib.Path("next").touch()
+"""
+
+
+def test_a_job_whose_sweep_was_killed_is_the_last_of_its_process(tmp_path):
+    command = [sys.executable, "-c", _SWEEP]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE) as sweep:
+        assert sweep.stdout.readline() == b"begun\n"
+        sweep.kill()
+        sweep.wait()
+        (tmp_path / "killed").touch()
+        sweep.stdout.read()  # until the job has ended, too
+    assert (tmp_path / "finished").exists()
+    assert not (tmp_path / "next").exists()
 
 
 def test_jobs_at_once_have_cores_of_their_own(monkeypatch):
