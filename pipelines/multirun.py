@@ -29,6 +29,9 @@ log = logging.getLogger("drnsr")
 # Of this process, after a signal ended the job that it ran for a sweep of another process.
 _exit_code: int | None = None
 
+# The number of the sweep's process, for its jobs in other processes of this machine.
+_SWEEP_PROCESS = "DRNSR_SWEEP_PROCESS"
+
 _LONGEST_END = 60.0  # seconds that the jobs of a sweep have to write their states
 
 Stage = Callable[[Config], Result | None]
@@ -43,21 +46,30 @@ class SweepError(UserError):
 
 
 @contextmanager
-def ended_with_sweep() -> Iterator[None]:
-    """Exit after the block if the process of the sweep was killed meanwhile.
+def ended_with_sweep(launcher: str) -> Iterator[None]:
+    """Exit after the block if the process of the sweep was killed before or meanwhile.
 
     Joblib's workers would wait for it forever, with all their memory.
+
+    Args:
+        launcher: Hydra's name of it; the jobs of some are on other machines.
     """
-    sweep = os.getppid()
     try:
         yield
     finally:
-        if current_sweep() is None and os.getppid() != sweep:
+        is_other = launcher in LOCAL_LAUNCHERS and current_sweep() is None
+        if is_other and not _is_alive(int(os.environ[_SWEEP_PROCESS])):
             logging.shutdown()
             os._exit(1)
 
 
-@ended_with_sweep()
+def _is_alive(process: int) -> bool:
+    try:
+        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def run_job(stage: Stage, composed: DictConfig) -> float | None:
     """Run a stage as a job of a multirun, and keep what became of it in the job's folder.
 
@@ -69,6 +81,11 @@ def run_job(stage: Stage, composed: DictConfig) -> float | None:
         JobError: if it failed; Hydra records that, and runs the other jobs.
         SystemExit: if a signal came, which ends the sweep.
     """
+    with ended_with_sweep(_launcher()):
+        return _run_job(stage, composed)
+
+
+def _run_job(stage: Stage, composed: DictConfig) -> float | None:
     if _exit_code is not None:
         sys.exit(_exit_code)  # joblib gives the process its next job
     hydra = HydraConfig.get()
@@ -111,8 +128,11 @@ def _remember_end(error: BaseException) -> None:
 
 def _own_share(composed: DictConfig) -> AbstractContextManager[None]:
     trainer = composed.trainer
-    launcher = str(HydraConfig.get().runtime.choices["hydra/launcher"])
-    return own_share(launcher, trainer.accelerator, int(trainer.threads), int(trainer.devices))
+    return own_share(_launcher(), trainer.accelerator, int(trainer.threads), int(trainer.devices))
+
+
+def _launcher() -> str:
+    return str(HydraConfig.get().runtime.choices["hydra/launcher"])
 
 
 @contextmanager
@@ -122,6 +142,7 @@ def reported_sweep() -> Iterator[None]:
     Raises:
         SweepError: if jobs failed.
     """
+    os.environ[_SWEEP_PROCESS] = str(os.getpid())
     with signals_exit(before=_end_jobs):
         try:
             yield

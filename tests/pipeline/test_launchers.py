@@ -120,10 +120,11 @@ def test_a_job_that_waits_for_others_says_so_once(tmp_path, monkeypatch, caplog)
 _SWEEP = """
 import os, pathlib, time
 from pipelines.multirun import ended_with_sweep
+os.environ["DRNSR_SWEEP_PROCESS"] = str(os.getpid())
 if os.fork():
     os.wait()
 else:
-    with ended_with_sweep():
+    with ended_with_sweep("joblib"):
         print("begun", flush=True)
         while not pathlib.Path("killed").exists():
             time.sleep(0.01)
