@@ -145,6 +145,8 @@ class SRDataModule(L.LightningDataModule):
         if isinstance(batch, Positions):
             assert self._resident is not None
             return self._resident.cut(batch)
+        if device.type not in ("cpu", "cuda"):
+            batch = _without_uint16(batch)
         moved: Pair = super().transfer_batch_to_device(batch, device, dataloader_idx)
         return moved
 
@@ -163,6 +165,12 @@ class SRDataModule(L.LightningDataModule):
         if self.trainer is None:
             return 0, 1
         return self.trainer.global_rank, self.trainer.world_size
+
+
+def _without_uint16(batch: Pair) -> Pair:
+    """Return values of 16 bits as int32: MPS has no uint16."""
+    lr, hr = (each.to(torch.int32) if each.dtype == torch.uint16 else each for each in batch)
+    return lr, hr
 
 
 def _ignore_interrupt(_: int) -> None:

@@ -138,8 +138,8 @@ def _copy_to_device(dataset: PreparedDataset, scale: int, device: torch.device) 
             torch.from_numpy(
                 picture.reshape(-1, channels).copy()  # torch does not accept read-only memory
             )
-            .to(device)
             .view(dtype)
+            .to(device)
         )
     return pixels
 

@@ -32,7 +32,7 @@ from drnsr.video.threads import read_ahead, write_behind
 # The disk, the user's share of it, or the largest file.
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-# Two frames wait between two threads, or one if two were larger.
+# Two frames wait between two threads, or none if they were larger.
 _WAITING_BYTES = 60e6
 
 _TimedPixels = tuple[NDArray[Any], Stamp]
@@ -200,7 +200,7 @@ def _upscale_frames(
 
 def _depth(width: int, height: int, value_bytes: int) -> int:
     """Return how many frames of RGB wait between two threads."""
-    return 2 if 2 * width * height * 3 * value_bytes <= _WAITING_BYTES else 1
+    return 2 if 2 * width * height * 3 * value_bytes <= _WAITING_BYTES else 0
 
 
 def _pixels(

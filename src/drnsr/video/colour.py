@@ -138,7 +138,7 @@ class Colours:
         target = VideoFormat(pixel_format, rgb.shape[1], rgb.shape[0])
         number = _RGB if target.is_rgb else self._matrix.number
         if rgb.dtype == np.uint8 and not _is_gray(target):
-            frame = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24")
+            frame = VideoFrame.from_numpy_buffer(np.ascontiguousarray(rgb), "rgb24")
             frame.colorspace, frame.color_range = self._matrix.number, ColorRange.JPEG
         else:
             frame = self._planes_of(rgb, _planar(target))

@@ -19,7 +19,8 @@ class _Queue:
     """A bounded queue whose waiting ends when the other side has ended."""
 
     def __init__(self, depth: int) -> None:
-        self._items: queue.Queue[object] = queue.Queue(depth)
+        self._items: queue.Queue[object] = queue.Queue(max(1, depth))
+        self._is_handed_over = depth == 0
         self.stop = threading.Event()
 
     def put(self, item: object) -> None:
@@ -28,6 +29,8 @@ class _Queue:
                 self._items.put(item, timeout=_POLL)
             except queue.Full:
                 continue
+            while self._is_handed_over and not (self._items.empty() or self.stop.wait(_POLL)):
+                pass
             return
         raise _Stopped
 
@@ -48,7 +51,7 @@ def read_ahead(items: Iterator[Item], depth: int = 2) -> Iterator[Iterator[Item]
     """Take items from an iterator in a thread while the block computes.
 
     Its exception is raised in the block. After the block the thread has ended. ``depth`` is the
-    number of items that wait for the block.
+    number of items that wait for the block; with 0 the thread goes on when its item was taken.
     """
     waiting = _Queue(depth)
     errors: list[BaseException] = []
@@ -87,7 +90,8 @@ def write_behind(
 
     An exception of the thread is raised at the next call, or at the end of the block. If the block
     ends well, all items are written and ``finish`` has been called; else the thread ends after the
-    item that it writes. ``depth`` is the number of items that wait for the thread.
+    item that it writes. ``depth`` is the number of items that wait for the thread; with 0 the
+    block goes on when its item was taken.
     """
     waiting = _Queue(depth)
     errors: list[BaseException] = []
@@ -96,6 +100,7 @@ def write_behind(
         try:
             while (item := waiting.get()) is not _END:
                 write(item)  # type: ignore[arg-type]
+                del item  # a frame may be large
             finish()
         except _Stopped:
             pass
