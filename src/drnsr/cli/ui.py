@@ -1,7 +1,7 @@
 """Serve MLflow's pages, and print the address of the table of runs.
 
-The store is that of MLFLOW_TRACKING_URI, or the project's own. If it is a server, that serves the
-pages already, and the address is all.
+The store is that of MLFLOW_TRACKING_URI, or the project's own. If it is a server, which already
+serves the pages, the command only prints the address.
 """
 
 import argparse
@@ -24,7 +24,7 @@ _NO_JOBS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument(
-        "--host", default="127.0.0.1", help="who may connect (default: %(default)s)"
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
     )
     parser.add_argument("--port", type=int, default=5000, help="default: %(default)s")
 
