@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_array_equal
+from scipy.optimize import minimize
 
 from drnsr import Upscaler
 from drnsr.images.picture import RGBA, from_array
@@ -44,10 +45,12 @@ def test_shrinking_gives_the_source_back(source, scale, noise, monkeypatch):
     projection = Projection(from_array(source), scale)
     upscaled = guess(source, scale, noise)
     whole = np.concatenate(list(projection.rows([upscaled])))
-    monkeypatch.setattr(consistency, "BAND_PIXELS", 1)  # in strips of sixteen rows
+    monkeypatch.setattr(consistency, "_BLOCK", 16)
     strips = Projection(from_array(source), scale)
     bands = [upscaled[: 7 * scale], upscaled[7 * scale :]]
-    for made in (whole, np.concatenate(list(strips.rows(bands)))):
+    in_strips = np.concatenate(list(strips.rows(bands)))
+    assert np.abs(whole.astype(float) - in_strips).max() <= (1e-7 if noise < 1 else 0)
+    for made in (whole, in_strips):
         assert made.dtype == source.dtype
         shrunk = downscale(made.astype(np.float64), scale)
         if np.issubdtype(source.dtype, np.integer):
@@ -58,6 +61,49 @@ def test_shrinking_gives_the_source_back(source, scale, noise, monkeypatch):
         deviation = np.abs(shrunk - source).max()
         assert deviation <= (0.5 if np.issubdtype(source.dtype, np.integer) else 2e-6)
         assert projection.deviation([made]) == pytest.approx(deviation, abs=1e-9)
+
+
+def dense(height, width, scale):
+    """Return the exact resize of a picture as a matrix, by what it makes of each single pixel."""
+    pixels = np.eye(height * width * scale**2).reshape(height * scale, width * scale, -1)
+    return downscale(pixels, scale).reshape(height * width, -1)
+
+
+@pytest.mark.parametrize("scale", [2, 3])
+def test_the_result_is_the_consistent_picture_nearest_to_that_of_the_network(scale):
+    source = texture(7, 6, 1).astype(np.float64)
+    upscaled = guess(source, scale, 20)
+    matrix = dense(7, 6, scale)
+    lacking = source.ravel() - matrix @ upscaled.ravel()
+    nearest = upscaled.ravel() + np.linalg.lstsq(matrix, lacking)[0]  # of the least norm
+    (made,) = Projection(from_array(source), scale).rows([upscaled])
+    assert np.abs(made.ravel() - nearest).max() < 1e-9
+
+
+def test_what_no_picture_shrinks_to_is_approached_by_least_squares():
+    source = np.zeros((8, 8, 1), np.uint8)
+    source[:, 4:] = 255
+    source[3, 1] = 255
+    upscaled = guess(source, 2, 20)
+    matrix = dense(8, 8, 2)
+    # What shrinks to less than black or more than white would be stored as these.
+    best = minimize(
+        lambda x: overshooting(matrix, x, source.ravel()),
+        upscaled.ravel().astype(float),
+        jac=True,
+        bounds=[(0, 255)] * matrix.shape[1],
+    )
+    (made,) = Projection(from_array(source), 2).rows([upscaled])
+    reached, _ = overshooting(matrix, made.ravel().astype(float), source.ravel())
+    assert best.fun > 100  # none shrinks to it
+    assert reached < 1.02 * best.fun
+
+
+def overshooting(matrix, pixels, source):
+    """Return the squared error of a picture, and its gradient."""
+    shrunk = matrix @ pixels
+    error = shrunk.clip(0, 255) - source
+    return (error**2).sum(), 2 * matrix.T @ error
 
 
 def test_pixels_without_data_stay_so_and_the_others_are_consistent():

@@ -85,6 +85,14 @@ def resize_part(
     return _resize_columns(band, horizontal)
 
 
+def resize_matrix(old: int, new: int) -> NDArray[np.float64]:
+    """Return the matrix (new, old) that resizes a line, without rounding."""
+    taps = _taps(old, new)
+    matrix = np.zeros((new, old))
+    np.add.at(matrix, (np.arange(new)[:, None], taps.indices), taps.weights)
+    return matrix
+
+
 @dataclass(frozen=True)
 class _Taps:
     """The taps of the filter for each new pixel of a line.

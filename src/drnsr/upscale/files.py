@@ -112,17 +112,17 @@ def upscale_file(
         codec = file.codec if file.codec.is_folder else None
         codec = codec_of_suffix(split_name(target)[1]) or codec
         if codec is None:
-            raise ImageError(f"{source}: {target.name} has the suffix of no known format")
+            raise ImageError(f"{target.name} has the suffix of no known format")
         codec.check(pages)
         if spec.overviews and (codec.name != "tiff" or len(pages) > 1):
-            raise ImageError(f"{source}: --overviews is for a TIFF of one page")
+            raise ImageError("--overviews is for a TIFF of one page")
         notes = [text for page in file.pages for text in page.notes]
         deviation = None
         if spec.consistent:
             if codec.is_lossy:
                 raise ImageError(
-                    f"{source}: {codec.name.upper()} is written with a loss, and so is not"
-                    " consistent: --format png"
+                    f"{codec.name.upper()} is written with a loss, and so is not consistent:"
+                    " --format png"
                 )
             pages, deviation = _consistent(pages, models[0].scale)
         provenance = models[0].provenance(file.pages[0].picture.dtype, deviation)
