@@ -1,11 +1,16 @@
 """Overviews: smaller copies of a GeoTIFF in its file, for programs that show it, by GDAL."""
 
+import errno
+import os
 from importlib.util import find_spec
 from pathlib import Path
+
+from tifffile import TiffFile
 
 from drnsr.images.errors import FormatError
 
 _SMALLEST = 256  # no overview is made of what is not larger, as in GDAL's tools
+_OVERVIEW = 1  # NewSubfileType of TIFF
 _CACHE = 64  # MB of decoded tiles
 
 
@@ -43,3 +48,17 @@ def add_overviews(path: Path) -> None:
             file.build_overviews(factors, Resampling.average)
     except RasterioError as error:
         raise FormatError(f"its overviews could not be made: {error}") from error
+    if not _is_whole(path, len(factors)):  # GDAL does not report a full disk when it closes a file
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def _is_whole(path: Path, overviews: int) -> bool:
+    """Return whether a file has so many overviews, and all strips and tiles of its pages."""
+    with TiffFile(path) as tiff:
+        pages = [page.aspage() for page in tiff.pages]
+        size = tiff.filehandle.size
+        return sum(page.subfiletype == _OVERVIEW for page in pages) == overviews and all(
+            count > 0 and offset + count <= size
+            for page in pages
+            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
+        )
