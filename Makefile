@@ -26,15 +26,15 @@ $(BIN)/.installed: pyproject.toml setup.py constraints.txt
 	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 	@touch $@
 
-# Two workers, each with half of the tests; the first to end takes over some of the other's. Threads
-# that wait for others let these work meanwhile.
-PYTEST := OMP_WAIT_POLICY=passive pytest --numprocesses 2 --dist worksteal --durations=15
+# Each worker has its part of the tests; the first to end takes over some of another's. Threads that
+# wait for others let these work meanwhile. The slow tests often wait for processes that they start.
+PYTEST := OMP_WAIT_POLICY=passive pytest --dist worksteal --durations=15 --numprocesses
 
 test: install ## run the fast tests
-	$(PYTEST)
+	$(PYTEST) 2
 
 test-slow: install ## run the tests that `make test` leaves out
-	$(PYTEST) -m slow
+	$(PYTEST) 3 -m slow
 
 lint: install ## check style, types and the direction of imports
 	ruff check .
