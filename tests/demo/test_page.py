@@ -62,6 +62,13 @@ def model(tmp_path):
     return str(path)
 
 
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """A server for tests that need none of their own."""
+    with served(temporary=tmp_path_factory.mktemp("temporary")) as (address, _):
+        yield address
+
+
 def test_a_picture_is_upscaled_compared_and_downloaded(temporary, picture, invalid, model):
     with served("--model", model, temporary=temporary) as (address, _), visitor(address) as user:
         user.upload(picture)
@@ -104,8 +111,8 @@ def test_a_picture_is_upscaled_compared_and_downloaded(temporary, picture, inval
         user.wait(lambda: user.hosts() == {"elsewhere.invalid"})  # it is noticed
 
 
-def test_it_can_be_used_from_the_keyboard(temporary, picture):
-    with served(temporary=temporary) as (address, _), visitor(address) as user:
+def test_it_can_be_used_from_the_keyboard(address, picture):
+    with visitor(address) as user:
         user.wait(lambda: user.find_all(".invitation"))
         names = []
         for _ in range(3):
@@ -125,8 +132,8 @@ def test_it_can_be_used_from_the_keyboard(temporary, picture):
             user.wait(lambda before=before: magnified_pixels(user) != before)
 
 
-def test_a_click_in_the_picture_moves_the_crop(temporary, picture):
-    with served(temporary=temporary) as (address, _), visitor(address) as user:
+def test_a_click_in_the_picture_moves_the_crop(address, picture):
+    with visitor(address) as user:
         user.upload(picture)
         user.press("Upscale")
         user.wait(lambda: user.find_all(".slider"))
@@ -142,8 +149,8 @@ def test_a_click_in_the_picture_moves_the_crop(temporary, picture):
             user.wait(lambda expected=expected: magnified_pixels(user) == expected.tolist())
 
 
-def test_a_dropped_file_is_uploaded(temporary):
-    with served(temporary=temporary) as (address, _), visitor(address) as user:
+def test_a_dropped_file_is_uploaded(address):
+    with visitor(address) as user:
         user.wait(lambda: user.find_all(".invitation"))
         user.driver.execute_script(
             """const dropped = new DataTransfer();
@@ -154,10 +161,10 @@ def test_a_dropped_file_is_uploaded(temporary):
         user.wait(lambda: user.find(".alert").text.startswith("dropped.png: not a picture"))
 
 
-def test_a_file_that_is_too_large_is_not_uploaded(temporary, tmp_path):
+def test_a_file_that_is_too_large_is_not_uploaded(address, tmp_path):
     with (tmp_path / "large.tif").open("wb") as file:
         file.truncate(MAX_BYTES + 1)
-    with served(temporary=temporary) as (address, _), visitor(address) as user:
+    with visitor(address) as user:
         user.wait(lambda: user.find_all(".invitation"))
         user.upload(tmp_path / "large.tif")
         user.wait(lambda: user.find(".alert").text == "That file is larger than 100 MB.")
