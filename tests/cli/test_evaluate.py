@@ -46,8 +46,10 @@ def test_json_csv_and_the_table_have_the_same_numbers(somewhere, capsys):
 
 
 def test_own_images_are_read_again_and_the_cost_of_a_model_is_shown(
-    somewhere, picture_folder, capsys
+    somewhere, picture_folder, capsys, monkeypatch
 ):
+    # To measure it starts a process that imports torch.
+    monkeypatch.setattr("drnsr.evaluation.cost.peak_memory", lambda *_: 512.0)
     network = VDSR(scales=[2], num_features=4, num_layers=3)
     name = "[bold]\x1b[2J.safetensors"
     save_model(somewhere / name, network, Origin("", "", ""))
@@ -69,6 +71,7 @@ def test_own_images_are_read_again_and_the_cost_of_a_model_is_shown(
     table = capsys.readouterr().out
     assert "225" in table
     assert "MiB" in table
+    assert "512" in table
     assert table.count("[bold]\\x1b[2J") == 3  # neither executed nor taken for markup
 
 

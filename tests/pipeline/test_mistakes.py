@@ -42,6 +42,7 @@ def test_a_mistyped_override_is_named(project, override, named):
     assert named in error_of(project.call("pipelines.train", override, fails=True))
 
 
+@pytest.mark.slow
 def test_a_mistyped_override_is_named_by_a_process_too(project):
     command = ["python", "-m", "pipelines.train", "modle=drnsr"]
     assert "modle" in error_of(project.run(*command, fails=True))

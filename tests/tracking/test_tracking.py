@@ -110,14 +110,8 @@ def test_processes_that_find_no_store_make_one_store(tmp_path):
     ]
     assert [process.wait() for process in processes] == [0, 0, 0, 0]
     assert (tmp_path / "mlflow.db").is_file()
-    count = (
-        "from drnsr.tracking.store import *; c = open_store();"
-        "print(len(c.search_runs([c.get_experiment_by_name('together').experiment_id])))"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", count], env=environment, capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "4"
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert len(client.search_runs([client.get_experiment_by_name("together").experiment_id])) == 4
 
 
 def test_every_parameter_is_recorded_uncut(store):
