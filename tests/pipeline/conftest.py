@@ -62,20 +62,10 @@ for name in ("connect", "connect_ex", "sendto"):
 socket.getaddrinfo = resolve
 """
 
-# Runs all stages in one process; under `dvc repro` each imports torch, Lightning and MLflow anew.
-_ALL_STAGES = """
-from importlib import import_module
-from drnsr.config.compose import compose_graph
-from drnsr.project import PARAMS
-
-import_module("pipelines.config").main()
-config = compose_graph(PARAMS)
-for name in ("fetch", "prepare", "train", "evaluate", "verify", "report"):
-    getattr(import_module(f"pipelines.{name}"), name)(config)
-"""
-
-# Variables that keep libraries quiet in the tests, and are not set on a user's machine.
+# Variables that keep libraries quiet in the tests, and are not set on a user's machine. Without the
+# last, each process would compile the copy's code anew.
 _QUIETING = ("MLFLOW", "DVC", "DRNSR", "NO_ALBUMENTATIONS", "DO_NOT_TRACK", "PYTEST", "CI")
+_NOT_INHERITED = (*_QUIETING, "PYTHONDONTWRITEBYTECODE")
 
 # Those that a test may set for a project, and that code in the test's own process must see too.
 _READ_BY_STAGES = ("DVC_ROOT", "DRNSR_MIRROR")
@@ -119,7 +109,7 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of its commands, in which the copy's own code is the installed one."""
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith(_QUIETING)}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(_NOT_INHERITED)}
         return inherited | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": f"{self._guard}{os.pathsep}{self.root / 'src'}",
@@ -309,8 +299,9 @@ def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
             shutil.rmtree(root, ignore_errors=True)
             project = make_project(root)
             project.choose(experiment="smoke")
-            project.run("python", "-c", _ALL_STAGES)
+            project.run_stages("fetch", "prepare", "train", "evaluate", "verify", "report")
             project.run("dvc", "commit", "--force")
+            project.run("python", "-m", "compileall", "-qq", "src", "pipelines")
             complete.touch()
     return Project(root)
 

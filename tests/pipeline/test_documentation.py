@@ -147,6 +147,7 @@ def test_experiments_queue_and_come_back_from_the_cache(used):
     used.run("dvc", "exp", "apply", experiment["name"])
     assert used.ran(used.run("dvc", "repro")) == []
     assert "edsr_baseline" in (used.root / "reports/index.html").read_text()
+    assert used.reached_for() == ""
 
 
 def assert_readable(table):

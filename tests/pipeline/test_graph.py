@@ -52,10 +52,6 @@ def test_the_model_can_be_run_from_its_file_alone(finished):
     assert load_model(finished.root / "models/model.safetensors").descriptor.scales == (2,)
 
 
-def test_nothing_reached_for_the_network(finished_once):
-    assert finished_once.reached_for() == ""
-
-
 def test_an_attempt_to_reach_the_network_would_be_seen(project):
     program = (
         "import threading, urllib.request as u;"
