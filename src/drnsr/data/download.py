@@ -265,7 +265,8 @@ class _Web:
                 if failures > self.retry_policy.retries:
                     raise FetchError(
                         f"{url}: given up after {failures} failures in a row: {failure};"
-                        " run it again to resume"
+                        " run it again to resume, or without the internet set DRNSR_MIRROR to a"
+                        " folder that `drnsr mirror` made (docs/isolated.md)"
                     ) from failure
                 self._wait(url, failure, self.retry_policy.first_wait * 2 ** (failures - 1))
 

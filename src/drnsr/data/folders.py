@@ -129,7 +129,12 @@ def _find(source: Path, suffixes: frozenset[str]) -> _Found:
     if not source.is_dir():
         raise DataError(f"{source}: there is no such folder of pictures")
     files, links, loops = _files(source)
-    others = [file for file in files if split_name(file)[1].lower() not in suffixes]
+    # data/own and data/own_test have a README.md of their own.
+    others = [
+        file
+        for file in files
+        if split_name(file)[1].lower() not in suffixes and file != source / "README.md"
+    ]
     pictures: dict[str, Path] = {}
     for file in files:
         if split_name(file)[1].lower() not in suffixes:

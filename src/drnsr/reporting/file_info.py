@@ -210,7 +210,9 @@ def _count_licences(origin: Origin) -> str:
     for licence, number in origin.licences.items():
         counts[licence.partition(",")[0]] += number
     by_licence = ", ".join(
-        f"{number or 'an unknown number'} {licence}" for licence, number in counts.most_common()
+        f"{number or 'an unknown number'}"
+        f" {'without a stated licence' if licence == 'not stated' else licence}"
+        for licence, number in counts.most_common()
     )
     return f"{counts.total()} ({by_licence}); --credits names authors and sources"
 
