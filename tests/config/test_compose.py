@@ -97,7 +97,7 @@ def test_a_discriminator_has_the_size_of_the_training_crops(tmp_path):
         ("scale: two", "scale.*two"),
         ("scale: 7", r"scale 7 is not among data.scales \[2, 3, 4\]"),
         ("set: {optimizer: {lrr: 1}}", "optimizer.lrr"),
-        ("set: {optimzer: {lr: 1}}", "optimzer"),
+        ("set: {optimzer: {lr: 1}}", "^optimzer: there is no such key; resolved.yaml lists them"),
         ("set: {optimizer: {lr: fast}}", "optimizer.lr: 'fast' is not"),
         ("set: {trainer: {max_steps: many}}", "trainer.max_steps"),
         ("set: {model: {network: {num_blocks: 1.5}}}", "model.network.num_blocks: 1.5 is not int"),

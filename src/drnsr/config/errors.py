@@ -57,6 +57,10 @@ def composition_errors() -> Iterator[None]:
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         if missing := re.search(r"Could not find 'hydra/launcher/(\w+)'", str(error)):
             raise ConfigError(_missing_launcher(missing[1])) from error
+        # Hydra advises to append an unknown key, which the schema would refuse.
+        if unknown := re.match(r"(?:Could not override|Key) '([^']+)'", str(error)):
+            key = getattr(error, "full_key", None) or unknown[1]
+            raise ConfigError(f"{key}: there is no such key; resolved.yaml lists them") from error
         raise ConfigError(one_line(error)) from error
 
 
