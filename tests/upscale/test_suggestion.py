@@ -29,7 +29,7 @@ def jobs(tmp_path, monkeypatch):
         (OutputSize(factor=1.5), "drnsr-x2", "drnsr-x2-photo --factor 1.5"),
         (
             OutputSize(size=(100, None)),
-            "drnsr-x2 or drnsr-x3 or drnsr-x4",
+            "drnsr-x2 or drnsr-x3 or drnsr-x4, by the size of each picture",
             "drnsr-x2-photo or drnsr-x4-photo",
         ),
     ],
