@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import rasterio
 import tifffile
 import torch
 from numpy.testing import assert_array_equal
+from rasterio.transform import from_origin
 
 from drnsr import Upscaler
 from drnsr.cli import main
@@ -113,3 +115,37 @@ def test_an_exported_model_of_bands_makes_the_same(model, tmp_path):
     main([*arguments, "--model", str(tmp_path / "m.onnx")])
     made = tifffile.imread(tmp_path / "scene_x2.tif")
     assert np.abs(made - expected(pixels)).max() <= 1
+
+
+def write_bands(folder, pixels, *names):
+    folder.mkdir()
+    place = {"crs": "EPSG:32632", "transform": from_origin(500_000, 5_400_000, 10, 10)}
+    shape = {"height": 20, "width": 24, "count": 1, "dtype": "uint16"}
+    for number, band in enumerate(PIXELS.bands):
+        for name in names:
+            path = folder / f"{name}_{band}.tif"
+            with rasterio.open(path, "w", driver="GTiff", nodata=0, **place, **shape) as file:
+                file.write(pixels[:, :, number], 1)
+
+
+def test_files_of_one_band_each_are_joined(model, tmp_path):
+    pixels = scene()
+    write_bands(tmp_path / "in", pixels, "north", "south")
+    call = ["upscale", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    joined = [*call, "--model", str(model), "--join", "{scene}_{band}"]
+    main([*joined, "--tile", "16"])
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["north_x2.tif", "south_x2.tif"]
+    with rasterio.open(tmp_path / "out" / "south_x2.tif") as made:
+        assert (made.count, made.nodata, made.transform.a) == (4, 0, 5)
+        assert np.abs(np.moveaxis(made.read(), 0, 2) - expected(pixels)).max() <= 1
+    other = tmp_path / "in" / "north_nir.tif"
+    tifffile.imwrite(other, pixels[:10, :, 0])
+    with pytest.raises(SystemExit, match=r"north_nir.tif: its size is \(24, 10\), but \(24, 20\)"):
+        main([*joined, "--overwrite"])
+    other.unlink()
+    with pytest.raises(SystemExit, match=r"north: no file for nir of this scene"):
+        main(joined)
+    with pytest.raises(SystemExit, match=r"its name does not match --join"):
+        main([*joined[:-1], "{scene}-{band}"])
+    with pytest.raises(SystemExit, match=r"--join: is for a model of several bands"):
+        main([*call, "--join", "{scene}_{band}"])

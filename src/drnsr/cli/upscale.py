@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from drnsr.inference.tiling import TileSize
-    from drnsr.upscale.jobs import Job
+    from drnsr.upscale.jobs import Job, Join
     from drnsr.upscale.models import Models, OutputSize
     from drnsr.video.options import ClipOptions
 
@@ -146,6 +146,12 @@ def _add_result_arguments(parser: argparse.ArgumentParser) -> None:
         " index.html",
     )
     group.add_argument(
+        "--join",
+        metavar="PATTERN",
+        help="join files with one band each for a model of several bands, by their names without"
+        " suffix, such as {scene}_{band}, with the names of the model's bands",
+    )
+    group.add_argument(
         "--overviews",
         action="store_true",
         help="add overviews to TIFF: smaller copies, by the mean of 2 x 2 pixels (GDAL's AVERAGE)",
@@ -230,7 +236,13 @@ def run(parsed: argparse.Namespace) -> None:
         suffix = output_size.suffix + SUFFIXES[parsed.axes]
     with quiet_libraries(), quiet_c_libraries():
         planned = plan(
-            parsed.paths, parsed.out, suffix, parsed.format, clips, overwrite=parsed.overwrite
+            parsed.paths,
+            parsed.out,
+            suffix,
+            parsed.format,
+            clips,
+            _join(parsed, models),
+            overwrite=parsed.overwrite,
         )
         for note in planned.notes:
             print(printable(note), file=sys.stderr)
@@ -244,6 +256,28 @@ def run(parsed: argparse.Namespace) -> None:
             suggest_model(jobs, output_size)
         check_writable(parsed.out)
         upscale_all(jobs, spec, parsed.out, comparisons, devices=devices)
+
+
+def _join(parsed: argparse.Namespace, models: "Models") -> "Join | None":
+    """Return which files are joined.
+
+    Raises:
+        UserError: the pattern or the model cannot be used for it.
+    """
+    from drnsr.images.pixel_format import RGB8
+    from drnsr.upscale.jobs import Join
+
+    if parsed.join is None:
+        return None
+    if "{scene}" not in parsed.join or "{band}" not in parsed.join:
+        raise UserError(
+            f"--join {parsed.join}: has no {{scene}} or no {{band}}; an example: {{scene}}_{{band}}"
+        )
+    if models.pixels == RGB8:
+        raise UserError("--join: is for a model of several bands; leave it out, or take a --model")
+    if parsed.compare:
+        raise UserError("--join: leave out --compare, which shows files")
+    return Join(parsed.join, models.pixels.bands)
 
 
 def _check_options(parsed: argparse.Namespace, jobs: "Sequence[Job]", clips: "ClipOptions") -> None:

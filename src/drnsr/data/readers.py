@@ -233,7 +233,7 @@ def map_values(
 
 
 def join_bands(
-    files: Sequence[Path], bands: Sequence[str], pattern: str
+    files: Sequence[Path], bands: Sequence[str], pattern: str, called: str = "data.pixels.join"
 ) -> dict[Path, tuple[Path, ...]]:
     """Find the files of each scene, one for each band.
 
@@ -241,6 +241,7 @@ def join_bands(
         files: files with one band each.
         bands: their names, in the order of the channels.
         pattern: of the names without suffix, with ``{scene}`` and ``{band}``.
+        called: the name of the pattern in messages.
 
     Returns:
         The files in the order of ``bands``, by a path with the name of the scene.
@@ -255,7 +256,7 @@ def join_bands(
         found = re.fullmatch(expression, file.stem)
         if found is None:
             raise DataError(
-                f"{file}: its name does not match data.pixels.join, {pattern}, with a band of"
+                f"{file}: its name does not match {called}, {pattern}, with a band of"
                 f" {', '.join(bands)}"
             )
         scene = scenes.setdefault(file.with_name(found["scene"] + file.suffix), {})

@@ -8,6 +8,7 @@ from pathlib import Path
 from drnsr.errors import SignalError, UserError
 from drnsr.images.codecs import codec_of_suffix, split_name
 from drnsr.images.errors import ImageError
+from drnsr.images.joined import open_joined
 from drnsr.images.page import Page, UpscaledPage
 from drnsr.images.picture import Picture, Pixels, iter_rows
 from drnsr.images.pixel_file import PixelFile
@@ -79,7 +80,12 @@ class UpscaleSpec:
 
 
 def upscale_file(
-    source: Path, target: Path, spec: UpscaleSpec, advance: Advance, note: Note
+    source: Path,
+    target: Path,
+    spec: UpscaleSpec,
+    advance: Advance,
+    note: Note,
+    bands: Sequence[Path] = (),
 ) -> None:
     """Upscale a file into another, which is complete or does not exist.
 
@@ -91,13 +97,14 @@ def upscale_file(
         spec: how to upscale it.
         advance: called with the number of source pixels that were upscaled since the last call.
         note: called with each sentence about what the result does not keep.
+        bands: the files that are joined, if the source is their name.
 
     Raises:
         ImageError: the source cannot be read or upscaled in this way, or the target's format cannot
             store it; the message names the source.
         OSError: the target cannot be written.
     """
-    with naming_file(source), open_source(source, spec) as file:
+    with naming_file(source), open_source(source, spec, bands) as file:
         models = [spec.model_for(page.picture.width, page.picture.height) for page in file.pages]
         for page, model in zip(file.pages, models, strict=True):
             check_bands(model.tiling.engine.descriptor, page.picture)
@@ -132,15 +139,20 @@ def upscale_file(
 
 
 @contextmanager
-def open_source(source: Path, spec: UpscaleSpec) -> Iterator[PictureFile]:
-    """Open a file with the black and white that its pictures are upscaled with.
+def open_source(
+    source: Path, spec: UpscaleSpec, bands: Sequence[Path] = ()
+) -> Iterator[PictureFile]:
+    """Open a file, or joined ones, with the black and white that the pictures are upscaled with.
 
     Raises:
         ImageError: see :func:`drnsr.images.reading.open_picture`.
     """
     pixels = spec.models.pixels
     measured = pixels == RGB8
-    with open_picture(source, spec.value_range, measured=measured) as file:
+    reading = open_picture(source, spec.value_range, measured=measured)
+    if bands:
+        reading = open_joined(bands, spec.value_range)
+    with reading as file:
         if measured or spec.value_range is not None:
             yield file
             return

@@ -3,10 +3,11 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from drnsr.atomic import is_partial
+from drnsr.data.readers import join_bands
 from drnsr.errors import UserError
 from drnsr.images.codec import Codec
 from drnsr.images.codecs import CODECS, codec_of_suffix, split_name
@@ -32,6 +33,8 @@ class Job:
         is_done: whether the target exists and is not to be overwritten.
         problem: why the target cannot be written; empty if it can.
         is_video: whether the source is a video, not a picture.
+        bands: the files that are joined, one for each band; the source then is no file and names
+            their scene. Empty for a source that is a file or folder.
     """
 
     source: Path
@@ -39,6 +42,20 @@ class Job:
     is_done: bool = False
     problem: str = ""
     is_video: bool = False
+    bands: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Join:
+    """Which files are the bands of one scene.
+
+    Attributes:
+        pattern: of their names without suffix, with ``{scene}`` and ``{band}``.
+        bands: the names of the bands, in the order of the model's channels.
+    """
+
+    pattern: str
+    bands: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,7 @@ def plan(
     suffix: str,
     file_format: str | None,
     clips: ClipOptions = ClipOptions(),  # noqa: B008 (it is frozen)
+    join: Join | None = None,
     *,
     overwrite: bool,
 ) -> Plan:
@@ -71,10 +89,12 @@ def plan(
         suffix: appended to the stem of each file name.
         file_format: the format of the pictures; None for the format of each source.
         clips: the requests for the videos.
+        join: the files that are joined; None for files that are pictures of their own.
         overwrite: whether to write results that exist again.
 
     Raises:
-        UserError: a path does not exist, or a pattern or folder contains no pictures.
+        UserError: a path does not exist, a pattern or folder contains no pictures, or a band of a
+            scene is missing.
     """
 
     def target_of(source: Path, name: Path) -> Path:
@@ -90,6 +110,8 @@ def plan(
     search = _Search(out, target_of)
     for text in paths:
         search.add(text)
+    if join is not None:
+        return Plan(_scenes(search.found, join, target_of, overwrite=overwrite), search.notes)
     targets = [(source, target_of(source, name)) for source, name in search.found]
     taken: dict[Path, Path] = {}
     for source, target in targets:
@@ -98,6 +120,28 @@ def plan(
             taken.setdefault(target, source)
     jobs = [_make_job(*each, taken, overwrite=overwrite) for each in dict.fromkeys(targets)]
     return Plan(jobs, search.notes)
+
+
+def _scenes(
+    found: Sequence[tuple[Path, Path]],
+    join: Join,
+    target_of: Callable[[Path, Path], Path],
+    *,
+    overwrite: bool,
+) -> list[Job]:
+    """Return a job for each scene.
+
+    Raises:
+        DataError: see :func:`drnsr.data.readers.join_bands`.
+    """
+    names = dict(found)
+    jobs = []
+    taken: dict[Path, Path] = {}
+    for scene, bands in join_bands(list(names), join.bands, join.pattern, "--join").items():
+        target = target_of(bands[0], names[bands[0]].with_name(scene.name))
+        job = _make_job(scene, target, taken, overwrite=overwrite)
+        jobs.append(replace(job, bands=bands, is_video=False))
+    return jobs
 
 
 def _ending(source: Path, suffix: str, file_format: str | None) -> str:

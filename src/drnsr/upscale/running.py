@@ -78,7 +78,7 @@ def _upscale(job: Job, spec: UpscaleSpec, report: JobReport) -> None:
 
         upscale_clip(job.source, job.target, spec, report)
     else:
-        upscale_file(job.source, job.target, spec, report, report)
+        upscale_file(job.source, job.target, spec, report, report, job.bands)
 
 
 @contextmanager
