@@ -27,7 +27,7 @@ _log = logging.getLogger("drnsr.demo")
 _CONNECT_TIMEOUT = 30.0  # seconds that a browser has to load the page's scripts and connect
 
 _MAX_SIZE = f"{MAX_BYTES // 1_000_000}\N{NO-BREAK SPACE}MB"
-_FORMATS = ", ".join(map(str.upper, CODECS))
+_FORMATS = ", ".join(name.upper() for name, codec in CODECS.items() if not codec.is_folder)
 
 # A picture can be dropped anywhere; other dropped objects must not replace the page.
 _DROP = """

@@ -9,7 +9,7 @@ from drnsr.hashing import file_sha256
 FOLDER = Path(__file__).parent
 """The folder of the files and the cards."""
 
-_DEFAULT_PURPOSE = "clean pictures: it keeps to the pixels that are there"
+_DEFAULT_PURPOSE = "clean pictures: it keeps what is there, noise and artefacts included"
 _PHOTO_PURPOSE = (
     "photographs from telephones and the web: it reduces noise, blur and JPEG artefacts"
 )
