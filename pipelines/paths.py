@@ -74,3 +74,8 @@ class Outputs:
     def report(self) -> Path:
         """The report."""
         return self.root / project.REPORT
+
+    @property
+    def circumstances(self) -> Path:
+        """The folder of what a report loads: what differs each time that the same is run."""
+        return self.root / project.CIRCUMSTANCES

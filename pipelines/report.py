@@ -1,10 +1,9 @@
 """Stage `report`: all results of a run on one page."""
 
-import json
 from collections.abc import Callable
 from functools import partial
 from itertools import chain
-from typing import TypedDict, cast
+from typing import TYPE_CHECKING
 
 from drnsr.atomic import write_text
 from drnsr.config.schema import Config
@@ -15,12 +14,12 @@ from drnsr.evaluation.protocol import Protocol, get_protocol
 from drnsr.evaluation.results import Row, by_benchmark, extremes, read_rows
 from drnsr.evaluation.verify import read_comparisons
 from drnsr.hashing import sha256_of
-from drnsr.project import LEAK_AUDIT, run_folder
+from drnsr.project import LEAK_AUDIT, project_root
 from drnsr.reporting.beside_published import BesidePublished, OurMethod, beside_published
 from drnsr.reporting.commands import model_commands, reproduction_command
-from drnsr.reporting.costs import NOT_MEASURED, describe_costs
-from drnsr.reporting.lineage import audit_sentence, lineage_of_file
-from drnsr.reporting.page import PagePicture, render_report
+from drnsr.reporting.costs import describe_size, describe_times
+from drnsr.reporting.lineage import audit_sentence, checked_out_commit, lineage_of_file
+from drnsr.reporting.page import Circumstances, PagePicture, render_report, script_of
 from drnsr.reporting.views import read_views
 from drnsr.tracking.costs import read_costs, read_reference_cost
 from drnsr.tracking.events import LogArtifact
@@ -30,51 +29,51 @@ from pipelines.paths import Outputs, prepared
 from pipelines.prepared import open_benchmark
 from pipelines.tracked import mlflow_run, tracked_model
 
-
-class Circumstances(TypedDict):
-    """What differs each time that the same is run again.
-
-    Attributes:
-        cost: of the training and the model, in words.
-        seconds: of the model for an output megapixel; None if they were not measured.
-        reference_seconds: those of the network that published costs are relative to; None if they
-            were not measured, or not on a CPU.
-        lineage: what the results were made from, by name.
-    """
-
-    cost: dict[str, str]
-    seconds: float | None
-    reference_seconds: float | None
-    lineage: dict[str, str]
+if TYPE_CHECKING:
+    from drnsr.networks import Network
 
 
 def report(config: Config) -> None:
-    """Write the page, and add it to the MLflow run."""
+    """Write the page, and beside it what differs each time that the same is run again.
+
+    The page is an output of the graph: equal results must give an equal page. It loads the rest
+    from a file that DVC does not know. MLflow gets a copy of the page with all of it inside.
+    """
+    from drnsr.evaluation.cost import parameter_count
+    from drnsr.weights.native import load_model
+
     outputs = Outputs.of(config)
-    rows, protocol = read_rows(outputs.per_image), get_protocol(config.protocol)
-    results = _results(config, rows, protocol)
-    unknown = Circumstances(cost={}, seconds=None, reference_seconds=None, lineage={})
-    circumstances = _circumstances(results(unknown), config)
-    write_text(outputs.report, results(circumstances))
+    network = load_model(outputs.model)
+    render = _page(config, network)
+    circumstances = _circumstances(config, parameter_count(network))
+    # By its name the file belongs to these results, also after DVC has taken others from its cache.
+    name = f"{sha256_of([render().encode()])[:16]}.js"
+    write_text(project_root() / outputs.circumstances / name, script_of(circumstances))
+    url = outputs.circumstances.relative_to(outputs.report.parent) / name
+    write_text(outputs.report, render(script=url.as_posix()))
     if config.logger.experiment is not None:
         with tracked_model(config) as outbox:
-            outbox.add(LogArtifact(kept=outbox.keep_copy(outputs.report), to="report"))
+            page = render(circumstances=circumstances).encode()
+            outbox.add(LogArtifact(kept=outbox.keep(outputs.report.name, page), to="report"))
 
 
-def _results(config: Config, rows: list[Row], protocol: Protocol) -> Callable[[Circumstances], str]:
-    """Return what renders the page once the circumstances are known; all else is in it."""
+def _page(config: Config, network: "Network") -> Callable[..., str]:
+    """Return what renders the page of the results, with or without the circumstances."""
+    from drnsr.evaluation.cost import multiply_adds_per_megapixel, parameter_count
     from drnsr.reporting.charts import curve_charts
 
-    outputs, model = Outputs.of(config), config.model.name
-    info = read_info(outputs.model)
+    outputs, protocol = Outputs.of(config), get_protocol(config.protocol)
+    rows, info = read_rows(outputs.per_image), read_info(outputs.model)
+    parameters = parameter_count(network)
     benchmarks = config.model_dump(mode="json")["benchmark"]
-    page = partial(
+    return partial(
         render_report,
         rows,
-        model=model,
+        model=config.model.name,
         scale=config.scale,
         protocol=protocol,
         comparisons=read_comparisons(outputs.verification),
+        beside=_beside(config, parameters),
         curves=curve_charts(outputs.curves, colour=info.colour),
         pictures=_pictures(rows, config, protocol),
         audit=audit_sentence(
@@ -82,6 +81,11 @@ def _results(config: Config, rows: list[Row], protocol: Protocol) -> Callable[[C
             info.origin.data,
             {name: open_benchmark(config, name).fingerprint for name in config.benchmark},
             init_from=config.init_from,
+        ),
+        cost=describe_size(parameters, multiply_adds_per_megapixel(network, config.scale)),
+        lineage=lineage_of_file(outputs.model) | _benchmark_hashes(config),
+        commands=model_commands(
+            outputs.model, scale=config.scale, protocol=config.protocol, benchmarks=benchmarks
         ),
         config=config.model_dump(),
         degradations={
@@ -91,25 +95,25 @@ def _results(config: Config, rows: list[Row], protocol: Protocol) -> Callable[[C
         },
         notes=_notes(config),
     )
-    usual = model_commands(
-        outputs.model, scale=config.scale, protocol=config.protocol, benchmarks=benchmarks
-    )
-    parameters = _number_of_parameters(outputs)
-
-    def render(known: Circumstances) -> str:
-        return page(
-            beside=_beside(config, rows, protocol, parameters, known),
-            cost=known["cost"],
-            lineage=known["lineage"],
-            commands=[*reproduction_command(known["lineage"]), *usual],
-        )
-
-    return render
 
 
 def _beside(
-    config: Config, rows: list[Row], protocol: Protocol, parameters: int, known: Circumstances
+    config: Config,
+    parameters: int,
+    seconds: float | None = None,
+    reference_seconds: float | None = None,
 ) -> BesidePublished | None:
+    """Set the results beside the published ones.
+
+    Args:
+        config: of the run.
+        parameters: the number of those of the model.
+        seconds: of the model for an output megapixel; None if they were not measured.
+        reference_seconds: those of the network that published costs are relative to; None if they
+            were not measured, or not on a CPU.
+    """
+    outputs, protocol = Outputs.of(config), get_protocol(config.protocol)
+    rows = read_rows(outputs.per_image)
     means = {name: mean for name, _, mean in by_benchmark(rows, protocol)}
     return beside_published(
         [
@@ -118,14 +122,14 @@ def _beside(
                 config.model.name,
                 {name: mean.model for name, mean in means.items()},
                 parameters,
-                known["seconds"],
+                seconds,
             ),
         ],
         {name: benchmark.published for name, benchmark in config.benchmark.items()},
         scale=config.scale,
         protocol=protocol,
         metrics=rows[0].metrics,
-        reference_seconds=known["reference_seconds"],
+        reference_seconds=reference_seconds,
     )
 
 
@@ -160,43 +164,31 @@ def _notes(config: Config) -> list[str]:
     return notes
 
 
-def _number_of_parameters(outputs: Outputs) -> int:
-    from drnsr.weights.native import load_model
-
-    return sum(each.numel() for each in load_model(outputs.model).parameters())
-
-
-def _circumstances(results: str, config: Config) -> Circumstances:
-    """Return the circumstances with which equal results were reported first.
-
-    They differ each time that the same is run again. But the page is an output of the graph, and
-    equal results must give an equal page.
-    """
-    outputs = Outputs.of(config)
-    run, folder = mlflow_run(config), run_folder(read_info(outputs.model).origin.fingerprint)
-    first = folder / "reported" / f"{sha256_of([results.encode()])[:16]}.json"
-    if first.is_file():
-        return cast(Circumstances, json.loads(first.read_text("utf-8")))
-    model, training = read_costs(outputs.model)
-    reference = read_reference_cost(outputs.model)
-    found = Circumstances(
-        cost=describe_costs(model, training),
-        seconds=None if model is None else model["seconds_per_megapixel"],
-        reference_seconds=None if reference is None else reference["seconds_per_megapixel"],
-        lineage=lineage_of_file(outputs.model) | _tracked(config, run),
+def _circumstances(config: Config, parameters: int) -> Circumstances:
+    model = Outputs.of(config).model
+    of_model, training = read_costs(model)
+    reference = read_reference_cost(model)
+    lineage = {
+        **checked_out_commit(),
+        "MLflow run": mlflow_run(config) or "not tracked, or not yet",
+    }
+    return Circumstances(
+        beside=_beside(
+            config,
+            parameters,
+            None if of_model is None else of_model["seconds_per_megapixel"],
+            None if reference is None else reference["seconds_per_megapixel"],
+        ),
+        cost=describe_times(of_model, training),
+        lineage=lineage,
+        commands=reproduction_command(lineage),
     )
-    if NOT_MEASURED not in found["cost"].values() and (run or config.logger.experiment is None):
-        write_text(first, json.dumps(found))  # nothing is missing that may be known later
-    return found
 
 
-def _tracked(config: Config, run: str | None) -> dict[str, str]:
+def _benchmark_hashes(config: Config) -> dict[str, str]:
     return {
-        "MLflow run": run or "not tracked, or not yet",
-        **{
-            f"benchmark {name} (sha256)": open_benchmark(config, name).fingerprint
-            for name in config.benchmark
-        },
+        f"benchmark {name} (sha256)": open_benchmark(config, name).fingerprint
+        for name in config.benchmark
     }
 
 

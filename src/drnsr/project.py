@@ -32,6 +32,7 @@ VERIFICATION = METRICS / "verify.json"
 PICTURES = Path("pictures")
 VIEWS = "views"  # in the folder of a benchmark's pictures
 REPORT = Path("reports/index.html")
+CIRCUMSTANCES = REPORT.parent / "times"
 
 
 def is_project(folder: Path) -> bool:

@@ -1,5 +1,7 @@
 """Results are taken from DVC's cache, here and in a colleague's clone."""
 
+import json
+import re
 import shutil
 
 import pytest
@@ -25,13 +27,19 @@ def committed(another):
 
 @pytest.mark.slow
 def test_the_same_again_changes_nothing(committed):
-    for name in ("data/prepared", "models", "metrics", "pictures", "reports"):
+    for name in ("data/prepared", "models", "metrics", "pictures"):
         shutil.rmtree(committed.root / name)
+    (committed.root / "reports/index.html").unlink()
     assert committed.ran(committed.run("dvc", "repro")) == []
     assert changes(committed) == ""
-    # The report is that of the first run: with its commit, times and MLflow run.
-    committed.run_stages("train", "report")
-    committed.run("dvc", "commit", "--force", "train", "report")
+    # Nor does another training with other times, another MLflow run and another commit.
+    (first,) = (committed.root / "reports/times").iterdir()
+    times = first.read_text()
+    shutil.rmtree(committed.root / "runs")
+    committed.run("git", "commit", "--allow-empty", "-qm", "another")
+    committed.run_stages("train", "evaluate", "report")
+    assert first.read_text() != times
+    committed.run("dvc", "commit", "--force", "train", "evaluate", "report")
     assert changes(committed) == ""
 
 
@@ -47,10 +55,14 @@ def test_a_colleague_runs_nothing(committed):
     assert changes(colleague) == ""
     for name in ("models/model.safetensors", "reports/index.html", "metrics/benchmark.json"):
         assert (root / name).read_bytes() == (committed.root / name).read_bytes()
-    # A report that is written here says that nothing was measured here.
+    # The times are not here; what is written here says that nothing was measured here.
+    assert not (root / "reports/times").exists()
     colleague.run_stages("report")
-    page = (root / "reports/index.html").read_text()
-    assert '<th scope="row">training</th><td>not measured here</td>' in page
+    assert changes(colleague) == ""
+    (times,) = (root / "reports/times").iterdir()
+    assert times.name in (root / "reports/index.html").read_text()
+    page = json.loads(re.search(r"\((\{.*\})\)", times.read_text())[1])
+    assert '<th scope="row">training</th><td>not measured here</td>' in page["cost"]
 
 
 @pytest.mark.slow
@@ -93,7 +105,5 @@ def test_an_archive_runs_without_git(another):
     assert archive.ran(archive.run("dvc", "repro")) == []
     # A stage that is really run asks git for the commit.
     archive.run_stages("report")
-    assert (
-        '<th scope="row">git commit</th><td><code>unknown'
-        in (root / "reports/index.html").read_text()
-    )
+    (times,) = (root / "reports/times").iterdir()
+    assert "git commit</th><td><code>unknown" in times.read_text()

@@ -8,7 +8,7 @@ from drnsr.evaluation.verify import PublishedComparison
 from drnsr.images.resize import downscale, upscale
 from drnsr.reporting.beside_published import OurMethod, beside_published
 from drnsr.reporting.charts import curve_charts
-from drnsr.reporting.page import PagePicture, render_report
+from drnsr.reporting.page import Circumstances, PagePicture, render_report
 from drnsr.reporting.views import draw_views
 from tests.conftest import texture
 
@@ -71,7 +71,7 @@ def page(**changes):
         "pictures": {},
         "audit": "Passed: no picture is a copy.",
         "cost": {"parameters": "1,000"},
-        "lineage": {"git commit": "abc"},
+        "lineage": {"model (sha256)": "abc"},
         "commands": [("Again:", "drnsr upscale 'a b.png' && echo <done>")],
         "config": {"model": {"name": "drnsr"}, "data": {"scales": [2, 3]}},
         **changes,
@@ -79,17 +79,29 @@ def page(**changes):
     return render_report(values.pop("rows"), **values)
 
 
-def complete_page(tmp_path):
-    write_curves(tmp_path)
+def beside(ours=None, reference=None):
     mean = {"psnr": 31.0357, "ssim": 0.91}
-    beside = beside_published(
-        [OurMethod("drnsr", {"set5": mean}, parameters=1e6, seconds=0.5)],
+    return beside_published(
+        [OurMethod("drnsr", {"set5": mean}, parameters=1e6, seconds=ours)],
         {"set5": "Set5"},
         scale=2,
         protocol=PROTOCOL,
         metrics=rows()[0].metrics,
-        reference_seconds=1.0,
+        reference_seconds=reference,
     )
+
+
+def circumstances():
+    return Circumstances(
+        beside=beside(ours=0.5, reference=1.0),
+        cost={"training": "95 s"},
+        lineage={"MLflow run": "r1"},
+        commands=[("The same:", "drnsr reproduce <r1>")],
+    )
+
+
+def complete_page(tmp_path, **changes):
+    write_curves(tmp_path)
     pictures = {("set5", name): PagePicture(views(), "CC0, <someone>") for name in GAINS}
     curves = curve_charts(tmp_path, colour="RGB")
-    return page(beside=beside, pictures=pictures, curves=curves)
+    return page(beside=beside(), pictures=pictures, curves=curves, **changes)

@@ -8,15 +8,15 @@ import pytest
 
 from drnsr.evaluation.benchmark import Measured, Result
 from drnsr.reporting.charts import curve_charts
-from drnsr.reporting.page import PagePicture
+from drnsr.reporting.page import PagePicture, script_of
 from drnsr.reporting.views import draw_views
 from tests.reporting.html_pages import loads, parse
-from tests.reporting.pages import complete_page, page, rows, views, write_curves
+from tests.reporting.pages import circumstances, complete_page, page, rows, views, write_curves
 
 
 @pytest.fixture(scope="module")
 def html(tmp_path_factory):
-    return complete_page(tmp_path_factory.mktemp("page"))
+    return complete_page(tmp_path_factory.mktemp("page"), circumstances=circumstances())
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +117,8 @@ def test_published_rows_stand_beside_ours(tree):
 
 
 def test_commands_are_there_to_copy(tree):
-    (code,) = tree.all("div", "command")[0].all("code")
-    assert code.text == "drnsr upscale 'a b.png' && echo <done>"
+    codes = [each.all("code")[0].text for each in tree.all("div", "command")]
+    assert codes == ["drnsr reproduce <r1>", "drnsr upscale 'a b.png' && echo <done>"]
 
 
 def test_the_rest_is_there(tree, html):
@@ -128,7 +128,19 @@ def test_the_rest_is_there(tree, html):
 
 
 def test_equal_results_give_an_equal_page(tmp_path, html):
-    assert complete_page(tmp_path) == html
+    assert complete_page(tmp_path, circumstances=circumstances()) == html
+
+
+def test_a_page_without_its_circumstances_loads_them_and_says_so(tmp_path, html):
+    without = complete_page(tmp_path, script="times/0.js")
+    tree = parse(without)
+    assert loads(tree) == ["times/0.js"]
+    for text in ("95 s", "drnsr reproduce", "IMDN-RTC"):
+        assert text not in without
+        assert text in html
+        assert text in script_of(circumstances())
+    assert ("not known here" in without) > ("not known here" in html)
+    assert "EDSR-baseline" in tree.all("figure", "chart")[0].text
 
 
 def test_without_published_rows_curves_and_views(tmp_path):

@@ -3,8 +3,9 @@
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from drnsr.reporting.page import script_of
 from tests.demo.browser import CHROMEDRIVER, CHROMIUM, visitor
-from tests.reporting.pages import complete_page, page, rows
+from tests.reporting.pages import circumstances, complete_page, page, rows
 
 pytestmark = [
     pytest.mark.slow,
@@ -37,8 +38,15 @@ def media(user, medium, scheme):
 
 def test_the_page_is_used_and_printed(tmp_path):
     file = tmp_path / "page.html"
-    file.write_text(complete_page(tmp_path))
+    file.write_text(complete_page(tmp_path, script="times/0.js"))
+    (tmp_path / "times").mkdir()
+    (tmp_path / "times/0.js").write_text(script_of(circumstances()))
     with visitor(file.as_uri(), ready=".command button") as user:
+        # What differs from run to run comes from the file beside the page.
+        shown = user.find("main").text
+        for text in ("95 s", "r1", "CPU seconds per output megapixel"):
+            assert text in shown
+        assert "not known here" not in shown
         assert user.hosts() == {""}  # the file alone
         # Nothing is wider than the window but what scrolls by itself.
         assert [width_of(user, width) for width in (390, 1280)] == [390, 1280]
@@ -66,7 +74,7 @@ def test_the_page_is_used_and_printed(tmp_path):
         copied = user.driver.execute_async_script(
             "navigator.clipboard.readText().then(arguments[0])"
         )
-        assert copied == "drnsr upscale 'a b.png' && echo <done>"
+        assert copied == "drnsr reproduce <r1>"
 
         details = "return [...document.querySelectorAll('details')].map(each => each.open)"
         assert not any(user.driver.execute_script(details))

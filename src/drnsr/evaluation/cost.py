@@ -66,14 +66,20 @@ def measure_cost(
         CostError: if the process that measures the memory is ended, perhaps for lack of memory.
     """
     return Cost(
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        multiply_adds_per_megapixel=_multiply_adds(network, scale),
+        parameters=parameter_count(network),
+        multiply_adds_per_megapixel=multiply_adds_per_megapixel(network, scale),
         seconds_per_megapixel=seconds_per_megapixel(network, scale, device, precision),
         peak_memory_mib=peak_memory(network, scale, device, precision),
     )
 
 
-def _multiply_adds(network: Network, scale: int) -> float:
+def parameter_count(network: Network) -> int:
+    """Return the number of trained parameters."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def multiply_adds_per_megapixel(network: Network, scale: int) -> float:
+    """Count the multiply-adds for a megapixel of output, in billions."""
     lr = torch.zeros(1, network.descriptor.channels, _COUNTED_SIDE, _COUNTED_SIDE)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network.cpu().upscale(lr, scale)

@@ -11,11 +11,9 @@ from drnsr.weights.native import earlier_parts, early_end, read_info
 
 
 def lineage_of_file(model: Path) -> dict[str, str]:
-    """Describe what a model file was made from, with the commit that is checked out."""
-    commit = current_commit()
+    """Describe what a model file was made from."""
     origin = read_info(model).origin
     return {
-        "git commit": commit_text(commit.sha, dirty=commit.dirty),
         "model (sha256)": file_sha256(model),
         "training data (sha256)": origin.data,
         "training configuration (sha256)": origin.config,
@@ -23,6 +21,12 @@ def lineage_of_file(model: Path) -> dict[str, str]:
         **earlier_parts(origin.earlier),
         **early_end(origin.stopped_after),
     }
+
+
+def checked_out_commit() -> dict[str, str]:
+    """Name the commit that is checked out."""
+    commit = current_commit()
+    return {"git commit": commit_text(commit.sha, dirty=commit.dirty)}
 
 
 def lineage_of_run(record: RunRecord) -> dict[str, str]:

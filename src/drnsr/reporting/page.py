@@ -1,11 +1,12 @@
-"""The report: one HTML page that loads nothing from elsewhere."""
+"""The report: an HTML page that loads nothing but the times of its run, from a file beside it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from drnsr.evaluation.metrics import PRIMARY, headings, values_text
 from drnsr.evaluation.protocol import Protocol
@@ -19,6 +20,9 @@ from drnsr.reporting.slider import CROP_STYLE, STYLE, slider
 from drnsr.reporting.theme import THEME
 from drnsr.reporting.views import ORIGINAL, PictureViews
 from drnsr.tracking.runs import flatten
+
+# The macros of circumstances.html.j2, each of which fills the element of the report with its name.
+_REGIONS = ("quality", "cost", "commands", "lineage")
 
 _MARK = '<meta name="generator" content="drnsr report">'
 
@@ -36,6 +40,24 @@ class PagePicture:
     licence: str = ""
 
 
+@dataclass(frozen=True)
+class Circumstances:
+    """What differs each time that the same is run again.
+
+    Attributes:
+        beside: the published results, with what ours cost on this machine; None if nothing
+            comparable is published.
+        cost: times and memory, in words, by name.
+        lineage: commit and run, by name.
+        commands: what each does, and the text to copy.
+    """
+
+    beside: BesidePublished | None
+    cost: Mapping[str, str]
+    lineage: Mapping[str, str]
+    commands: Sequence[tuple[str, str]]
+
+
 Pictures = Mapping[tuple[str, str], PagePicture]
 """The pictures of a page, by benchmark and name."""
 
@@ -47,15 +69,8 @@ def is_page(path: Path) -> bool:
 
 def render(template: str, **values: Any) -> str:  # noqa: ANN401 (any value of a template)
     """Render a page of this package, with the values that all pages need."""
-    environment = Environment(
-        loader=PackageLoader("drnsr", "reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     metrics = [metric for metric in values["sections"][0].metrics if metric.tolerance is not None]
-    return environment.get_template(template).render(
+    return _template(template).render(
         mark=_MARK,
         style=THEME + STYLE + CROP_STYLE,
         slider=lambda before, after, names: slider(before, after, names=names),
@@ -66,6 +81,17 @@ def render(template: str, **values: Any) -> str:  # noqa: ANN401 (any value of a
         values_text=values_text,
         **values,
     )
+
+
+def _template(name: str) -> Template:
+    environment = Environment(
+        loader=PackageLoader("drnsr", "reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)
 
 
 def render_report(
@@ -85,8 +111,10 @@ def render_report(
     config: Mapping[str, Any],
     degradations: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
+    circumstances: Circumstances | None = None,
+    script: str = "",
 ) -> str:
-    """Render the page.
+    """Render the page, the same for the same results unless it has circumstances.
 
     Args:
         rows: a row for each picture, benchmark by benchmark.
@@ -94,16 +122,19 @@ def render_report(
         scale: the factor of the super-resolution.
         protocol: how the rows were measured.
         comparisons: the content of ``metrics/verify.json``.
-        beside: the published results; None if nothing comparable is published.
+        beside: the published results, without the seconds of ours; None if nothing comparable is
+            published.
         curves: from :func:`drnsr.reporting.charts.curve_charts`.
         pictures: the views of pictures, at least those with the largest and the least gains.
         audit: what the leak audit found, in a sentence.
-        cost: from :func:`drnsr.reporting.costs.describe_costs`.
+        cost: of the model, the same on each machine, in words, by name.
         lineage: what the results were made from, by name.
         commands: what each does, and the text to copy.
         config: the composed configuration.
         degradations: the name of the degradation of each benchmark that has one.
         notes: sentences that belong to the verdict.
+        circumstances: of the run; None if the page takes them from ``script``.
+        script: the URL of a file with :func:`script_of`.
     """
     name = "the model" if model == "bicubic" else model
     scores = ScoreSet(scores_of_rows(rows, name), {}, rows[0].metrics, scale, protocol)
@@ -123,4 +154,20 @@ def render_report(
         commands=commands,
         config=flatten(config),
         notes=notes,
+        circumstances=circumstances,
+        script=script,
+    )
+
+
+def script_of(circumstances: Circumstances) -> str:
+    """Return the program that puts the circumstances of a run into the page of its results.
+
+    A page that is opened as a file can load a script, and no other kind of data.
+    """
+    template = _template("circumstances.html.j2")
+    parts = template.make_module({"circumstances": circumstances, "reference": REFERENCE})
+    content = {name: str(getattr(parts, name)()) for name in _REGIONS}
+    return (
+        f"for (const [name, html] of Object.entries({json.dumps(content)}))\n"
+        '  document.querySelector(`[data-run="${name}"]`).innerHTML = html;\n'
     )

@@ -18,7 +18,7 @@ from drnsr.reporting.card import model_card
 from drnsr.reporting.costs import describe_costs
 from drnsr.reporting.example import write_example
 from drnsr.reporting.hub_card import is_free
-from drnsr.reporting.lineage import commit_text, lineage_of_file
+from drnsr.reporting.lineage import checked_out_commit, commit_text, lineage_of_file
 from drnsr.tracking.costs import read_costs
 from drnsr.tracking.record import find_record
 from drnsr.tracking.store import TrackingError, store_exists
@@ -83,7 +83,7 @@ def release_model(
         summary=scores,
         comparisons=read_comparisons(verification),
         cost=describe_costs(*read_costs(model)),
-        lineage=lineage_of_file(model) | _commit_of_training(model),
+        lineage=checked_out_commit() | lineage_of_file(model) | _commit_of_training(model),
         others=_default_beside(shipped, config, scores, benchmarks),
         inherited=licences,
         on_licences="" if is_free(licences) else _NOT_FREE,

@@ -98,7 +98,7 @@ TRAINING_COSTS = (SECONDS, SAMPLES_PER_SECOND, SKIPPED_LOSSES)
 STOPPED_AFTER = "stopped_after"
 """In MLflow, beside these, of a training that stopped early: the number of its steps."""
 
-MODEL_COSTS = (
+MODEL_SIZES = (
     Scalar(name="parameters", label="parameters", spec=",.0f"),
     Scalar(
         name="multiply_adds_per_megapixel",
@@ -107,7 +107,14 @@ MODEL_COSTS = (
         per="output megapixel",
         spec=",.1f",
     ),
+)
+"""What the model is: the same on each machine."""
+
+MODEL_TIMES = (
     Scalar(name="seconds_per_megapixel", label="seconds", per="output megapixel", spec=".2f"),
     Scalar(name="peak_memory_mib", label="peak memory", unit="MiB", spec=",.0f"),
 )
-"""What the model takes: the fields of :class:`drnsr.evaluation.cost.Cost`."""
+"""What the model takes on a machine."""
+
+MODEL_COSTS = (*MODEL_SIZES, *MODEL_TIMES)
+"""What the model costs: the fields of :class:`drnsr.evaluation.cost.Cost`."""
