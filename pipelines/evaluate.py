@@ -6,8 +6,6 @@ from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from rich.progress import track
-
 from drnsr.atomic import check_writable
 from drnsr.config.schema import Config
 from drnsr.evaluation.benchmark import Method, bicubic, check_measurable, measure
@@ -16,6 +14,7 @@ from drnsr.evaluation.metrics import PRIMARY
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.published import published_costs
 from drnsr.evaluation.results import Row, extremes, row_of, summary, write_rows, write_summary
+from drnsr.terminal import track
 from drnsr.tracking.costs import MODEL_FILE, REFERENCE_FILE, remove_cost, write_cost
 from drnsr.tracking.events import EVALUATION
 from drnsr.weights.native import read_info
@@ -123,7 +122,7 @@ def _measure_benchmark(name: str, model: Method, config: Config, outputs: Output
     views: dict[str, PictureViews] = {}  # of the best and the worst so far
     methods = [bicubic(config.scale, protocol), model]
     measured_pictures = measure(dataset, methods, scale=config.scale, protocol=protocol)
-    for measured in track(measured_pictures, f"evaluating {name}", total=len(dataset.images)):
+    for measured in track(measured_pictures, f"evaluating {name}", len(dataset.images)):
         rows.append(row_of(name, measured))
         write_panels(outputs.picture(name, measured.name), measured)
         shown = chain(*extremes({row.image: row.gain[PRIMARY.name] for row in rows}))

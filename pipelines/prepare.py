@@ -3,8 +3,6 @@
 import logging
 from pathlib import Path
 
-from rich.progress import track
-
 from drnsr.config.schema import Config
 from drnsr.data.audit import LeakAudit, write_audit
 from drnsr.data.folders import original_paths, suffixes_of
@@ -23,6 +21,7 @@ from drnsr.data.readers import Reader, make_reader
 from drnsr.data.single import VALIDATION
 from drnsr.data.through_plane import HIGH, low_folder
 from drnsr.project import BENCHMARKS, LEAK_AUDIT, TRAINING_SET
+from drnsr.terminal import track
 from pipelines.app import run_stage
 from pipelines.paths import prepared, raw
 from pipelines.prepared import benchmark_dataset_name

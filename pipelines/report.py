@@ -39,7 +39,7 @@ def report(config: Config) -> None:
     The page is an output of the graph: equal results must give an equal page. It loads the rest
     from a file that DVC does not know. MLflow gets a copy of the page with all of it inside.
     """
-    from drnsr.evaluation.cost import parameter_count
+    from drnsr.networks.size import parameter_count
     from drnsr.weights.native import load_model
 
     outputs = Outputs.of(config)
@@ -59,7 +59,7 @@ def report(config: Config) -> None:
 
 def _page(config: Config, network: "Network") -> Callable[..., str]:
     """Return what renders the page of the results, with or without the circumstances."""
-    from drnsr.evaluation.cost import multiply_adds_per_megapixel, parameter_count
+    from drnsr.networks.size import multiply_adds_per_megapixel, parameter_count
     from drnsr.reporting.charts import curve_charts
 
     outputs, protocol = Outputs.of(config), get_protocol(config.protocol)

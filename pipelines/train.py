@@ -9,6 +9,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hydra.core.hydra_config import HydraConfig
+
 from drnsr.atomic import check_writable
 from drnsr.config.errors import ConfigError
 from drnsr.config.schema import Config
@@ -279,6 +281,7 @@ def _fit(
     callbacks: "Sequence[Callback]" = (),
 ) -> _Trained:
     """Train; all processes of a training call this."""
+    from drnsr.networks.size import describe_size
     from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
     from drnsr.training.callbacks.curves import Curves
     from drnsr.training.callbacks.progress import TrainingProgress
@@ -289,7 +292,8 @@ def _fit(
     module = training_module(config, network)
     data = data_module(config, dataset, max_steps=trainer.max_steps)
     curves = Curves(log_every=trainer.log_every)
-    progress = TrainingProgress()
+    log.info("%s: %s", config.model.name, describe_size(network, config.scale))
+    progress = TrainingProgress(_training_name())
     checkpoints = TrainingStateCheckpoint(
         run_folder(origin.fingerprint),
         fingerprint=origin.fingerprint,
@@ -306,6 +310,11 @@ def _fit(
         callbacks=[curves, *callbacks],
     )
     return _Trained(network, curves, progress.seconds, fitted)
+
+
+def _training_name() -> str:
+    """Name the training in its lines: jobs of a sweep print theirs beside each other."""
+    return f"job {HydraConfig.get().job.num}, training" if is_job() else "training"
 
 
 def _cost(config: Config, trained: _Trained) -> dict[str, float]:

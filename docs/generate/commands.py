@@ -9,7 +9,8 @@ INTRODUCTION = """\
 # Commands
 
 `drnsr --help` lists the commands, and `drnsr COMMAND --help` prints what stands here. A command
-that fails exits with 1 and one line that says why; a mistyped option exits with 2.
+that fails exits with 1 and one line that says why; a mistyped option exits with 2. Each takes
+`-v` too, which shows where an error comes from, and what libraries log and warn of.
 """
 TITLES = {"Anywhere": ANYWHERE, "In the folder of a project": IN_A_PROJECT}
 

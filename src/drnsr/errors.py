@@ -6,12 +6,15 @@ import os
 import re
 import select
 import sys
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGINT
 from typing import Any
+
+from drnsr.verbosity import is_verbose
 
 _SIGPIPE = 13  # Windows has no such signal
 
@@ -161,6 +164,8 @@ def without_credentials(text: str) -> str:
 
 def _exit(message: str, code: int) -> None:
     message = printable_lines(message)
+    if is_verbose():
+        print(printable_lines(traceback.format_exc()), file=sys.stderr)
     if code == 1:
         sys.exit(f"error: {message}")  # Python prints the message and exits with 1
     print(f"error: {message}", file=sys.stderr)

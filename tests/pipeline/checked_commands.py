@@ -3,8 +3,6 @@
 import re
 import shlex
 import tomllib
-from argparse import ArgumentParser
-from importlib import import_module
 
 from dvc.cli.parser import get_main_parser
 from hydra import compose, initialize_config_dir
@@ -12,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Glob
 from omegaconf import OmegaConf
 
-from drnsr.cli import ANYWHERE, IN_A_PROJECT
+from drnsr.cli import ANYWHERE, IN_A_PROJECT, load_command
 from drnsr.config.compose import compose_choices, refuse_contradictions, resolve
 from drnsr.project import CONF
 from tests.conftest import PROJECT
@@ -79,9 +77,9 @@ def _check_drnsr(arguments: list[str]) -> None:
     assert name in ANYWHERE | IN_A_PROJECT, f"drnsr has no command {name}"
     if rest == ["--help"]:
         return
-    parser = ArgumentParser(prog=f"drnsr {name}", exit_on_error=False)
+    _, parser = load_command(name)
+    parser.exit_on_error = False
     parser.error = _fail  # type: ignore[method-assign]
-    import_module(f"drnsr.cli.{name}").add_arguments(parser)
     parser.parse_args(rest)
 
 

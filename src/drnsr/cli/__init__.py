@@ -17,6 +17,7 @@ from typing import NoReturn, Protocol, cast
 
 from drnsr.errors import UserError, exit_on_error, print_safely
 from drnsr.project import PARAMS, project_root
+from drnsr.verbosity import be_verbose
 
 # The names of the modules, each with the first line of its docstring.
 ANYWHERE = {
@@ -78,13 +79,26 @@ class _Parser(ArgumentParser):
 
 
 def _run(name: str, arguments: Sequence[str]) -> None:
-    command = cast(Command, import_module(f"drnsr.cli.{name}"))
-    parser = _Parser(prog=f"drnsr {name}", description=command.__doc__)
-    command.add_arguments(parser)
+    command, parser = load_command(name)
     parsed = parser.parse_args(arguments)
+    if parsed.verbose:
+        be_verbose()
     if name in IN_A_PROJECT:
         _require_project(name)
     command.run(parsed)
+
+
+def load_command(name: str) -> tuple[Command, ArgumentParser]:
+    """Import the module of a command, and make the parser of its arguments."""
+    command = cast(Command, import_module(f"drnsr.cli.{name}"))
+    parser = _Parser(prog=f"drnsr {name}", description=command.__doc__)
+    command.add_arguments(parser)
+    parser.add_argument(
+        *("-v", "--verbose"),
+        action="store_true",
+        help="also show where an error comes from, and what libraries log and warn of",
+    )
+    return command, parser
 
 
 def _parser() -> ArgumentParser:

@@ -6,16 +6,15 @@ on --benchmark; beside runs, on the benchmarks of the runs.
 
 import argparse
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-from rich.console import Console
-from rich.progress import track
+from typing import TYPE_CHECKING
 
 from drnsr.cli.device_options import add_device_argument
 from drnsr.errors import UserError, printable
+from drnsr.terminal import track
 
 if TYPE_CHECKING:
     from drnsr.cli.compare_inputs import Inputs
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from drnsr.evaluation.scores import Score, ScoreSet
     from drnsr.reporting.measuring import Measuring
     from drnsr.reporting.page import Pictures
-
-Item = TypeVar("Item")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +89,7 @@ def run(parsed: argparse.Namespace) -> None:
                 raise
             problem = str(error)
         measuring = Measuring(
-            datasets, what.scale, protocol, device, parsed.precision, _with_progress
+            datasets, what.scale, protocol, device, parsed.precision, partial(track, is_kept=False)
         )
         scores = _scores(inputs, what.benchmarks, measuring)
         metrics = [
@@ -202,7 +199,3 @@ def _command(parsed: argparse.Namespace) -> str:
         if value is not None:
             words += [f"--{name}", str(value)]
     return shlex.join(words)
-
-
-def _with_progress(items: Iterable[Item], title: str, total: float) -> Iterator[Item]:
-    yield from track(items, title, total=total, console=Console(stderr=True), transient=True)

@@ -7,23 +7,21 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import track
 
 from drnsr.cli.device_options import add_device_arguments
 from drnsr.errors import UserError, printable
 from drnsr.evaluation.metrics import METRICS, get_metrics, reported_metrics
+from drnsr.terminal import track
 
 if TYPE_CHECKING:
     from drnsr.data.prepared import PreparedDataset
     from drnsr.evaluation.scores import Score, ScoreSet
     from drnsr.evaluation.sharing import Measurement
-
-Item = TypeVar("Item")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -143,7 +141,7 @@ def _measure(
     if len(devices) > 1:
         count = sum(len(dataset.images) for dataset in datasets)
         measured = measure_in_processes(datasets, measurement, devices)
-        ready = dict(_with_progress(measured, "measuring", count))
+        ready = dict(track(measured, "measuring", count))
         return [score for number in sorted(ready) for score in ready[number]]
     scale, protocol = measurement.scale, measurement.protocol
     scores: list[Score] = []
@@ -154,13 +152,9 @@ def _measure(
             methods = [pictures_method(folder, dataset, protocol) for folder in folders]
         metrics = get_metrics(measurement.metrics)
         each = measure(dataset, methods, scale=scale, protocol=protocol, metrics=metrics)
-        shown = _with_progress(each, f"measuring {dataset.name}", len(dataset.images))
+        shown = track(each, f"measuring {dataset.name}", len(dataset.images))
         scores += to_scores(dataset.name, shown)
     return scores
-
-
-def _with_progress(items: Iterator[Item], title: str, total: int) -> Iterable[Item]:
-    return track(items, title, total=total, console=Console(stderr=True))
 
 
 def _print(

@@ -6,7 +6,6 @@ result that exists is not computed again, so that the same call resumes an inter
 """
 
 import argparse
-import logging
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,9 +40,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_model_arguments(parser)
     _add_result_arguments(parser)
     _add_video_arguments(parser)
-    parser.add_argument(
-        "-v", "--verbose", action="store_true", help="print the traceback of each error"
-    )
 
 
 def _add_size_arguments(parser: argparse.ArgumentParser) -> None:
@@ -203,8 +199,6 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.upscale.through import SUFFIXES
     from drnsr.video.options import ClipOptions
 
-    if parsed.verbose:
-        logging.getLogger("drnsr").setLevel(logging.DEBUG)
     keep_freed_memory()
     devices = share_devices(parsed.devices, parsed.device)
     if len(devices) > 1 and parsed.backend == "fastest":

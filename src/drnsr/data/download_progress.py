@@ -4,14 +4,12 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.filesize import decimal
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
-from rich.progress import TimeRemainingColumn as TimeLeft
+from rich.progress import ProgressColumn, Task, TaskID
 from rich.text import Text
 
 from drnsr.errors import printable
+from drnsr.terminal import Bars
 
 SMALLEST_WITH_A_BAR = 8 * 2**20  # bytes; the download of a smaller file is over too soon for a bar
 
@@ -36,10 +34,7 @@ class DownloadProgress:
 
     def __init__(self, title: str, files: int) -> None:
         """Create the bar of a set with this number of files."""
-        self._progress = Progress(
-            *(TextColumn("{task.description}"), BarColumn(), _Amount(), TimeLeft()),
-            console=Console(stderr=True),  # standard output is for results
-        )
+        self._progress = Bars(_Amount())
         self._set = self._progress.add_task(title, total=files, received=0)
         self._received = 0
         self._counting = Lock()
@@ -62,7 +57,7 @@ class DownloadProgress:
         """Add the bar of a large file of ``size`` bytes, of which ``there`` exist already."""
         if size < SMALLEST_WITH_A_BAR:
             return None
-        return self._progress.add_task(escape(printable(name)), total=size, completed=there)
+        return self._progress.add_task(printable(name), total=size, completed=there)
 
     def receive(self, file: TaskID | None, count: int) -> None:
         """Count received bytes."""

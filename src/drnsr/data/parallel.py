@@ -14,7 +14,7 @@ _Result = TypeVar("_Result")
 
 
 class Progress(Protocol):
-    """Shows the progress of work; ``rich.progress.track`` is one."""
+    """Shows the progress of work; :func:`drnsr.terminal.track` is one."""
 
     def __call__(
         self, sequence: Iterable[_Item], description: str, total: float, /

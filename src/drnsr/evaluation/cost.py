@@ -16,7 +16,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 from drnsr.errors import UserError
 from drnsr.images.picture import Picture, from_array
@@ -25,10 +24,10 @@ from drnsr.inference.precision import PrecisionChoice
 from drnsr.inference.tiling import Tiling
 from drnsr.networks import Network
 from drnsr.networks.drnsr import DRNSR
+from drnsr.networks.size import multiply_adds_per_megapixel, parameter_count
 from drnsr.weights.native import Origin, load_model, save_model
 
 _SIDE = 256  # of the picture that is upscaled, in LR pixels
-_COUNTED_SIDE = 16  # of the picture whose operations are counted: a sample
 _RUNS, _SECONDS = 3, 10.0  # the fastest run counts; fewer runs if they take longer
 
 
@@ -71,21 +70,6 @@ def measure_cost(
         seconds_per_megapixel=seconds_per_megapixel(network, scale, device, precision),
         peak_memory_mib=peak_memory(network, scale, device, precision),
     )
-
-
-def parameter_count(network: Network) -> int:
-    """Return the number of trained parameters."""
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def multiply_adds_per_megapixel(network: Network, scale: int) -> float:
-    """Count the multiply-adds for a megapixel of output, in billions."""
-    lr = torch.zeros(1, network.descriptor.channels, _COUNTED_SIDE, _COUNTED_SIDE)
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        network.cpu().upscale(lr, scale)
-    # torch counts a multiply-add as two operations.
-    operations: int = counter.get_total_flops()
-    return operations / 2 / 1e9 / _megapixels(_COUNTED_SIDE * scale)
 
 
 def reference_network(scale: int) -> Network:

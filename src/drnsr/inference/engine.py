@@ -121,6 +121,11 @@ class TorchEngine:
         return self if dtype == np.uint8 else self._exact
 
     @property
+    def network(self) -> Network:
+        """The network that it runs."""
+        return self._network
+
+    @property
     def precision(self) -> Precision:
         """The precision of the computation."""
         return self._precision

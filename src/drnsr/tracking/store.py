@@ -12,6 +12,7 @@ from filelock import FileLock
 from drnsr.atomic import temporary_folder
 from drnsr.errors import UserError, without_credentials
 from drnsr.project import tracking_artifacts, tracking_database
+from drnsr.verbosity import is_verbose
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -84,7 +85,8 @@ def open_store(uri: str | None = None) -> "MlflowClient":
     """
     from mlflow import MlflowClient, set_tracking_uri
 
-    logging.getLogger("mlflow").setLevel(logging.WARNING)  # reports each table that it makes
+    if not is_verbose():
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # reports each table that it makes
     # This one also prints the traceback of what it raises.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     uri = uri or tracking_uri()

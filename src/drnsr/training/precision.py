@@ -8,6 +8,7 @@ import torch
 from drnsr.device import has_bf16, resolve_device
 from drnsr.errors import UserError
 from drnsr.training.device import AUTO
+from drnsr.verbosity import is_verbose
 
 __all__ = ["AUTO", "HardwareError", "check_hardware", "choose_precision"]
 
@@ -50,7 +51,8 @@ def check_hardware(accelerator: str, precision: str, *, devices: int = 1) -> Non
     import lightning as L
     from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    if not is_verbose():
+        logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     wanted = "32-true" if precision == AUTO else precision
     try:
         with warnings.catch_warnings():

@@ -27,6 +27,7 @@ from drnsr.training.callbacks.progress import TrainingProgress
 from drnsr.training.callbacks.signals import Interruption
 from drnsr.training.device import configure_device
 from drnsr.training.processes import launched_process
+from drnsr.verbosity import is_verbose
 
 log = logging.getLogger("drnsr")
 
@@ -249,6 +250,8 @@ def _has_sync_batch_norm(settings: TrainerSettings) -> bool:
 
 def silence_known_warnings() -> None:
     """Hide what Lightning says of things that are as they should be."""
+    if is_verbose():
+        return
     for library in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(library).setLevel(logging.WARNING)
     for message in (

@@ -8,16 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress, ProgressColumn, Task, TextColumn
 from rich.text import Text
 
 from drnsr.atomic import remove_leftovers
@@ -26,6 +17,7 @@ from drnsr.errors import UserError, printable
 from drnsr.images.reading import pixel_count
 from drnsr.inference.allocator import keep_freed_memory
 from drnsr.signals import signals_raise
+from drnsr.terminal import Bars
 from drnsr.upscale.files import UpscaleSpec
 from drnsr.upscale.jobs import Job
 from drnsr.upscale.progress import FrameCount, JobReport
@@ -56,10 +48,11 @@ def upscale_all(
         UserError: some files failed; the message lists them. The others are done.
         SignalError: Ctrl-C or SIGTERM arrived; no incomplete file is left.
     """
-    console = Console(stderr=True)
     start = time.perf_counter()
     resumable = signals_raise("ended early; the same command goes on with the rest")
-    with resumable, _progress_bar(console) as bar:
+    with resumable, _progress_bar() as bar:
+        if bar.is_shown:
+            _print_plan(bar, jobs, spec, out, devices)
         batch = _Batch(jobs, bar)
         if len(devices) < 2:
             for number in range(len(jobs)):
@@ -82,6 +75,18 @@ def upscale_all(
         separator = "\n  " if len(errors) > 1 else " "
         lines = separator.join(["", *errors])
         raise UserError(f"{len(errors)} of {len(jobs)} could not be upscaled:{lines}")
+
+
+def _print_plan(
+    bar: Bars, jobs: Sequence[Job], spec: UpscaleSpec, out: Path, devices: Sequence[str]
+) -> None:
+    """Say how many files are upscaled, where to, and by which model if all have the same."""
+    text = f"{len(jobs)} into {out}"
+    if devices:
+        text += f" on {', '.join(devices)}"
+    if spec.output_size.scale is not None and len(devices) < 2:  # else each process loads it
+        text += f", by {spec.models.at(spec.output_size.scale).describe()}"
+    bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 class _Batch:
@@ -235,13 +240,6 @@ class _SpeedColumn(ProgressColumn):
         return Text("" if speed is None else f"{speed:.2f} MP/s")
 
 
-def _progress_bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.completed:.1f}/{task.total:.1f} MP"),
-        _SpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
+def _progress_bar() -> Bars:
+    amount = TextColumn("{task.completed:.1f}/{task.total:.1f} MP")
+    return Bars(amount, _SpeedColumn(), has_last_line=False)

@@ -19,6 +19,7 @@ from drnsr.inference.onnx_engine import OnnxEngine
 from drnsr.inference.precision import PrecisionChoice
 from drnsr.inference.tiling import TileSize, Tiling
 from drnsr.networks import Network
+from drnsr.networks.size import describe_size
 from drnsr.upscale.provenance import Provenance, provenance_of
 from drnsr.weights.loading import load_network
 from drnsr.weights.native import ModelFileError
@@ -83,6 +84,13 @@ class ModelAtScale:
         if isinstance(engine, TorchEngine) and engine.precision_choice:
             log.info("precision: %s", engine.precision_choice)
         return Tiling(engine, tile=self._options.tile, ensemble=self._options.ensemble)
+
+    def describe(self) -> str:
+        """Name the model, with the size of the network if torch runs it."""
+        name, engine = f"{self.file.stem} x{self.scale}", self.tiling.engine
+        if not isinstance(engine, TorchEngine):
+            return name
+        return f"{name}: {describe_size(engine.network, self.scale)}"
 
     @property
     def ensemble(self) -> bool:

@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TextIO
 
+from drnsr.verbosity import is_verbose
+
 _STDERR = 2  # the descriptor
 _LOGGERS = ("tifffile", "imagecodecs", "PIL", "nibabel.global", "pydicom")
-
-log = logging.getLogger("drnsr")
 
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
     """Hide what libraries of Python log and warn of, which are unusual files."""
-    if log.isEnabledFor(logging.DEBUG):
+    if is_verbose():
         yield
         return
     loggers = [logging.getLogger(name) for name in _LOGGERS]
@@ -43,7 +43,7 @@ def quiet_c_libraries() -> Iterator[None]:
     Standard error of Python is a copy of the descriptor meanwhile. It concerns the whole process
     and those that it starts.
     """
-    if log.isEnabledFor(logging.DEBUG):
+    if is_verbose():
         yield
         return
     with ExitStack() as stack:

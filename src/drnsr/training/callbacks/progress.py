@@ -1,14 +1,14 @@
 """The progress bar of a training run."""
 
-import sys
 import time
+from datetime import timedelta
 from typing import Any
 
 import lightning as L
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TextColumn
 from torch import Tensor
 
+from drnsr.terminal import Bars, CroppedText
 from drnsr.training.scalars import TRAIN_LOSS, VAL_PSNR
 
 _REFRESH_SECONDS = 0.2
@@ -20,24 +20,24 @@ class TrainingProgress(L.Callback):
     Lightning's own bars count epochs and batches, but a run here is a single pass. If the output is
     not a terminal, each validation prints a line instead. Of several processes, the first one shows
     the bar, and the loss of its part of the batch.
+
+    Args:
+        name: of the training, before its lines.
     """
 
-    def __init__(self) -> None:
-        self._console = Console(file=sys.stderr)
-        self._bar = Progress(
-            TextColumn("training"),
-            BarColumn(bar_width=24),
+    def __init__(self, name: str = "training") -> None:
+        self._name = name
+        self._bar = Bars(
             TextColumn("{task.completed}/{task.total} steps"),
-            TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
+            after=[CroppedText("figures")],
+            has_last_line=False,
         )
-        self._task = self._bar.add_task("training", total=None, figures="")
+        self._task = self._bar.add_task(name, total=None, figures="")
         self._shown_at = 0.0
         self._loss: Tensor | None = None
         self._samples = 0
         self._start = 0.0
+        self._first_step = 0
         self._seconds_before = 0.0  # the training time before the run was resumed
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -45,7 +45,7 @@ class TrainingProgress(L.Callback):
         self._bar.update(self._task, total=trainer.max_steps)
         if trainer.is_global_zero:
             self._bar.start()
-        self._start = time.monotonic()
+        self._start, self._first_step = time.monotonic(), trainer.global_step
 
     def on_train_batch_end(
         self,
@@ -65,9 +65,11 @@ class TrainingProgress(L.Callback):
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Print a line if there is no bar."""
-        if trainer.is_global_zero and not self._console.is_terminal:
+        if trainer.is_global_zero and not self._bar.is_shown:
             step = f"step {trainer.global_step}/{trainer.max_steps}"
-            self._console.print(f"training: {step}  {self._metrics_text(trainer)}", highlight=False)
+            texts = (f"{self._name}: {step}", self._metrics_text(trainer), self._time_left(trainer))
+            line = "  ".join(filter(None, texts))
+            self._bar.console.print(line, highlight=False, soft_wrap=True)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Show the finished bar."""
@@ -95,7 +97,14 @@ class TrainingProgress(L.Callback):
         self._seconds_before = state_dict["seconds"]
 
     def _is_bar(self, trainer: L.Trainer) -> bool:
-        return self._console.is_terminal and trainer.is_global_zero
+        return self._bar.is_shown and trainer.is_global_zero
+
+    def _time_left(self, trainer: L.Trainer) -> str:
+        done, left = trainer.global_step - self._first_step, trainer.max_steps - trainer.global_step
+        if done <= 0 or left <= 0:
+            return ""
+        seconds = (time.monotonic() - self._start) / done * left
+        return f"{timedelta(seconds=round(seconds))} left"
 
     def _show(self, trainer: L.Trainer) -> None:
         self._bar.update(
