@@ -37,7 +37,7 @@ def run_stage(stage: Stage) -> None:
         # resolved.yaml, which a stage of the graph reads, has no Hydra callbacks that do this.
         lock_until_exit(Path(HydraConfig.get().runtime.output_dir))
         with exit_on_error(), composition_errors():
-            _announced(stage, validate(composed, train_steps=not _is_that_of_the_graph()))
+            announced(stage, validate(composed, train_steps=not _is_that_of_the_graph()))
         return None
 
     with exit_on_error(), composition_errors(), reported_sweep():
@@ -50,7 +50,7 @@ def _is_that_of_the_graph() -> bool:
     return chosen.job.config_name == RESOLVED.stem and not chosen.overrides.task
 
 
-def _announced(stage: Stage, config: Config) -> None:
+def announced(stage: Stage, config: Config) -> None:
     """Run a stage; say before what it does, and after it where the results are."""
     start = time.monotonic()
     log.info(headline(stage.__name__, config))

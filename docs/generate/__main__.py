@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from docs.generate import api, commands, configuration, notebooks, pictures
+from docs.generate import api, commands, configuration, notebooks, pictures, terminal
 from docs.generate.checks import broken_references, misplaced_pages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,7 +62,7 @@ def main() -> None:
     built = subprocess.run(command, cwd=ROOT)
     if built.returncode:
         sys.exit(built.returncode)
-    _end_on(broken_references(ROOT / "site"))
+    _end_on([*broken_references(ROOT / "site"), *filter(None, [terminal.check()])])
 
 
 def _end_on(problems: list[str]) -> None:
