@@ -111,6 +111,7 @@ class Bars(Progress):
             redirect_stdout=sys.stdout.isatty(),  # else it is a file of the user's
             disable=not console.is_interactive,
         )
+        self._amounts = columns
         self._has_last_line = is_kept and has_last_line
         self._handlers: list[tuple[logging.StreamHandler[Any], Any]] = []
         self._said_at = time.monotonic()
@@ -159,8 +160,8 @@ class Bars(Progress):
                     self._say(task)
 
     def _say(self, task: Task) -> None:
-        of = "" if task.total is None else f" of {task.total:,.0f}"
-        line = f"{task.description}: {task.completed:,.0f}{of}"
+        amounts = (str(column.render(task)).strip() for column in self._amounts)
+        line = f"{task.description}: {' '.join(amounts)}".rstrip()
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -73,6 +73,13 @@ def test_the_result_is_printed_with_its_protocol(finished):
         assert text in printed
 
 
+def test_a_stage_says_what_it_does_and_where_its_results_are(finished):
+    printed = finished.call("pipelines.verify", *GRAPH_ARGUMENTS).stdout.splitlines()
+    first, *_, last = [line for line in printed if line.startswith("verify")]
+    assert first == "verify: drnsr x2 on sample_test"
+    assert re.fullmatch(r"verify: done in 0:00:0\d; metrics/verify\.json", last)
+
+
 def test_dvcs_own_views_are_useful(finished):
     metrics = json.loads(finished.run("dvc", "metrics", "show", "--json").stdout)
     values = metrics[""]["data"]["metrics/benchmark.json"]["data"]["sample_test"]
