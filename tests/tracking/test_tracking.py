@@ -114,6 +114,34 @@ def test_processes_that_find_no_store_make_one_store(tmp_path):
     assert len(client.search_runs([client.get_experiment_by_name("together").experiment_id])) == 4
 
 
+# One thread of a training samples the machine, the other delivers. Both need MLflow first.
+TWO_THREADS = """
+import time
+from drnsr.tracking.store import open_store, tracking_errors
+from drnsr.tracking.system_metrics import recording_system_metrics
+
+class Samples(list):
+    add = list.append
+    def events(self):
+        return []
+
+samples = Samples()
+with recording_system_metrics(samples):
+    time.sleep(0.02)
+    with tracking_errors():
+        store = open_store()
+print(len(samples), type(store).__name__)
+"""
+
+
+@pytest.mark.slow
+def test_two_threads_that_need_mlflow_at_once_both_get_it(tmp_path):
+    environment = {"PATH": "", "DVC_ROOT": str(tmp_path), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-c", TWO_THREADS]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ended.stdout == "1 MlflowClient\n", ended.stderr
+
+
 def test_every_parameter_is_recorded_uncut(store):
     run = store.get_run(begin(store))
     # MLflow takes no * in a name.

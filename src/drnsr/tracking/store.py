@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,8 @@ os.environ.setdefault("MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING", "false")
 # The user's choice of a store.
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 
+_IMPORTING = threading.Lock()
+
 
 class TrackingError(UserError):
     """The tracking store cannot be reached."""
@@ -51,6 +54,16 @@ def store_exists() -> bool:
     return URI_VARIABLE in os.environ or tracking_database().is_file()
 
 
+def import_mlflow() -> None:
+    """Import MLflow in one thread at a time.
+
+    Its modules import each other, so that two threads that import it at once wait for each other:
+    Python then gives one of them modules that are not complete, and MLflow is lost to the process.
+    """
+    with _IMPORTING:
+        import mlflow  # noqa: F401 (the others find it complete)
+
+
 @contextmanager
 def tracking_errors(uri: str | None = None) -> Iterator[None]:
     """Report in one line that a store cannot be reached or written to.
@@ -61,6 +74,7 @@ def tracking_errors(uri: str | None = None) -> Iterator[None]:
     Raises:
         TrackingError: instead of what MLflow, its database or its connection raised.
     """
+    import_mlflow()
     from mlflow.exceptions import MlflowException
     from requests import RequestException
     from sqlalchemy.exc import SQLAlchemyError
@@ -83,6 +97,7 @@ def open_store(uri: str | None = None) -> "MlflowClient":
     Raises:
         TrackingError: if the store cannot be reached.
     """
+    import_mlflow()
     from mlflow import MlflowClient, set_tracking_uri
 
     if not is_verbose():

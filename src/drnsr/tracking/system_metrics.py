@@ -14,6 +14,7 @@ from typing import Any
 
 from drnsr.tracking.events import LogMetrics, Point, now
 from drnsr.tracking.outbox import Outbox
+from drnsr.tracking.store import import_mlflow
 
 SYSTEM = "system/"
 """The prefix by which MLflow's pages know these metrics."""
@@ -74,6 +75,7 @@ def _sample_until(outbox: Outbox, stopping: threading.Event) -> None:
 
 
 def _monitors() -> list[Any]:
+    import_mlflow()
     from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
     from mlflow.system_metrics.metrics.disk_monitor import DiskMonitor
     from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
