@@ -161,7 +161,7 @@ def test_only_what_can_change_is_run_again(another):
     conf = another.root / "conf/datamodule/crops.yaml"
     conf.write_text(conf.read_text().replace("batch_size: 16", "batch_size: 8"))
     assert "config" in json.loads(another.run("dvc", "status", "--json").stdout)
-    # That DVC then runs all of them is seen in test_readme.
+    # That DVC then runs all of them is seen in test_documentation.
     assert another.ran(another.run("dvc", "repro", "config")) == ["config"]
     assert changed_stages(another) == retrained
     assert "batch_size: 8" in (another.root / "resolved.yaml").read_text()
@@ -171,7 +171,8 @@ def test_only_what_can_change_is_run_again(another):
 def test_training_starts_from_a_file_and_a_changed_one_is_noticed(another, tmp_path, monkeypatch):
     shutil.copy(another.root / "models/model.safetensors", another.root / "start.safetensors")
     another.choose(init_from="start.safetensors", scale=3)
-    result = another.run("dvc", "repro", "train")
+    result = another.run_stages("fetch", "prepare", "train")
+    another.run("dvc", "commit", "--force", "--with-deps", "train")
     message = (
         "init_from: start.safetensors (DRNSR of scale 2 instead of 3): all layers taken but tail"
     )

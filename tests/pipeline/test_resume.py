@@ -70,9 +70,9 @@ def test_killed_in_the_queue_and_queued_again(another):
 @pytest.mark.slow
 def test_a_second_training_of_the_same_run_says_so_and_leaves(another):
     shutil.rmtree(another.root / "runs")
-    command = ["python", "-m", "pipelines.train", "experiment=smoke", "trainer.max_steps=2000"]
+    command = ["pipelines.train", "experiment=smoke", "trainer.max_steps=2000"]
     first = subprocess.Popen(
-        [*command, "hydra.run.dir=first"],
+        ["python", "-m", *command, "hydra.run.dir=first"],
         cwd=another.root,
         env=another.environment,
         stdout=subprocess.DEVNULL,
@@ -84,7 +84,7 @@ def test_a_second_training_of_the_same_run_says_so_and_leaves(another):
             assert first.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        second = another.run(*command, "hydra.run.dir=second", fails=True)
+        second = another.call(*command, "hydra.run.dir=second", fails=True)
         assert "another process trains this very run" in second.stderr
         assert "Traceback" not in second.stderr
         assert not (another.root / "second/models/model.safetensors").exists()
