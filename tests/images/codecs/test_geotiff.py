@@ -11,7 +11,7 @@ from rasterio.transform import from_origin
 
 from drnsr.errors import UserError
 from drnsr.images.backends import tiff_tiles
-from drnsr.images.backends.gdal import _is_whole
+from drnsr.images.backends.gdal import is_whole
 from drnsr.images.codecs import tiff
 from drnsr.images.reading import open_picture
 from drnsr.images.resize import upscale
@@ -106,7 +106,7 @@ def test_gdal_makes_overviews_of_pixels_and_mask(enlarged, tmp_path, holed):
     assert np.abs(seen - sums / np.maximum(counts, 1))[there].max() <= 0.51
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "b.tif"]
     os.truncate(tmp_path / "b.tif", (tmp_path / "b.tif").stat().st_size - 1000)
-    assert not _is_whole(tmp_path / "b.tif", 2)  # as GDAL leaves it if the disk is full
+    assert not is_whole(tmp_path / "b.tif", 2)  # as GDAL leaves it if the disk is full
     with pytest.raises(UserError, match="--overviews is for a TIFF of one page"):
         enlarged(tmp_path / "a.tif", "c.png", overviews=True)
 

@@ -48,11 +48,11 @@ def add_overviews(path: Path) -> None:
             file.build_overviews(factors, Resampling.average)
     except RasterioError as error:
         raise FormatError(f"its overviews could not be made: {error}") from error
-    if not _is_whole(path, len(factors)):  # GDAL does not report a full disk when it closes a file
+    if not is_whole(path, len(factors)):  # GDAL does not report a full disk when it closes a file
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-def _is_whole(path: Path, overviews: int) -> bool:
+def is_whole(path: Path, overviews: int) -> bool:
     """Return whether a file has so many overviews, and all strips and tiles of its pages."""
     with TiffFile(path) as tiff:
         pages = [page.aspage() for page in tiff.pages]
