@@ -74,6 +74,31 @@ def test_the_percentiles_are_those_of_numpy(scenes, tmp_path):
     assert index["pixels"]["value_range"] == list(expected)
 
 
+def test_each_band_has_percentiles_of_its_own(scenes, tmp_path):
+    choices = {"bands": BANDS, "percentiles": [2, 98], "per_band": True}
+    made = prepared(scenes, tmp_path / "out", choices)
+    images = [made.hr(n) for n, image in enumerate(made.images) if image.split == "train"]
+    trained = np.concatenate([image.reshape(-1, len(BANDS)) for image in images])
+    black, white = np.percentile(trained, [2, 98], axis=0, method="inverted_cdf")
+    assert made.pixels.value_range == (tuple(black), tuple(white))
+    assert len(set(white)) > 1
+    assert PreparedDataset.open(tmp_path / "out").pixels == made.pixels
+
+
+def test_floats_are_mapped_by_the_range_of_their_band(tmp_path):
+    values = np.stack(np.broadcast_arrays(np.linspace(0, 1, 48)[:, None], np.ones(48) * 30), 2)
+    write(tmp_path / "a.tif", np.float32(values))
+    reader = make_reader(Pixels(bands=["red", "heat"], range=[[0, 1], [20, 40]]))
+    pictures = reader.pictures([tmp_path / "a.tif"])
+    stored = reader.read(pictures[0], "a.tif", 10**6)
+    assert_array_equal(stored[:, 0, 0], np.floor(values[:, 0, 0] * 65535 + 0.5))
+    assert (stored[:, :, 1] == 32768).all()
+    assert reader.pixels.value_range == ((0, 20), (1, 40))
+    assert reader.pixels.stored_range == (0, 65535)
+    with pytest.raises(ValueError, match="range has 1 pairs for 2 bands"):
+        Pixels(bands=["red", "heat"], range=[[0, 1]])
+
+
 def test_one_file_for_each_band(scenes, tmp_path):
     folder = tmp_path / "single"
     folder.mkdir()

@@ -13,6 +13,7 @@ from drnsr.cli import main
 from drnsr.errors import UserError
 from drnsr.images.pixel_format import PixelFormat
 from drnsr.images.resize import upscale
+from drnsr.inference.export_info import read_exported
 from drnsr.networks import DRNSR
 from drnsr.reporting.file_info import describe_file
 from drnsr.weights.loading import load_network
@@ -22,11 +23,15 @@ PIXELS = PixelFormat(("green", "red", "edge", "nir"), 16, (16000.0, 18000.0), (1
 MIXING = np.array([[0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0]])
 
 
+LIMITS = (16000.0, 12000.0, 15000.0, 14000.0), (18000.0, 20000.0, 18000.0, 19000.0)
+PER_BAND = PixelFormat(PIXELS.bands, 16, LIMITS, LIMITS)
+
+
 @pytest.fixture
-def model(tmp_path):
+def model(tmp_path, request):
     """A network whose residual is half of the next band: all bands go through it together."""
     network = DRNSR(scale=2, num_features=4, num_blocks=1, channels=4)
-    network.pixels = PIXELS
+    network.pixels = getattr(request, "param", PIXELS)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
@@ -42,12 +47,14 @@ def scene(bands=4):
     return np.random.default_rng(0).integers(16000, 18000, (20, 24, bands)).astype(np.uint16)
 
 
-def expected(pixels):
-    seen = (pixels - 16000.0) / 2000
+def expected(pixels, trained):
+    black, white = map(np.array, trained.value_range)
+    seen = (pixels - black) / (white - black)
     added = 0.5 * np.repeat(np.repeat(seen @ MIXING.T, 2, axis=0), 2, axis=1)
-    return np.floor((upscale(seen, 2) + added) * 2000 + 16000 + 0.5)
+    return np.floor((upscale(seen, 2) + added) * (white - black) + black + 0.5)
 
 
+@pytest.mark.parametrize("model", [PIXELS, PER_BAND], indirect=True)
 def test_all_bands_are_upscaled_at_once_between_the_black_and_white_of_the_training(
     model, tmp_path
 ):
@@ -58,7 +65,7 @@ def test_all_bands_are_upscaled_at_once_between_the_black_and_white_of_the_train
     main(["upscale", str(tmp_path / "scene.tif"), "--model", str(model), "--out", str(tmp_path)])
     made = tifffile.imread(tmp_path / "scene_x2.tif")
     assert made.dtype == np.uint16
-    assert np.abs(made - expected(pixels)).max() <= 1
+    assert np.abs(made - expected(pixels, read_info(model).pixels)).max() <= 1
     tifffile.imwrite(
         tmp_path / "three.tif", scene(3), photometric="minisblack", planarconfig="contig"
     )
@@ -73,6 +80,17 @@ def test_all_bands_are_upscaled_at_once_between_the_black_and_white_of_the_train
     tifffile.imwrite(tmp_path / "nir.tif", pixels, photometric="rgb", extrasamples=["unassalpha"])
     main(["upscale", str(tmp_path / "nir.tif"), "--model", str(model), "--out", str(tmp_path)])
     assert_array_equal(tifffile.imread(tmp_path / "nir_x2.tif"), made)
+
+
+@pytest.mark.parametrize("model", [PER_BAND], indirect=True)
+def test_a_model_with_a_range_for_each_band(model, tmp_path):
+    assert read_info(model).pixels == PER_BAND
+    text = "black is 16000, 12000, 15000, 14000 and white 18000, 20000, 18000, 19000"
+    assert describe_file(model)["pixels"].endswith(text)
+    main(["export", str(model), str(tmp_path / "m.onnx")])
+    assert read_exported(tmp_path / "m.onnx").descriptor.pixels == PER_BAND
+    with pytest.raises(UserError, match="3 bands, but the model takes 4"):
+        Upscaler.from_file(model)(scene(5)[:, :, :3])
 
 
 def test_a_model_of_photographs_takes_bands_one_by_one(tmp_path):
@@ -114,7 +132,7 @@ def test_an_exported_model_of_bands_makes_the_same(model, tmp_path):
     arguments = ["upscale", str(tmp_path / "scene.tif"), "--out", str(tmp_path)]
     main([*arguments, "--model", str(tmp_path / "m.onnx")])
     made = tifffile.imread(tmp_path / "scene_x2.tif")
-    assert np.abs(made - expected(pixels)).max() <= 1
+    assert np.abs(made - expected(pixels, PIXELS)).max() <= 1
 
 
 def write_bands(folder, pixels, *names):
@@ -137,7 +155,7 @@ def test_files_of_one_band_each_are_joined(model, tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["north_x2.tif", "south_x2.tif"]
     with rasterio.open(tmp_path / "out" / "south_x2.tif") as made:
         assert (made.count, made.nodata, made.transform.a) == (4, 0, 5)
-        assert np.abs(np.moveaxis(made.read(), 0, 2) - expected(pixels)).max() <= 1
+        assert np.abs(np.moveaxis(made.read(), 0, 2) - expected(pixels, PIXELS)).max() <= 1
     other = tmp_path / "in" / "north_nir.tif"
     tifffile.imwrite(other, pixels[:10, :, 0])
     with pytest.raises(SystemExit, match=r"north_nir.tif: its size is \(24, 10\), but \(24, 20\)"):

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from filelock import FileLock
 from omegaconf import OmegaConf
@@ -61,7 +61,11 @@ def pixels_of(trained: PixelFormat) -> Pixels | None:
     """Return the choices for pictures like those that a network was trained on."""
     if trained == RGB8:
         return None
-    return Pixels(bands=list(trained.bands), depth=trained.depth, range=trained.value_range)
+    black, white = trained.value_range
+    limits: Any = trained.value_range
+    if isinstance(black, tuple) and isinstance(white, tuple):
+        limits = list(zip(black, white, strict=True))
+    return Pixels(bands=list(trained.bands), depth=trained.depth, range=limits)
 
 
 @contextmanager

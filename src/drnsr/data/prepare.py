@@ -148,7 +148,7 @@ def prepare_training_set(
         _degrade_validation(folder, split, scales, degradation)
     dataset = PreparedDataset(folder, name, list(scales), split, {}, None, reader.pixels)
     if reader.percentiles is not None:
-        limits = percentile_range(dataset, reader.percentiles)
+        limits = percentile_range(dataset, reader.percentiles, per_band=reader.per_band)
         dataset.pixels = replace(dataset.pixels, value_range=limits, stored_range=limits)
     return _write_index(dataset, bad, degradation)
 

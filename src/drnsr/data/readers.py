@@ -20,7 +20,7 @@ from drnsr.images.codecs import split_name
 from drnsr.images.errors import ImageError
 from drnsr.images.files import read_image
 from drnsr.images.page import Page
-from drnsr.images.picture import Picture
+from drnsr.images.picture import Picture, ValueRange
 from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.images.reading import open_picture, pixel_count
 
@@ -37,6 +37,10 @@ class Reader(Protocol):
     @property
     def percentiles(self) -> tuple[float, float] | None:
         """The percentiles of the training pictures that are the range; None if it is known."""
+
+    @property
+    def per_band(self) -> bool:
+        """Whether each band has percentiles of its own."""
 
     def pictures(self, files: Sequence[Path]) -> list[Path]:
         """Return the pictures in some files, in their order.
@@ -63,6 +67,7 @@ class PhotoReader:
 
     pixels = RGB8
     percentiles = None
+    per_band = False
 
     def pictures(self, files: Sequence[Path]) -> list[Path]:
         """Return the files: each is a picture."""
@@ -103,7 +108,7 @@ class BandReader:
     @property
     def pixels(self) -> PixelFormat:
         """The format, with the declared range or that of the type."""
-        full, declared = self.choices.type_format(), self.choices.range
+        full, declared = self.choices.type_format(), self.choices.declared_range()
         if declared is None:
             return full
         is_mapped = self._first is not None and self._first[1] != full.dtype
@@ -114,6 +119,11 @@ class BandReader:
     def percentiles(self) -> tuple[float, float] | None:
         """The percentiles of the training pictures that are the range; None if it is known."""
         return self.choices.percentiles
+
+    @property
+    def per_band(self) -> bool:
+        """Whether each band has percentiles of its own."""
+        return self.choices.per_band
 
     def pictures(self, files: Sequence[Path]) -> list[Path]:
         """Join the files of a scene, and cut pictures into areas, and volumes into slices.
@@ -171,6 +181,9 @@ class BandReader:
                 f"{called}: {_counted(pixels.shape[2])}, but data.pixels.bands names {len(wanted)}:"
                 f" {', '.join(wanted)}"
             )
+        declared = self.choices.declared_range()
+        if declared is not None and pixels.dtype != self.pixels.dtype:
+            pixels = map_values(pixels, declared, self.pixels.dtype)
         height, width = pixels.shape[:2]
         left, top, right, bottom = source.area
         rows = slice(round(top * height), round(bottom * height))
@@ -188,18 +201,20 @@ class BandReader:
                 else:
                     pages = [opened.pages[number]]
                 values = [_known_values(page.picture, len(self.choices.bands)) for page in pages]
-            return self._stored(np.concatenate(values, axis=2))
+            found = np.concatenate(values, axis=2)
+            self._check_type(found.dtype)
+            return found
         except ImageError as error:
             raise ImageError(f"{called}: {str(error).removeprefix(f'{file}: ')}") from error
 
-    def _stored(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the prepared values of a file's values."""
-        wanted, found = self.choices.type_format().dtype, values.dtype
+    def _check_type(self, found: np.dtype[Any]) -> None:
+        """Check that the values of a file are those of the set, or can be mapped to them."""
+        wanted = self.choices.type_format().dtype
         if self._first is not None and found != self._first[1]:
             name, first = self._first
             raise ImageError(f"{found}, but {name} is {first}; the pictures of a data set have one")
         if found == wanted:
-            return values
+            return
         if found == np.uint8:
             raise ImageError("8 bits a band; take data.pixels.depth=8")
         if self.choices.range is None:
@@ -207,7 +222,6 @@ class BandReader:
                 f"{found}, which a declared range maps to {self.choices.depth} bits; give"
                 " data.pixels.range, such as [0, 1]"
             )
-        return map_values(values, self.choices.range, wanted)
 
 
 def make_reader(choices: Pixels | None) -> Reader:
@@ -215,17 +229,15 @@ def make_reader(choices: Pixels | None) -> Reader:
     return PhotoReader() if choices is None else BandReader(choices)
 
 
-def map_values(
-    values: NDArray[Any], value_range: tuple[float, float], dtype: np.dtype[Any]
-) -> NDArray[Any]:
+def map_values(values: NDArray[Any], value_range: ValueRange, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Map a range to all values of an unsigned type; values beyond it are clipped.
 
     Args:
-        values: of any type and shape.
-        value_range: what becomes 0 and the largest value.
+        values: of any type, (..., C).
+        value_range: what becomes 0 and the largest value, for all channels or for each.
         dtype: an unsigned type.
     """
-    low, high = value_range
+    low, high = map(np.array, value_range)
     largest = float(np.iinfo(dtype).max)
     scaled = (values.astype(np.float64) - low) * (largest / (high - low))
     mapped: NDArray[Any] = np.clip(np.floor(scaled + 0.5), 0, largest).astype(dtype)

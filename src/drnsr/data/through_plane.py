@@ -91,7 +91,7 @@ def write_slices(volume: Path, training: Path, benchmark: Path, *, scale: int) -
 
 def _values(page: Page) -> Slice:
     picture = page.picture
-    low, high = picture.value_range
+    low, high = (float(np.max(each)) for each in picture.value_range)
     stored = picture.rows(0, picture.height)
     pixels = stored[:, :, 0].astype(np.float64)
     if (known := picture.known(stored)) is not None:

@@ -313,6 +313,6 @@ def _for_display(picture: Picture, pixels: PixelFormat) -> NDArray[np.uint8]:
     """Return (H, W, 3) or (H, W, 1) uint8: of bands those that are shown, black to white."""
     values = picture.astype(np.float64)
     if pixels != RGB8:
-        black, white = pixels.stored_range
-        values = (values[:, :, list(pixels.shown)] - black) * (255 / (white - black))
+        black, white = map(np.array, pixels.stored_range)
+        values = ((values - black) * (255 / (white - black)))[:, :, list(pixels.shown)]
     return np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8)

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from drnsr.data.prepared import PreparedDataset
@@ -13,7 +15,7 @@ from drnsr.evaluation.benchmark import Method, bicubic
 from drnsr.evaluation.protocol import Protocol
 from drnsr.images.colour import gray_to_rgb
 from drnsr.images.files import SUFFIXES, read_image
-from drnsr.images.picture import from_array
+from drnsr.images.picture import Limit, ValueRange, from_array
 from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.images.resize import Picture, pillow_resize
 from drnsr.inference.engine import ScaleError, TorchEngine
@@ -79,17 +81,21 @@ def network_method(
     return Method(name, lambda lr: adapt(RGB8)(lr), takes, adapt)
 
 
-def _seen_range(trained: PixelFormat, benchmark: PixelFormat) -> tuple[float, float]:
+def _seen_range(trained: PixelFormat, benchmark: PixelFormat) -> ValueRange:
     """Return the prepared values of a benchmark that a network sees as 0 and 1.
 
     They are the same values in the files that it was trained on, unless it is one for photographs.
     """
     if trained == RGB8 or benchmark == RGB8:
         return benchmark.stored_range
-    (low, high), (black, white) = benchmark.value_range, benchmark.stored_range
+    low, high, black, white = map(np.array, (*benchmark.value_range, *benchmark.stored_range))
     step = (white - black) / (high - low)
-    first, last = ((value - low) * step + black for value in trained.value_range)
-    return first, last
+    first, last = ((np.array(value) - low) * step + black for value in trained.value_range)
+    return _limit(first), _limit(last)
+
+
+def _limit(values: NDArray[np.float64]) -> Limit:
+    return tuple(map(float, values)) if values.ndim else float(values)
 
 
 def model_method(

@@ -202,8 +202,8 @@ class Protocol:
         if self.data_range == "type":
             return _largest(hr)
         if self.data_range == "declared":
-            black, white = pixels.stored_range
-            return white - black
+            black, white = map(np.array, pixels.stored_range)
+            return float((white - black).max())
         if compared.min() == compared.max():
             raise ProtocolError("its values are all one, so that data_range: picture is 0")
         return float(compared.max() - compared.min())

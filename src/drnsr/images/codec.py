@@ -176,7 +176,7 @@ class Codec(ABC):
     def _darkened(self, page: UpscaledPage) -> str | None:
         """Return a message for 16 bits with a low white level if only 8 bits are stored."""
         picture = page.source.picture
-        white = picture.value_range[1]
+        white = float(np.max(picture.value_range[1]))
         if picture.dtype != np.uint16 or self.depth(picture.channels) > 8:
             return None
         if white > full_range(picture.dtype)[1] / 4:

@@ -10,6 +10,12 @@ from numpy.typing import NDArray
 Pixels = NDArray[Any]
 """(H, W, C) of any type that a picture can have."""
 
+Limit = float | tuple[float, ...]
+"""One value for all channels, or one for each."""
+
+ValueRange = tuple[Limit, Limit]
+"""Black and white."""
+
 
 @dataclass(frozen=True)
 class Channels:
@@ -115,7 +121,7 @@ class Picture:
     width: int
     dtype: np.dtype[Any]
     channels: Channels
-    value_range: tuple[float, float]
+    value_range: ValueRange
     rows: Callable[[int, int], Pixels]
     nodata: float | None = None
     light: float | None = None

@@ -1,12 +1,12 @@
 """What the channels and values of a data set are, and of the network that was trained on it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from drnsr.images.picture import RGB, Channels
+from drnsr.images.picture import RGB, Channels, Limit, ValueRange
 
 Depth = Literal[8, 16]
 
@@ -18,16 +18,16 @@ class PixelFormat:
     Attributes:
         bands: the name of each channel.
         depth: the bits of a prepared value, which is an unsigned integer.
-        value_range: the values in a file that a network sees as 0 and 1; values outside are allowed
-            and are not clipped to it.
+        value_range: the values in a file that a network sees as 0 and 1, for all bands or for each;
+            values outside are allowed and are not clipped to it.
         stored_range: the prepared values of these two. They are the same for unsigned integers of a
             file, which are stored as they are. Other values are mapped to all of the prepared type.
     """
 
     bands: tuple[str, ...] = ("red", "green", "blue")
     depth: Depth = 8
-    value_range: tuple[float, float] = (0.0, 255.0)
-    stored_range: tuple[float, float] = (0.0, 255.0)
+    value_range: ValueRange = (0.0, 255.0)
+    stored_range: ValueRange = (0.0, 255.0)
 
     @property
     def channels(self) -> int:
@@ -44,8 +44,8 @@ class PixelFormat:
     @property
     def text_with_range(self) -> str:
         """The bands, bits and range in words."""
-        black, white = self.value_range
-        return f"{self.text}, black is {black:g} and white {white:g}"
+        black, white = map(_text, self.value_range)
+        return f"{self.text}, black is {black} and white {white}"
 
     @property
     def shown(self) -> tuple[int, ...]:
@@ -81,14 +81,33 @@ class PixelFormat:
             LookupError, TypeError, ValueError: if it has not.
         """
         depth, bands = content["depth"], tuple(map(str, content["bands"]))
-        low, high = map(float, content["value_range"])
-        black, white = map(float, content["stored_range"])
-        limits = np.array([low, high, black, white])
-        if depth not in (8, 16) or not bands or not np.isfinite(limits).all():
+        if depth not in (8, 16) or not bands:
             raise ValueError(str(content))
-        if low >= high or black >= white:
-            raise ValueError(str(content))
-        return cls(bands, depth, (low, high), (black, white))
+        seen, stored = (
+            _parse_range(content[name], len(bands)) for name in ("value_range", "stored_range")
+        )
+        return cls(bands, depth, seen, stored)
+
+
+def _parse_range(content: Sequence[Any], bands: int) -> ValueRange:
+    """Return a range for all bands, or for each.
+
+    Raises:
+        TypeError, ValueError: if it is none.
+    """
+    low, high = (
+        tuple(map(float, each)) if isinstance(each, Sequence) else float(each) for each in content
+    )
+    black, white = np.array(low), np.array(high)
+    if black.shape != white.shape or black.shape not in ((), (bands,)):
+        raise ValueError(str(content))
+    if not (np.isfinite([black, white]).all() and (black < white).all()):
+        raise ValueError(str(content))
+    return low, high
+
+
+def _text(limit: Limit) -> str:
+    return ", ".join(f"{each:g}" for each in (limit if isinstance(limit, tuple) else (limit,)))
 
 
 RGB8 = PixelFormat()

@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 
 from drnsr.errors import UserError
 from drnsr.images.colour import rgb_to_ycbcr, ycbcr_to_rgb
-from drnsr.images.picture import Picture, Pixels, full_range
+from drnsr.images.picture import Channels, Limit, Picture, Pixels, full_range
 from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.images.resize import upscale
 from drnsr.inference.engine import Engine, FloatPixels, TorchEngine
 from drnsr.inference.holes import fill_holes, restore_holes
 from drnsr.networks import Descriptor
+
+_Limits = NDArray[np.float64]
+"""Black or white: () for all channels, or (C,)."""
 
 
 def upscale_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool) -> Pixels:
@@ -33,7 +36,7 @@ def upscale_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool)
     """
     if isinstance(engine, TorchEngine):
         engine = engine.for_pixels(picture.dtype)
-    channels = picture.channels
+    channels, groups = picture.channels, _groups(engine, picture)
     values = _normalize(_compressed(part, picture.light), *_seen_range(picture))
     if channels.alpha is not None:
         values[:, :, channels.alpha] = _normalize(
@@ -45,7 +48,7 @@ def upscale_part(engine: Engine, picture: Picture, part: Pixels, ensemble: bool)
     upscaled = np.empty(
         (part.shape[0] * engine.scale, part.shape[1] * engine.scale, channels.count), np.float32
     )
-    for group in _groups(engine, picture):
+    for group in groups:
         upscaled[:, :, group] = _upscale_group(engine, values[:, :, group], ensemble)
     if channels.alpha is not None:
         opacity = values[:, :, [channels.alpha]]
@@ -109,7 +112,17 @@ def as_trained(picture: Picture, pixels: PixelFormat) -> Picture:
     channels = picture.channels
     is_band = channels.count == pixels.channels and not channels.alpha_is_mask
     layout = pixels.layout if is_band and channels.alpha is not None else channels
-    return replace(picture, value_range=seen, channels=layout)
+    black, white = (_for_channels(limit, layout) for limit in seen)
+    return replace(picture, value_range=(black, white), channels=layout)
+
+
+def _for_channels(limit: Limit, channels: Channels) -> Limit:
+    """Return the limits of bands in the order of the channels of a picture."""
+    bands = [number for group in channels.groups for number in group]
+    if not isinstance(limit, tuple) or len(limit) != len(bands):
+        return limit  # the picture is refused if it has other bands
+    placed = dict(zip(bands, limit, strict=True))
+    return tuple(placed.get(number, 0.0) for number in range(channels.count))
 
 
 def submit_function(
@@ -126,14 +139,20 @@ def submit_function(
     return engine.submit if is_rgb and is_8_bit and not picture.may_have_holes else None
 
 
-def _normalize(part: Pixels, low: float, high: float) -> FloatPixels:
+def _normalize(part: Pixels, low: _Limits, high: _Limits) -> FloatPixels:
     """Map the values of a picture to the network's: ``low`` to 0 and ``high`` to 1."""
-    span = (high - low) or 1.0
+    span = _span(low, high)
     if part.dtype.itemsize > 2:
         # In float32, values with a small difference and a large offset would become equal.
         return ((part.astype(np.float64) - low) / span).astype(np.float32)
     values: FloatPixels = (part.astype(np.float32) - np.float32(low)) / np.float32(span)
     return values
+
+
+def _span(low: _Limits, high: _Limits) -> _Limits:
+    """Return the differences of white and black; 1 where there is none."""
+    span: _Limits = np.where(high == low, 1.0, high - low)
+    return span
 
 
 def _compressed(part: Pixels, light: float | None) -> Pixels:
@@ -144,13 +163,17 @@ def _compressed(part: Pixels, light: float | None) -> Pixels:
     return compressed
 
 
-def _seen_range(picture: Picture) -> tuple[float, float]:
-    low, high = (_compressed(np.array(each), picture.light) for each in picture.value_range)
-    return float(low), float(high)
+def _seen_range(picture: Picture) -> tuple[_Limits, _Limits]:
+    low, high = (
+        np.asarray(_compressed(np.array(each, np.float64), picture.light))
+        for each in picture.value_range
+    )
+    return low, high
 
 
-def _alpha_range(picture: Picture) -> tuple[float, float]:
-    return full_range(picture.dtype)
+def _alpha_range(picture: Picture) -> tuple[_Limits, _Limits]:
+    low, high = map(np.array, full_range(picture.dtype))
+    return low, high
 
 
 def valid_and_visible(picture: Picture, part: Pixels) -> NDArray[np.bool_] | None:
@@ -223,12 +246,12 @@ def _denormalize(upscaled: FloatPixels, picture: Picture) -> Pixels:
     alpha = picture.channels.alpha
     values = upscaled.astype(np.float64) if picture.dtype.itemsize > 2 else upscaled
     low, high = _seen_range(picture)
-    values = values * ((high - low) or 1.0) + low
+    values = values * _span(low, high).astype(values.dtype) + low.astype(values.dtype)
     if picture.light is not None:
         largest = float(np.finfo(picture.dtype).max)
         values = (np.sinh(values.astype(np.float64)) * picture.light).clip(-largest, largest)
     if alpha is not None:
-        transparent, opaque = _alpha_range(picture)
+        transparent, opaque = full_range(picture.dtype)
         values[:, :, alpha] = upscaled[:, :, alpha] * (opaque - transparent) + transparent
     if np.issubdtype(picture.dtype, np.integer):
         values = values.round().clip(*_limits(picture.dtype, values.dtype))

@@ -93,8 +93,9 @@ class Projection:
     def __init__(self, picture: Picture, scale: int) -> None:
         self._picture, self._scale = picture, scale
         self._is_integer = np.issubdtype(picture.dtype, np.integer)
-        low, high = picture.value_range
-        self._tolerance = _TOLERANCE if self._is_integer else _FLOAT_TOLERANCE * ((high - low) or 1)
+        low, high = map(np.asarray, picture.value_range)
+        span = float((high - low).min()) or 1
+        self._tolerance = _TOLERANCE if self._is_integer else _FLOAT_TOLERANCE * span
         # The precision of float32 is far below a step of 8 bits.
         self._kind = torch.float32 if picture.dtype.itemsize == 1 else torch.float64
         # A strip of a very wide picture is lower, as its rows are held in memory.

@@ -25,8 +25,8 @@ def to_premultiplied(pixels: Pixels, picture: Picture) -> PremultipliedRGBA:
         picture: defines channels, value range and nodata. Pixels without a valid value are
             transparent.
     """
-    low, high = picture.value_range
     displayed_channels = list(picture.channels.groups[0])
+    low, high = displayed_range(picture)
     colour = pixels[:, :, displayed_channels]
     is_valid: NDArray[np.bool_] = np.ones((*colour.shape[:2], 1), bool)
     if (channel_is_valid := picture.known(pixels)) is not None:
@@ -36,10 +36,18 @@ def to_premultiplied(pixels: Pixels, picture: Picture) -> PremultipliedRGBA:
         transparent, opaque = full_range(picture.dtype)
         alpha = pixels[:, :, [picture.channels.alpha]].astype(np.float32)
         opacity *= ((alpha - transparent) / (opaque - transparent)).clip(0, 1)
-    values = (colour.astype(np.float32) - np.float32(low)) / np.float32((high - low) or 1.0)
+    span = np.where(high == low, 1.0, high - low)
+    values = (colour.astype(np.float32) - np.float32(low)) / np.float32(span)
     premultiplied = np.where(is_valid, values, np.float32(0)) * opacity
     rgb = np.broadcast_to(premultiplied, (*premultiplied.shape[:2], 3))
     return np.concatenate([rgb, opacity], axis=2)
+
+
+def displayed_range(picture: Picture) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return black and white of the channels that are displayed: of all, (), or of each, (n,)."""
+    shown = list(picture.channels.groups[0])
+    low, high = (np.array(each, np.float64) for each in picture.value_range)
+    return (low[shown], high[shown]) if low.ndim else (low, high)
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,9 @@ class DisplayRange:
 
     def describe(self, picture: Picture) -> str:
         """Return the range in values of the picture; empty for the full range of its type."""
-        low, high = picture.value_range
-        black, white = (low + value * (high - low) for value in (self.black, self.white))
+        low, high = displayed_range(picture)
+        least, most = float(low.min()), float(high.max())
+        black, white = (least + value * (most - least) for value in (self.black, self.white))
         if (black, white) == full_range(picture.dtype):
             return ""
         return f"{black:.5g} is black, {white:.5g} white"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from drnsr.images.colour import luma_planes
 from drnsr.images.encoding import encode_png
+from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.images.resize import upscale
 from drnsr.networks import Network
 from drnsr.tracking.logger import CurveLogger
@@ -51,7 +52,7 @@ class Previews(L.Callback):
         lr, hr = batch
         scale = hr.shape[-1] // lr.shape[-1]
         lr, key = _middle(lr, _SIDE // scale), f"validation crop {batch_idx + 1}"
-        bicubic = upscale(lr[0].permute(1, 2, 0).cpu().numpy(), scale)
+        bicubic = upscale(_shown(lr, pl_module.network.pixels), scale)
         self._logger.log_image(key, encode_png(bicubic), step=0)
         preview = upscaled(pl_module.network, lr, scale)
         self._logger.log_image(key, encode_png(preview), step=trainer.global_step)
@@ -62,20 +63,40 @@ def _middle(pixels: Tensor, side: int) -> Tensor:
     return pixels[..., top : top + side, left : left + side]
 
 
+def _shown(lr: Tensor, pixels: PixelFormat) -> NDArray[np.uint8]:
+    """Return prepared values (1, C, h, w) as a picture: (h, w, 3), or (h, w, 1) of one band."""
+    return _picture(_planes(lr, pixels).mul(255), pixels)
+
+
+def _planes(lr: Tensor, pixels: PixelFormat) -> Tensor:
+    """Return prepared values between black, 0, and white, 1."""
+    black, white = (
+        torch.tensor(each, device=lr.device)[..., None, None] for each in pixels.stored_range
+    )
+    return (lr.float() - black) / (white - black)
+
+
+def _picture(planes: Tensor, pixels: PixelFormat) -> NDArray[np.uint8]:
+    """Return planes (1, C, h, w), 0..255, as a picture; of bands those that are shown."""
+    shown = planes[0] if pixels == RGB8 else planes[0, list(pixels.shown)]
+    return shown.round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+
+
 def upscaled(network: Network, lr: Tensor, scale: int) -> NDArray[np.uint8]:
     """Return a picture that a network upscaled.
 
     Args:
         network: the network, in evaluation mode.
-        lr: (1, 3, h, w) uint8.
+        lr: (1, C, h, w) of the prepared type.
         scale: one of the network's.
 
     Returns:
-        (H, W, 3), or (H, W, 1) of a network on luma.
+        (H, W, 3), or (H, W, 1) of a network on luma or on fewer than three bands.
     """
     weights = next(network.parameters())
-    rgb = lr.to(weights.dtype) / 255
-    planes = rgb if network.descriptor.colour == "RGB" else luma_planes(rgb)
+    planes = _planes(lr, network.pixels).to(weights.dtype)
+    if network.descriptor.colour == "Y":
+        planes = luma_planes(planes)
     with torch.no_grad():
-        sr = network.upscale(planes, scale)[0].float()
-    return sr.mul(255).round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
+        sr = network.upscale(planes, scale).float()
+    return _picture(sr.mul(255), network.pixels)

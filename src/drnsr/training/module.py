@@ -51,6 +51,9 @@ class SRModule(L.LightningModule):
             because its pictures differ in size.
     """
 
+    _black: Tensor
+    _span: Tensor
+
     def __init__(
         self,
         network: Network,
@@ -65,6 +68,10 @@ class SRModule(L.LightningModule):
         super().__init__()
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
         self.network: Network = network.to(memory_format=self._layout)  # type: ignore[call-overload]
+        # Black of each band, and the distance of white from it.
+        black, white = (torch.tensor(each)[..., None, None] for each in network.pixels.stored_range)
+        self.register_buffer("_black", black, persistent=False)
+        self.register_buffer("_span", white - black, persistent=False)
         self._loss = loss
         self._optimizer = optimizer
         self._scheduler = scheduler
@@ -194,9 +201,10 @@ class SRModule(L.LightningModule):
         """
         black, white = self.network.pixels.stored_range
         planes = pixels.to(torch.float64 if self.dtype == torch.float64 else torch.float32)
-        if black != 0:
-            planes = planes - black
-        planes = planes / (white - black)
+        if isinstance(black, tuple) or isinstance(white, tuple):
+            planes = (planes - self._black) / self._span
+        else:
+            planes = (planes - black if black != 0 else planes) / (white - black)
         if self.network.descriptor.colour == "Y":
             planes = luma_planes(planes)
         return planes.contiguous(memory_format=self._layout)
