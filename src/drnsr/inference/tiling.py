@@ -74,8 +74,14 @@ class Tiling:
         on_gpu = isinstance(engine, TorchEngine) and engine.is_asynchronous
         auto = AUTO_TILE_GPU if on_gpu else AUTO_TILE
         self._side: float = {"auto": auto, "off": float("inf")}.get(tile, tile)  # type: ignore[arg-type]
+        self._is_auto_on_cpu = tile == "auto" and not on_gpu
         self._tolerance = _GPU_TOLERANCE if on_gpu else 1.0
         self._batch_pixels = AUTO_TILE_GPU**2
+
+    def limit_side(self, side: int) -> None:
+        """Take smaller tiles on a CPU if the user chose no size: other things need the memory."""
+        if self._is_auto_on_cpu:
+            self._side = min(self._side, side)
 
     @property
     def side(self) -> float:

@@ -32,6 +32,9 @@ from drnsr.video.threads import read_ahead, write_behind
 # The disk, the user's share of it, or the largest file.
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
+# The side of a tile on a CPU if no two frames may wait.
+_LARGE_FRAME_TILE = 320
+
 # Two frames wait between two threads, or none if they were larger.
 _WAITING_BYTES = 60e6
 
@@ -96,6 +99,8 @@ def plan_clip(clip: Clip, target: Path, spec: UpscaleSpec) -> ClipPlan:
     container = container_of(target)
     if container is None:
         raise VideoError(f"{target.name} has the suffix of no container that is written")
+    if _depth(*size, pixels.itemsize) == 0:
+        model.tiling.limit_side(_LARGE_FRAME_TILE)
     encoding = choose_encoding(info, size, spec.clips, container)
     return ClipPlan(info, model, size, encoding, container)
 
