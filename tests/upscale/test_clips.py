@@ -106,9 +106,9 @@ def test_codecs_depths_and_colours_stay(folder, name, codec, pixel_format, colou
 
 @pytest.mark.parametrize("codec", ["h264", "hevc", "av1", "vp9"])
 def test_large_frames_are_encoded_without_looking_ahead(folder, codec, monkeypatch):
-    monkeypatch.setattr(codecs, "_LARGE_FRAME", 0)
-    monkeypatch.setattr(clips, "_WAITING_BYTES", 0)
-    monkeypatch.setattr(clips, "_LARGE_FRAME_TILE", 32)
+    monkeypatch.setattr(codecs, "LARGE_FRAME", 0)
+    monkeypatch.setattr(clips, "WAITING_BYTES", 0)
+    monkeypatch.setattr(clips, "LARGE_FRAME_TILE", 32)
     make_clip("a.mkv", codec="ffv1", size=(64, 64), pts=range(0, 240, 24))
     run("a.mkv", "--codec", codec)
     before, after = read_clip("a.mkv"), read_clip("out/a_x2.mkv")

@@ -33,10 +33,10 @@ from drnsr.video.threads import read_ahead, write_behind
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # The side of a tile on a CPU if no two frames may wait.
-_LARGE_FRAME_TILE = 320
+LARGE_FRAME_TILE = 320
 
 # Two frames wait between two threads, or none if they were larger.
-_WAITING_BYTES = 60e6
+WAITING_BYTES = 60e6
 
 _TimedPixels = tuple[NDArray[Any], Stamp]
 
@@ -100,7 +100,7 @@ def plan_clip(clip: Clip, target: Path, spec: UpscaleSpec) -> ClipPlan:
     if container is None:
         raise VideoError(f"{target.name} has the suffix of no container that is written")
     if _depth(*size, pixels.itemsize) == 0:
-        model.tiling.limit_side(_LARGE_FRAME_TILE)
+        model.tiling.limit_side(LARGE_FRAME_TILE)
     encoding = choose_encoding(info, size, spec.clips, container)
     return ClipPlan(info, model, size, encoding, container)
 
@@ -205,7 +205,7 @@ def _upscale_frames(
 
 def _depth(width: int, height: int, value_bytes: int) -> int:
     """Return how many frames of RGB wait between two threads."""
-    return 2 if 2 * width * height * 3 * value_bytes <= _WAITING_BYTES else 0
+    return 2 if 2 * width * height * 3 * value_bytes <= WAITING_BYTES else 0
 
 
 def _pixels(

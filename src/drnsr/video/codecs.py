@@ -13,7 +13,7 @@ from drnsr.video.probe import ClipInfo
 # size, and at least a few. Above 3840 x 2160 pixels of 8 bits it looks at no other frame.
 _LOOKAHEAD_BYTES = 100e6
 _LEAST_LOOKAHEAD = 5
-_LARGE_FRAME = 13e6
+LARGE_FRAME = 13e6
 
 # The memory of an encoder in bytes, so that a process stays within 2 GiB.
 _ENCODER_BYTES = 1e9
@@ -182,7 +182,7 @@ def choose_encoding(
         needs = f"{frame_bytes * known.kept_frames / 1e9:.1f} GB"
         notes.append(f"the encoder of {name} needs about {needs} for frames of this size")
     lookahead = max(_LEAST_LOOKAHEAD, int(_LOOKAHEAD_BYTES / frame_bytes))
-    if frame_bytes > _LARGE_FRAME:
+    if frame_bytes > LARGE_FRAME:
         lookahead = 0
     crf = options.crf if options.crf is not None else known.crf
     return Encoding(
