@@ -1,5 +1,6 @@
 """What `make install` prints: one line, or what is needed."""
 
+import os
 import shutil
 import subprocess
 
@@ -26,7 +27,9 @@ def install(tmp_path):
     def run(fails, name=python):
         (tmp_path / "fails").write_text(fails)
         command = ["make", "install", f"PYTHON={name}"]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        # `make test` would make it a make within a make, which says so.
+        outside = {key: os.environ[key] for key in os.environ.keys() - {"MAKELEVEL", "MAKEFLAGS"}}
+        return subprocess.run(command, cwd=tmp_path, env=outside, capture_output=True, text=True)
 
     return run
 

@@ -15,6 +15,7 @@ from drnsr.errors import UserError
 from drnsr.project import CONF
 from pipelines import ray_tasks, sharing
 from pipelines.sharing import own_share
+from tests.conftest import PROJECT
 
 
 def launcher(*overrides):
@@ -135,7 +136,8 @@ else:
 
 def test_a_job_whose_sweep_was_killed_is_the_last_of_its_process(tmp_path):
     command = [sys.executable, "-c", _SWEEP]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE) as sweep:
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE) as sweep:
         assert sweep.stdout.readline() == b"begun\n"
         sweep.kill()
         sweep.wait()
