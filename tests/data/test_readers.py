@@ -13,6 +13,7 @@ from drnsr.data.pixels import Pixels
 from drnsr.data.prepare import Part, prepare_benchmark, prepare_training_set
 from drnsr.data.prepared import DataError, PreparedDataset
 from drnsr.data.readers import make_reader
+from drnsr.images.errors import ImageError
 
 BANDS = ["green", "red", "edge", "nir"]
 
@@ -112,7 +113,7 @@ def test_one_file_for_each_band(scenes, tmp_path):
     assert [image.name for image in joined.images] == [f"scene{n}.tif" for n in range(3)]
     assert joined.files == whole.files
     (folder / "scene1_NIR.tif").unlink()
-    with pytest.raises(DataError, match="scene1: no file for NIR of this scene; it has scene1_"):
+    with pytest.raises(ImageError, match="scene1: no file for NIR of this scene; it has scene1_"):
         prepared(folder, tmp_path / "again", choices)
     tifffile.imwrite(folder / "scene1_NIR.tif", pixels[:-2, :, 0])
     with pytest.raises(
@@ -120,7 +121,7 @@ def test_one_file_for_each_band(scenes, tmp_path):
     ):
         prepared(folder, tmp_path / "again", choices)
     tifffile.imwrite(folder / "other.tif", pixels[:, :, 0])
-    with pytest.raises(DataError, match=r"other.tif: its name does not match data.pixels.join"):
+    with pytest.raises(ImageError, match=r"other.tif: its name does not match data.pixels.join"):
         prepared(folder, tmp_path / "again", choices)
 
 

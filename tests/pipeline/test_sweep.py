@@ -211,7 +211,7 @@ def test_a_study_runs_its_trials_under_one_parent_and_prunes(prepared):
 def test_a_sweep_that_is_ended_goes_on_where_it_was(prepared):
     command = [
         *("python", "-m", "pipelines.train", "-m", "experiment=smoke", "seed=1,2"),
-        *("trainer.max_steps=40", "checkpoints.seconds=0"),
+        *("trainer.max_steps=40", "trainer.validate_every=4", "checkpoints.seconds=0"),
         *("model.network.num_features=8", "model.network.num_blocks=1"),
     ]
     for number, code, launcher in (

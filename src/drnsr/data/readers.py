@@ -5,7 +5,6 @@ pictures. Such a picture has a path that is no file, and is named by it.
 """
 
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drnsr.data.pixels import Pixels
-from drnsr.data.prepared import DataError
 from drnsr.images.codecs import split_name
 from drnsr.images.errors import ImageError
 from drnsr.images.files import read_image
+from drnsr.images.joined import join_bands
 from drnsr.images.page import Page
 from drnsr.images.picture import Picture, ValueRange
 from drnsr.images.pixel_format import RGB8, PixelFormat
@@ -46,7 +45,7 @@ class Reader(Protocol):
         """Return the pictures in some files, in their order.
 
         Raises:
-            DataError: if a part of a picture is missing.
+            ImageError: if a part of a picture is missing.
         """
 
     def read(self, picture: Path, called: str, max_pixels: int) -> NDArray[Any]:
@@ -242,46 +241,6 @@ def map_values(values: NDArray[Any], value_range: ValueRange, dtype: np.dtype[An
     scaled = (values.astype(np.float64) - low) * (largest / (high - low))
     mapped: NDArray[Any] = np.clip(np.floor(scaled + 0.5), 0, largest).astype(dtype)
     return mapped
-
-
-def join_bands(
-    files: Sequence[Path], bands: Sequence[str], pattern: str, called: str = "data.pixels.join"
-) -> dict[Path, tuple[Path, ...]]:
-    """Find the files of each scene, one for each band.
-
-    Args:
-        files: files with one band each.
-        bands: their names, in the order of the channels.
-        pattern: of the names without suffix, with ``{scene}`` and ``{band}``.
-        called: the name of the pattern in messages.
-
-    Returns:
-        The files in the order of ``bands``, by a path with the name of the scene.
-
-    Raises:
-        DataError: if a file does not match, a band is missing, or two files are one band.
-    """
-    expression = re.escape(pattern).replace(r"\{scene\}", "(?P<scene>.+)")
-    expression = expression.replace(r"\{band\}", f"(?P<band>{'|'.join(map(re.escape, bands))})")
-    scenes: dict[Path, dict[str, Path]] = {}
-    for file in files:
-        found = re.fullmatch(expression, file.stem)
-        if found is None:
-            raise DataError(
-                f"{file}: its name does not match {called}, {pattern}, with a band of"
-                f" {', '.join(bands)}"
-            )
-        scene = scenes.setdefault(file.with_name(found["scene"] + file.suffix), {})
-        if other := scene.get(found["band"]):
-            raise DataError(f"{other} and {file} are the same band of one scene; remove one")
-        scene[found["band"]] = file
-    for scene_path, found_bands in scenes.items():
-        if missing := [band for band in bands if band not in found_bands]:
-            raise DataError(
-                f"{scene_path.with_suffix('')}: no file for {', '.join(missing)} of this scene; it"
-                f" has {', '.join(file.name for file in found_bands.values())}"
-            )
-    return {path: tuple(parts[band] for band in bands) for path, parts in scenes.items()}
 
 
 def _find_type(files: Sequence[Path], prepared: np.dtype[Any]) -> tuple[str, np.dtype[Any]] | None:

@@ -1,5 +1,6 @@
 """Several files with one band each as one picture, such as the bands of a satellite's scene."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +20,46 @@ _ALIKE: dict[str, Callable[[Page], object]] = {
     "georeference": lambda page: [tag[3] for tag in page.metadata.georeference],
 }
 """In what the bands of a scene are alike."""
+
+
+def join_bands(
+    files: Sequence[Path], bands: Sequence[str], pattern: str, called: str = "data.pixels.join"
+) -> dict[Path, tuple[Path, ...]]:
+    """Find the files of each scene, one for each band.
+
+    Args:
+        files: files with one band each.
+        bands: their names, in the order of the channels.
+        pattern: of the names without suffix, with ``{scene}`` and ``{band}``.
+        called: the name of the pattern in messages.
+
+    Returns:
+        The files in the order of ``bands``, by a path with the name of the scene.
+
+    Raises:
+        ImageError: if a file does not match, a band is missing, or two files are one band.
+    """
+    expression = re.escape(pattern).replace(r"\{scene\}", "(?P<scene>.+)")
+    expression = expression.replace(r"\{band\}", f"(?P<band>{'|'.join(map(re.escape, bands))})")
+    scenes: dict[Path, dict[str, Path]] = {}
+    for file in files:
+        found = re.fullmatch(expression, file.stem)
+        if found is None:
+            raise ImageError(
+                f"{file}: its name does not match {called}, {pattern}, with a band of"
+                f" {', '.join(bands)}"
+            )
+        scene = scenes.setdefault(file.with_name(found["scene"] + file.suffix), {})
+        if other := scene.get(found["band"]):
+            raise ImageError(f"{other} and {file} are the same band of one scene; remove one")
+        scene[found["band"]] = file
+    for scene_path, found_bands in scenes.items():
+        if missing := [band for band in bands if band not in found_bands]:
+            raise ImageError(
+                f"{scene_path.with_suffix('')}: no file for {', '.join(missing)} of this scene; it"
+                f" has {', '.join(file.name for file in found_bands.values())}"
+            )
+    return {path: tuple(parts[band] for band in bands) for path, parts in scenes.items()}
 
 
 @contextmanager

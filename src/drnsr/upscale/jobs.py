@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from drnsr.atomic import is_partial
-from drnsr.data.readers import join_bands
 from drnsr.errors import UserError
 from drnsr.images.codec import Codec
 from drnsr.images.codecs import CODECS, codec_of_suffix, split_name
 from drnsr.images.errors import ImageError
+from drnsr.images.joined import join_bands
 from drnsr.images.reading import codec_of
 from drnsr.upscale.provenance import read_provenance
 from drnsr.video.files import PARTS_SUFFIX, ending, is_video
@@ -132,7 +132,7 @@ def _scenes(
     """Return a job for each scene.
 
     Raises:
-        DataError: see :func:`drnsr.data.readers.join_bands`.
+        ImageError: see :func:`drnsr.images.joined.join_bands`.
     """
     names = dict(found)
     jobs = []
