@@ -13,6 +13,7 @@ Algorithm. Where no picture in range shrinks to Y, that leads to the least squar
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -119,7 +120,8 @@ class Projection:
             band = np.empty((rows, picture.width * scale, picture.channels.count), picture.dtype)
             for window in strip:
                 columns = slice(window.block.left * scale, window.block.right * scale)
-                band[:, columns] = self._project(window)[window.inner(scale)]
+                with _one_thread():
+                    band[:, columns] = self._project(window)[window.inner(scale)]
             yield band
 
     def deviation(self, bands: Iterable[Pixels]) -> float:
@@ -135,8 +137,9 @@ class Projection:
         largest = 0.0
         for strip in self._strips(bands):
             for window in strip:
-                planes, source, counts = self._planes(window, torch.float64)
-                error = self._error(planes, source, counts)[:, *window.inner()]
+                with _one_thread():
+                    planes, source, counts = self._planes(window, torch.float64)
+                    error = self._error(planes, source, counts)[:, *window.inner()]
                 largest = max(largest, float(error.abs().max())) if error.numel() else largest
         return largest
 
@@ -254,6 +257,21 @@ class Projection:
             place = channel, ys * scale + y_in_block, xs * scale + x_in_block
             planes[place] = (planes[place] + error[wrong].sign()).clamp(*self._limits)
         return planes
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute the block without torch's other threads.
+
+    They gain little on matrices of this size, and beside another program they wait for each other
+    for three times as long.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @lru_cache(maxsize=16)
