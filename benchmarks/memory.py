@@ -293,7 +293,7 @@ CASES = {
     "photos": (photo, _UPSCALE, [1, 10, 24, 100]),
     "pngs": (png, _UPSCALE, [24, 100]),
     "tiffs": (tiff, _UPSCALE, [1, 10, 100]),
-    "scenes": (scene, _UPSCALE, [26, 51]),
+    "scenes": (scene, _UPSCALE, [26, 51, 102]),
     "volume": (volume, _UPSCALE, [1, 4]),
     "volume_all_axes": (volume, _UPSCALE, [0.5]),
     "cube": (cube, _UPSCALE, [_SLICES]),
