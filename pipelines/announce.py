@@ -1,6 +1,5 @@
 """What a stage says of itself: what it does with which data, and where the results are."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +14,7 @@ def headline(stage: str, config: Config) -> str:
         stage: its name.
         config: of the run.
     """
-    benchmarks = _names(config.benchmark)
+    benchmarks = ", ".join(config.benchmark)
     model = f"{config.model.name} x{config.scale}"
     about = {
         "fetch": f"data {config.data.name}, benchmark {benchmarks}",
@@ -48,7 +47,3 @@ def results(stage: str, config: Config, seconds: float) -> str:
         places["train"] += [outputs.summary, outputs.pictures]
     where = ", ".join(map(str, places.get(stage, [])))
     return f"{stage}: done in {timedelta(seconds=round(seconds))}" + (f"; {where}" if where else "")
-
-
-def _names(benchmarks: Mapping[str, object]) -> str:
-    return ", ".join(benchmarks)

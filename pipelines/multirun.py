@@ -215,29 +215,33 @@ def end_study(error: BaseException | None, *, is_last: bool) -> None:
 
 def _close(sweep: Sweep, jobs: list[JobRecord], status: RunStatus, error: str = "") -> None:
     """Write what the jobs of a sweep gave, and end its parent run with it."""
-    files = _write(jobs, sweep) if jobs else []
-    end_sweep(status, error, files, table_of(jobs), _description(jobs, sweep) if jobs else "")
-
-
-def _description(jobs: list[JobRecord], sweep: Sweep) -> str:
     from drnsr.tracking.description import describe_sweep
 
-    best, verdict = best_job(jobs, sweep.objective), ""
-    if best is not None and best.result is not None:
-        verdict = f"best: job {best.number}, {sweep.objective} {best.result.objective}"
-    return describe_sweep(sweep.objective, verdict, table_of(jobs))
+    if not jobs:
+        end_sweep(status, error)
+        return
+    table, verdict = table_of(jobs), _verdict(jobs, sweep)
+    files = _write(jobs, sweep, verdict)
+    end_sweep(status, error, files, table, describe_sweep(sweep.objective, verdict, table))
 
 
-def _write(jobs: list[JobRecord], sweep: Sweep) -> list[Path]:
+def _verdict(jobs: list[JobRecord], sweep: Sweep) -> str:
+    """Name the best job with its value; empty if none was measured."""
+    best = best_job(jobs, sweep.objective)
+    if best is None or best.result is None:
+        return ""
+    return f"best: job {best.number}, {sweep.objective} {best.result.objective}"
+
+
+def _write(jobs: list[JobRecord], sweep: Sweep, verdict: str) -> list[Path]:
     """Write the table and the plots of a sweep, and log which job is the best."""
     try:
         files = write_sweep(sweep.folder, jobs, sweep.objective)
     except Exception:  # of a library that plots: the results are there all the same
         log.exception("the sweep cannot be drawn")
         return []
-    best = best_job(jobs, sweep.objective)
-    if best is not None and best.result is not None:
-        log.info("best: job %s, %s %s", best.number, sweep.objective, best.result.objective)
+    if verdict:
+        log.info(verdict)
     return files
 
 

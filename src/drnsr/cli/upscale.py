@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from drnsr.inference.tiling import TileSize
+    from drnsr.upscale.files import UpscaleSpec
     from drnsr.upscale.jobs import Job, Join
     from drnsr.upscale.models import Models, OutputSize
     from drnsr.video.options import ClipOptions
@@ -187,34 +188,71 @@ def run(parsed: argparse.Namespace) -> None:
         UserError: if a path or the model cannot be used, or some images could not be upscaled.
     """
     from drnsr.device import share_devices
-    from drnsr.images.backends.gdal import check_overviews
     from drnsr.inference.allocator import keep_freed_memory
     from drnsr.reporting.contact_sheet import ComparisonWriter
     from drnsr.upscale.batch import upscale_all
     from drnsr.upscale.dry_run import dry_run_table
-    from drnsr.upscale.files import UpscaleSpec
     from drnsr.upscale.jobs import plan
     from drnsr.upscale.quiet import quiet_c_libraries, quiet_libraries
     from drnsr.upscale.suggestion import suggest_model
     from drnsr.upscale.through import SUFFIXES
-    from drnsr.video.options import ClipOptions
 
     keep_freed_memory()
     devices = share_devices(parsed.devices, parsed.device)
     if len(devices) > 1 and parsed.backend == "fastest":
         raise UserError("--devices: the processes could choose other backends: name one")
+    spec = _spec(parsed, devices[0])
+    if len(devices) == 1:  # else each process loads it
+        spec.load()
+    suffix = parsed.suffix
+    if suffix is None:
+        suffix = spec.output_size.suffix + SUFFIXES[parsed.axes]
+    with quiet_libraries(), quiet_c_libraries():
+        planned = plan(
+            parsed.paths,
+            parsed.out,
+            suffix,
+            parsed.format,
+            spec.clips,
+            _join(parsed, spec.models),
+            overwrite=parsed.overwrite,
+        )
+        for note in planned.notes:
+            print(printable(note), file=sys.stderr)
+        jobs = planned.jobs
+        _check_options(parsed, jobs, spec.clips)
+        if parsed.dry_run:
+            Console().print(dry_run_table(jobs, spec))
+            return
+        comparisons = ComparisonWriter(jobs, parsed.out) if parsed.compare else None
+        if parsed.model == "auto":
+            suggest_model(jobs, spec.output_size)
+        check_writable(parsed.out)
+        upscale_all(jobs, spec, parsed.out, comparisons, devices=devices)
+
+
+def _spec(parsed: argparse.Namespace, device: str) -> "UpscaleSpec":
+    """Return how to upscale.
+
+    Raises:
+        UserError: options contradict each other, or the model cannot be used.
+    """
+    from drnsr.images.backends.gdal import check_overviews
+    from drnsr.upscale.files import UpscaleSpec
+    from drnsr.video.options import ClipOptions
+
     if parsed.axes != "in-plane" and (parsed.factor or parsed.size):
         raise UserError(f"--axes {parsed.axes}: takes a --scale, and no --factor or --size")
     if parsed.consistent and (parsed.factor or parsed.size or parsed.axes != "in-plane"):
         raise UserError("--consistent: takes a --scale, and no --factor, --size or --axes")
     if parsed.consistent and parsed.compare:
         raise UserError("--consistent: leave out --compare, which draws what the model alone gives")
-    output_size, models = _models(parsed, devices[0])
+    output_size, models = _models(parsed, device)
     value_range = tuple(parsed.range) if parsed.range else None
     clips = ClipOptions(parsed.codec, parsed.crf, parsed.container, parsed.deinterlace)
     if parsed.overviews:
         check_overviews()
-    spec = UpscaleSpec(
+    return UpscaleSpec(
         models,
         output_size,
         value_range,
@@ -223,33 +261,6 @@ def run(parsed: argparse.Namespace) -> None:
         consistent=parsed.consistent,
         overviews=parsed.overviews,
     )
-    if len(devices) == 1:  # else each process loads it
-        spec.load()
-    suffix = parsed.suffix
-    if suffix is None:
-        suffix = output_size.suffix + SUFFIXES[parsed.axes]
-    with quiet_libraries(), quiet_c_libraries():
-        planned = plan(
-            parsed.paths,
-            parsed.out,
-            suffix,
-            parsed.format,
-            clips,
-            _join(parsed, models),
-            overwrite=parsed.overwrite,
-        )
-        for note in planned.notes:
-            print(printable(note), file=sys.stderr)
-        jobs = planned.jobs
-        _check_options(parsed, jobs, clips)
-        if parsed.dry_run:
-            Console().print(dry_run_table(jobs, spec))
-            return
-        comparisons = ComparisonWriter(jobs, parsed.out) if parsed.compare else None
-        if parsed.model == "auto":
-            suggest_model(jobs, output_size)
-        check_writable(parsed.out)
-        upscale_all(jobs, spec, parsed.out, comparisons, devices=devices)
 
 
 def _join(parsed: argparse.Namespace, models: "Models") -> "Join | None":

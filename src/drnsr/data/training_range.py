@@ -27,8 +27,9 @@ def percentile_range(
     counts: NDArray[np.int64] = np.zeros((pixels.channels, 2**pixels.depth), np.int64)
     for number, image in enumerate(dataset.images):
         if image.split == "train":
+            hr = dataset.hr(number)
             for band, each in enumerate(counts):
-                each += np.bincount(dataset.hr(number)[:, :, band].ravel(), minlength=each.size)
+                each += np.bincount(hr[:, :, band].ravel(), minlength=each.size)
     if not per_band:
         return _at(counts.sum(axis=0), percentiles, dataset.name)
     limits = [

@@ -188,7 +188,7 @@ class Projection:
     def _nearest(self, planes: Tensor, source: Tensor, counts: Tensor) -> Tensor:
         """Project planes, (C, scale*h, scale*w), and bring them back into the type's range."""
         sizes, scale = source.shape[1:], self._scale
-        rows, columns = (_spread(n, scale).to(self._kind) for n in sizes)
+        rows, columns = (_spread(n, scale, self._kind) for n in sizes)
         ahead = planes
         for number in range(_ITERATIONS):
             error = self._error(ahead, source, counts)
@@ -200,7 +200,7 @@ class Projection:
             # What is left after the first step is left by clipping.
             ahead = nearer + max(0, number - 1) / (number + 2) * (nearer - planes)
             planes = nearer
-            rows, columns = (scale * _shrink(n, scale).to(self._kind).T for n in sizes)
+            rows, columns = (scale * _shrink(n, scale, self._kind).T for n in sizes)
         return planes
 
     @property
@@ -233,7 +233,7 @@ class Projection:
 
     def _error(self, planes: Tensor, source: Tensor, counts: Tensor) -> Tensor:
         """Return what the shrunk planes lack of the source where that counts, (C, h, w)."""
-        rows, columns = (_shrink(n, self._scale).to(planes.dtype) for n in source.shape[1:])
+        rows, columns = (_shrink(n, self._scale, planes.dtype) for n in source.shape[1:])
         shrunk = rows @ planes @ columns.T
         if self._is_integer:
             shrunk = shrunk.clamp(*self._limits)
@@ -275,17 +275,17 @@ def _one_thread() -> Iterator[None]:
 
 
 @lru_cache(maxsize=16)
-def _shrink(size: int, scale: int) -> Tensor:
-    """Return D for a line of so many LR pixels, (size, scale*size) float64."""
-    return torch.from_numpy(resize_matrix(size * scale, size))
+def _shrink(size: int, scale: int, kind: torch.dtype) -> Tensor:
+    """Return D for a line of so many LR pixels, (size, scale*size)."""
+    return torch.from_numpy(resize_matrix(size * scale, size)).to(kind)
 
 
 @lru_cache(maxsize=16)
-def _spread(size: int, scale: int) -> Tensor:
-    """Return P, the pseudo-inverse of D, (scale*size, size) float64."""
-    shrink = _shrink(size, scale)
+def _spread(size: int, scale: int, kind: torch.dtype) -> Tensor:
+    """Return P, the pseudo-inverse of D, (scale*size, size)."""
+    shrink = _shrink(size, scale, torch.float64)
     spread: Tensor = torch.linalg.solve(shrink @ shrink.T, shrink)
-    return spread.T
+    return spread.T.to(kind)
 
 
 def _without_holes(values: NDArray[np.float64]) -> NDArray[np.float64]:

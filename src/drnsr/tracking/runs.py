@@ -23,7 +23,7 @@ from drnsr.tracking.tags import (
     OUTBOX_TAG,
     TRAINING_TAG,
     recorded,
-    searched_names,
+    runs_with,
     stored,
     stored_name,
 )
@@ -185,15 +185,7 @@ def find_runs(client: "MlflowClient", sha256: str, tag: str = MODEL_TAG) -> list
     if not is_sha256(sha256):
         return []
     experiments = [found.experiment_id for found in client.search_experiments()]
-    runs = [
-        run
-        for name in searched_names(tag)
-        for run in client.search_runs(
-            experiments,
-            filter_string=f"tags.`{name}` = '{sha256}'",
-            order_by=["attributes.start_time DESC"],
-        )
-    ]
+    runs = runs_with(client, experiments, tag, sha256, order_by=["attributes.start_time DESC"])
     return [str(run.info.run_id) for run in runs]
 
 

@@ -26,7 +26,7 @@ from drnsr.tracking.store import (
     open_store,
     tracking_errors,
 )
-from drnsr.tracking.tags import COMMIT_TAG, SWEEP_TAG, searched_names
+from drnsr.tracking.tags import COMMIT_TAG, SWEEP_TAG, runs_with
 from drnsr.tracking.view import arrange_experiment
 
 if TYPE_CHECKING:
@@ -247,8 +247,4 @@ def sweep_tags() -> dict[str, str]:
 def jobs_of(client: "MlflowClient", parent: "Run") -> list["Run"]:
     """Return the runs of a sweep's jobs; none if the run is not the parent of a sweep."""
     experiment, tag = [parent.info.experiment_id], f"{SWEEP_TAG}{parent.info.run_id}"
-    return [
-        run
-        for name in searched_names(tag)
-        for run in client.search_runs(experiment, f"tags.`{name}` = 'true'", max_results=_MOST_JOBS)
-    ]
+    return runs_with(client, experiment, tag, "true", max_results=_MOST_JOBS)

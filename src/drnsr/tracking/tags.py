@@ -4,10 +4,11 @@ MLflow's pages show all tags of a run but those whose names begin with ``mlflow.
 project searches for, and nobody reads, is stored under such a name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 # The tag by which the run of a model is found. An id of the run in the model file would make the
@@ -40,9 +41,40 @@ def stored_name(tag: str) -> str:
     return f"{_NOT_SHOWN}{tag}" if tag.startswith(_HASHES) else tag
 
 
-def searched_names(tag: str) -> list[str]:
+def _searched_names(tag: str) -> list[str]:
     """Return the names under which runs may have a tag; those of earlier versions have its own."""
     return list(dict.fromkeys([stored_name(tag), tag]))
+
+
+def runs_with(
+    client: "MlflowClient",
+    experiments: Sequence[str],
+    tag: str,
+    value: str,
+    *,
+    order_by: Sequence[str] = (),
+    max_results: int = 1000,
+) -> list["Run"]:
+    """Return the runs whose tag has a value, under each of the names that it may have.
+
+    Args:
+        client: see :func:`drnsr.tracking.store.open_store`.
+        experiments: their ids.
+        tag: its own name.
+        value: without quotation marks.
+        order_by: see MLflow's ``search_runs``.
+        max_results: under each name.
+    """
+    return [
+        run
+        for name in _searched_names(tag)
+        for run in client.search_runs(
+            list(experiments),
+            f"tags.`{name}` = '{value}'",
+            max_results=max_results,
+            order_by=list(order_by),
+        )
+    ]
 
 
 def stored(tags: Mapping[str, str]) -> dict[str, str]:

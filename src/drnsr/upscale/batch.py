@@ -161,7 +161,7 @@ def _size(job: Job) -> int:
     if job.is_done or job.problem:
         return 0
     if not job.is_video:
-        return pixel_count(job.bands[0] if job.bands else job.source)
+        return pixel_count(job.first_file)
     try:
         from drnsr.video.clip import open_clip  # it needs PyAV
 

@@ -33,7 +33,7 @@ def dry_run_table(jobs: Sequence[Job], spec: UpscaleSpec) -> Table:
 
 def _describe(job: Job, spec: UpscaleSpec) -> tuple[str, str, str]:
     if not job.is_video:
-        return describe(job.bands[0] if job.bands else job.source, spec)
+        return describe(job.first_file, spec)
     check_installed()
     from drnsr.upscale.clips import describe_clip  # it needs PyAV
 

@@ -44,6 +44,11 @@ class Job:
     is_video: bool = False
     bands: tuple[Path, ...] = ()
 
+    @property
+    def first_file(self) -> Path:
+        """A file or folder that can be opened, of the size of the whole."""
+        return self.bands[0] if self.bands else self.source
+
 
 @dataclass(frozen=True)
 class Join:
