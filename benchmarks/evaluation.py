@@ -21,8 +21,9 @@ from torchmetrics.functional.image import (
 
 from drnsr.data.prepare import prepare_benchmark
 from drnsr.evaluation.benchmark import bicubic, measure
-from drnsr.evaluation.metrics import METRICS, ssim, vif
+from drnsr.evaluation.metrics import METRICS
 from drnsr.evaluation.protocol import get_protocol
+from drnsr.evaluation.structural import ssim, vif
 from drnsr.images.resize import downscale, upscale
 
 SHAPE = (768, 1024, 1)

@@ -1,7 +1,5 @@
 """Stage `report`: all results of a run on one page."""
 
-from collections.abc import Callable
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -19,7 +17,7 @@ from drnsr.reporting.beside_published import BesidePublished, OurMethod, beside_
 from drnsr.reporting.commands import model_commands, reproduction_command
 from drnsr.reporting.costs import describe_size, describe_times
 from drnsr.reporting.lineage import audit_sentence, checked_out_commit, lineage_of_file
-from drnsr.reporting.page import Circumstances, PagePicture, render_report, script_of
+from drnsr.reporting.page import Circumstances, PagePicture, Report, render_report, script_of
 from drnsr.reporting.views import read_views
 from drnsr.tracking.costs import read_costs, read_reference_cost
 from drnsr.tracking.events import LogArtifact
@@ -43,37 +41,35 @@ def report(config: Config) -> None:
     from drnsr.weights.native import load_model
 
     outputs = Outputs.of(config)
-    network = load_model(outputs.model)
-    render = _page(config, network)
-    circumstances = _circumstances(config, parameter_count(network))
+    rows, network = read_rows(outputs.per_image), load_model(outputs.model)
+    results = _results(rows, config, network)
+    circumstances = _circumstances(rows, config, parameter_count(network))
     # By its name the file belongs to these results, also after DVC has taken others from its cache.
-    name = f"{sha256_of([render().encode()])[:16]}.js"
+    name = f"{sha256_of([render_report(results).encode()])[:16]}.js"
     write_text(project_root() / outputs.circumstances / name, script_of(circumstances))
     url = outputs.circumstances.relative_to(outputs.report.parent) / name
-    write_text(outputs.report, render(script=url.as_posix()))
+    write_text(outputs.report, render_report(results, script=url.as_posix()))
     if config.logger.experiment is not None:
         with tracked_model(config) as outbox:
-            page = render(circumstances=circumstances).encode()
+            page = render_report(results, circumstances=circumstances).encode()
             outbox.add(LogArtifact(kept=outbox.keep(outputs.report.name, page), to="report"))
 
 
-def _page(config: Config, network: "Network") -> Callable[..., str]:
-    """Return what renders the page of the results, with or without the circumstances."""
+def _results(rows: list[Row], config: Config, network: "Network") -> Report:
+    """Return what the page shows, but for the circumstances of the run."""
     from drnsr.networks.size import multiply_adds_per_megapixel, parameter_count
     from drnsr.reporting.charts import curve_charts
 
     outputs, protocol = Outputs.of(config), get_protocol(config.protocol)
-    rows, info = read_rows(outputs.per_image), read_info(outputs.model)
-    parameters = parameter_count(network)
+    info, parameters = read_info(outputs.model), parameter_count(network)
     benchmarks = config.model_dump(mode="json")["benchmark"]
-    return partial(
-        render_report,
-        rows,
+    return Report(
+        rows=rows,
         model=config.model.name,
         scale=config.scale,
         protocol=protocol,
         comparisons=read_comparisons(outputs.verification),
-        beside=_beside(config, parameters),
+        beside=_beside(rows, config, parameters),
         curves=curve_charts(outputs.curves, colour=info.colour),
         pictures=_pictures(rows, config, protocol),
         audit=audit_sentence(
@@ -98,6 +94,7 @@ def _page(config: Config, network: "Network") -> Callable[..., str]:
 
 
 def _beside(
+    rows: list[Row],
     config: Config,
     parameters: int,
     seconds: float | None = None,
@@ -106,14 +103,14 @@ def _beside(
     """Set the results beside the published ones.
 
     Args:
+        rows: the results.
         config: of the run.
         parameters: the number of those of the model.
         seconds: of the model for an output megapixel; None if they were not measured.
         reference_seconds: those of the network that published costs are relative to; None if they
             were not measured, or not on a CPU.
     """
-    outputs, protocol = Outputs.of(config), get_protocol(config.protocol)
-    rows = read_rows(outputs.per_image)
+    protocol = get_protocol(config.protocol)
     means = {name: mean for name, _, mean in by_benchmark(rows, protocol)}
     return beside_published(
         [
@@ -164,7 +161,7 @@ def _notes(config: Config) -> list[str]:
     return notes
 
 
-def _circumstances(config: Config, parameters: int) -> Circumstances:
+def _circumstances(rows: list[Row], config: Config, parameters: int) -> Circumstances:
     model = Outputs.of(config).model
     of_model, training = read_costs(model)
     reference = read_reference_cost(model)
@@ -174,6 +171,7 @@ def _circumstances(config: Config, parameters: int) -> Circumstances:
     }
     return Circumstances(
         beside=_beside(
+            rows,
             config,
             parameters,
             None if of_model is None else of_model["seconds_per_megapixel"],

@@ -10,7 +10,8 @@ from torchmetrics.functional.image import (
     visual_information_fidelity,
 )
 
-from drnsr.evaluation.metrics import METRICS, MetricError, get_metrics, psnr, ssim, vif
+from drnsr.evaluation.metrics import METRICS, MetricError, get_metrics, psnr
+from drnsr.evaluation.structural import ssim, vif
 from drnsr.images.colour import luma
 from drnsr.images.resize import crop_to_multiple, downscale, upscale
 from tests.conftest import texture

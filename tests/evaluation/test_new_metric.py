@@ -36,7 +36,7 @@ from drnsr.evaluation.verify import (
 from drnsr.images.encoding import write_png
 from drnsr.project import PARAMS
 from drnsr.reporting.card import model_card
-from drnsr.reporting.page import render_report
+from drnsr.reporting.page import Report, render_report
 from drnsr.reporting.pictures import draw_panels
 from drnsr.reporting.table import comparison_table, result_table
 from drnsr.tracking.promotion import Evaluation, NotBetterError, proven_gain
@@ -147,21 +147,9 @@ def test_the_table_the_picture_and_the_report_show_it(dataset):
     assert "…" not in text_of(narrow, width=70)
     for each in measured_pictures(dataset, 3)[:2]:
         draw_panels(each)  # the captions hold values and a value that is not defined
-    html = render_report(
-        rows,
-        model="m",
-        scale=2,
-        protocol=PROTOCOL,
-        comparisons=[],
-        beside=None,
-        curves=[],
-        pictures={},
-        audit="",
-        cost={},
-        lineage={},
-        commands=[],
-        config={},
-    )
+    results = {"rows": rows, "model": "m", "scale": 2, "protocol": PROTOCOL}
+    none = {"comparisons": [], "beside": None, "curves": [], "pictures": {}, "audit": ""}
+    html = render_report(Report(**results, **none, cost={}, lineage={}, commands=[], config={}))
     assert html.count(">Largest error (levels)</th>") == 3
     assert '<th colspan="4" scope="colgroup">gain</th>' in html
     assert "<td>3.0</td>" in html

@@ -8,7 +8,7 @@ from drnsr.evaluation.verify import PublishedComparison
 from drnsr.images.resize import downscale, upscale
 from drnsr.reporting.beside_published import OurMethod, beside_published
 from drnsr.reporting.charts import curve_charts
-from drnsr.reporting.page import Circumstances, PagePicture, render_report
+from drnsr.reporting.page import Circumstances, PagePicture, Report, render_report
 from drnsr.reporting.views import draw_views
 from tests.conftest import texture
 
@@ -51,7 +51,7 @@ def write_curves(folder):
     (folder / "validation_psnr.csv").write_text("step,psnr_db\n10,30.5\n20,31\n")
 
 
-def page(**changes):
+def page(circumstances=None, script="", **changes):
     values = {
         "rows": rows(),
         "model": "drnsr",
@@ -76,7 +76,7 @@ def page(**changes):
         "config": {"model": {"name": "drnsr"}, "data": {"scales": [2, 3]}},
         **changes,
     }
-    return render_report(values.pop("rows"), **values)
+    return render_report(Report(**values), circumstances=circumstances, script=script)
 
 
 def beside(ours=None, reference=None):

@@ -3,31 +3,29 @@
 The work runs on all cores; the bytes of a dataset depend on the pictures alone.
 """
 
-import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import ceil, prod
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from drnsr.atomic import naming_file, write_text
+from drnsr.atomic import naming_file
 from drnsr.data.degraded import degrade_picture
-from drnsr.data.parallel import Progress, map_in_order, no_progress
+from drnsr.data.parallel import Progress, no_progress
 from drnsr.data.patterns import value_for
-from drnsr.data.prepared import DataError, PackedImage, PreparedDataset, Split, pixel_file
+from drnsr.data.prepared import DataError, PackedImage, PreparedDataset, pixel_file
 from drnsr.data.readers import PhotoReader, Reader
 from drnsr.data.training_range import percentile_range
+from drnsr.data.writing import PreparedPicture, WriteOptions, write_index, write_pixels
 from drnsr.degradation.parameters import Degradation
-from drnsr.hashing import file_sha256, sha256_of
 from drnsr.images.codec import MAX_PIXELS
 from drnsr.images.colour import gray_to_rgb
 from drnsr.images.errors import ImageError
-from drnsr.images.pixel_format import RGB8, Depth
+from drnsr.images.pixel_format import RGB8
 from drnsr.images.resize import crop_to_multiple, downscale
 
 log = logging.getLogger("drnsr")
@@ -116,7 +114,7 @@ def prepare_training_set(
     checks, reader = checks or Checks(), reader or PhotoReader()
     original_paths = original_paths or {}
 
-    def prepare(picture: Path) -> _Prepared:
+    def prepare(picture: Path) -> PreparedPicture:
         called = str(original_paths.get(picture, picture))
         pixels = reader.read(picture, called, checks.max_pixels)
         if reader.pixels == RGB8:
@@ -124,33 +122,18 @@ def prepare_training_set(
         pixels = downscale(crop_to_multiple(pixels, shrinks[picture]), shrinks[picture])
         _check_side(called, pixels, max(checks.min_side, *scales))
         versions = {scale: low_resolution(picture, pixels, scale) for scale in scales}
-        return _Prepared(_describe(picture.name, pixels, "train"), {1: pixels, **versions})
+        return PreparedPicture.of(picture.name, "train", pixels, versions)
 
-    for part in parts:
-        _check_number(name, len(part.pictures), part)
-    pictures = [picture for part in parts for picture in part.pictures]
-    shrinks = {
-        picture: value_for(picture.name, part.shrink, 1)
-        for part in parts
-        for picture in part.pictures
-    }
-    options = _WriteOptions(
-        *(folder, name, scales, reader.pixels.depth),
-        *(checks.bad_images, original_paths, workers, progress),
-    )
-    images, bad = _write_pixels(pictures, prepare, options)
-    split = [
-        image
-        for part in parts
-        for image in _split([images[path] for path in part.pictures if path in images], part, name)
-    ]
+    pictures, shrinks = _pictures_to_read(parts, name)
+    rest = checks.bad_images, original_paths, workers, progress
+    options = WriteOptions(folder, name, scales, reader.pixels.depth, *rest)
+    images, bad = write_pixels(pictures, prepare, options)
+    split = _split_parts(images, parts, name)
     if degradation is not None:
         _degrade_validation(folder, split, scales, degradation)
     dataset = PreparedDataset(folder, name, list(scales), split, {}, None, reader.pixels)
-    if reader.percentiles is not None:
-        limits = percentile_range(dataset, reader.percentiles, per_band=reader.per_band)
-        dataset.pixels = replace(dataset.pixels, value_range=limits, stored_range=limits)
-    return _write_index(dataset, bad, degradation)
+    _set_range(dataset, reader)
+    return write_index(dataset, bad, degradation)
 
 
 def prepare_benchmark(
@@ -190,94 +173,48 @@ def prepare_benchmark(
     original_paths, reader = original_paths or {}, reader or PhotoReader()
     _check_stems(name, pictures, original_paths)
 
-    def prepare(picture: Path) -> _Prepared:
+    def prepare(picture: Path) -> PreparedPicture:
         called = str(original_paths.get(picture, picture))
         pixels = reader.read(picture, called, max_pixels)
         versions = {}
         if degradation is not None:
             _check_side(called, pixels, max(scales))
             versions = {scale: degrade_picture(pixels, scale, degradation) for scale in scales}
-        return _Prepared(_describe(picture.name, pixels, "test"), {1: pixels, **versions})
+        return PreparedPicture.of(picture.name, "test", pixels, versions)
 
-    options = _WriteOptions(
+    options = WriteOptions(
         folder, name, scales, reader.pixels.depth, "fail", original_paths, workers, progress
     )
-    images, bad = _write_pixels(pictures, prepare, options)
+    images, bad = write_pixels(pictures, prepare, options)
     test = list(images.values())
     dataset = PreparedDataset(folder, name, list(scales), test, {}, None, reader.pixels)
-    return _write_index(dataset, bad, degradation)
+    return write_index(dataset, bad, degradation)
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """A checked picture: its entry in the index, and its pixels by scale (1 is the original)."""
+def _pictures_to_read(parts: Sequence[Part], name: str) -> tuple[list[Path], dict[Path, int]]:
+    """Return the pictures of all parts, and by which factor each is downscaled first.
 
-    image: PackedImage
-    pixels: dict[int, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class _WriteOptions:
-    """How pixel files are written."""
-
-    folder: Path
-    name: str
-    scales: Sequence[int]
-    depth: Depth
-    bad_images: Literal["fail", "skip"]
-    original_paths: Mapping[Path, Path]
-    workers: int | None
-    progress: Progress
-
-
-def _write_pixels(
-    pictures: Sequence[Path], prepare: Callable[[Path], _Prepared], options: _WriteOptions
-) -> tuple[dict[Path, PackedImage], dict[str, str]]:
-    """Write the pixel files; on failure, all of them are removed.
-
-    Returns:
-        The pictures in them, by file, and the reasons of those that were left out, by name.
+    Raises:
+        DataError: if a part has fewer than two.
     """
-    folder = options.folder
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "index.json").unlink(missing_ok=True)  # from here on the older dataset is invalid
+    pictures: list[Path] = []
+    shrinks: dict[Path, int] = {}
+    for part in parts:
+        _check_number(name, len(part.pictures), part)
+        pictures += part.pictures
+        shrinks |= {each: value_for(each.name, part.shrink, 1) for each in part.pictures}
+    return pictures, shrinks
 
-    def attempt(picture: Path) -> _Prepared | ImageError:
-        try:
-            return prepare(picture)
-        except ImageError as error:
-            return error
 
-    with ExitStack() as stack, naming_file(folder):
-        # Not through a memory map, where a full disk would kill the process with SIGBUS. Here it
-        # raises OSError.
-        files = {
-            scale: stack.enter_context(
-                _removed_on_failure(pixel_file(folder, scale, options.depth))
-            )
-            for scale in (1, *options.scales)
-        }
-        images: dict[Path, PackedImage] = {}
-        names: dict[str, str] = {}  # by the hash of their pixels
-        bad: dict[Path, str] = {}
-        results = map_in_order(attempt, pictures, workers=options.workers)
-        shown = options.progress(results, f"preparing {options.name}", len(pictures))
-        for picture, result in zip(pictures, shown, strict=True):
-            if isinstance(result, ImageError):
-                called = options.original_paths.get(picture, picture)
-                bad[picture] = str(result).removeprefix(f"{called}: ")
-            elif twin := names.get(result.image.sha256):
-                bad[picture] = f"the same picture as {twin}"
-            else:
-                images[picture] = result.image
-                names[result.image.sha256] = result.image.name
-                for scale, file in files.items():
-                    file.write(_to_bytes(result.pixels[scale]))
-        by_original = {
-            options.original_paths.get(path, path): reason for path, reason in bad.items()
-        }
-        _report_bad(by_original, len(pictures), options.bad_images)
-    return images, {path.name: reason for path, reason in bad.items()}
+def _split_parts(
+    images: Mapping[Path, PackedImage], parts: Sequence[Part], name: str
+) -> list[PackedImage]:
+    """Return the pictures that were written, each for training or validation."""
+    return [
+        image
+        for part in parts
+        for image in _split([images[path] for path in part.pictures if path in images], part, name)
+    ]
 
 
 def _split(images: Sequence[PackedImage], part: Part, name: str) -> list[PackedImage]:
@@ -292,6 +229,13 @@ def _split(images: Sequence[PackedImage], part: Part, name: str) -> list[PackedI
         replace(image, split="validation" if image.sha256 in chosen else "train", part=part.name)
         for image in images
     ]
+
+
+def _set_range(dataset: PreparedDataset, reader: Reader) -> None:
+    """Choose the value range of a data set by its percentiles, if the reader asks for it."""
+    if reader.percentiles is not None:
+        limits = percentile_range(dataset, reader.percentiles, per_band=reader.per_band)
+        dataset.pixels = replace(dataset.pixels, value_range=limits, stored_range=limits)
 
 
 def _degrade_validation(
@@ -309,21 +253,6 @@ def _degrade_validation(
                     file.seek(prod(image.shape(scale)), os.SEEK_CUR)
             file.flush()
             os.fsync(file.fileno())
-
-
-def _report_bad(bad: dict[Path, str], total: int, bad_images: Literal["fail", "skip"]) -> None:
-    """Log every unusable picture.
-
-    Raises:
-        DataError: if they must not be left out.
-    """
-    if bad and bad_images == "fail":
-        raise DataError(
-            f"{len(bad)} of {total} pictures cannot be used; repair or remove them: "
-            + "; ".join(f"{path}: {reason}" for path, reason in bad.items())
-        )
-    for path, reason in bad.items():
-        log.warning("left out: %s: %s", path, reason)
 
 
 def _check_side(called: str, pixels: NDArray[Any], smallest: int) -> None:
@@ -355,47 +284,3 @@ def _check_number(name: str, number: int, part: Part, which: str = "") -> None:
             f"the data set {name} has {number} {pictures}{which}{where}; at least two are needed,"
             " one to train on and one to validate with"
         )
-
-
-@contextmanager
-def _removed_on_failure(path: Path) -> Iterator[BinaryIO]:
-    try:
-        with path.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())  # once the index exists, the file counts as complete
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _to_bytes(pixels: NDArray[Any]) -> bytes:
-    return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
-
-
-def _describe(name: str, pixels: NDArray[Any], split: Split) -> PackedImage:
-    height, width, channels = pixels.shape
-    digest = sha256_of([repr(pixels.shape).encode(), _to_bytes(pixels)])
-    return PackedImage(name, digest, height, width, channels, split)
-
-
-def _write_index(
-    dataset: PreparedDataset, bad: dict[str, str], degradation: Degradation | None
-) -> PreparedDataset:
-    """Write the index of a data set whose pixels are written, and open it."""
-    files = [
-        pixel_file(dataset.folder, scale, dataset.pixels.depth) for scale in (1, *dataset.scales)
-    ]
-    content: dict[str, Any] = {
-        "name": dataset.name,
-        "scales": dataset.scales,
-        "images": [asdict(image) for image in dataset.images],
-        "files": {path.name: file_sha256(path) for path in files},
-        "left_out": bad,
-    }
-    if degradation is not None:
-        content["degradation"] = degradation.model_dump(mode="json")
-    if dataset.pixels != RGB8:
-        content["pixels"] = dataset.pixels.to_json()
-    write_text(dataset.folder / "index.json", json.dumps(content, indent=1) + "\n")
-    return PreparedDataset.open(dataset.folder)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from drnsr.data.parallel import map_in_order
 from drnsr.data.prepared import DataError, PreparedDataset
 from drnsr.errors import SignalError, UserError
-from drnsr.evaluation.metrics import Metric, Planes, Values, known_metrics, reported_metrics
+from drnsr.evaluation.metrics import Metric, Values, known_metrics, reported_metrics
 from drnsr.evaluation.protocol import CHANNELS, Protocol, ProtocolError
+from drnsr.evaluation.structural import Planes
 from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.images.resize import Picture, upscale
 

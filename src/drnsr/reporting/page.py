@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -94,29 +94,11 @@ def _template(name: str) -> Template:
     return environment.get_template(name)
 
 
-def render_report(
-    rows: Sequence[Row],
-    *,
-    model: str,
-    scale: int,
-    protocol: Protocol,
-    comparisons: Sequence[PublishedComparison],
-    beside: BesidePublished | None,
-    curves: Sequence[str],
-    pictures: Pictures,
-    audit: str,
-    cost: Mapping[str, str],
-    lineage: Mapping[str, str],
-    commands: Sequence[tuple[str, str]],
-    config: Mapping[str, Any],
-    degradations: Mapping[str, str] | None = None,
-    notes: Sequence[str] = (),
-    circumstances: Circumstances | None = None,
-    script: str = "",
-) -> str:
-    """Render the page, the same for the same results unless it has circumstances.
+@dataclass(frozen=True)
+class Report:
+    """The results of a run, which are the same each time that the same is run.
 
-    Args:
+    Attributes:
         rows: a row for each picture, benchmark by benchmark.
         model: the name of the model in the tables.
         scale: the factor of the super-resolution.
@@ -133,29 +115,46 @@ def render_report(
         config: the composed configuration.
         degradations: the name of the degradation of each benchmark that has one.
         notes: sentences that belong to the verdict.
+    """
+
+    rows: Sequence[Row]
+    model: str
+    scale: int
+    protocol: Protocol
+    comparisons: Sequence[PublishedComparison]
+    beside: BesidePublished | None
+    curves: Sequence[str]
+    pictures: Pictures
+    audit: str
+    cost: Mapping[str, str]
+    lineage: Mapping[str, str]
+    commands: Sequence[tuple[str, str]]
+    config: Mapping[str, Any]
+    degradations: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+def render_report(
+    report: Report, *, circumstances: Circumstances | None = None, script: str = ""
+) -> str:
+    """Render the page, the same for the same results unless it has circumstances.
+
+    Args:
+        report: the results.
         circumstances: of the run; None if the page takes them from ``script``.
         script: the URL of a file with :func:`script_of`.
     """
-    name = "the model" if model == "bicubic" else model
-    scores = ScoreSet(scores_of_rows(rows, name), {}, rows[0].metrics, scale, protocol)
+    name = "the model" if report.model == "bicubic" else report.model
+    metrics = report.rows[0].metrics
+    methods = scores_of_rows(report.rows, name)
+    scores = ScoreSet(methods, {}, metrics, report.scale, report.protocol)
     return render(
         "report.html.j2",
-        sections=benchmark_sections(scores, degradations),
-        model=model,
-        scale=scale,
-        protocol=protocol,
-        comparisons=comparisons,
-        beside=beside,
-        curves=curves,
-        pictures=pictures,
-        audit=audit,
-        cost=cost,
-        lineage=lineage,
-        commands=commands,
-        config=flatten(config),
-        notes=notes,
+        sections=benchmark_sections(scores, report.degradations),
+        settings=flatten(report.config),
         circumstances=circumstances,
         script=script,
+        **vars(report),
     )
 
 

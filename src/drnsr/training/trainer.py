@@ -145,20 +145,15 @@ def fit(
     silence_known_warnings()
     nonfinite = NonfiniteLossCheck(settings.nonfinite_loss, settings.log_every)
     averaging = [EMA(settings.ema_decay)] if settings.ema_decay > 0 else []
+    ours = [*averaging, checkpoints, Interruption(checkpoints), nonfinite, progress]
     stopping = early_stopping(settings.early_stopping) if settings.early_stopping else None
+    if stopping is not None:
+        ours.append(stopping)
     trainer = _new_trainer(
         settings,
         uses_all_weights=module.automatic_optimization and data.has_one_scale,
         loggers=loggers,
-        callbacks=[
-            *averaging,
-            checkpoints,
-            Interruption(checkpoints),
-            nonfinite,
-            progress,
-            *([stopping] if stopping else []),
-            *callbacks,
-        ],
+        callbacks=[*ours, *callbacks],
         folder=checkpoints.folder,
     )
     if settings.precision == "64-true":
