@@ -124,7 +124,7 @@ def _measure_benchmark(name: str, model: Method, config: Config, outputs: Output
     measured_pictures = measure(dataset, methods, scale=config.scale, protocol=protocol)
     for measured in track(measured_pictures, f"evaluating {name}", len(dataset.images)):
         rows.append(row_of(name, measured))
-        write_panels(outputs.picture(name, measured.name), measured)
+        write_panels(outputs.picture(name, measured.name), measured, config.model.name)
         shown = chain(*extremes({row.image: row.gain[PRIMARY.name] for row in rows}))
         views = {
             image: views.get(image) or draw_views(measured, ("bicubic", "model"), "bicubic")

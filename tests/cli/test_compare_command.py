@@ -132,6 +132,35 @@ def test_models_are_measured_and_drawn(somewhere, capsys):
     assert "folder had other pictures for the models than for run: 1.png" in message
 
 
+def test_the_page_is_html_also_without_the_suffix(somewhere, capsys):
+    runs = [evaluated(somewhere / name, [gain] * 3) for name, gain in (("one", 1.0), ("two", 2.0))]
+    (somewhere / "pages").mkdir()
+    for asked, written in {
+        "page": "page.html",
+        "v1.2": "v1.2.html",
+        "page.HTM": "page.HTM",
+        "pages": "pages/compare.html",
+        "new/": "new/compare.html",
+    }.items():
+        main(["compare", *runs, "--out", asked])
+        assert capsys.readouterr().out.splitlines()[-1] == written
+        assert (somewhere / written).is_file()
+
+
+def test_long_paths_are_shortened_in_tables_and_named_once(somewhere, capsys):
+    runs = [
+        evaluated(somewhere / f"outputs/2026-11-27/{name}", [gain] * 3)
+        for name, gain in (("learning_rate_1e-4", 1.0), ("learning_rate_2e-4", 2.0))
+    ]
+    paths = [f"outputs/2026-11-27/{name}" for name in runs]
+    main(["compare", *paths])
+    page = parse((somewhere / "compare.html").read_text())
+    shown = [row[1] for row in table(page, "The means")[1:]]
+    assert shown == [".../learning_rate_1e-4", ".../learning_rate_2e-4"]
+    assert dict(page.all("table", "facts")[0].rows()) == dict(zip(shown, paths, strict=True))
+    assert f"mine: {paths[1]} is +1.000 dB from {paths[0]}" in capsys.readouterr().out
+
+
 def test_mistakes_are_one_line(somewhere, capsys):
     first = evaluated(somewhere / "first", [1.0] * 3)
     assert "two are compared" in refused(capsys, first)

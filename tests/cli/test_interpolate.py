@@ -37,11 +37,11 @@ def test_the_result_has_the_licences_of_both(models, capsys):
     network = DRNSR(scale=2, num_features=4, num_blocks=1)
     save_model(models / "a", network, Origin(licences={cc0: 3, cc_by: 2}))
     save_model(models / "b", network, Origin(licences={cc0: 5}))
-    call(models, "--alpha", "0.5", str(models / "out"))
-    assert read_info(models / "out").origin.licences == {cc0: 5, cc_by: 2}
+    call(models, "--alpha", "0.5", str(models / "out.safetensors"))
+    assert read_info(models / "out.safetensors").origin.licences == {cc0: 5, cc_by: 2}
     save_model(models / "b", network, Origin())
-    call(models, "--alpha", "0.5", str(models / "out"))
-    main(["info", "--credits", str(models / "out")])
+    call(models, "--alpha", "0.5", str(models / "out.safetensors"))
+    main(["info", "--credits", str(models / "out.safetensors")])
     printed = capsys.readouterr().out
     assert f"3 pictures: {cc0}\n" in printed
     assert "unknown number of pictures: not stated, the pictures of b\n" in printed
@@ -50,11 +50,11 @@ def test_the_result_has_the_licences_of_both(models, capsys):
 def test_different_networks_are_one_line_and_nothing_is_written(models):
     save_model(models / "b", DRNSR(scale=2, num_features=5, num_blocks=1), Origin())
     with pytest.raises(SystemExit, match=r"two different networks .*: num_features 4 and 5"):
-        call(models, str(models / "out"), "--alpha=0.5")
+        call(models, str(models / "out.safetensors"), "--alpha=0.5")
     for name, white in (("a", 1000.0), ("b", 4000.0)):
         network = DRNSR(scale=2, num_features=4, num_blocks=1, channels=2)
         network.pixels = PixelFormat(("red", "nir"), 16, (0.0, white), (0.0, white))
         save_model(models / name, network, Origin())
     with pytest.raises(SystemExit, match=r"white 1000 and 2 bands .*white 4000$"):
-        call(models, str(models / "out"), "--alpha=0.5")
-    assert not (models / "out").exists()
+        call(models, str(models / "out.safetensors"), "--alpha=0.5")
+    assert not (models / "out.safetensors").exists()

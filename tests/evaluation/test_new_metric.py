@@ -146,7 +146,7 @@ def test_the_table_the_picture_and_the_report_show_it(dataset):
     narrow = result_table(rows, model="m", scale=2, protocol=PROTOCOL)
     assert "…" not in text_of(narrow, width=70)
     for each in measured_pictures(dataset, 3)[:2]:
-        draw_panels(each)  # the captions hold values and a value that is not defined
+        draw_panels(each, "m")  # the captions hold values and a value that is not defined
     results = {"rows": rows, "model": "m", "scale": 2, "protocol": PROTOCOL}
     none = {"comparisons": [], "beside": None, "curves": [], "pictures": {}, "audit": ""}
     html = render_report(Report(**results, **none, cost={}, lineage={}, commands=[], config={}))

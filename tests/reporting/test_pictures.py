@@ -31,7 +31,7 @@ def test_the_hardest_crop_has_the_largest_error():
 
 
 def test_the_panels_show_unchanged_pixels():
-    picture = np.asarray(draw_panels(measured()))
+    picture = np.asarray(draw_panels(measured(), "edsr"))
     top, left = hardest_crop(measured().hr, measured().results["bicubic"].picture, 48, multiple=2)
     # The model here is HR itself: the last two panels are the same pixels.
     colours = {
@@ -43,5 +43,5 @@ def test_the_panels_show_unchanged_pixels():
 
 @pytest.mark.parametrize(("height", "width", "scale"), [(30, 200, 2), (47 * 3, 9 * 3, 3)])
 def test_pictures_smaller_than_the_crop_are_drawn_too(tmp_path, height, width, scale):
-    write_panels(tmp_path / "picture.png", measured(height, width, scale))
+    write_panels(tmp_path / "picture.png", measured(height, width, scale), "edsr")
     assert (tmp_path / "picture.png").stat().st_size > 1000

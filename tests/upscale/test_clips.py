@@ -433,14 +433,13 @@ def test_mistakes(folder, options, message):
     assert not Path("out").exists() or not names("out")
 
 
-def test_a_folder_of_pictures_and_videos(folder, monkeypatch, capsys):
+def test_a_folder_of_pictures_and_videos(folder, capsys):
     Path("in/deep").mkdir(parents=True)
     Image.fromarray(picture(0, 16, 16)).save("in/p.png")
     make_clip("in/deep/a.mp4")
     make_clip("in/b.mkv", size=(34, 18))
     with pytest.raises(SystemExit, match="error: --crf: is for videos, and there is none"):
         run("in/p.png", "--crf", "20")
-    monkeypatch.setenv("COLUMNS", "200")
     run("in", "--dry-run", "--factor", "1.5")
     assert "34 x 18 (10 frames)" in capsys.readouterr().out
     assert not Path("out").exists()

@@ -5,6 +5,7 @@ on --benchmark; beside runs, on the benchmarks of the runs.
 """
 
 import argparse
+import os
 import shlex
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -47,7 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol", help="as in `drnsr evaluate` (default: that of the runs, or paper_y)"
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("compare.html"), help="default: %(default)s"
+        "--out",
+        type=_page_path,
+        default=Path("compare.html"),
+        metavar="FILE",
+        help="the page; .html is added if it is missing, and in a folder it is compare.html"
+        " (default: %(default)s)",
     )
     add_device_argument(parser)
     parser.add_argument(
@@ -56,6 +62,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="fp32",
         help="of the models that are measured (default: %(default)s)",
     )
+
+
+def _page_path(text: str) -> Path:
+    """Return the file of the page, which a browser opens by its suffix."""
+    path = Path(text)
+    if text.endswith(("/", os.sep)) or path.is_dir():
+        return path / "compare.html"
+    if path.suffix.lower() in (".html", ".htm"):
+        return path
+    return path.with_name(f"{path.name}.html")
 
 
 def run(parsed: argparse.Namespace) -> None:

@@ -36,12 +36,11 @@ def run(parsed: argparse.Namespace) -> None:
     Raises:
         UserError: if the checkpoint is not recognized, or a name is wrong.
     """
-    from drnsr.cli.models import model_file
+    from drnsr.cli.models import check_model_name, model_file
     from drnsr.weights.loading import load_foreign
     from drnsr.weights.native import Origin, is_native, save_model
 
-    if parsed.out.suffix != ".safetensors":
-        raise UserError(f"{parsed.out}: the name of a model file ends with .safetensors")
+    check_model_name(parsed.out)
     checkpoint = model_file(parsed.source)
     if is_native(checkpoint):
         raise UserError(f"{parsed.source}: this is a model file of drnsr already")

@@ -160,7 +160,12 @@ def _measure(
 def _print(
     scores: "ScoreSet", degraded: list[str], device: str, parsed: argparse.Namespace
 ) -> None:
-    from drnsr.reporting.score_tables import cost_table, difference_sentences, score_table
+    from drnsr.reporting.score_tables import (
+        cost_table,
+        difference_sentences,
+        name_sentences,
+        score_table,
+    )
 
     if parsed.json:
         print(json.dumps(scores.records(), indent=2))
@@ -176,5 +181,6 @@ def _print(
             console.print(cost_table(scores, device))
         protocol = scores.protocol
         description = f"{protocol.name}: {protocol.description}"
-        for line in (*difference_sentences(scores), description, *degraded):
+        lines = (*name_sentences(scores), *difference_sentences(scores), description, *degraded)
+        for line in lines:
             console.print(printable(line), markup=False, highlight=False)

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "first", metavar="A", help="a shipped model, a model file, an MLflow URI, hf://USER/NAME"
     )
     parser.add_argument("second", metavar="B", help="another one of the same architecture")
-    parser.add_argument("out", type=Path, metavar="OUT", help="the model file to write")
+    parser.add_argument("out", type=Path, metavar="OUT", help="the .safetensors to write")
     parser.add_argument(
         "--alpha", type=float, required=True, help="the weight of B, from 0 (only A) to 1 (only B)"
     )
@@ -27,13 +27,15 @@ def run(parsed: argparse.Namespace) -> None:
     """Write the interpolated model.
 
     Raises:
-        UserError: if the two are different networks, or ALPHA is outside of 0..1.
+        UserError: if the two are different networks, or ALPHA is outside of 0..1, or OUT is no
+            name of a model file.
     """
-    from drnsr.cli.models import model_file, short_name
+    from drnsr.cli.models import check_model_name, model_file, short_name
     from drnsr.weights.interpolation import interpolate
     from drnsr.weights.loading import load_network
     from drnsr.weights.native import Origin, inherited_licences, read_origin, save_model
 
+    check_model_name(parsed.out)
     names = [short_name(each) for each in (parsed.first, parsed.second)]
     files = [model_file(each) for each in (parsed.first, parsed.second)]
     start, end = map(load_network, files)

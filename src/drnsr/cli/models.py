@@ -35,6 +35,16 @@ def model_file(name: str) -> Path:
     return path
 
 
+def check_model_name(path: Path) -> None:
+    """Check the name of a model file that is to be written.
+
+    Raises:
+        UserError: if it does not say that it is one.
+    """
+    if path.suffix != ".safetensors":
+        raise UserError(f"{path}: the name of a model file ends with .safetensors")
+
+
 def run_or_file(name: str) -> str:
     """Return the id of a run as it is given, and the file of a model that is named elsewhere.
 

@@ -11,8 +11,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from drnsr.atomic import check_writable
 from drnsr.cli.device_options import add_device_arguments
 from drnsr.errors import UserError, printable
@@ -191,7 +189,7 @@ def run(parsed: argparse.Namespace) -> None:
     from drnsr.inference.allocator import keep_freed_memory
     from drnsr.reporting.contact_sheet import ComparisonWriter
     from drnsr.upscale.batch import upscale_all
-    from drnsr.upscale.dry_run import dry_run_table
+    from drnsr.upscale.dry_run import dry_run_lines
     from drnsr.upscale.jobs import plan
     from drnsr.upscale.quiet import quiet_c_libraries, quiet_libraries
     from drnsr.upscale.suggestion import suggest_model
@@ -222,7 +220,8 @@ def run(parsed: argparse.Namespace) -> None:
         jobs = planned.jobs
         _check_options(parsed, jobs, spec.clips)
         if parsed.dry_run:
-            Console().print(dry_run_table(jobs, spec))
+            for line in dry_run_lines(jobs, spec):
+                print(line)
             return
         comparisons = ComparisonWriter(jobs, parsed.out) if parsed.compare else None
         if parsed.model == "auto":

@@ -1,7 +1,7 @@
 """The scores of any methods on benchmarks, one for each method and image."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drnsr.evaluation.benchmark import Measured, mean_value
 from drnsr.evaluation.cost import Cost
@@ -72,6 +72,12 @@ class ScoreSet:
             for name in (self.methods[0], method)
         )
         return paired_difference(first, second, metric)
+
+    def renamed(self, names: Mapping[str, str]) -> "ScoreSet":
+        """Return the same scores under other names of the methods."""
+        scores = [replace(score, method=names[score.method]) for score in self.scores]
+        costs = {names[method]: cost for method, cost in self.costs.items()}
+        return replace(self, scores=scores, costs=costs)
 
     def records(self) -> list[dict[str, object]]:
         """Return a dictionary for each score, for JSON and CSV."""

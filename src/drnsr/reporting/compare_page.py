@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from drnsr.evaluation.cost import Cost
 from drnsr.evaluation.scores import ScoreSet
 from drnsr.reporting.beside_published import OurMethod, beside_published
+from drnsr.reporting.names import short_names
 from drnsr.reporting.page import Pictures, render
 from drnsr.reporting.sections import BenchmarkSection, benchmark_sections
 from drnsr.training.scalars import MODEL_COSTS
@@ -37,11 +38,15 @@ def render_comparison(
         device: that the costs were measured on.
         command: that makes the page again.
     """
+    names = short_names(scores.methods)
+    drawn, scores = scores.methods, scores.renamed(names)
     sections = benchmark_sections(scores, degradations)
     return render(
         "compare.html.j2",
         sections=sections,
         methods=scores.methods,
+        drawn=drawn,
+        full_names={short: name for name, short in names.items() if short != name},
         scale=scores.scale,
         protocol=scores.protocol,
         beside=beside_published(

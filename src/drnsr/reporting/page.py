@@ -15,6 +15,7 @@ from drnsr.evaluation.results import Row
 from drnsr.evaluation.scores import ScoreSet
 from drnsr.evaluation.verify import PublishedComparison
 from drnsr.reporting.beside_published import BesidePublished
+from drnsr.reporting.pictures import label_of
 from drnsr.reporting.sections import benchmark_sections, scores_of_rows
 from drnsr.reporting.slider import CROP_STYLE, STYLE, slider
 from drnsr.reporting.theme import THEME
@@ -144,9 +145,8 @@ def render_report(
         circumstances: of the run; None if the page takes them from ``script``.
         script: the URL of a file with :func:`script_of`.
     """
-    name = "the model" if report.model == "bicubic" else report.model
     metrics = report.rows[0].metrics
-    methods = scores_of_rows(report.rows, name)
+    methods = scores_of_rows(report.rows, label_of(report.model))
     scores = ScoreSet(methods, {}, metrics, report.scale, report.protocol)
     return render(
         "report.html.j2",

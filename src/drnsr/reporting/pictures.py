@@ -22,28 +22,37 @@ _TITLE = 30
 _CROP = 48
 
 
-def draw_panels(measured: Measured) -> Image.Image:
+def label_of(name: str) -> str:
+    """Return what a model is called beside bicubic interpolation."""
+    return "the model" if name == "bicubic" else name
+
+
+def draw_panels(measured: Measured, model: str) -> Image.Image:
     """Draw HR with a frame around a crop, and this crop of LR, bicubic, model and HR.
 
     The crop is the one with the largest error of bicubic interpolation; the model's output does not
     influence the choice. Pixels are magnified by repetition.
+
+    Args:
+        measured: the picture and its results, ``bicubic`` and ``model``.
+        model: the name of the model.
     """
     scale = measured.hr.shape[0] // measured.lr.shape[0]
     size = min(_CROP, *measured.hr.shape[:2]) // scale * scale
-    bicubic, model = measured.results["bicubic"], measured.results["model"]
+    label, bicubic, result = label_of(model), measured.results["bicubic"], measured.results["model"]
     top, left = hardest_crop(measured.hr, bicubic.picture, size, multiple=scale)
     panels = [
         (_crop(measured.lr, top // scale, left // scale, size // scale), f"LR (x{scale})", ""),
         (_crop(bicubic.picture, top, left, size), "bicubic", _score(bicubic)),
-        (_crop(model.picture, top, left, size), "model", _score(model)),
+        (_crop(result.picture, top, left, size), label, _score(result)),
         (_crop(measured.hr, top, left, size), "HR (original)", ""),
     ]
     overview = _overview(measured.hr, top, left, size)
     width = overview.width + len(panels) * (_PANEL + _GAP) + 2 * _GAP
     height = _TITLE + _PANEL + _CAPTION + 2 * _GAP
     canvas = Image.new("RGB", (width, height), "white")
-    gain = subtract(model.values, bicubic.values)[PRIMARY.name]
-    title = f"{measured.name}   model {PRIMARY.text(gain, sign=True, unit=True)} over bicubic"
+    gain = subtract(result.values, bicubic.values)[PRIMARY.name]
+    title = f"{measured.name}   {label} {PRIMARY.text(gain, sign=True, unit=True)} over bicubic"
     if measured.shown:
         title += f"   (shown: {measured.shown})"
     draw_text(canvas, (_GAP, _GAP), title, 18)
@@ -53,7 +62,7 @@ def draw_panels(measured: Measured) -> Image.Image:
         panel = Image.fromarray(pixels).resize((_PANEL, _PANEL), Image.Resampling.NEAREST)
         canvas.paste(panel, (x, _GAP + _TITLE))
         y = _GAP + _TITLE + _PANEL + 4
-        draw_text(canvas, (x, y), name, 15)
+        draw_text(canvas, (x, y), name, 15, max_width=_PANEL)
         draw_text(canvas, (x, y + 20), score, 13)
     return canvas
 
@@ -75,9 +84,9 @@ def hardest_crop(
     return int(top) * multiple, int(left) * multiple
 
 
-def write_panels(path: Path, measured: Measured) -> None:
+def write_panels(path: Path, measured: Measured, model: str) -> None:
     """Write :func:`draw_panels` as a PNG file."""
-    write_png(path, np.asarray(draw_panels(measured)))
+    write_png(path, np.asarray(draw_panels(measured, model)))
 
 
 def _overview(hr: NDArray[np.uint8], top: int, left: int, size: int) -> Image.Image:

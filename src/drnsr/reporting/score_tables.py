@@ -5,11 +5,13 @@ from rich.text import Text
 
 from drnsr.errors import printable
 from drnsr.evaluation.scores import ScoreSet
+from drnsr.reporting.names import short_names
 from drnsr.training.scalars import MODEL_COSTS
 
 
 def score_table(scores: ScoreSet) -> Table:
     """Draw the means: a row for each method on each benchmark, so that a narrow terminal fits."""
+    names = short_names(scores.methods)
     table = Table(title=f"Scale {scores.scale}, protocol {scores.protocol.name}")
     for heading in ("benchmark", "method"):
         table.add_column(heading, overflow="fold")
@@ -20,20 +22,27 @@ def score_table(scores: ScoreSet) -> Table:
         for method in scores.methods:
             means = ((metric, scores.mean(benchmark, method, metric)) for metric in scores.metrics)
             cells = (metric.text(mean, compared=True) for metric, mean in means)
-            table.add_row(*(Text(printable(name)) for name in (benchmark, method)), *cells)
+            table.add_row(*(Text(printable(name)) for name in (benchmark, names[method])), *cells)
     return table
 
 
 def cost_table(scores: ScoreSet, device: str) -> Table:
     """Draw what each model costs on a device."""
     table = Table(title=f"Cost: operations and time for a megapixel of output, on {device}")
+    names = short_names(scores.methods)
     table.add_column("model", overflow="fold")
     for scalar in MODEL_COSTS:
         table.add_column(scalar.label, justify="right", no_wrap=True)
     for name, cost in scores.costs.items():
         cells = (scalar.text(getattr(cost, scalar.name)) for scalar in MODEL_COSTS)
-        table.add_row(Text(printable(name)), *cells)
+        table.add_row(Text(printable(names[name])), *cells)
     return table
+
+
+def name_sentences(scores: ScoreSet) -> list[str]:
+    """Say which method is meant by each name that the tables shorten."""
+    names = short_names(scores.methods)
+    return [f"{short} is {name}" for name, short in names.items() if short != name]
 
 
 def difference_sentences(scores: ScoreSet) -> list[str]:
