@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 
 import pytest
 from numpy.testing import assert_array_equal
@@ -10,7 +13,7 @@ from PIL import Image
 from drnsr.data.prepared import PreparedDataset
 from drnsr.images.files import read_image
 from drnsr.locks import folder_lock
-from tests.conftest import texture
+from tests.conftest import PROJECT, texture
 from tests.pipeline.conftest import GRAPH_ARGUMENTS, Project
 from tests.pipeline.experiments import prepared_textures
 
@@ -192,3 +195,13 @@ def test_an_output_that_cannot_be_written_is_found_before_the_training(another):
     assert "models" in error_of(another.call("pipelines.train", *arguments, fails=True))
     written = {path.name for path in (another.root / "runs").rglob("*") if path.is_file()}
     assert written <= {".lock"}
+
+
+def test_ctrl_c_while_a_stage_is_imported_is_one_line():
+    # Such as Python raises where it is, before there is anything that could catch it.
+    program = "import pipelines; raise KeyboardInterrupt"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert ended.stderr == "error: ended by Ctrl-C\n"
+    assert ended.returncode == -signal.SIGINT
