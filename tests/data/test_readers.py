@@ -153,8 +153,15 @@ def test_floating_point_is_mapped_by_its_declared_range(tmp_path):
     with pytest.raises(DataError, match=r"0.tif: float32, which a declared range maps to 16 bits"):
         prepared(folder, tmp_path / "again", {"bands": ["height"]})
     write(folder / "1.tif", np.full((40, 40, 1), np.nan, np.float32))
-    with pytest.raises(DataError, match=r"1.tif: 1,600 of 1,600 values are no data"):
+    half = np.full((40, 40, 1), np.nan, np.float32)
+    half[:, :20] = 0.5
+    write(folder / "1.tif", half)
+    with pytest.raises(DataError, match=r"1.tif: 800 of 1,600 values are no data; name parts"):
         prepared(folder, tmp_path / "again", {"bands": ["height"], "range": [-1, 3]})
+    choices = {"bands": ["height"], "range": [-1, 3], "areas": {"west": [0, 0, 0.5, 1]}}
+    made = prepared(folder, tmp_path / "part", choices)
+    (number,) = (n for n, image in enumerate(made.images) if image.name == "1_west.tif")
+    assert_array_equal(made.hr(number), np.full((40, 20, 1), 24576))
 
 
 def test_a_file_that_does_not_fit_is_named(scenes, tmp_path):

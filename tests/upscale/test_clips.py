@@ -15,6 +15,7 @@ from PIL import Image
 
 from drnsr.cli import main
 from drnsr.images.resize import upscale
+from drnsr.inference.tiling import AUTO_TILE, Tiling
 from drnsr.networks import DRNSR
 from drnsr.upscale import clips
 from drnsr.upscale.provenance import read_provenance
@@ -116,6 +117,22 @@ def test_large_frames_are_encoded_without_looking_ahead(folder, codec, monkeypat
     for small, large in zip(before.frames, after.frames, strict=True):
         bicubic = upscale(luma(small)[:, :, None].astype(np.float64), 2)[:, :, 0]
         assert np.abs(luma(large) - bicubic).mean() < 3
+
+
+def test_a_picture_after_a_large_video_has_tiles_of_the_usual_size(folder, monkeypatch):
+    sides = []
+
+    def iter_rows(self, picture, advance=lambda _: None):
+        sides.append((picture.width, self.side))
+        return iterate(self, picture, advance)
+
+    iterate = Tiling.iter_rows
+    monkeypatch.setattr(Tiling, "iter_rows", iter_rows)
+    monkeypatch.setattr(clips, "WAITING_BYTES", 0)
+    make_clip("a.mkv", codec="ffv1", pts=[0])
+    Image.new("RGB", (40, 20)).save("b.png")
+    run("a.mkv", "b.png")
+    assert sides == [(32, clips.LARGE_FRAME_TILE), (40, AUTO_TILE)]
 
 
 def test_the_default_codec_of_large_frames_needs_little_memory(folder):

@@ -64,7 +64,8 @@ def test_a_network_of_bands_starts_from_one_of_photographs(model, bands):
     wake(source)
     message = warm_start(network, source, "rgb.pt")
     if source.descriptor.channels != bands:
-        assert f"averaged over the {source.descriptor.channels} channels: " in message
+        how = {1: "repeated", 3: "averaged over the 3 channels"}[source.descriptor.channels]
+        assert f"; {how}: " in message
     assert "start anew" not in message
     gray = torch.rand(1, 1, 8, 10)
     with torch.no_grad():

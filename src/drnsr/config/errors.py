@@ -20,7 +20,9 @@ _WANTED = {
     "list": "a list",
     "dict": "keys and values",
     "model": "keys and values",
+    "tuple": "a pair of numbers",
 }
+_BRANCH = re.compile(r"(function-\w+|list|tuple|dict)\[")  # of a union, in pydantic's paths
 _BOUNDS = {"ge": "{} or more", "le": "{} or less", "gt": "more than {}", "lt": "less than {}"}
 
 
@@ -84,7 +86,8 @@ def describe(error: "ValidationError") -> str:
     """
     details = error.errors(include_url=False)
     first: Any = min(details, key=lambda each: each["type"] != "extra_forbidden")
-    keys, cause = [str(part) for part in first["loc"]], first.get("ctx", {}).get("error")
+    keys = [str(part) for part in first["loc"] if not _BRANCH.match(str(part))]
+    cause = first.get("ctx", {}).get("error")
     if isinstance(cause, InvalidValueError) and cause.key:
         keys.append(cause.key)
     message = _message(first) if cause is None else str(cause)

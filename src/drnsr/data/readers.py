@@ -19,7 +19,7 @@ from drnsr.images.errors import ImageError
 from drnsr.images.files import read_image
 from drnsr.images.joined import join_bands
 from drnsr.images.page import Page
-from drnsr.images.picture import Picture, ValueRange
+from drnsr.images.picture import Box, Picture, ValueRange
 from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.images.reading import open_picture, pixel_count
 
@@ -90,6 +90,16 @@ class _Source:
     files: tuple[Path, ...]
     area: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     slice: int | None = None
+
+    def box(self, picture: Picture) -> Box:
+        """Return the part of a picture in pixels."""
+        left, top, right, bottom = self.area
+        return Box(
+            round(top * picture.height),
+            round(bottom * picture.height),
+            round(left * picture.width),
+            round(right * picture.width),
+        )
 
 
 @dataclass
@@ -162,18 +172,18 @@ class BandReader:
         """Return (H, W, C) of the prepared type; see :class:`Reader`."""
         source = self._sources.get(picture, _Source((picture,)))
         is_one = len(source.files) == 1
-        parts = {
-            called if is_one else str(file): self._read_file(
-                file, called if is_one else str(file), max_pixels, source.slice
-            )
-            for file in source.files
-        }
-        if len({part.shape[:2] for part in parts.values()}) > 1:
+        names = [called if is_one else str(file) for file in source.files]
+        opened = [
+            self._read_file(file, name, max_pixels, source)
+            for file, name in zip(source.files, names, strict=True)
+        ]
+        if len({size for _, size in opened}) > 1:
             sizes = ", ".join(
-                f"{name} has {part.shape[1]} x {part.shape[0]}" for name, part in parts.items()
+                f"{name} has {width} x {height}"
+                for name, (_, (width, height)) in zip(names, opened, strict=True)
             )
             raise ImageError(f"{called}: its bands differ in size: {sizes} pixels")
-        pixels = np.concatenate(list(parts.values()), axis=2)
+        pixels = np.concatenate([part for part, _ in opened], axis=2)
         wanted = self.choices.bands
         if pixels.shape[2] != len(wanted):
             raise ImageError(
@@ -183,14 +193,13 @@ class BandReader:
         declared = self.choices.declared_range()
         if declared is not None and pixels.dtype != self.pixels.dtype:
             pixels = map_values(pixels, declared, self.pixels.dtype)
-        height, width = pixels.shape[:2]
-        left, top, right, bottom = source.area
-        rows = slice(round(top * height), round(bottom * height))
-        return pixels[rows, round(left * width) : round(right * width)]
+        return pixels
 
     def _read_file(
-        self, file: Path, called: str, max_pixels: int, number: int | None
-    ) -> NDArray[Any]:
+        self, file: Path, called: str, max_pixels: int, source: _Source
+    ) -> tuple[NDArray[Any], tuple[int, int]]:
+        """Return the used part of a file, (H, W, C), and the width and height of the file."""
+        number = source.slice
         try:
             if number is None and (count := pixel_count(file)) > max_pixels:
                 raise ImageError(f"{count:,} pixels, more than the limit of {max_pixels:,}")
@@ -199,10 +208,13 @@ class BandReader:
                     pages = _pages_of_bands(opened.pages, len(self.choices.bands), called)
                 else:
                     pages = [opened.pages[number]]
-                values = [_known_values(page.picture, len(self.choices.bands)) for page in pages]
+                box = source.box(pages[0].picture)
+                bands = len(self.choices.bands)
+                values = [_known_values(page.picture, box, bands) for page in pages]
+                size = pages[0].picture.width, pages[0].picture.height
             found = np.concatenate(values, axis=2)
             self._check_type(found.dtype)
-            return found
+            return found, size
         except ImageError as error:
             raise ImageError(f"{called}: {str(error).removeprefix(f'{file}: ')}") from error
 
@@ -274,18 +286,18 @@ def _pages_of_bands(pages: list[Page], bands: int, called: str) -> list[Page]:
     return pages[:1]
 
 
-def _known_values(picture: Picture, bands: int) -> NDArray[Any]:
-    """Return the channels of a picture, (H, W, C), without alpha unless it is one of the bands.
+def _known_values(picture: Picture, box: Box, bands: int) -> NDArray[Any]:
+    """Return the channels of a part, (H, W, C), without alpha unless it is one of the bands.
 
     Raises:
         ImageError: if there are values without data, which nobody can train on or measure.
     """
-    values = picture.rows(0, picture.height)
+    values = picture.box(box)
     known = picture.known(values)
     if known is not None and not known.all():
         raise ImageError(
-            f"{np.count_nonzero(~known):,} of {known.size:,} values are no data; cut the picture to"
-            " where it has data"
+            f"{np.count_nonzero(~known):,} of {known.size:,} values are no data; name parts that"
+            " have data everywhere in data.pixels.areas, or cut the picture to one"
         )
     if picture.channels.count == bands:
         return values

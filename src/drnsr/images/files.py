@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ImageOps
+from PIL import ImageOps, UnidentifiedImageError
 
 from drnsr.images.backends.pillow import is_deep, opened
 from drnsr.images.codec import MAX_PIXELS, check_size
@@ -71,13 +71,25 @@ def _decode(data: bytes, max_pixels: int) -> tuple[NDArray[np.uint8], int]:
     """Return the pixels, and the number of pictures in the file."""
     if not data:
         raise ImageError("an empty file")
-    with opened(io.BytesIO(data), FORMATS) as picture:
-        check_size(picture.width, picture.height, max_pixels)
-        deep = is_deep(picture, data)
-        picture.load()
-        upright = ImageOps.exif_transpose(picture)
+    try:
+        with opened(io.BytesIO(data), FORMATS) as picture:
+            check_size(picture.width, picture.height, max_pixels)
+            deep = is_deep(picture, data)
+            picture.load()
+            upright = ImageOps.exif_transpose(picture)
+    except ImageError as error:
+        is_unknown = isinstance(error.__cause__, UnidentifiedImageError)
+        if is_unknown and CODECS["tiff"].recognises(data):
+            raise ImageError(
+                "a TIFF that is damaged, or not of 8-bit RGB: for bands and more bits declare"
+                " data.pixels"
+            ) from error
+        raise
     if deep or upright.mode not in _GRAY_MODES | _COLOUR_MODES:
-        raise ImageError("more than 8 bits a channel; convert it to 8 bits first")
+        raise ImageError(
+            "more than 8 bits a channel: convert it to 8 bits, or declare data.pixels to train on"
+            " all bits"
+        )
     count = _count(data)
     if upright.mode in _GRAY_MODES:
         return np.asarray(upright.convert("L"))[:, :, None], count

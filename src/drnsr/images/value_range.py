@@ -1,6 +1,6 @@
 """The values that a network sees as black and white, if the type of the pixels does not say it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +12,8 @@ ONE_OF = 10_000
 """One pixel of this number may be darker than black, and one brighter than white: outliers of a
 sensor (hot pixels, dust, metal) would otherwise make all others dark."""
 
+_MOST_LABELS = 128  # an atlas of a brain has about a hundred
+_VALUES_OF_A_LABEL = 20  # at least; a small picture has few different values, too
 _NOTED_RANGE = 0.5  # part of the type's range; a larger range hardly changes the result
 
 
@@ -38,8 +40,11 @@ def with_ranges(
         elif not measured or (dtype == np.uint8 and not _is_measurement(pages[0])):
             continue
         else:
-            value_range = measured_range([pages[n].picture for n in numbers])
-            notes = _note(value_range, dtype)
+            labels = _Labels()
+            pictures = [pages[n].picture for n in numbers]
+            value_range = _range_of(labels.watch(_iter_values(pictures)), dtype)
+            is_volume = pages[0].metadata.nifti is not None
+            notes = (*_note(value_range, dtype), *(labels.note() if is_volume else ()))
         for n in numbers:
             page = ranged[n]
             picture = replace(page.picture, value_range=value_range)
@@ -62,8 +67,43 @@ def _note(value_range: tuple[float, float], dtype: np.dtype[np.generic]) -> tupl
 
 def measured_range(pictures: list[Picture]) -> tuple[float, float]:
     """Return black and white of pictures of one type; 0 and 1 if no pixel has data."""
-    dtype = pictures[0].dtype
-    values = (_known_values(picture, rows) for picture in pictures for rows in iter_boxes(picture))
+    return _range_of(_iter_values(pictures), pictures[0].dtype)
+
+
+def _iter_values(pictures: list[Picture]) -> Iterator[Pixels]:
+    for picture in pictures:
+        yield from (_known_values(picture, rows) for rows in iter_boxes(picture))
+
+
+class _Labels:
+    """Finds out whether values are few whole numbers, as those of a segmentation are."""
+
+    def __init__(self) -> None:
+        self._found: set[float] | None = set()  # None if they are too many
+        self._count = 0
+
+    def watch(self, values: Iterable[Pixels]) -> Iterator[Pixels]:
+        """Yield the same values."""
+        for part in values:
+            self._count += part.size
+            if self._found is not None:
+                self._found.update(np.unique(part).tolist())
+                is_whole = all(value == round(value) for value in self._found)
+                if not is_whole or len(self._found) > _MOST_LABELS:
+                    self._found = None
+            yield part
+
+    def note(self) -> tuple[str, ...]:
+        """Return what the user should know."""
+        if self._found is None or not 2 <= len(self._found) < self._count / _VALUES_OF_A_LABEL:
+            return ()
+        return (
+            f"its {len(self._found)} different values look like labels, and it is enlarged like a"
+            " picture, with values between them: labels need nearest-neighbour interpolation",
+        )
+
+
+def _range_of(values: Iterable[Pixels], dtype: np.dtype[np.generic]) -> tuple[float, float]:
     if dtype.kind in "ui" and dtype.itemsize <= 2:
         return _within_tails(values, dtype)
     low, high = np.inf, -np.inf

@@ -5,6 +5,7 @@ import math
 import mmap
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import zip_longest
 from typing import Any, Literal
 
@@ -78,10 +79,16 @@ class Tiling:
         self._tolerance = _GPU_TOLERANCE if on_gpu else 1.0
         self._batch_pixels = AUTO_TILE_GPU**2
 
-    def limit_side(self, side: int) -> None:
-        """Take smaller tiles on a CPU if the user chose no size: other things need the memory."""
+    @contextmanager
+    def limited_to(self, side: int) -> Iterator[None]:
+        """Take smaller tiles here on a CPU if the user chose no size: others need the memory."""
+        before = self._side
         if self._is_auto_on_cpu:
             self._side = min(self._side, side)
+        try:
+            yield
+        finally:
+            self._side = before
 
     @property
     def side(self) -> float:

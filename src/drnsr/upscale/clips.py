@@ -4,7 +4,7 @@ import errno
 import json
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -99,8 +99,6 @@ def plan_clip(clip: Clip, target: Path, spec: UpscaleSpec) -> ClipPlan:
     container = container_of(target)
     if container is None:
         raise VideoError(f"{target.name} has the suffix of no container that is written")
-    if _depth(*size, pixels.itemsize) == 0:
-        model.tiling.limit_side(LARGE_FRAME_TILE)
     encoding = choose_encoding(info, size, spec.clips, container)
     return ClipPlan(info, model, size, encoding, container)
 
@@ -224,8 +222,11 @@ def upscale_frame(
     pixels: NDArray[Any], plan: ClipPlan, spec: UpscaleSpec, advance: Advance
 ) -> NDArray[Any]:
     """Upscale a frame of RGB pixels (H, W, 3), uint8 or uint16 in the full range."""
-    height, width, rows = upscale_rows(from_array(pixels), plan.model, spec, advance)
-    return concatenate_rows(rows, (height, width, 3), pixels.dtype)
+    is_large = _depth(*plan.size, pixels.itemsize) == 0
+    limited = plan.model.tiling.limited_to(LARGE_FRAME_TILE) if is_large else nullcontext()
+    with limited:
+        height, width, rows = upscale_rows(from_array(pixels), plan.model, spec, advance)
+        return concatenate_rows(rows, (height, width, 3), pixels.dtype)
 
 
 def describe_clip(source: Path, target: Path, spec: UpscaleSpec) -> tuple[str, str, str]:

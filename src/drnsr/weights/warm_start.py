@@ -62,8 +62,9 @@ def warm_start(network: Network, source: Network, name: str) -> str:
     exceptions = f" but {', '.join(missing)}, which start anew" if missing else ""
     changed = [layer for layer in averaged if layer not in missing]
     if changed:
-        exceptions += f"; averaged over the {source.descriptor.channels} channels: "
-        exceptions += ", ".join(changed)
+        channels = source.descriptor.channels
+        how = f"averaged over the {channels} channels" if channels > 1 else "repeated"
+        exceptions += f"; {how}: {', '.join(changed)}"
     return f"{described}: all layers taken{exceptions}"
 
 

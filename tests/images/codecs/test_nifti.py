@@ -147,6 +147,17 @@ def test_the_low_bytes_of_the_values_reach_the_network(enlarge, tmp_path):
     assert len(np.unique(made)) > 100
 
 
+def test_what_looks_like_labels_is_said(enlarge, tmp_path, capsys):
+    """Labels have no intent code in most files, and are floats in many."""
+    labels = np.kron(np.array([[0, 1], [14, 47]]), np.ones((6, 6)))[:, :, None].repeat(2, axis=2)
+    for name, data in (("seg", labels), ("mri", values((12, 12, 40), np.int16))):
+        nibabel.save(nibabel.Nifti1Image(data.astype(np.float32), AFFINE), tmp_path / f"{name}.nii")
+    with pytest.raises(ValueError, match="too many values"):
+        enlarge(tmp_path)  # both are made
+    (said,) = (line for line in capsys.readouterr().err.splitlines() if "look like" in line)
+    assert "seg.nii: its 4 different values look like labels" in said
+
+
 def test_odd_files_are_refused_in_one_line(enlarge, tmp_path, capsys):
     image = nibabel.Nifti1Image(values(), AFFINE)
     whole = image.to_bytes()
