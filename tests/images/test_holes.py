@@ -70,6 +70,18 @@ def test_nodata_stays_nodata_at_any_size(enlarged, tmp_path, factor):
     assert np.array_equal(made == 121, nearest(before == 121, *made.shape))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
+def test_nodata_may_be_the_largest_value(enlarged, tmp_path, dtype):
+    largest = np.iinfo(dtype).max
+    before = ground(dtype, largest)
+    before[30:, 5:] = largest - 1  # the network's overshoot could round it to nodata
+    before[30:, 25:] = 100
+    tag = f"{largest}\0"
+    tifffile.imwrite(tmp_path / "a.tif", before, extratags=[(42113, 2, len(tag), tag, True)])
+    made = tifffile.imread(enlarged(tmp_path / "a.tif", "b.tif"))
+    assert np.array_equal(made == largest, nearest(before == largest, *made.shape))
+
+
 def test_nan_with_alpha_does_not_spread(enlarged, tmp_path):
     rgba = np.full((30, 30, 4), 0.5, np.float32)
     rgba[0, :, :3] = 0.25

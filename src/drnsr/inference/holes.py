@@ -65,9 +65,12 @@ def restore_holes(
     if is_valid is None:
         return
     if picture.nodata is not None and np.issubdtype(picture.dtype, np.integer):
-        upwards = picture.nodata < np.iinfo(picture.dtype).max
         colour = pixels[:, :, : picture.channels.colour]
-        colour[colour == picture.nodata] += 1 if upwards else -1
+        equal = colour == picture.nodata
+        if picture.nodata < np.iinfo(picture.dtype).max:
+            colour[equal] += 1
+        else:
+            colour[equal] -= 1  # -1 itself is outside of an unsigned type
     if not is_valid.all():
         hole = ~is_valid[rows][:, columns]
         pixels[hole] = part[rows][:, columns][hole]

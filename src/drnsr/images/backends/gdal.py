@@ -54,11 +54,13 @@ def add_overviews(path: Path) -> None:
 
 def is_whole(path: Path, overviews: int) -> bool:
     """Return whether a file has so many overviews, and all strips and tiles of its pages."""
+    found = 0
     with TiffFile(path) as tiff:
-        pages = [page.aspage() for page in tiff.pages]
         size = tiff.filehandle.size
-        return sum(page.subfiletype == _OVERVIEW for page in pages) == overviews and all(
-            count > 0 and offset + count <= size
-            for page in pages
-            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
-        )
+        for each in tiff.pages:  # one at a time: a page can have millions of tiles
+            page = each.aspage()
+            found += page.subfiletype == _OVERVIEW
+            tiles = zip(page.dataoffsets, page.databytecounts, strict=True)
+            if not all(count > 0 and offset + count <= size for offset, count in tiles):
+                return False
+    return found == overviews
