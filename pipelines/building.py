@@ -13,11 +13,10 @@ from drnsr.weights.warm_start import warm_start
 from pipelines.perceptual_weights import features_file
 
 if TYPE_CHECKING:
-    from lightning import LightningModule
-
     from drnsr.data.datamodule import SRDataModule
     from drnsr.images.pixel_format import PixelFormat
     from drnsr.networks import Network
+    from drnsr.training.module import SRModule
     from drnsr.training.perceptual import PerceptualLoss
 
 log = logging.getLogger("drnsr")
@@ -95,7 +94,7 @@ def module_arguments(config: Config) -> dict[str, Any]:
     }
 
 
-def training_module(config: Config, network: "Network") -> "LightningModule":
+def training_module(config: Config, network: "Network") -> "SRModule":
     """Make the module that trains the network: on pixels alone, or against a discriminator too."""
     from drnsr.training.adversarial import make_adversarial_loss
     from drnsr.training.gan import GANModule

@@ -291,7 +291,7 @@ def _fit(
     network = seeded_network(config, dataset.pixels)
     module = training_module(config, network)
     data = data_module(config, dataset, max_steps=trainer.max_steps)
-    curves = Curves(log_every=trainer.log_every)
+    curves = Curves(log_every=trainer.log_every, terms=module.loss_terms)
     log.info("%s: %s", config.model.name, describe_size(network, config.scale))
     progress = TrainingProgress(_training_name())
     checkpoints = TrainingStateCheckpoint(

@@ -31,9 +31,8 @@ class Losses(Callback):
     def __init__(self):
         self.steps = []
 
-    def on_train_batch_end(self, trainer, *_):
-        metrics = trainer.callback_metrics.items()
-        self.steps.append({name: float(value) for name, value in metrics if "train" in name})
+    def on_train_batch_end(self, trainer, pl_module, outputs, *_):
+        self.steps.append({name: float(value) for name, value in outputs.items()})
 
 
 def last_psnr():

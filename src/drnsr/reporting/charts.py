@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from drnsr.training.scalars import CURVES, Curve
+from drnsr.training.scalars import CURVES, DISCRIMINATOR_CURVE, Curve
 
 # Two colours of the drawing, which the SVG then takes from the page: dark and light have others.
 _INK, _OURS, _THEIRS = "#010203", "#010204", "#010205"
@@ -65,6 +65,8 @@ class CostPoint:
 def curve_charts(folder: Path, *, colour: str) -> list[str]:
     """Draw the first scalar of each curve over the steps; equal files give equal SVG.
 
+    Of a training against a discriminator, the loss of this is drawn as well.
+
     Args:
         folder: of the CSV files of :data:`drnsr.training.scalars.CURVES`.
         colour: the channels that the network works on: "RGB", or "Y" for the luma.
@@ -73,7 +75,7 @@ def curve_charts(folder: Path, *, colour: str) -> list[str]:
         A chart for each curve that has points.
     """
     charts = []
-    for curve in CURVES:
+    for curve in (*CURVES, DISCRIMINATOR_CURVE):
         steps, values = _read_points(folder / curve.file, curve)
         if steps:
             charts.append(_draw_curve(curve, steps, values, colour))
@@ -177,9 +179,11 @@ def _to_svg(figure: Figure, description: str) -> str:
 
 
 def _read_points(file: Path, curve: Curve) -> list[list[float]]:
-    """Return the steps and the values of the first scalar; no points without a file."""
+    """Return the steps and the values of the first scalar; no points without such a column."""
     if not file.is_file():
         return [[], []]
     with file.open(encoding="utf-8", newline="") as opened:
         rows = list(csv.DictReader(opened))
+    if rows and curve.header[1] not in rows[0]:
+        return [[], []]
     return [[float(row[name]) for row in rows] for name in curve.header[:2]]

@@ -14,16 +14,21 @@ from drnsr.networks import Network
 from drnsr.training.adversarial import AdversarialLoss
 from drnsr.training.module import Batch, SRModule
 from drnsr.training.perceptual import PerceptualLoss
-from drnsr.training.scalars import TRAIN_LOSS
+from drnsr.training.scalars import (
+    ADVERSARIAL_TERM,
+    DISCRIMINATOR_LOSS,
+    PERCEPTUAL_TERM,
+    PIXEL_TERM,
+    Scalar,
+)
 
 
 class GANModule(SRModule):
     """Trains a network, and a discriminator that tells its pictures from real ones.
 
     A step counts once and is a step of the network, then one of the discriminator on the same
-    pictures. ``train_loss`` is the network's weighted loss, ``train_pixel``, ``train_perceptual``
-    and ``train_adversarial`` are its unweighted terms, and ``train_discriminator`` is the
-    discriminator's loss.
+    pictures. The outputs of a step are the network's weighted loss and, by the names of
+    :attr:`loss_terms`, its terms without their weights and the discriminator's loss.
 
     Args:
         network: the generator; validation measures it, and the run saves it.
@@ -73,6 +78,12 @@ class GANModule(SRModule):
         self._perceptual_weight = perceptual_weight
         self._adversarial_weight = adversarial_weight
 
+    @property
+    def loss_terms(self) -> tuple[Scalar, ...]:
+        """The terms of the network's loss, and the discriminator's loss."""
+        perceptual = () if self._perceptual is None else (PERCEPTUAL_TERM,)
+        return (PIXEL_TERM, *perceptual, ADVERSARIAL_TERM, DISCRIMINATOR_LOSS)
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimizers and schedules of the network and the discriminator."""
         trained = (self.network, self.discriminator)
@@ -85,49 +96,52 @@ class GANModule(SRModule):
             is_fp64 = self.dtype == torch.float64
             self._perceptual.to(self.device, torch.float64 if is_fp64 else torch.float32)
 
-    def training_step(self, batch: Batch, _: int) -> Tensor:
-        """Take a step of the network and one of the discriminator; return the network's loss."""
+    def training_step(  # type: ignore[override]
+        self, batch: Batch, _: int
+    ) -> dict[str, Tensor]:
+        """Take a step of the network and one of the discriminator; return the losses by name."""
         lr, hr = (self._planes(pixels) for pixels in batch)
         network_optimizer, discriminator_optimizer = cast(
             list[LightningOptimizer], self.optimizers()
         )
         sr = self._upscale(lr, hr)
         self.toggle_optimizer(network_optimizer)  # no gradients for the discriminator meanwhile
-        loss = self._network_loss(sr, hr)
+        terms = self._network_terms(sr, hr)
+        loss = self._weighted(terms)
         network_optimizer.zero_grad()
         self.manual_backward(loss)
         network_optimizer.step()
         self.untoggle_optimizer(network_optimizer)
 
         discriminator_optimizer.zero_grad()
-        self.manual_backward(self._discriminator_loss(sr.detach(), hr))
+        discriminator_loss = self._adversarial.of_discriminator(self._logits, sr.detach(), hr)
+        self.manual_backward(discriminator_loss)
         # Lightning would count a step of its own optimizer as a training step. This call avoids the
         # counter, but not the loss scaling of the precision.
         self.trainer.strategy.optimizer_step(discriminator_optimizer.optimizer, lambda: None)
         for scheduler in cast(list[LRScheduler], self.lr_schedulers()):
             scheduler.step()
-        return loss.detach()
+        losses = {"loss": loss, **terms, DISCRIMINATOR_LOSS.name: discriminator_loss}
+        return {name: value.detach() for name, value in losses.items()}
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clip the gradients; with manual optimization Lightning leaves this to the module."""
         self.configure_gradient_clipping(optimizer)
 
-    def _network_loss(self, sr: Tensor, hr: Tensor) -> Tensor:
-        pixel = self._loss(sr, hr)
-        adversarial = self._adversarial.of_network(self._logits, sr, hr)
-        loss: Tensor = self._pixel_weight * pixel + self._adversarial_weight * adversarial
-        self._log_term("train_pixel", pixel)
-        self._log_term("train_adversarial", adversarial)
+    def _network_terms(self, sr: Tensor, hr: Tensor) -> dict[str, Tensor]:
+        terms = {
+            PIXEL_TERM.name: self._loss(sr, hr),
+            ADVERSARIAL_TERM.name: self._adversarial.of_network(self._logits, sr, hr),
+        }
         if self._perceptual is not None:
-            perceptual = self._perceptual(sr, hr)
-            loss = loss + self._perceptual_weight * perceptual
-            self._log_term("train_perceptual", perceptual)
-        self._log_term(TRAIN_LOSS.name, loss)
-        return loss
+            terms[PERCEPTUAL_TERM.name] = self._perceptual(sr, hr)
+        return terms
 
-    def _discriminator_loss(self, sr: Tensor, hr: Tensor) -> Tensor:
-        loss = self._adversarial.of_discriminator(self._logits, sr, hr)
-        self._log_term("train_discriminator", loss)
+    def _weighted(self, terms: dict[str, Tensor]) -> Tensor:
+        loss = self._pixel_weight * terms[PIXEL_TERM.name]
+        loss = loss + self._adversarial_weight * terms[ADVERSARIAL_TERM.name]
+        if PERCEPTUAL_TERM.name in terms:
+            loss = loss + self._perceptual_weight * terms[PERCEPTUAL_TERM.name]
         return loss
 
     def _logits(self, pictures: Tensor) -> Tensor:
@@ -136,6 +150,3 @@ class GANModule(SRModule):
             pictures.to(next(self.discriminator.parameters()).dtype)
         )
         return logits
-
-    def _log_term(self, name: str, value: Tensor) -> None:
-        self.log(name, value, logger=False)

@@ -19,7 +19,7 @@ from drnsr.images.pixel_format import RGB8
 from drnsr.networks import Network
 from drnsr.training.device import compile_loss, is_capturable, make_optimizer
 from drnsr.training.processes import in_sample_order
-from drnsr.training.scalars import VAL_PSNR
+from drnsr.training.scalars import VAL_PSNR, Scalar
 
 Batch = tuple[Tensor, Tensor]
 
@@ -93,6 +93,11 @@ class SRModule(L.LightningModule):
             self._whole_step = CudaGraphed(partial(self._take_step, optimizer))
             for group in optimizer.param_groups:  # a tensor, whose changes a graph sees
                 group["lr"] = torch.as_tensor(group["lr"], dtype=torch.float32, device=self.device)
+
+    @property
+    def loss_terms(self) -> tuple[Scalar, ...]:
+        """The scalars of each step beside the loss, by name in the outputs of a step."""
+        return ()
 
     @property
     def described_network(self) -> Network:

@@ -68,6 +68,19 @@ TRAIN_LOSS = Scalar(name="train_loss", label="loss", spec=".4f", column="loss")
 LEARNING_RATE = Scalar(
     name="learning_rate", label="learning rate", spec=".2e", column="learning_rate"
 )
+PIXEL_TERM = Scalar(name="train_pixel", label="pixel term", spec=".4f", column="pixel")
+PERCEPTUAL_TERM = Scalar(
+    name="train_perceptual", label="perceptual term", spec=".4f", column="perceptual"
+)
+ADVERSARIAL_TERM = Scalar(
+    name="train_adversarial", label="adversarial term", spec=".4f", column="adversarial"
+)
+DISCRIMINATOR_LOSS = Scalar(
+    name="train_discriminator",
+    label="loss of the discriminator",
+    spec=".4f",
+    column="discriminator",
+)
 VAL_PSNR = Scalar(name="val_psnr", label="PSNR", unit="dB", spec=".2f", column="psnr_db")
 
 TRAINING_CURVE = Curve(
@@ -83,6 +96,13 @@ VALIDATION_CURVE = Curve(
     is_dense=False,
 )
 CURVES = (TRAINING_CURVE, VALIDATION_CURVE)
+DISCRIMINATOR_CURVE = Curve(
+    file=TRAINING_CURVE.file,
+    title="Loss of the discriminator",
+    scalars=(DISCRIMINATOR_LOSS,),
+    is_dense=True,
+)
+"""A further column of the file, if the training was against a discriminator."""
 
 SECONDS = Scalar(name="seconds", label="seconds", unit="s", spec=".0f")
 SAMPLES_PER_SECOND = Scalar(
