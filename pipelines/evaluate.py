@@ -10,7 +10,8 @@ from drnsr.atomic import check_writable
 from drnsr.config.schema import Config
 from drnsr.evaluation.benchmark import Method, bicubic, check_measurable, measure
 from drnsr.evaluation.methods import network_method
-from drnsr.evaluation.metrics import PRIMARY
+from drnsr.evaluation.metrics import PRIMARY, Metric, get_metrics, reported_metrics
+from drnsr.evaluation.notes import training_notes
 from drnsr.evaluation.protocol import get_protocol
 from drnsr.evaluation.published import published_costs
 from drnsr.evaluation.results import Row, extremes, row_of, summary, write_rows, write_summary
@@ -121,7 +122,9 @@ def _measure_benchmark(name: str, model: Method, config: Config, outputs: Output
     rows: list[Row] = []
     views: dict[str, PictureViews] = {}  # of the best and the worst so far
     methods = [bicubic(config.scale, protocol), model]
-    measured_pictures = measure(dataset, methods, scale=config.scale, protocol=protocol)
+    measured_pictures = measure(
+        dataset, methods, scale=config.scale, protocol=protocol, metrics=_metrics(config)
+    )
     for measured in track(measured_pictures, f"evaluating {name}", len(dataset.images)):
         rows.append(row_of(name, measured))
         write_panels(outputs.picture(name, measured.name), measured, config.model.name)
@@ -132,6 +135,12 @@ def _measure_benchmark(name: str, model: Method, config: Config, outputs: Output
         }
     _write_views(name, views, outputs)
     return rows
+
+
+def _metrics(config: Config) -> tuple[Metric, ...]:
+    """Return the metrics of every evaluation, and those that the configuration adds."""
+    reported = reported_metrics(get_protocol(config.protocol).measured_on)
+    return get_metrics([*(metric.name for metric in reported), *config.metrics])
 
 
 def _write_views(benchmark: str, views: "Mapping[str, PictureViews]", outputs: Outputs) -> None:
@@ -163,6 +172,7 @@ def _record(
         datasets=[used_dataset(name, each, EVALUATION) for name, each in benchmarks.items()],
         files=[outputs.summary, outputs.per_image],
         pictures=outputs.pictures,
+        notes=training_notes(config.model_dump()),
     )
     with tracked_model(config) as outbox:
         add_model(outbox, config)

@@ -8,6 +8,7 @@ from drnsr.config.schema import Config
 from drnsr.data.audit import read_audit
 from drnsr.data.patterns import value_for
 from drnsr.evaluation.metrics import PRIMARY
+from drnsr.evaluation.notes import training_notes
 from drnsr.evaluation.protocol import Protocol, get_protocol
 from drnsr.evaluation.results import Row, by_benchmark, extremes, read_rows
 from drnsr.evaluation.verify import read_comparisons
@@ -89,7 +90,7 @@ def _results(rows: list[Row], config: Config, network: "Network") -> Report:
             for name, benchmark in config.benchmark.items()
             if benchmark.degradation is not None
         },
-        notes=_notes(config),
+        notes=training_notes(config.model_dump()),
     )
 
 
@@ -143,22 +144,6 @@ def _pictures(
         for name, of_benchmark, _ in by_benchmark(rows, protocol)
         for image in chain(*extremes({row.image: row.gain[PRIMARY.name] for row in of_benchmark}))
     }
-
-
-def _notes(config: Config) -> list[str]:
-    """Return what a reader of the numbers must know of the training."""
-    notes = []
-    if config.gan is not None:
-        notes.append(
-            "The network was trained against a discriminator, which adds texture and lowers the"
-            " PSNR. Judge it by eye, and by a perceptual metric of drnsr evaluate."
-        )
-    if not config.degradation.is_bicubic:
-        notes.append(
-            f"The network was trained on pictures with the degradation {config.degradation.name},"
-            " for photographs with noise, blur and JPEG artefacts; clean pictures lose detail."
-        )
-    return notes
 
 
 def _circumstances(rows: list[Row], config: Config, parameters: int) -> Circumstances:

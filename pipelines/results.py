@@ -113,6 +113,7 @@ def _file(config: Config, origin: Origin) -> Path:
         values |= {
             "benchmarks": {n: open_benchmark(config, n).fingerprint for n in config.benchmark},
             "protocol": config.protocol,
+            "metrics": config.metrics,
             "scale": config.scale,
             "code": code_fingerprint(EVALUATION_CODE),
         }

@@ -227,10 +227,17 @@ def test_a_run_with_a_metric_that_was_removed_is_still_read(dataset, tmp_path, m
     }
 
 
-def test_channels_for_which_it_is_not_defined_are_refused(dataset):
-    luma = get_protocol("paper_y")
-    with pytest.raises(ProtocolError, match="paper_y: Blue is defined on RGB, and here the BT"):
-        next(measure(dataset, [bicubic(2, luma)], scale=2, protocol=luma))
+def test_it_is_measured_on_its_own_channels_and_refused_where_they_are_not_computed(dataset):
+    luma, rgb, classic = map(get_protocol, ("paper_y", "rgb", "classic_y"))
+    on_rgb = replace(rgb, border_pixels=0)
+    (of_luma, of_rgb) = (
+        next(measure(dataset, [bicubic(2, each)], scale=2, protocol=each)).results["bicubic"].values
+        for each in (luma, on_rgb)
+    )
+    assert of_luma["blue"] == of_rgb["blue"]
+    assert of_luma["psnr"] != of_rgb["psnr"]
+    with pytest.raises(ProtocolError, match="classic_y: Blue is defined on RGB, and here the BT"):
+        next(measure(dataset, [bicubic(2, classic)], scale=2, protocol=classic))
 
 
 def test_drnsr_evaluate_computes_it(dataset, tmp_path, monkeypatch, capsys):

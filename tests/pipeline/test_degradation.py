@@ -1,5 +1,6 @@
-"""A training on degraded LR through the graph: validation and benchmark are degraded too."""
+"""A training on degraded LR, against a discriminator, through the graph, to the report."""
 
+import csv
 import json
 
 import pytest
@@ -8,13 +9,19 @@ from drnsr.data.prepared import PreparedDataset
 
 
 @pytest.mark.slow
-def test_a_degraded_training_is_measured_on_degraded_pictures(project):
-    few_steps = {"max_steps": 10, "validate_every": 10, "log_every": 5}
+def test_a_degraded_training_is_measured_on_degraded_pictures_and_by_perceptual_metrics(project):
+    few_steps = {"max_steps": 4, "validate_every": 4, "log_every": 2}
     project.choose(
         experiment="smoke",
         degradation="second_order",
         benchmark="sample_test_realistic",
-        set={"trainer": few_steps, "datamodule": {"scales": [2], "workers": 1}},
+        gan="unet_st_lpips",
+        set={
+            "trainer": few_steps,
+            "datamodule": {"scales": [2], "workers": 1, "batch_size": 2, "patch_size": 16},
+            "gan": {"discriminator": {"num_features": 4}},
+            "metrics": ["niqe", "st_lpips"],
+        },
     )
     project.run_stages("fetch", "prepare", "train", "evaluate", "verify", "report")
     training = PreparedDataset.open(project.root / "data/prepared/train")
@@ -25,3 +32,13 @@ def test_a_degraded_training_is_measured_on_degraded_pictures(project):
         project.root / "data/prepared/benchmarks/sample_test_realistic"
     )
     assert (benchmark.scales, benchmark.degradation["name"]) == ([2, 3, 4], "realistic")
+
+    means = content["sample_test_realistic"]["model"]
+    assert list(means) == ["psnr", "ssim", "niqe", "st_lpips"]
+    with (project.root / "metrics/curves/training_loss.csv").open() as file:
+        terms = set(next(csv.DictReader(file)))
+    assert {"loss", "pixel", "perceptual", "adversarial", "discriminator"} < terms
+    page = (project.root / "reports/index.html").read_text()
+    assert "lowers the PSNR on purpose" in page
+    assert "by NIQE and ST-LPIPS (lower is better)" in page
+    assert "Loss of the discriminator" in page

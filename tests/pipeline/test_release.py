@@ -123,6 +123,11 @@ def test_a_model_of_another_scale_is_not_that_of_the_configuration(outputs):
         ("release_x2", "drnsr-x4", "drnsr-x4: has scale 4, but resolved.yaml has `scale: 2`"),
         ("release_x2", "drnsr-x2-photo", "another one than bicubic, .* has `degradation: bicubic`"),
         ("photo_x2", "drnsr-x2", "is bicubic, but resolved.yaml has `degradation: realistic`"),
+        (
+            "photo_gan",
+            "drnsr-x4-photo",
+            "gan: resolved.yaml has a training against a ",
+        ),
     ],
 )
 def test_a_name_that_the_run_did_not_train_does_not_ship(outputs, experiment, name, message):

@@ -158,6 +158,8 @@ def test_the_card_names_the_limits():
     text = card(config())
     for words in ("invented", "no evidence", "not for diagnosis", "bicubic interpolation made"):
         assert words in text
+    assert "discriminator" not in text
+    assert "its PSNR and SSIM are lower on\n  purpose" in card(config(experiment="photo_gan"))
 
 
 @pytest.mark.parametrize("protocol", ["rgb", {"name": "mine", "border_pixels": 2}])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from drnsr.cli.device_options import add_device_argument
 from drnsr.errors import UserError, printable
+from drnsr.evaluation.metrics import METRICS, PRIMARY, get_metrics
 from drnsr.terminal import track
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", type=int, help="default: that of the runs, or 2")
     parser.add_argument(
         "--protocol", help="as in `drnsr evaluate` (default: that of the runs, or paper_y)"
+    )
+    parser.add_argument(
+        "--metrics",
+        help=f"names among {', '.join(METRICS)}, separated by commas; {PRIMARY.label} is always one"
+        " (default: as in `drnsr evaluate`; beside runs, those that the runs have as well)",
     )
     parser.add_argument(
         "--out",
@@ -105,7 +111,11 @@ def run(parsed: argparse.Namespace) -> None:
                 raise
             problem = str(error)
         measuring = Measuring(
-            datasets, what.scale, protocol, device, parsed.precision, partial(track, is_kept=False)
+            datasets,
+            *(what.scale, protocol, device, parsed.precision, partial(track, is_kept=False)),
+            metrics=get_metrics([PRIMARY.name, *parsed.metrics.split(",")])
+            if parsed.metrics
+            else None,
         )
         scores = _scores(inputs, what.benchmarks, measuring)
         metrics = [
@@ -210,7 +220,8 @@ def _pictures(
 def _command(parsed: argparse.Namespace) -> str:
     """Return the command that makes the page again."""
     words = ["drnsr", "compare", *parsed.methods]
-    for name in ("benchmark", "folder", "scale", "protocol", "out", "device", "precision"):
+    options = ("benchmark", "folder", "scale", "protocol", "metrics", "out", "device", "precision")
+    for name in options:
         value = getattr(parsed, name)
         if value is not None:
             words += [f"--{name}", str(value)]

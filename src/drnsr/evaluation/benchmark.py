@@ -13,7 +13,7 @@ from drnsr.data.parallel import map_in_order
 from drnsr.data.prepared import DataError, PreparedDataset
 from drnsr.errors import SignalError, UserError
 from drnsr.evaluation.metrics import Metric, Values, known_metrics, reported_metrics
-from drnsr.evaluation.protocol import CHANNELS, Protocol, ProtocolError
+from drnsr.evaluation.protocol import Protocol, ProtocolError
 from drnsr.evaluation.structural import Planes
 from drnsr.images.pixel_format import RGB8, PixelFormat
 from drnsr.images.resize import Picture, upscale
@@ -120,12 +120,7 @@ def measure(
                 " measure it with paper_y"
             )
     for metric in metrics:
-        if metric.measured_on not in ("any", protocol.measured_on):
-            raise ProtocolError(
-                f"protocol {protocol.name}: {metric.label} is defined on"
-                f" {CHANNELS[metric.measured_on]}, and here {CHANNELS[protocol.measured_on]} is"
-                " compared"
-            )
+        protocol.comparing(metric.measured_on, metric.label)
     check_measurable(dataset, scale, protocol)
 
     def compare(upscaled: _Upscaled) -> Measured:
@@ -254,7 +249,13 @@ def _compare(
             if protocol.measured_on == "bands":
                 values = _values_of_bands(compared, scale, metrics, pixels.bands)
             else:
-                values = {metric.name: metric.compute(*compared, scale) for metric in metrics}
+                values = {}
+                for metric in metrics:
+                    own = protocol.comparing(metric.measured_on, metric.label)
+                    planes = compared
+                    if own is not protocol:  # luma or RGB, whichever the metric is defined on
+                        planes = own.compared_planes(picture, upscaled.hr, scale)
+                    values[metric.name] = metric.compute(*planes, scale)
             results[method] = Result(_for_display(picture, pixels), values)
     lr, hr = (_for_display(picture, pixels) for picture in (upscaled.lr, upscaled.hr))
     shown = "" if pixels == RGB8 else ", ".join(pixels.bands[n] for n in pixels.shown)

@@ -40,8 +40,9 @@ class Metric:
         comparison_digits: after the decimal point, where close numbers are compared.
         higher_is_better: False for a distance.
         needs_reference: False for a metric of the picture alone.
-        measured_on: "rgb", "y" or "bands" if it is defined on these channels alone. Of bands, one
-            for "any" is the mean of those of each band.
+        measured_on: "rgb", "y" or "bands" if it is defined on these channels alone, which then are
+            compared whatever the protocol compares. Of bands, one for "any" is the mean of those of
+            each band.
         needs_scale: whether the function takes the scale of the super-resolution as ``scale``.
         reported: whether the stage ``evaluate`` computes it, and so the tables, MLflow, the report
             and the card show it. ``drnsr evaluate --metrics`` computes every metric.

@@ -63,8 +63,8 @@ def st_lpips(image: Array, reference: Array) -> float | None:
     """ST-LPIPS (Ghildyal and Liu 2022) of two RGB pictures of 0..255, by AlexNet; 0 if equal.
 
     Args:
-        image: (H, W, 3).
-        reference: (H, W, 3).
+        image: (H, W, 3), or (H, W, 1) of gray.
+        reference: of the same shape.
 
     Returns:
         The distance; None below 32 x 32 pixels, where the network's layers do not fit.
@@ -74,7 +74,8 @@ def st_lpips(image: Array, reference: Array) -> float | None:
     if min(image.shape[:2]) < _ST_LPIPS_SMALLEST_SIDE:
         return None
     batches = [
-        torch.from_numpy(np.moveaxis(each, 2, 0) / 255).float()[None] for each in (image, reference)
+        torch.from_numpy(np.moveaxis(each, 2, 0) / 255).float()[None].expand(-1, 3, -1, -1)
+        for each in (image, reference)
     ]
     with torch.inference_mode():
         return float(_st_lpips_network()(*batches))

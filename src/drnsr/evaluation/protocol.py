@@ -1,7 +1,7 @@
 """The protocols: how metrics are measured. A value means nothing without its protocol."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
 
 import numpy as np
@@ -99,6 +99,25 @@ class Protocol:
     def border(self, scale: int) -> int:
         """Return the width in pixels of the border that is left out."""
         return self.border_scales * scale + self.border_pixels
+
+    def comparing(self, channels: Literal["rgb", "y", "bands", "any"], what: str) -> "Protocol":
+        """Return the same protocol for a metric that is defined on some channels alone.
+
+        Args:
+            channels: those that the metric is defined on.
+            what: the metric, for the message.
+
+        Raises:
+            ProtocolError: if these channels are not computed.
+        """
+        if channels == "any" or channels == self.measured_on:
+            return self
+        if channels == "bands" or self.computed_on != "rgb":
+            raise ProtocolError(
+                f"protocol {self.name}: {what} is defined on {CHANNELS[channels]}, and here"
+                f" {CHANNELS[self.computed_on]} is computed"
+            )
+        return replace(self, measured_on=channels)
 
     @property
     def description(self) -> str:

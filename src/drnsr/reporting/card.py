@@ -41,6 +41,12 @@ _BICUBIC_LIMIT = """\
 """
 
 
+_ADVERSARIAL_LIMIT = """\
+- It was trained against a discriminator: it invents texture, and its PSNR and SSIM are lower on
+  purpose. Judge it by eye, and by a perceptual metric.
+"""
+
+
 def model_card(
     name: str,
     *,
@@ -81,7 +87,9 @@ def model_card(
         f"# {name}": f"A network that upscales pictures by a factor of {scale}, trained by drnsr"
         " with the data and the recipe below.\n",
         "## Results": _results(name, config, summary, comparisons, others or {}),
-        "## Limits": _LIMITS + _degradation_limit(config),
+        "## Limits": _LIMITS
+        + _degradation_limit(config)
+        + _ADVERSARIAL_LIMIT * (config.get("gan") is not None),
         "## Network": f"`{network['_target_']}`\n\n{arguments}",
         "## Cost": "Seconds and memory are those of the machine that measured.\n\n" + _list(cost),
         "## Training pictures": _data(config["data"], name_files=name_files)

@@ -9,7 +9,7 @@ from drnsr.data.parallel import Progress
 from drnsr.data.prepared import PreparedDataset
 from drnsr.evaluation.benchmark import Method, measure
 from drnsr.evaluation.cost import Cost, measure_cost, reference_network, seconds_per_megapixel
-from drnsr.evaluation.metrics import PRIMARY
+from drnsr.evaluation.metrics import PRIMARY, Metric
 from drnsr.evaluation.protocol import Protocol
 from drnsr.evaluation.published import published_costs
 from drnsr.evaluation.scores import Score, ScoreSet, to_scores
@@ -34,6 +34,7 @@ class Measuring:
         device: torch's name of what the models run on.
         precision: in which they compute.
         progress: shows the progress.
+        metrics: those that are computed; None for all that are ``reported``.
     """
 
     datasets: Sequence[PreparedDataset]
@@ -42,9 +43,10 @@ class Measuring:
     device: str
     precision: PrecisionChoice
     progress: Progress
+    metrics: Sequence[Metric] | None = None
 
     def scores(self, files: Mapping[str, Path | None]) -> list[Score]:
-        """Measure the reported metrics of methods and of :data:`BASELINE` on all pictures.
+        """Measure the metrics of methods and of :data:`BASELINE` on all pictures.
 
         Args:
             files: the model file of each method by its name; None for an interpolation.
@@ -55,7 +57,13 @@ class Measuring:
         methods = self._methods(files)
         scores: list[Score] = []
         for dataset in self.datasets:
-            measured = measure(dataset, methods, scale=self.scale, protocol=self.protocol)
+            measured = measure(
+                dataset,
+                methods,
+                scale=self.scale,
+                protocol=self.protocol,
+                metrics=self.metrics,
+            )
             shown = self.progress(measured, f"measuring {dataset.name}", len(dataset.images))
             scores += to_scores(dataset.name, shown)
         return scores

@@ -114,6 +114,11 @@ def _shipped(config: Mapping[str, Any], name: str | None) -> Shipped:
     Raises:
         UserError: if there is none, or the run did not train it.
     """
+    if config["gan"] is not None:
+        raise UserError(
+            f"gan: {RESOLVED} has a training against a discriminator, and no model of such a one"
+            " ships; `drnsr push` shares it"
+        )
     scale, degradation = config["scale"], config["degradation"]
     is_photo = bool(degradation["rounds"])
     names = pretrained.PHOTO_SCALES if is_photo else pretrained.SCALES

@@ -37,6 +37,7 @@ def describe_evaluation(
     summary: Mapping[str, Any],
     rows: Sequence[Row],
     cost: Mapping[str, float | None],
+    notes: Sequence[str] = (),
 ) -> str:
     """Describe a run by the results of its model: the verdict, a table, and a picture.
 
@@ -45,6 +46,7 @@ def describe_evaluation(
         summary: see :func:`drnsr.evaluation.results.summary`.
         rows: a row for each picture.
         cost: what the model takes, by name; None for what is not known.
+        notes: see :func:`drnsr.evaluation.notes.training_notes`.
     """
     main = main_benchmark(summary)
     measured = [row for row in rows if row.benchmark == main]
@@ -55,6 +57,7 @@ def describe_evaluation(
     ]
     paragraphs = [
         f"**{_verdict(main, measured)}**",
+        *notes,
         _table(summary),
         "; ".join(costs),
         _picture(main, measured),

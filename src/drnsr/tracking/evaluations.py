@@ -58,6 +58,7 @@ class Evaluated:
         datasets: the benchmarks.
         files: the tables.
         pictures: a folder with one for each benchmark, in which a picture is a PNG file.
+        notes: what a reader of the numbers must know of the training.
     """
 
     title: str
@@ -67,6 +68,7 @@ class Evaluated:
     datasets: Sequence[UsedDataset]
     files: Sequence[Path]
     pictures: Path
+    notes: Sequence[str] = ()
 
 
 def record_evaluation(outbox: Outbox, evaluated: Evaluated) -> None:
@@ -104,7 +106,7 @@ def record_evaluation(outbox: Outbox, evaluated: Evaluated) -> None:
     for file in [*evaluated.files, evaluated.pictures]:
         outbox.add(LogArtifact(kept=outbox.keep_copy(file), to=EVALUATION_FOLDER))
     described = describe_evaluation(
-        evaluated.title, evaluated.summary, evaluated.rows, evaluated.cost
+        *(evaluated.title, evaluated.summary, evaluated.rows, evaluated.cost, evaluated.notes)
     )
     outbox.add(SetDescription(markdown=described))
 

@@ -1,6 +1,6 @@
 """The number by which the jobs of a sweep are compared."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -33,12 +33,15 @@ class Objective:
     def _metric(self) -> str:
         return self.name.rpartition("/")[2]
 
-    def check(self, benchmarks: Mapping[str, object], measured_on: str) -> None:
+    def check(
+        self, benchmarks: Mapping[str, object], measured_on: str, further: Iterable[str] = ()
+    ) -> None:
         """Check the name.
 
         Args:
             benchmarks: by name.
             measured_on: the channels that the protocol compares.
+            further: names of metrics that are computed beside those of every evaluation.
 
         Raises:
             ValueError: if there is no such metric or benchmark.
@@ -46,7 +49,8 @@ class Objective:
         benchmark, _, metric = self.name.rpartition("/")
         if self.is_validation:
             return
-        known = [each.name for each in reported_metrics(measured_on)]
+        reported = (each.name for each in reported_metrics(measured_on))
+        known = list(dict.fromkeys([*reported, *further]))
         if metric not in known:
             raise ValueError(
                 f"{metric} is not one of {', '.join([*known, VAL_PSNR.name])}, or BENCHMARK/METRIC"

@@ -60,8 +60,8 @@ class Sweep(Section):
     """What the jobs of a sweep are compared by, and what happens to those that failed before.
 
     Attributes:
-        objective: psnr or ssim, the mean over the benchmarks; set5/psnr, that of one benchmark; or
-            val_psnr, the last validation.
+        objective: psnr, ssim or one of `metrics`, the mean over the benchmarks; set5/psnr, that of
+            one benchmark; or val_psnr, the last validation.
         retry_failed: whether jobs that failed before are tried again.
         study: a study by Optuna, for :mod:`pipelines.sweep`.
     """

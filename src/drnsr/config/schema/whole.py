@@ -13,7 +13,8 @@ from drnsr.config.schema.training import Checkpoints, DataModule, Logger, Run, T
 from drnsr.config.schema.training_keys import TRAINING_KEYS, select
 from drnsr.config.values import Integer, Node, ProtocolChoice, StepNode, check_numbers
 from drnsr.degradation.parameters import Degradation
-from drnsr.evaluation.protocol import get_protocol
+from drnsr.evaluation.metrics import MetricError, get_metrics
+from drnsr.evaluation.protocol import ProtocolError, get_protocol
 from drnsr.tracking.objective import Objective
 
 
@@ -33,6 +34,7 @@ class ComposedConfig(Section):
         init_from: a model file whose weights the training starts from; null for random ones.
         extend: a finished training to go on with: its folder in runs/, or its model file.
         protocol: how PSNR and SSIM are measured: a name, or the fields of a protocol.
+        metrics: further metrics of the stage `evaluate`, names of `drnsr evaluate --metrics`.
         data: the data set to train on.
         degradation: how LR is made for training.
         benchmark: the data sets to measure on, by name.
@@ -62,6 +64,7 @@ class ComposedConfig(Section):
     init_from: str | None = None
     extend: str | None = None
     protocol: ProtocolChoice
+    metrics: list[str]
     data: Data
     degradation: Degradation
     benchmark: dict[str, Benchmark]
@@ -186,10 +189,21 @@ class Config(ComposedConfig):
         return self.gan is None and parts == 1 and self.trainer.strategy != "fsdp"
 
     @model_validator(mode="after")
+    def _metrics_can_be_computed(self) -> "Config":
+        """Before a training that may take days."""
+        protocol = get_protocol(self.protocol)
+        try:
+            for metric in get_metrics(self.metrics):
+                protocol.comparing(metric.measured_on, metric.label)
+        except (MetricError, ProtocolError) as error:
+            raise InvalidValueError("metrics", str(error).removeprefix("metrics: ")) from error
+        return self
+
+    @model_validator(mode="after")
     def _objective_is_measured(self) -> "Config":
         try:
             measured_on = get_protocol(self.protocol).measured_on
-            Objective(self.sweep.objective).check(self.benchmark, measured_on)
+            Objective(self.sweep.objective).check(self.benchmark, measured_on, self.metrics)
         except ValueError as error:
             raise InvalidValueError("sweep.objective", str(error)) from error
         return self
