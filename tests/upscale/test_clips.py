@@ -237,6 +237,42 @@ def test_an_interrupted_work_goes_on(folder, name, options, monkeypatch, capsys)
     assert steps == pytest.approx(np.diff([float(each * unit) for each in stamps]), abs=0.0011)
 
 
+def test_the_mean_over_time_goes_on_after_an_interruption(folder, monkeypatch):
+    monkeypatch.setattr(segments, "PART_FRAMES", 4)
+    monkeypatch.setattr(segments, "MOST_PART_FRAMES", 8)
+    random = np.random.default_rng(0)
+
+    def still(_):
+        noisy = picture(0, 32, 24) + random.normal(0, 3, (24, 32, 3))
+        frame = av.VideoFrame.from_ndarray(noisy.round().clip(0, 255).astype(np.uint8), "rgb24")
+        return frame.reformat(format="yuv444p")
+
+    make_clip("a.mkv", codec="ffv1", pixel_format="yuv444p", frame=still, pts=range(0, 480, 24))
+    run("a.mkv", *LOSSLESS, "--suffix", "_single")
+    run("a.mkv", *LOSSLESS, "--temporal", "--suffix", "_whole")
+    real, calls = clips.upscale_frame, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) in (3, 13, 23):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(*arguments)
+
+    monkeypatch.setattr(clips, "upscale_frame", interrupted)
+    for _ in range(3):
+        with pytest.raises(SystemExit):
+            run("a.mkv", *LOSSLESS, "--temporal")
+    run("a.mkv", *LOSSLESS, "--temporal")
+    single, whole, parts = (
+        [each.to_ndarray().astype(int) for each in read_clip(f"out/a_{name}.mkv").frames]
+        for name in ("single", "whole", "x2")
+    )
+    assert len(parts) == 20
+    assert np.array_equal(parts, whole)
+    before, after = (np.abs(np.diff(each, axis=0)).mean() for each in (single, whole))
+    assert after < before / 2  # of four frames the newest and the oldest change
+
+
 def test_parts_of_another_request_and_of_another_process(folder, monkeypatch, capsys):
     monkeypatch.setattr(segments, "PART_FRAMES", 4)
     monkeypatch.setattr(segments, "MOST_PART_FRAMES", 4)
