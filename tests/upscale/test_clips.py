@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import struct
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -140,13 +141,22 @@ def test_the_default_codec_of_large_frames_needs_little_memory(folder):
     with clip.open_clip(Path("a.mp4")) as opened:
         info = opened.info
 
-    def chosen(size, codec=None):
-        return codecs.choose_encoding(info, size, ClipOptions(codec=codec), "mp4")
+    def chosen(scale, codec=None, temporal=False, **changes):
+        uhd = replace(info, width=3840, height=2160, **changes)
+        options = ClipOptions(codec=codec, temporal=temporal)
+        return codecs.choose_encoding(uhd, (3840 * scale, 2160 * scale), options, "mp4")
 
-    assert (chosen((3840, 2160)).codec, chosen((3840, 2160)).notes) == ("hevc", ())
-    assert (chosen((7680, 4320)).codec, chosen((7680, 4320)).notes) == ("h264", ())
-    (note,) = chosen((7680, 4320), "hevc").notes
-    assert note == "the encoder of hevc needs about 1.8 GB for frames of this size"
+    assert (chosen(1).codec, chosen(1).notes) == ("hevc", ())
+    (note,) = chosen(2).notes
+    assert chosen(2).codec == "h264"
+    assert note.startswith("its codec becomes h264: hevc needs more memory for frames of this size")
+    (note,) = chosen(2, "hevc").notes
+    assert re.match(
+        r"needs about 2\.\d GiB of memory with hevc, and 1\.\d GiB with --codec h264", note
+    )
+    assert any("GiB of memory" in note for note in chosen(2, temporal=True).notes)
+    deep = chosen(2, pixel_format="yuv420p10le", bits=10)
+    assert re.match(r"needs about 2\.\d GiB of memory with hevc$", deep.notes[-1])
 
 
 def test_10_bits_are_seen_by_the_network(folder):
