@@ -95,7 +95,7 @@ def test_codecs_depths_and_colours_stay(folder, name, codec, pixel_format, colou
         pixel_format=pixel_format,
         colours=colours,
         options=more,
-        size={"vp9": (33, 17), "ffv1": (33, 17), "hevc": (72, 18)}.get(codec, (34, 18)),
+        size={"vp9": (33, 17), "ffv1": (33, 17), "hevc": (72, 66)}.get(codec, (34, 18)),
         pts=range(0, 240, 24),
     )
     run(name)
@@ -137,7 +137,7 @@ def test_a_picture_after_a_large_video_has_tiles_of_the_usual_size(folder, monke
 
 
 def test_the_default_codec_of_large_frames_needs_little_memory(folder):
-    make_clip("a.mp4", codec="libx265", size=(72, 18), options={"x265-params": "log-level=none"})
+    make_clip("a.mp4", codec="libx265", size=(72, 66), options={"x265-params": "log-level=none"})
     with clip.open_clip(Path("a.mp4")) as opened:
         info = opened.info
 
@@ -489,7 +489,7 @@ def test_mistakes(folder, options, message):
         codec="libx265",
         pixel_format="yuv420p10le",
         options={"x265-params": "log-level=none"},
-        size=(64, 16),
+        size=(128, 64),
     )
     with pytest.raises(SystemExit, match=f"error: {message}"):
         run("a.mp4", *options)

@@ -137,7 +137,13 @@ def upscale_clip(source: Path, target: Path, spec: UpscaleSpec, report: JobRepor
             _upscale_frames(clip, plan, spec, parts, report)
             if not parts.finished:
                 raise VideoError("none of its frames can be decoded")
-            written = Written(plan.container, plan.display_matrix, plan.aspect, provenance)
+            written = Written(
+                plan.container,
+                plan.encoding.codec,
+                plan.display_matrix,
+                plan.aspect,
+                provenance,
+            )
             lost = write_video(target, clip, parts.finished, written)
             stamps = parts.finished[0].pts[0], parts.finished[-1].pts[-1]
             missing = clip.shortfall(float((stamps[1] - stamps[0]) * clip.info.time_base))

@@ -18,7 +18,7 @@ from drnsr.video.decoding import (
     sort_stamps,
     timed_frames,
 )
-from drnsr.video.probe import ClipInfo, open_media, read_info, video_stream
+from drnsr.video.probe import CLOCKED, ClipInfo, open_media, read_info, video_stream
 
 # A video whose last frame is so many seconds before its stated end is incomplete.
 _MISSING_SECONDS = 0.5
@@ -119,7 +119,9 @@ class Clip:
             seconds: from its first frame to its last one.
         """
         stated = self.info.duration
-        if stated is None or seconds >= stated - _MISSING_SECONDS - 2 / self.info.rate:
+        if stated is None or self.container.format.name in CLOCKED:
+            return ""
+        if seconds >= stated - _MISSING_SECONDS - 2 / self.info.rate:
             return ""
         return f"its pictures end after {seconds:.1f} s of the {stated:.1f} that the file states"
 

@@ -17,7 +17,7 @@ _LEAST_LOOKAHEAD = 5
 LARGE_FRAME = 13e6
 
 # A codec that needs less memory is named if it needs at most this part of it.
-_WORTH_NAMING = 0.8
+_WORTH_NAMING = 0.85
 
 _THREADS = 4  # frame threads keep frames, too
 
@@ -34,7 +34,7 @@ class Codec:
             of the encoder.
         pixel_bytes: its memory without looking ahead, in bytes for each pixel of a frame, with 8
             and with more bits, as measured by ``benchmarks/memory.py encoders``.
-        least_width: of its frames.
+        least_side: of its frames, in pixels.
     """
 
     encoder: str
@@ -42,7 +42,7 @@ class Codec:
     max_crf: int
     options: Callable[[int | None, int, bool], dict[str, str]]
     pixel_bytes: tuple[int, int]
-    least_width: int = 1
+    least_side: int = 1
 
 
 def _x264(crf: int | None, lookahead: int, _: bool) -> dict[str, str]:
@@ -84,8 +84,8 @@ def _prores(_crf: int | None, _lookahead: int, is_full_chroma: bool) -> dict[str
 
 CODECS = {
     "h264": Codec("libx264", 18, 51, _x264, (24, 43)),
-    # x265 4.2 writes outside of its memory for frames that are not so wide.
-    "hevc": Codec("libx265", 20, 51, _x265, (38, 41), least_width=64),
+    # x265 4.2 writes outside of its memory for frames that are smaller than its largest block.
+    "hevc": Codec("libx265", 20, 51, _x265, (38, 41), least_side=64),
     "av1": Codec("libsvtav1", 24, 63, _svt, (24, 38)),
     "vp9": Codec("libvpx-vp9", 24, 63, _vpx, (75, 0)),
     "prores": Codec("prores_ks", None, 0, _prores, (22, 22)),
@@ -163,15 +163,15 @@ def choose_encoding(
     if options.codec is not None and options.codec not in held:
         raise VideoError(f"--codec {options.codec}: {container} holds {', '.join(held)}")
     needs = _Memory(info, size, temporal=options.temporal)
-    name = options.codec or _default_codec(info, held, size[0], needs)
+    name = options.codec or _default_codec(info, held, min(size), needs)
     if name is None or not _formats(name, info.bits):
         advice = f"{name or container} holds fewer: take --codec hevc or ffv1 with --container mkv"
         raise VideoError(f"it has {info.bits} bits a channel, and {advice}")
     if options.crf is not None:
         _check_crf(name, options.crf)
     known = CODECS[name]
-    if size[0] < known.least_width:
-        raise VideoError(f"--codec {name}: the encoder takes {known.least_width} pixels and more")
+    if min(size) < known.least_side:
+        raise VideoError(f"--codec {name}: the encoder takes {known.least_side} pixels and more")
     chosen = min(_formats(name, info.bits), key=lambda each: _loss(each, info))
     subsampled = av.VideoFormat(chosen, 4, 4)
     width = size[0] - (size[0] % 2 if subsampled.chroma_width(4) < 4 else 0)
@@ -235,7 +235,7 @@ class _Memory:
         return [text]
 
 
-def _default_codec(info: ClipInfo, held: tuple[str, ...], width: int, needs: _Memory) -> str | None:
+def _default_codec(info: ClipInfo, held: tuple[str, ...], side: int, needs: _Memory) -> str | None:
     """Return that of the source if it can be written with all bits, else a usual one.
 
     One that does not need too much memory goes first.
@@ -244,7 +244,7 @@ def _default_codec(info: ClipInfo, held: tuple[str, ...], width: int, needs: _Me
     names = [
         name
         for name in (info.codec, *order)
-        if name in held and width >= CODECS[name].least_width and _formats(name, info.bits)
+        if name in held and side >= CODECS[name].least_side and _formats(name, info.bits)
     ]
     return next(iter([*filter(needs.is_small, names), *names]), None)
 
@@ -256,7 +256,7 @@ def _why_other(name: str, info: ClipInfo, needs: _Memory) -> str:
     elif not needs.is_small(info.codec):
         why = f"needs more memory for frames of this size (--codec {info.codec})"
     else:
-        why = f"is written from {CODECS[info.codec].least_width} pixels a row on"
+        why = f"is written from {CODECS[info.codec].least_side} pixels on"
     return f"its codec becomes {name}: {info.codec} {why}"
 
 

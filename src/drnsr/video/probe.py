@@ -1,5 +1,6 @@
 """What a video file states about its pictures, found from its header and its first frames."""
 
+import re
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
@@ -12,6 +13,7 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from drnsr.images.codec import check_size
 from drnsr.video.colour import MATRICES, Colours, Matrix, matrix_of, range_of
@@ -24,6 +26,12 @@ _THREADS = 4  # each frame thread of a decoder keeps frames
 # A rate outside of this is that of a clock, not of frames; encoders need one for their decisions.
 _USUAL_RATES = (Fraction(1, 60), Fraction(480))
 _DEFAULT_RATE = Fraction(25)
+
+CLOCKED = ("mpegts", "mpeg")
+"""Formats whose clock begins anywhere, and which do not state how long they are."""
+
+# Their duration is that from the time zero, not from the first frame.
+_FROM_ZERO = ("matroska", "flv")
 
 _HD_WIDTH, _HD_HEIGHT = 1280, 577
 
@@ -91,6 +99,21 @@ class ClipInfo:
     def dtype(self) -> type[np.unsignedinteger[Any]]:
         """The type of the frames as RGB."""
         return np.uint16 if self.is_deep else np.uint8
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether a player exchanges width and height."""
+        matrix = self.display_matrix
+        return matrix is not None and abs(matrix[1]) > abs(matrix[0])
+
+    def upright(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Return the pixels of a frame (H, W, C) turned and mirrored as a player shows them."""
+        if self.display_matrix is None:
+            return pixels
+        a, b, _, c, d = self.display_matrix[:5]  # x' = a x + c y and y' = b x + d y
+        right, down = (c, b) if self.is_turned else (a, d)
+        shown = pixels.transpose(1, 0, 2) if self.is_turned else pixels
+        return np.ascontiguousarray(shown[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1])
 
     def colours(self) -> Colours:
         """Return a conversion between the frames and RGB."""
@@ -179,7 +202,7 @@ def _info(container: InputContainer, stream: VideoStream, frames: list[VideoFram
     rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
     if not _USUAL_RATES[0] <= rate <= _USUAL_RATES[1]:
         rate = _DEFAULT_RATE
-    duration = _duration(container, stream)
+    duration = _duration(container, stream, first)
     stamps = [frame.pts for frame in frames if frame.pts is not None]
     is_hd = first.width >= _HD_WIDTH or first.height >= _HD_HEIGHT
     aspect = stream.sample_aspect_ratio
@@ -206,10 +229,29 @@ def _info(container: InputContainer, stream: VideoStream, frames: list[VideoFram
     )
 
 
-def _duration(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return None if container.duration is None else container.duration / av.time_base
+def _duration(container: InputContainer, stream: VideoStream, first: VideoFrame) -> float | None:
+    """Return the seconds from the first frame to the end of the last one."""
+    assert stream.time_base is not None
+    begin = float((first.pts or 0) * stream.time_base)
+    if (end := _tagged_end(stream)) is not None:
+        return max(0.0, end - begin)
+    if stream.duration is not None:
+        start, seconds = stream.start_time, float(stream.duration * stream.time_base)
+        return seconds if start is None else seconds - max(0.0, begin - start * stream.time_base)
+    if container.duration is None:
+        return None
+    is_from_zero = container.format.name.startswith(_FROM_ZERO)
+    first_of_all = 0 if is_from_zero else (container.start_time or 0) / av.time_base
+    return container.duration / av.time_base - max(0.0, begin - first_of_all)
+
+
+def _tagged_end(stream: VideoStream) -> float | None:
+    """Return the end of the pictures in seconds as a tag of Matroska states it, such as 0:01:00."""
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if match is None:
+        return None
+    hours, minutes, seconds = map(float, match.groups())
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def _side_data(frame: VideoFrame) -> list[Any]:
