@@ -22,6 +22,7 @@ from drnsr.upscale import clips
 from drnsr.upscale.provenance import read_provenance
 from drnsr.video import clip, codecs, segments
 from drnsr.video.decoding import decode_packets
+from drnsr.video.memory import bytes_beside_encoder
 from drnsr.video.options import ClipOptions
 from drnsr.weights.native import Origin, save_model
 from tests.video.clips import make_clip, picture, read_clip
@@ -157,6 +158,21 @@ def test_the_default_codec_of_large_frames_needs_little_memory(folder):
     assert any("GiB of memory" in note for note in chosen(2, temporal=True).notes)
     deep = chosen(2, pixel_format="yuv420p10le", bits=10)
     assert re.match(r"needs about 2\.\d GiB of memory with hevc$", deep.notes[-1])
+
+
+def test_the_documented_memory_is_the_estimate(folder):
+    make_clip("a.mp4", pts=[0])
+    with clip.open_clip(Path("a.mp4")) as opened:
+        info = replace(opened.info, width=3840, height=2160)
+    page = (Path(__file__).parents[2] / "docs" / "video.md").read_text(encoding="utf-8")
+    rows = re.findall(r"(?m)^\| (\d+) bits, GiB \| (.*) \|$", page)
+    assert [bits for bits, _ in rows] == ["8", "10"]
+    for bits, cells in rows:
+        clips_info = replace(info, bits=int(bits))
+        beside = bytes_beside_encoder(clips_info, (7680, 4320), temporal=False)
+        for known, cell in zip(codecs.CODECS.values(), cells.split(" | "), strict=True):
+            size = beside + 7680 * 4320 * known.pixel_bytes[clips_info.is_deep]
+            assert cell in ("-", f"{size / 2**30:.1f}")
 
 
 def test_10_bits_are_seen_by_the_network(folder):
