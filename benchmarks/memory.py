@@ -68,6 +68,7 @@ import numpy as np
 from drnsr.video.codecs import choose_encoding
 from drnsr.video.colour import MATRICES, Colours
 from drnsr.video.decoding import Damage
+from drnsr.video.hdr import Hdr10
 from drnsr.video.options import ClipOptions
 from drnsr.video.segments import PartsWriter, Parts, Stamp
 what, _, folder = sys.argv[1:]
@@ -76,7 +77,7 @@ size, is_deep = (7680, 4320), bits == "10"
 Path(folder).mkdir()
 info = SimpleNamespace(
     codec=name, bits=int(bits), is_deep=is_deep, rate=Fraction(25), primaries=1, transfer=1,
-    width=size[0] // 2, height=size[1] // 2,
+    width=size[0] // 2, height=size[1] // 2, hdr10=Hdr10(),
     pixel_format="yuv420p10le" if is_deep else "yuv420p",
 )
 encoding = choose_encoding(info, size, ClipOptions(codec=name), "mkv")

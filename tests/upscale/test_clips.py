@@ -22,6 +22,7 @@ from drnsr.upscale import clips
 from drnsr.upscale.provenance import read_provenance
 from drnsr.video import clip, codecs, segments
 from drnsr.video.decoding import decode_packets
+from drnsr.video.hdr import Hdr10, read_hdr10
 from drnsr.video.memory import bytes_beside_encoder
 from drnsr.video.options import ClipOptions
 from drnsr.weights.native import Origin, save_model
@@ -193,6 +194,35 @@ def test_10_bits_are_seen_by_the_network(folder):
     wanted = np.interp((np.arange(1024) + 0.5) / 2 - 0.5, np.arange(512), np.linspace(64, 940, 512))
     assert np.abs(found - wanted).max() <= 2
     assert len(np.unique(found)) > 256
+
+
+@pytest.mark.parametrize("codec", ["hevc", "av1"])
+def test_the_metadata_of_hdr10_stays(folder, codec, capsys):
+    display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+    make_clip(
+        "a.mp4",
+        codec="libx265",
+        pixel_format="yuv420p10le",
+        size=(72, 66),
+        colours=(9, 1, 9, 16),
+        options={
+            "x265-params": f"log-level=none:hdr10=1:master-display={display}:max-cll=1000,400"
+        },
+    )
+    run("a.mp4", "--codec", codec)
+    run("a.mp4", *LOSSLESS, "--suffix", "_l")
+    assert "HDR10 is not kept (--codec hevc, av1)" in capsys.readouterr().err
+    before, after = read_clip("a.mp4"), read_clip("out/a_x2.mp4")
+    assert after.colours == before.colours == (9, 1, 9, 16)
+    places = (34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450)
+    luminances = Fraction(50, 10_000), Fraction(1000)
+    expected = Hdr10((*(Fraction(each, 50_000) for each in places), *luminances), (1000, 400))
+    assert read_hdr10(before.frames[0]) == expected
+    found = read_hdr10(after.frames[0])
+    assert found.light == expected.light
+    # AV1 stores chromaticities in 16 bits, and luminance in 8 or 14 bits after the point.
+    for one, other in zip(found.mastering, expected.mastering, strict=True):
+        assert float(one) == pytest.approx(float(other), abs=1e-4)
 
 
 def test_shape_of_pixels_and_rotation(folder, capsys):

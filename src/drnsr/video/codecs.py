@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import av
 
 from drnsr.video.files import CODEC_NAMES, CONTAINERS, VideoError
+from drnsr.video.hdr import Hdr10
 from drnsr.video.memory import LIMIT_BYTES, bytes_beside_encoder
 from drnsr.video.options import ClipOptions
 from drnsr.video.probe import ClipInfo
@@ -92,6 +93,8 @@ CODECS = {
     "ffv1": Codec("ffv1", None, 0, lambda *_: {"level": "3", "slicecrc": "1"}, (38, 45)),
 }
 """The values of ``--codec``."""
+
+_HDR10_CODECS = ("hevc", "av1")
 
 _PRORES_BITS, _DECODED_PRORES_BITS = 10, 12
 
@@ -182,6 +185,9 @@ def choose_encoding(
         notes.append(f"{was} pixels are cropped to {now}: {chosen} needs even sides")
     if options.codec is None and name != info.codec and info.codec in held:
         notes.append(_why_other(name, info, needs))
+    if info.hdr10 != Hdr10() and name not in _HDR10_CODECS:
+        kept_by = ", ".join(each for each in _HDR10_CODECS if each in held)
+        notes.append(f"the static metadata of HDR10 is not kept (--codec {kept_by})")
     notes += needs.notes(name, [each for each in held if _formats(each, info.bits)])
     crf = options.crf if options.crf is not None else known.crf
     return Encoding(
@@ -190,10 +196,18 @@ def choose_encoding(
         pixel_format=chosen,
         width=width,
         height=height,
-        options=known.options(crf, _lookahead(size, info), subsampled.chroma_width(4) == 4),
+        options=_with_hdr10(
+            known.options(crf, _lookahead(size, info), subsampled.chroma_width(4) == 4), info.hdr10
+        ),
         threads=_THREADS,
         notes=tuple(notes),
     )
+
+
+def _with_hdr10(options: dict[str, str], hdr10: Hdr10) -> dict[str, str]:
+    """Add the metadata to the options of an encoder that writes it."""
+    of_encoder = {"x265-params": hdr10.x265_params(), "svtav1-params": hdr10.svt_params()}
+    return {name: text + of_encoder.get(name, "") for name, text in options.items()}
 
 
 def _lookahead(size: tuple[int, int], info: ClipInfo) -> int:

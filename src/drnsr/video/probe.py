@@ -5,7 +5,7 @@ import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import av
 import numpy as np
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from drnsr.images.codec import check_size
 from drnsr.video.colour import MATRICES, Colours, Matrix, matrix_of, range_of
-from drnsr.video.decoding import decode_packets
+from drnsr.video.decoding import decode_packets, side_data
 from drnsr.video.files import VideoError
+from drnsr.video.hdr import Hdr10, read_hdr10
 
 _PROBED = 8  # frames
 _THREADS = 4  # each frame thread of a decoder keeps frames
@@ -36,8 +37,6 @@ _FROM_ZERO = ("matroska", "flv")
 _HD_WIDTH, _HD_HEIGHT = 1280, 577
 
 _LOST_SIDE_DATA = {
-    "MASTERING_DISPLAY_METADATA": "the mastering display of HDR10",
-    "CONTENT_LIGHT_LEVEL": "the content light level of HDR10",
     "DYNAMIC_HDR_PLUS": "the dynamic metadata of HDR10+",
     "DOVI_METADATA": "Dolby Vision",
     "A53_CC": "closed captions within the frames",
@@ -68,6 +67,7 @@ class ClipInfo:
         duration: of the pictures in seconds; None if the file does not say.
         is_interlaced: whether one of the first frames is.
         is_disordered: whether the time stamps of the first frames are in another order, as in AVI.
+        hdr10: the static metadata of HDR10.
         lost: what belongs to the frames and is not written.
     """
 
@@ -88,6 +88,7 @@ class ClipInfo:
     duration: float | None
     is_interlaced: bool
     is_disordered: bool
+    hdr10: Hdr10
     lost: tuple[str, ...]
 
     @property
@@ -206,7 +207,7 @@ def _info(container: InputContainer, stream: VideoStream, frames: list[VideoFram
     stamps = [frame.pts for frame in frames if frame.pts is not None]
     is_hd = first.width >= _HD_WIDTH or first.height >= _HD_HEIGHT
     aspect = stream.sample_aspect_ratio
-    kinds = {each.type.name for frame in frames for each in _side_data(frame)}
+    kinds = {each.type.name for frame in frames for each in side_data(frame)}
     return ClipInfo(
         width=first.width,
         height=first.height,
@@ -225,6 +226,7 @@ def _info(container: InputContainer, stream: VideoStream, frames: list[VideoFram
         duration=duration,
         is_interlaced=any(frame.interlaced_frame for frame in frames),
         is_disordered=stamps != sorted(stamps),
+        hdr10=read_hdr10(first),
         lost=tuple(text for kind, text in _LOST_SIDE_DATA.items() if kind in kinds),
     )
 
@@ -254,12 +256,8 @@ def _tagged_end(stream: VideoStream) -> float | None:
     return hours * 3600 + minutes * 60 + seconds
 
 
-def _side_data(frame: VideoFrame) -> list[Any]:
-    return list(cast(Any, frame.side_data))  # PyAV's types do not know what it is
-
-
 def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
-    found = [each for each in _side_data(frame) if each.type.name == "DISPLAYMATRIX"]
+    found = [each for each in side_data(frame) if each.type.name == "DISPLAYMATRIX"]
     if not found:
         return None
     numbers = struct.unpack("=9i", bytes(found[0])[:36])
