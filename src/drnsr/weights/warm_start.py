@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from drnsr.errors import UserError
-from drnsr.networks import Network
+from drnsr.networks import HyperParameter, Network
 
 
 class WarmStartError(UserError):
@@ -49,7 +49,7 @@ def warm_start(network: Network, source: Network, name: str) -> str:
         else:
             missing.append(layer)
     differing = [
-        f"{key} {source.hyper_parameters[key]} instead of {value}"
+        f"{key} {_short(source.hyper_parameters[key])} instead of {_short(value)}"
         for key, value in network.hyper_parameters.items()
         if source.hyper_parameters[key] != value
     ]
@@ -66,6 +66,11 @@ def warm_start(network: Network, source: Network, name: str) -> str:
         how = f"averaged over the {channels} channels" if channels > 1 else "repeated"
         exceptions += f"; {how}: {', '.join(changed)}"
     return f"{described}: all layers taken{exceptions}"
+
+
+def _short(value: HyperParameter) -> HyperParameter:
+    """Return a list with few digits, for a message."""
+    return [round(each, 4) for each in value] if isinstance(value, list) else value
 
 
 def _for_channels(source: Network, network: Network) -> tuple[dict[str, Tensor], list[str]]:
