@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import weakref
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import pytest
 from PIL import Image, ImageOps
 
 from drnsr.images import picture, pixel_file
+from drnsr.images.backends.tiff_tiles import iter_tiles
 from drnsr.images.codecs import codec_of_suffix
 from drnsr.images.page import Metadata, Page, UpscaledPage
-from drnsr.images.picture import from_array
-from drnsr.images.pixel_file import PixelFile
+from drnsr.images.picture import concatenate_rows, from_array
+from drnsr.images.pixel_file import PixelFile, iter_thin
 from drnsr.images.reading import open_picture
+from drnsr.images.resample import resize_rows
 from tests.conftest import texture
 
 BAND = 37
@@ -114,6 +117,30 @@ def test_png_is_written_while_its_rows_are_computed(tmp_path):
 
     codec_of_suffix(".png").write(tmp_path / "a.png", [upscaled(pixels, bands())], "")
     assert all(later - earlier > 200_000 for earlier, later in pairwise(sizes))
+
+
+SIZE = (24, 20)
+CONSUMERS = {
+    "tiles": lambda bands: list(iter_tiles(bands, 16)),
+    "array": lambda bands: concatenate_rows(bands, (*SIZE, 1), np.dtype(np.uint8)),
+    "file": PixelFile,
+    "resized": lambda bands: list(resize_rows(bands, SIZE, (30, 33))),
+    "thin": lambda bands: list(iter_thin(bands, SIZE[1])),
+}
+
+
+@pytest.mark.parametrize("consumer", CONSUMERS)
+def test_a_band_is_freed_before_the_next_one_is_computed(consumer):
+    def bands():
+        previous = lambda: None  # noqa: E731
+        for _ in range(3):
+            assert previous() is None
+            band = np.zeros((8, SIZE[1], 1), np.uint8)
+            previous = weakref.ref(band)
+            yield band
+            del band
+
+    CONSUMERS[consumer](bands())
 
 
 def test_a_failure_leaves_no_temporary_file(tmp_path):

@@ -177,6 +177,7 @@ def concatenate_rows(
     for band in rows:
         whole[top : top + len(band)] = band
         top += len(band)
+        del band  # a band of tiles would be in memory while the next one is computed
     return whole
 
 

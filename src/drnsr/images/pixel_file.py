@@ -37,6 +37,7 @@ class PixelFile:
             for band in bands:
                 file.write(np.ascontiguousarray(band).data)
                 shape, dtype = band.shape[1:], band.dtype
+                del band  # it would be in memory while the next one is computed
             file.flush()
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self.content: NDArray[np.uint8] = np.frombuffer(self._map, np.uint8)

@@ -38,13 +38,14 @@ def resize_rows(
     first = done = 0  # the index of the first row in ``kept``, and of the next row of the result
     for band in bands:
         kept = band if kept is None else np.concatenate([kept, band])
+        del band  # it would be in memory while the next one is computed
         ready = int(np.searchsorted(vertical.last, first + len(kept), side="left"))
         if ready > done:
             yield _resize_columns(_resize_band(kept, first, vertical, done, ready), horizontal)
             done = ready
         if done < new_size[0]:
             unused = int(vertical.indices[done:].min()) - first
-            kept, first = kept[unused:], first + unused
+            kept, first = kept[unused:].copy(), first + unused
 
 
 def source_span(old: int, new: int, start: int, stop: int) -> tuple[int, int]:

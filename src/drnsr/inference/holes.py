@@ -97,3 +97,4 @@ def restore_holes_by_rows(
         restore_holes(band, picture, part, rows - rows[0], columns)
         yield band
         top += len(band)
+        del band, part  # they would be in memory while the next band is computed

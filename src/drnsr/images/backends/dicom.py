@@ -223,6 +223,7 @@ def _write_pixels(
             data = stored.astype(stored.dtype.newbyteorder("<")).tobytes()
             digest.update(data)
             file.write(data)
+            del rows, stored, data  # they would be in memory while the next band is computed
     file.seek(0)
     return _Written(digest.hexdigest(), least, most)
 

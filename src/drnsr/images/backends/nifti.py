@@ -233,6 +233,7 @@ def write_slices(path: Path, pages: Sequence[UpscaledPage], text: str) -> None:
         for page in pages:
             for rows in page.rows:
                 file.write(rows.astype(header.get_data_dtype()).tobytes())
+                del rows  # a band of tiles would be in memory while the next one is computed
 
 
 def _grown_shape(header: Nifti1Header, pages: Sequence[UpscaledPage]) -> tuple[int, ...]:

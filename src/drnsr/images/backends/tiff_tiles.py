@@ -33,6 +33,7 @@ def iter_tiles(rows: Iterable[Pixels], side: int) -> Iterator[Pixels]:
             if count == side:
                 yield from _cut(kept, side)
                 count = 0
+        del band, taken  # else it would be in memory while the next one is computed
     if count:
         yield from _cut(kept[:count], side)
 
