@@ -18,6 +18,7 @@ from drnsr.images.encoding import write_png
 from drnsr.images.resize import upscale
 from drnsr.inference.upscaler import Upscaler
 from drnsr.networks import DRNSR
+from drnsr.pretrained import SCALES
 from drnsr.project import PARAMS
 from drnsr.tracking.costs import MODEL_FILE, TRAINING_FILE, write_cost
 from drnsr.weights.native import Origin, read_info, save_model
@@ -102,12 +103,15 @@ def test_what_is_missing_is_named_and_nothing_ships(outputs, name):
     assert not (outputs / "src/drnsr/pretrained").exists()
 
 
-def test_a_large_model_does_not_ship(outputs):
+def test_a_large_model_ships_under_a_large_ones_name_alone(outputs):
     large = DRNSR(scale=2, num_features=64, num_blocks=6)  # 1.8 MB
     save_model(Path("models/model.safetensors"), large, Origin())
-    with pytest.raises(SystemExit, match=r"safetensors: 1,[5-9]\d\d,\d\d\d bytes, more than"):
+    with pytest.raises(SystemExit, match=r": 1,[5-9]\d\d,\d\d\d bytes, more than the 1,500,000"):
         main(["release"])
     assert not (outputs / "src/drnsr/pretrained").exists()
+    main(["release", "drnsr-x2-large"])
+    assert (outputs / "src/drnsr/pretrained/drnsr-x2-large.md").is_file()
+    assert SCALES[2] == "drnsr-x2"  # what a program takes by itself
 
 
 def test_a_model_of_another_scale_is_not_that_of_the_configuration(outputs):

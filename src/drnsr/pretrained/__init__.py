@@ -10,6 +10,7 @@ FOLDER = Path(__file__).parent
 """The folder of the files and the cards."""
 
 _DEFAULT_PURPOSE = "clean pictures: it keeps what is there, noise and artefacts included"
+_LARGE_PURPOSE = f"{_DEFAULT_PURPOSE}. It is larger than the default, better and slower"
 _PHOTO_PURPOSE = (
     "photographs from telephones and the web: it reduces noise, blur and JPEG artefacts"
 )
@@ -23,11 +24,13 @@ class Shipped:
         name: of the model.
         scale: of the model.
         is_photo: whether it was trained on degraded pictures.
+        is_large: whether it is a larger network than the default one.
     """
 
     name: str
     scale: int
     is_photo: bool = False
+    is_large: bool = False
 
     @property
     def file(self) -> Path:
@@ -37,7 +40,19 @@ class Shipped:
     @property
     def purpose(self) -> str:
         """What it is for."""
+        if self.is_large:
+            return _LARGE_PURPOSE
         return _PHOTO_PURPOSE if self.is_photo else _DEFAULT_PURPOSE
+
+    @property
+    def is_default(self) -> bool:
+        """Whether a program takes it if no model is named."""
+        return not (self.is_photo or self.is_large)
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest size of its file: who installs the package downloads all of them."""
+        return 6_000_000 if self.is_large else 1_500_000
 
 
 MODELS = {
@@ -46,13 +61,15 @@ MODELS = {
         Shipped("drnsr-x2", 2),
         Shipped("drnsr-x3", 3),
         Shipped("drnsr-x4", 4),
+        Shipped("drnsr-x2-large", 2, is_large=True),
+        Shipped("drnsr-x4-large", 4, is_large=True),
         Shipped("drnsr-x2-photo", 2, is_photo=True),
         Shipped("drnsr-x4-photo", 4, is_photo=True),
     )
 }
 """All models that can be released, by name."""
 
-SCALES = {model.scale: model.name for model in MODELS.values() if not model.is_photo}
+SCALES = {model.scale: model.name for model in MODELS.values() if model.is_default}
 """The names of the default models by scale."""
 
 PHOTO_SCALES = {model.scale: model.name for model in MODELS.values() if model.is_photo}

@@ -26,9 +26,6 @@ from drnsr.weights.native import read_info
 
 log = logging.getLogger("drnsr")
 
-MAX_BYTES = 1_500_000
-"""Size of a shipped file: everyone who installs the package downloads all of them."""
-
 _NOT_FREE = (
     "Not all of these licences allow every use."
     " [docs/recipe.md](../../../docs/recipe.md#free-pictures-alone)"
@@ -64,7 +61,7 @@ def release_model(
         if not file.is_file():
             raise UserError(f"{file}: missing; run `dvc repro` first")
     shipped = _shipped(config, name)
-    _check_model(model, shipped.scale)
+    _check_model(model, shipped)
     scores = json.loads(summary.read_text(encoding="utf-8"))
     picture = pretrained.FOLDER.parents[2] / f"docs/{shipped.name}.webp"
     shown = write_example(
@@ -100,9 +97,9 @@ def release_model(
 def _default_beside(
     shipped: Shipped, config: Mapping[str, Any], summary: Mapping[str, Any], benchmarks: Path
 ) -> dict[str, dict[str, Values]]:
-    """Measure the default model of the scale beside a model for photographs."""
+    """Measure the default model of the scale beside another one."""
     default = pretrained.SCALES[shipped.scale]
-    if not shipped.is_photo or default not in pretrained.available():
+    if shipped.is_default or default not in pretrained.available():
         return {}
     means = measure_beside(pretrained.model_file(default), config, summary, benchmarks)
     return {default: means} if means else {}
@@ -139,11 +136,13 @@ def _shipped(config: Mapping[str, Any], name: str | None) -> Shipped:
     return shipped
 
 
-def _check_model(model: Path, scale: int) -> None:
-    if scale not in read_info(model).scales:
+def _check_model(model: Path, shipped: Shipped) -> None:
+    if shipped.scale not in read_info(model).scales:
         raise UserError(f"{model}: not by the configuration in {RESOLVED}; run `dvc repro` first")
-    if (size := model.stat().st_size) > MAX_BYTES:
-        raise UserError(f"{model}: {size:,} bytes, more than the {MAX_BYTES:,} of a release")
+    if (size := model.stat().st_size) > shipped.max_bytes:
+        raise UserError(
+            f"{model}: {size:,} bytes, more than the {shipped.max_bytes:,} of {shipped.name}"
+        )
 
 
 def _commit_of_training(model: Path) -> dict[str, str]:
