@@ -129,7 +129,7 @@ class _PrintableRecord(logging.LogRecord):
             self.exc_text = printable_lines(trace)  # formatters take it from here
 
     def getMessage(self) -> str:  # noqa: N802 (logging's own)
-        return printable_lines(super().getMessage())
+        return printable_lines(super().getMessage().expandtabs(4))
 
 
 def print_safely() -> None:

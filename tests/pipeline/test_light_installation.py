@@ -95,11 +95,13 @@ def test_a_project_made_from_the_wheel_trains_a_network_of_its_own(wheel, tmp_pa
     (mine.root / "src/own_networks/mine.py").write_text(OWN_NETWORK)
     (mine.root / "conf/model/mine.yaml").write_text(OWN_CHOICE)
     mine.choose(debug="fast", model="mine")
-    ran = mine.ran(mine.run("dvc", "repro", "train"))
-    assert ran == ["package", "config", "fetch", "prepare", "train"]
+    ran = mine.ran(mine.run("dvc", "repro"))
+    stages = ["config", "fetch", "prepare", "train", "evaluate", "verify", "report"]
+    assert ran == ["package", *stages]
+    assert "mine" in mine.run(*drnsr, "show").stdout
     mine.run("git", "add", "--all")
     mine.run("git", "commit", "-qm", "trained")
-    assert mine.ran(mine.run("dvc", "repro", "train")) == ["package"]
+    assert mine.ran(mine.run("dvc", "repro")) == ["package"]
     # Another version of the package: the stages whose code it changes, and no others.
     (site / "drnsr/training/losses.py").open("a").write("# changed")
     mine.run(sys.executable, "-m", "drnsr.new_project.package_code")

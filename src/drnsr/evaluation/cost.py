@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import cast
 
@@ -102,7 +103,8 @@ def peak_memory(
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.safetensors"
         save_model(model, network, Origin())
-        arguments = [str(model), str(scale), device, precision, str(torch.get_num_threads())]
+        threads, module = str(torch.get_num_threads()), type(network).__module__
+        arguments = [str(model), str(scale), device, precision, threads, module]
         ended = subprocess.run(
             [sys.executable, "-m", "drnsr.evaluation.cost", *arguments],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -146,6 +148,7 @@ def _megapixels(side: int) -> float:
 
 
 if __name__ == "__main__":
-    model, scale, device, precision, threads = sys.argv[1:]
+    model, scale, device, precision, threads, module = sys.argv[1:]
+    import_module(module)  # a network of a project's own
     choice = cast(PrecisionChoice, precision)
     print(json.dumps(_peak_of_this_process(Path(model), int(scale), device, choice, int(threads))))
