@@ -41,8 +41,10 @@ def test_jpegs_of_low_quality_get_a_suggestion(jobs, caplog, size, model, sugges
     assert said == f"model: {model}"
     assert hint == (
         "1 of 3 images are JPEGs of a quality below 90;"
-        f" --model {suggested} also reduces their artefacts and noise"
+        f" --model {suggested} also reduces artefacts and noise"
     )
+    suggest_model([job for job in jobs if job.source.name == "low.jpg"], size)
+    assert caplog.messages[-1].startswith("the image is a JPEG of a quality below 90; --model")
 
 
 def test_others_get_none(jobs, caplog, monkeypatch):
