@@ -4,11 +4,13 @@ import pytest
 
 from drnsr.config.compose import compose_choices, validate
 from drnsr.config.errors import ConfigError
+from drnsr.evaluation.metrics import MetricError
 from drnsr.evaluation.notes import training_notes
 
 
 def notes(**choices):
-    return training_notes(validate(compose_choices(choices)).model_dump())
+    config = validate(compose_choices(choices), train_steps=False)
+    return training_notes(config.model_dump())
 
 
 def test_a_lower_psnr_on_purpose_is_explained():
@@ -38,7 +40,18 @@ def test_a_lower_psnr_on_purpose_is_explained():
 )
 def test_metrics_that_cannot_be_computed_are_refused_before_anything_runs(values, message):
     with pytest.raises(ConfigError, match=message):
-        validate(compose_choices({"set": values}))
-    assert validate(
-        compose_choices({"set": {"metrics": ["vif"], "sweep": {"objective": "vif"}}})
-    ).metrics == ["vif"]
+        validate(compose_choices({"set": values}), train_steps=False)
+
+
+def test_a_sweep_can_be_judged_by_a_metric_that_is_added():
+    values = {"metrics": ["vif"], "sweep": {"objective": "vif"}}
+    config = validate(compose_choices({"set": values}), train_steps=False)
+    assert (config.metrics, config.sweep.objective) == (["vif"], "vif")
+
+
+def test_a_missing_package_is_named_to_those_who_run_and_not_to_those_who_look(monkeypatch):
+    composed = compose_choices({"set": {"metrics": ["niqe"]}})
+    monkeypatch.setattr("drnsr.evaluation.metrics.find_spec", lambda package: None)
+    with pytest.raises(MetricError, match=r"niqe needs .*`pip install 'drnsr\[perceptual\]'`"):
+        validate(composed)
+    assert validate(composed, train_steps=False).metrics == ["niqe"]

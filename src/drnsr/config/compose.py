@@ -13,6 +13,7 @@ from drnsr.config.errors import ConfigError, composition_errors, describe, one_l
 from drnsr.config.rehearsal import check_steps
 from drnsr.config.schema import Benchmark, ComposedConfig, Config
 from drnsr.config.targets import check_networks, check_targets
+from drnsr.evaluation.metrics import get_metrics
 from drnsr.project import CONF, missing_in_copy
 from drnsr.weights.hub import PREFIX, is_on_hub
 
@@ -100,8 +101,8 @@ def validate(composed: DictConfig, *, train_steps: bool = True) -> Config:
 
     Args:
         composed: the configuration.
-        train_steps: check the values of the training by steps of a tiny network too, which imports
-            torch.compile and takes a second.
+        train_steps: check what a run needs too: the packages of the metrics, and the values of the
+            training by steps of a tiny network, which imports torch.compile and takes a second.
 
     Raises:
         UserError: if something is wrong; the message names the first key at fault.
@@ -111,6 +112,7 @@ def validate(composed: DictConfig, *, train_steps: bool = True) -> Config:
     config = _parse(Config, resolved)
     check_networks(config)
     if train_steps:
+        get_metrics(config.metrics)
         check_steps(config)
     return config
 

@@ -270,23 +270,33 @@ def known_metrics(values: Values) -> tuple[Metric, ...]:
     return tuple(metric for name, metric in METRICS.items() if name in values)
 
 
-def get_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
-    """Return metrics by their names, each once.
+def named_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
+    """Return metrics by their names, each once; they may need a package that is missing here.
 
     Raises:
-        MetricError: if a name is unknown, or the package with its parameters is not installed.
+        MetricError: if a name is unknown.
     """
     names = list(dict.fromkeys(name.strip() for name in names))
     for name in names:
         if name not in METRICS:
             raise MetricError(f"metrics: {name!r} is unknown (known: {', '.join(METRICS)})")
-        package = METRICS[name].package
-        if package is not None and find_spec(package) is None:
-            raise MetricError(
-                f"metrics: {name} needs the package {package}; `pip install 'drnsr[perceptual]'`"
-                " installs it"
-            )
     return tuple(METRICS[name] for name in names)
+
+
+def get_metrics(names: Iterable[str]) -> tuple[Metric, ...]:
+    """Return metrics that can be computed by their names, each once.
+
+    Raises:
+        MetricError: if a name is unknown, or the package with its parameters is not installed.
+    """
+    metrics = named_metrics(names)
+    for metric in metrics:
+        if metric.package is not None and find_spec(metric.package) is None:
+            raise MetricError(
+                f"metrics: {metric.name} needs the package {metric.package};"
+                " `pip install 'drnsr[perceptual]'` installs it"
+            )
+    return metrics
 
 
 def subtract(first: Values, second: Values) -> dict[str, float | None]:

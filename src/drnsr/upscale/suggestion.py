@@ -24,7 +24,9 @@ def suggest_model(jobs: Sequence[Job], output_size: OutputSize) -> None:
     shipped = pretrained.available()
     photo = {scale: name for scale, name in pretrained.PHOTO_SCALES.items() if name in shipped}
     if low and any(factor is None or scale >= factor for scale in photo):
-        which = "the image is a JPEG" if len(todo) == 1 else f"{low} of {len(todo)} images are JPEGs"
+        which = (
+            "the image is a JPEG" if len(todo) == 1 else f"{low} of {len(todo)} images are JPEGs"
+        )
         log.info(
             "%s of a quality below %d; --model %s also reduces artefacts and noise",
             which,

@@ -13,7 +13,7 @@ from drnsr.config.schema.training import Checkpoints, DataModule, Logger, Run, T
 from drnsr.config.schema.training_keys import TRAINING_KEYS, select
 from drnsr.config.values import Integer, Node, ProtocolChoice, StepNode, check_numbers
 from drnsr.degradation.parameters import Degradation
-from drnsr.evaluation.metrics import MetricError, get_metrics
+from drnsr.evaluation.metrics import MetricError, named_metrics
 from drnsr.evaluation.protocol import ProtocolError, get_protocol
 from drnsr.tracking.objective import Objective
 
@@ -190,10 +190,10 @@ class Config(ComposedConfig):
 
     @model_validator(mode="after")
     def _metrics_can_be_computed(self) -> "Config":
-        """Before a training that may take days."""
+        """By the protocol; a colleague who only looks at results may lack their packages."""
         protocol = get_protocol(self.protocol)
         try:
-            for metric in get_metrics(self.metrics):
+            for metric in named_metrics(self.metrics):
                 protocol.comparing(metric.measured_on, metric.label)
         except (MetricError, ProtocolError) as error:
             raise InvalidValueError("metrics", str(error).removeprefix("metrics: ")) from error
