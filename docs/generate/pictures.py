@@ -51,7 +51,8 @@ def _parts() -> Iterator[tuple[str, dict[str, Any]]]:
     for path in sorted((CONF / "data").glob("*.yaml")):
         content = _load(path)
         for name, part in content.get("parts", {}).items():
-            if part.get("registries"):
+            # A part that takes its licences from another has the same pictures, in another size.
+            if part.get("registries") and isinstance(part["licences"], dict):
                 yield name, part
 
 
