@@ -1,5 +1,6 @@
 """The Hydra app that runs a stage, and reports a mistake in one line."""
 
+import gc
 import logging
 import os
 import time
@@ -25,6 +26,7 @@ log = logging.getLogger("drnsr")
 
 def run_stage(stage: Stage) -> None:
     """Run a stage as a Hydra app over conf/, or over the file that ``--config-name`` names."""
+    gc.freeze()  # what was imported is no garbage
     os.environ["HYDRA_FULL_ERROR"] = "1"  # raise errors instead of printing them
     print_safely()
 
