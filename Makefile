@@ -12,7 +12,7 @@ repro mirror ui sweep gc: install
 install: $(BIN)/.installed ## create .venv with the pinned packages
 
 # Quiet twice: errors alone, and no warnings about the indexes of a machine. pip itself compiles on one core.
-# Some packages have templates that do not compile.
+# Some packages have templates that do not compile, and many their tests, which no one runs.
 $(BIN)/.installed: pyproject.toml setup.py constraints.txt
 	@command -v "$(PYTHON)" >/dev/null \
 		|| { echo "error: there is no $(PYTHON); install Python 3.11, 3.12 or 3.13" >&2; exit 1; }
@@ -24,12 +24,12 @@ $(BIN)/.installed: pyproject.toml setup.py constraints.txt
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile \
 		--constraint constraints.txt --editable '.[dev]' \
 		|| { echo "error: the installation needs the package registry and 8 GB of disk; see above" >&2; exit 1; }
-	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
+	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || true
 	@touch $@
 
-# Each worker has its part of the tests; the first to end takes over some of another's. Threads that
-# wait for others let these work meanwhile. The slow tests often wait for processes that they start.
-PYTEST := OMP_WAIT_POLICY=passive pytest --dist worksteal --durations=15 --numprocesses
+# Each worker has its part of the tests; the first to end takes over some of another's. The slow tests
+# often wait for processes that they start.
+PYTEST := pytest --dist worksteal --durations=15 --numprocesses
 
 test: install ## run the fast tests
 	$(PYTEST) 2

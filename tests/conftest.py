@@ -20,6 +20,7 @@ os.environ.setdefault("DO_NOT_TRACK", "true")
 
 # Each core has a process of its own, in which more threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # What is imported stays: to look through it for garbage takes a fifth of the time of the imports.
 gc.disable()

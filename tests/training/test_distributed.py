@@ -41,10 +41,7 @@ class Runs:
     def start(self, name, *options, launcher=("-m",), flags=()):
         place = self.folder / name
         place.mkdir(exist_ok=True)
-        environment = os.environ | {
-            "PYTHONPATH": f"{PROJECT / 'src'}{os.pathsep}{PROJECT}",
-            "OMP_WAIT_POLICY": "passive",
-        }
+        environment = os.environ | {"PYTHONPATH": f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"}
         command = [sys.executable, *launcher, "pipelines.train", *flags, *SMALL]
         return subprocess.Popen(
             [*command, f"run.data={self.data}", "hydra.run.dir=out", *options],
