@@ -9,9 +9,11 @@ GeoTIFF of four bands of 16 bits with a mask and 100,000 pixels a row, with over
 `volume`, a compressed NIfTI of 512 slices, and on a small one through all axes (`volume_all_axes`),
 on volumes of 512 x 512 x 512 voxels, `cube` as NIfTI, `cube_gz` compressed and `cube_dicom` as a
 DICOM series; on `clips`, H.264 of 160 x 90 pixels with 25 frames a second and sound, of 10 and 40
-seconds, `hd`, a second of 1920 x 1080, and `uhd`, six frames of 3840 x 2160. `encoders` writes
-frames of 7680 x 4320 with each codec and no network. `prepared` is the preparation of training
-images of 1, 10 and 100 megapixels. All are made of noise and gradients, and removed.
+seconds, `hd`, a second of 1920 x 1080, and `uhd`, six frames of 3840 x 2160, `uhd_deep` with 10
+bits. `long` is 64 x 48 pixels, of a minute and of half an hour. `encoders` writes eight frames of
+7680 x 4320 of 8 and 10 bits with each codec and no network, and gives the memory beside the pixels
+of a frame. `prepared` is the preparation of training images of 1, 10 and 100 megapixels. All are
+made of noise and gradients, and removed.
 
 `--small` takes an untrained network of 4 features, for what takes too long with others: what is
 measured is reading, keeping and writing. A larger network adds the memory of one of its tiles.
@@ -66,25 +68,29 @@ import numpy as np
 from drnsr.video.codecs import choose_encoding
 from drnsr.video.colour import MATRICES, Colours
 from drnsr.video.decoding import Damage
+from drnsr.video.hdr import Hdr10
 from drnsr.video.options import ClipOptions
 from drnsr.video.segments import PartsWriter, Parts, Stamp
-name, _, folder = sys.argv[1:]
-size = 7680, 4320
+what, _, folder = sys.argv[1:]
+name, bits = what.split()
+size, is_deep = (7680, 4320), bits == "10"
 Path(folder).mkdir()
 info = SimpleNamespace(
-    codec=name, bits=8, is_deep=False, pixel_format="yuv420p", rate=Fraction(25), primaries=1,
-    transfer=1,
+    codec=name, bits=int(bits), is_deep=is_deep, rate=Fraction(25), primaries=1, transfer=1,
+    width=size[0] // 2, height=size[1] // 2, hdr10=Hdr10(),
+    pixel_format="yuv420p10le" if is_deep else "yuv420p",
 )
 encoding = choose_encoding(info, size, ClipOptions(codec=name), "mkv")
-colours = Colours(MATRICES[1], full_range=False, is_deep=False, size=size)
+colours = Colours(MATRICES[1], full_range=False, is_deep=is_deep, size=size)
 writer = PartsWriter(Parts(Path(folder)), info, encoding, colours, None)
-slope = np.add.outer(np.arange(size[1]), np.arange(size[0])) // 8 % 256
-pixels = slope.astype(np.uint8)[:, :, None].repeat(3, axis=2)
-del slope
-for number in range(12):
+dtype = np.uint16 if is_deep else np.uint8
+rows, columns = (np.arange(side).astype(dtype) for side in size[::-1])
+pixels = np.add.outer(rows, columns * 3)[:, :, None].repeat(3, axis=2)
+before = Path("/proc/self/status").read_text().partition("VmRSS:")[2].split()[0]
+for number in range(8):
     writer.write(pixels[:, ::-1] if number % 2 else pixels, Stamp(number, 1, False, Damage()))
 writer.finish()
-print(Path("/proc/self/status").read_text())
+print(Path("/proc/self/status").read_text(), f"Before: {before} kB")
 """
 
 # A set needs two images; the second one is small.
@@ -217,7 +223,7 @@ def _cube(side: int) -> np.ndarray:
 
 
 def encoder(_: Path, name: str) -> Path:
-    """Return the name of a codec: its frames are made by the program that encodes them."""
+    """Return the codec and bits: the frames are made by the program that encodes them."""
     return Path(name)
 
 
@@ -231,18 +237,30 @@ def clip(folder: Path, seconds: int) -> Path:
     return _clip(folder, seconds, (160, 90))
 
 
+def tiny_clip(folder: Path, seconds: int) -> Path:
+    """Write a video of 64 x 48 pixels with sound."""
+    return _clip(folder, seconds, (64, 48))
+
+
 def hd(folder: Path, seconds: int) -> Path:
     """Write a video of 1920 x 1080 pixels with sound."""
     return _clip(folder, seconds, (1920, 1080))
 
 
-def _clip(folder: Path, seconds: float, size: tuple[int, int]) -> Path:
+def uhd_deep(folder: Path, seconds: float) -> Path:
+    """Write the same with 10 bits."""
+    return _clip(folder, seconds, (3840, 2160), "yuv420p10le")
+
+
+def _clip(
+    folder: Path, seconds: float, size: tuple[int, int], pixel_format: str = "yuv420p"
+) -> Path:
     path = folder / "clip.mp4"
     width, height = size
     picture = np.concatenate(list(_bands(height, width, np.uint8)))
     with av.open(str(path), "w") as out:
         video = out.add_stream("libx264", rate=_RATE, options={"preset": "veryfast"})
-        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        video.width, video.height, video.pix_fmt = width, height, pixel_format
         sound = out.add_stream("aac", rate=48000)
         for number in range(round(seconds * _RATE)):
             moved = np.roll(picture, 3 * number, axis=1)
@@ -277,15 +295,21 @@ def measure(picture: Path, program: str, options: list[str], out: Path) -> dict[
     seconds = time.perf_counter() - start
     peak = re.search(r"VmHWM:\s+(\d+) kB", status.stdout)
     assert peak is not None
+    before = re.search(r"Before:\s+(\d+) kB", status.stdout)
+    kilobytes = int(peak[1]) - (int(before[1]) if before else 0)
     megabytes = sum(made.stat().st_size for made in out.rglob("*") if made.is_file()) / 1e6
     return {
         "picture": picture.name,
-        "peak_gib": round(int(peak[1]) / 2**20, 3),
+        "peak_gib": round(kilobytes / 2**20, 3),
         "seconds": round(seconds, 1),
         "output_mb": round(megabytes, 1),
     }
 
 
+_ENCODERS = [
+    *(f"{name} 8" for name in CODEC_NAMES),
+    *(f"{name} 10" for name in CODEC_NAMES if name != "vp9"),
+]
 CASES = {
     "photo": (photo, _UPSCALE, [24]),
     "tiff": (tiff, _UPSCALE, [100]),
@@ -301,12 +325,24 @@ CASES = {
     "cube_dicom": (cube_dicom, _UPSCALE, [_SLICES]),
     "prepared": (photo, _PREPARE, [1, 10, 100]),
     "clips": (clip, _UPSCALE, [10, 40]),
+    "long": (tiny_clip, _UPSCALE, [60, 1800]),
     "hd": (hd, _UPSCALE, [1]),
     "uhd": (uhd, _UPSCALE, [0.25]),
-    "encoders": (encoder, _ENCODE, list(CODEC_NAMES)),
+    "uhd_deep": (uhd_deep, _UPSCALE, [0.25]),
+    "encoders": (encoder, _ENCODE, _ENCODERS),
 }
 
-_UNITS = {clip: " s", hd: " s", uhd: " s", cube: "³", cube_gz: "³", cube_dicom: "³", encoder: ""}
+_UNITS = {
+    clip: " s",
+    tiny_clip: " s",
+    hd: " s",
+    uhd: " s",
+    uhd_deep: " s",
+    cube: "³",
+    cube_gz: "³",
+    cube_dicom: "³",
+    encoder: "",
+}
 
 
 def small_model(folder: Path) -> Path:
@@ -321,6 +357,7 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("what", nargs="+", choices=CASES)
     parser.add_argument("--model", help="the model for `drnsr upscale` (default: its own default)")
+    parser.add_argument("--codec", choices=CODEC_NAMES, help="the codec of the results of videos")
     parser.add_argument("--small", action="store_true", help="take a small untrained network")
     parsed = parser.parse_args()
     rows = []
@@ -332,6 +369,8 @@ def main() -> None:
                 model = small_model(folder) if parsed.small else parsed.model
                 options = ["--model", str(model)] if model and program is _UPSCALE else []
                 options = [*options, "--axes", "all"] if what == "volume_all_axes" else options
+                if parsed.codec:
+                    options = [*options, "--codec", parsed.codec, "--container", "mkv"]
                 options = [*options, "--overviews"] if what == "scenes" else options
                 found = measure(make(folder, size), program, options, folder / "out")
             rows.append({"what": what, "size": f"{size}{_UNITS.get(make, ' megapixels')}", **found})

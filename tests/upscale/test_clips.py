@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import struct
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from drnsr.upscale import clips
 from drnsr.upscale.provenance import read_provenance
 from drnsr.video import clip, codecs, segments
 from drnsr.video.decoding import decode_packets
+from drnsr.video.hdr import Hdr10, read_hdr10
+from drnsr.video.memory import bytes_beside_encoder
 from drnsr.video.options import ClipOptions
 from drnsr.weights.native import Origin, save_model
 from tests.video.clips import make_clip, picture, read_clip
@@ -94,7 +97,7 @@ def test_codecs_depths_and_colours_stay(folder, name, codec, pixel_format, colou
         pixel_format=pixel_format,
         colours=colours,
         options=more,
-        size={"vp9": (33, 17), "ffv1": (33, 17), "hevc": (72, 18)}.get(codec, (34, 18)),
+        size={"vp9": (33, 17), "ffv1": (33, 17), "hevc": (72, 66)}.get(codec, (34, 18)),
         pts=range(0, 240, 24),
     )
     run(name)
@@ -136,17 +139,44 @@ def test_a_picture_after_a_large_video_has_tiles_of_the_usual_size(folder, monke
 
 
 def test_the_default_codec_of_large_frames_needs_little_memory(folder):
-    make_clip("a.mp4", codec="libx265", size=(72, 18), options={"x265-params": "log-level=none"})
+    make_clip("a.mp4", codec="libx265", size=(72, 66), options={"x265-params": "log-level=none"})
     with clip.open_clip(Path("a.mp4")) as opened:
         info = opened.info
 
-    def chosen(size, codec=None):
-        return codecs.choose_encoding(info, size, ClipOptions(codec=codec), "mp4")
+    def chosen(scale, codec=None, temporal=False, **changes):
+        uhd = replace(info, width=3840, height=2160, **changes)
+        options = ClipOptions(codec=codec, temporal=temporal)
+        return codecs.choose_encoding(uhd, (3840 * scale, 2160 * scale), options, "mp4")
 
-    assert (chosen((3840, 2160)).codec, chosen((3840, 2160)).notes) == ("hevc", ())
-    assert (chosen((7680, 4320)).codec, chosen((7680, 4320)).notes) == ("h264", ())
-    (note,) = chosen((7680, 4320), "hevc").notes
-    assert note == "the encoder of hevc needs about 1.8 GB for frames of this size"
+    assert (chosen(1).codec, chosen(1).notes) == ("hevc", ())
+    (note,) = chosen(2).notes
+    assert chosen(2).codec == "h264"
+    assert note.startswith("its codec becomes h264: hevc needs more memory for frames of this size")
+    (note,) = chosen(2, "hevc").notes
+    assert re.match(
+        r"needs about 2\.\d GiB of memory with hevc, and 1\.\d GiB with --codec h264", note
+    )
+    assert any("GiB of memory" in note for note in chosen(2, temporal=True).notes)
+    deep = chosen(2, pixel_format="yuv420p10le", bits=10)
+    assert re.match(
+        r"needs about \d\.\d GiB of memory with hevc, and 2.\d GiB with --codec av1$",
+        deep.notes[-1],
+    )
+
+
+def test_the_documented_memory_is_the_estimate(folder):
+    make_clip("a.mp4", pts=[0])
+    with clip.open_clip(Path("a.mp4")) as opened:
+        info = replace(opened.info, width=3840, height=2160)
+    page = (Path(__file__).parents[2] / "docs" / "video.md").read_text(encoding="utf-8")
+    rows = re.findall(r"(?m)^\| (\d+) bits, GiB \| (.*) \|$", page)
+    assert [bits for bits, _ in rows] == ["8", "10"]
+    for bits, cells in rows:
+        clips_info = replace(info, bits=int(bits))
+        beside = bytes_beside_encoder(clips_info, (7680, 4320), temporal=False)
+        for known, cell in zip(codecs.CODECS.values(), cells.split(" | "), strict=True):
+            size = beside + 7680 * 4320 * known.pixel_bytes[clips_info.is_deep]
+            assert cell in ("-", f"{size / 2**30:.1f}")
 
 
 def test_10_bits_are_seen_by_the_network(folder):
@@ -167,6 +197,35 @@ def test_10_bits_are_seen_by_the_network(folder):
     wanted = np.interp((np.arange(1024) + 0.5) / 2 - 0.5, np.arange(512), np.linspace(64, 940, 512))
     assert np.abs(found - wanted).max() <= 2
     assert len(np.unique(found)) > 256
+
+
+@pytest.mark.parametrize("codec", ["hevc", "av1"])
+def test_the_metadata_of_hdr10_stays(folder, codec, capsys):
+    display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+    make_clip(
+        "a.mp4",
+        codec="libx265",
+        pixel_format="yuv420p10le",
+        size=(72, 66),
+        colours=(9, 1, 9, 16),
+        options={
+            "x265-params": f"log-level=none:hdr10=1:master-display={display}:max-cll=1000,400"
+        },
+    )
+    run("a.mp4", "--codec", codec)
+    run("a.mp4", *LOSSLESS, "--suffix", "_l")
+    assert "HDR10 is not kept (--codec hevc, av1)" in capsys.readouterr().err
+    before, after = read_clip("a.mp4"), read_clip("out/a_x2.mp4")
+    assert after.colours == before.colours == (9, 1, 9, 16)
+    places = (34000, 16000, 13250, 34500, 7500, 3000, 15635, 16450)
+    luminances = Fraction(50, 10_000), Fraction(1000)
+    expected = Hdr10((*(Fraction(each, 50_000) for each in places), *luminances), (1000, 400))
+    assert read_hdr10(before.frames[0]) == expected
+    found = read_hdr10(after.frames[0])
+    assert found.light == expected.light
+    # AV1 stores chromaticities in 16 bits, and luminance in 8 or 14 bits after the point.
+    for one, other in zip(found.mastering, expected.mastering, strict=True):
+        assert float(one) == pytest.approx(float(other), abs=1e-4)
 
 
 def test_shape_of_pixels_and_rotation(folder, capsys):
@@ -235,6 +294,42 @@ def test_an_interrupted_work_goes_on(folder, name, options, monkeypatch, capsys)
         assert np.array_equal(one.to_ndarray(), other.to_ndarray())
     steps = np.diff([float(each) for each in parts.times])
     assert steps == pytest.approx(np.diff([float(each * unit) for each in stamps]), abs=0.0011)
+
+
+def test_the_mean_over_time_goes_on_after_an_interruption(folder, monkeypatch):
+    monkeypatch.setattr(segments, "PART_FRAMES", 4)
+    monkeypatch.setattr(segments, "MOST_PART_FRAMES", 8)
+    random = np.random.default_rng(0)
+
+    def still(_):
+        noisy = picture(0, 32, 24) + random.normal(0, 3, (24, 32, 3))
+        frame = av.VideoFrame.from_ndarray(noisy.round().clip(0, 255).astype(np.uint8), "rgb24")
+        return frame.reformat(format="yuv444p")
+
+    make_clip("a.mkv", codec="ffv1", pixel_format="yuv444p", frame=still, pts=range(0, 480, 24))
+    run("a.mkv", *LOSSLESS, "--suffix", "_single")
+    run("a.mkv", *LOSSLESS, "--temporal", "--suffix", "_whole")
+    real, calls = clips.upscale_frame, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) in (3, 13, 23):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return real(*arguments)
+
+    monkeypatch.setattr(clips, "upscale_frame", interrupted)
+    for _ in range(3):
+        with pytest.raises(SystemExit):
+            run("a.mkv", *LOSSLESS, "--temporal")
+    run("a.mkv", *LOSSLESS, "--temporal")
+    single, whole, parts = (
+        [each.to_ndarray().astype(int) for each in read_clip(f"out/a_{name}.mkv").frames]
+        for name in ("single", "whole", "x2")
+    )
+    assert len(parts) == 20
+    assert np.array_equal(parts, whole)
+    before, after = (np.abs(np.diff(each, axis=0)).mean() for each in (single, whole))
+    assert after < before / 2  # of four frames the newest and the oldest change
 
 
 def test_parts_of_another_request_and_of_another_process(folder, monkeypatch, capsys):
@@ -443,7 +538,7 @@ def test_mistakes(folder, options, message):
         codec="libx265",
         pixel_format="yuv420p10le",
         options={"x265-params": "log-level=none"},
-        size=(64, 16),
+        size=(128, 64),
     )
     with pytest.raises(SystemExit, match=f"error: {message}"):
         run("a.mp4", *options)

@@ -177,6 +177,12 @@ def _add_video_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make interlaced frames progressive, which are refused otherwise",
     )
+    group.add_argument(
+        "--temporal",
+        action="store_true",
+        help="average each frame with the three before where the source does not change, against"
+        " flicker; what moves is left as it is",
+    )
 
 
 def run(parsed: argparse.Namespace) -> None:
@@ -248,7 +254,9 @@ def _spec(parsed: argparse.Namespace, device: str) -> "UpscaleSpec":
         raise UserError("--consistent: leave out --compare, which draws what the model alone gives")
     output_size, models = _models(parsed, device)
     value_range = tuple(parsed.range) if parsed.range else None
-    clips = ClipOptions(parsed.codec, parsed.crf, parsed.container, parsed.deinterlace)
+    clips = ClipOptions(
+        parsed.codec, parsed.crf, parsed.container, parsed.deinterlace, parsed.temporal
+    )
     if parsed.overviews:
         check_overviews()
     return UpscaleSpec(
@@ -291,7 +299,7 @@ def _check_options(parsed: argparse.Namespace, jobs: "Sequence[Job]", clips: "Cl
         UserError: there is such an option, or the container does not hold the codec.
     """
     has_videos = any(job.is_video for job in jobs)
-    for name in ("codec", "crf", "container", "deinterlace"):
+    for name in ("codec", "crf", "container", "deinterlace", "temporal"):
         if getattr(parsed, name) not in (None, False) and not has_videos:
             raise UserError(f"--{name}: is for videos, and there is none among the files")
     for name in ("format", "range", "overviews"):

@@ -22,6 +22,7 @@ from drnsr.video.colour import MATRICES, Colours
 _SECONDS = 2
 _MOST_FRAMES = 60
 _LINE = 2  # pixels between both halves
+_OPTIONS = {"crf": "18", "bf": "0"}  # reordered frames would need durations
 
 _TimedPixels = tuple[NDArray[Any], Fraction]  # and the time in seconds
 
@@ -70,7 +71,7 @@ def _middle(clip: Clip) -> float:
 
 
 def _from_middle(clip: Clip, spec: UpscaleSpec) -> Iterator[_TimedPixels]:
-    """Yield the frames from the middle as RGB of 8 bits or, if the clip has more, of 16."""
+    """Yield the frames from the middle, upright, as RGB of 8 bits or, of a deep clip, of 16."""
     info, colours = clip.info, clip.info.colours()
     deinterlaced = spec.clips.deinterlace
     first = next(clip.frames(deinterlaced=deinterlaced)).pts
@@ -78,7 +79,7 @@ def _from_middle(clip: Clip, spec: UpscaleSpec) -> Iterator[_TimedPixels]:
     # Half a frame before, as the times of the result may be rounded.
     after = first + round((Fraction(middle) - 1 / info.rate / 2) / info.time_base)
     for each in clip.frames(after if middle else None, deinterlaced=deinterlaced):
-        yield colours.to_rgb(each.frame), each.pts * info.time_base
+        yield info.upright(colours.to_rgb(each.frame)), each.pts * info.time_base
 
 
 def _side_by_side(small: NDArray[Any], large: NDArray[Any]) -> NDArray[np.uint8]:
@@ -106,13 +107,18 @@ def _encode(path: Path, frames: Iterator[_TimedPixels], clip: Clip) -> None:
             frame = colours.to_frame(pixels[:height, :width], "yuv420p")
             if stream is None:
                 start = time
-                stream = out.add_stream("libx264", rate=clip.info.rate, options={"crf": "18"})
+                stream = out.add_stream("libx264", rate=clip.info.rate, options=_OPTIONS)
                 context = stream.codec_context
                 context.width, context.height, context.pix_fmt = width, height, "yuv420p"
                 context.time_base = clip.info.time_base
                 context.colorspace, context.color_range = frame.colorspace, frame.color_range
                 context.color_primaries = clip.info.primaries
                 context.color_trc = clip.info.transfer
+                if clip.info.aspect is not None:
+                    turned = clip.info.is_turned
+                    context.sample_aspect_ratio = (
+                        1 / clip.info.aspect if turned else clip.info.aspect
+                    )
             frame.pts = round((time - start) / clip.info.time_base)
             frame.time_base = clip.info.time_base
             out.mux(stream.encode(frame))

@@ -20,13 +20,14 @@ from drnsr.inference.tiling import Advance
 from drnsr.upscale.files import UpscaleSpec, naming_file, upscale_rows
 from drnsr.upscale.models import ModelAtScale
 from drnsr.upscale.progress import FrameCount, JobReport
-from drnsr.video.clip import Clip, open_clip
+from drnsr.video.clip import Clip, Known, open_clip
 from drnsr.video.codecs import Encoding, choose_encoding
 from drnsr.video.colour import Colours
 from drnsr.video.files import VideoError, container_of
 from drnsr.video.muxing import Written, write_video
 from drnsr.video.probe import ClipInfo, reason
 from drnsr.video.segments import Parts, PartsWriter, Stamp, parts_of
+from drnsr.video.temporal import FRAMES_BEFORE, TemporalMean
 from drnsr.video.threads import read_ahead, write_behind
 
 # The disk, the user's share of it, or the largest file.
@@ -136,7 +137,13 @@ def upscale_clip(source: Path, target: Path, spec: UpscaleSpec, report: JobRepor
             _upscale_frames(clip, plan, spec, parts, report)
             if not parts.finished:
                 raise VideoError("none of its frames can be decoded")
-            written = Written(plan.container, plan.display_matrix, plan.aspect, provenance)
+            written = Written(
+                plan.container,
+                plan.encoding.codec,
+                plan.display_matrix,
+                plan.aspect,
+                provenance,
+            )
             lost = write_video(target, clip, parts.finished, written)
             stamps = parts.finished[0].pts[0], parts.finished[-1].pts[-1]
             missing = clip.shortfall(float((stamps[1] - stamps[0]) * clip.info.time_base))
@@ -168,6 +175,7 @@ def _settings(source: Path, plan: ClipPlan, spec: UpscaleSpec, provenance: str) 
         "ensemble": plan.model.ensemble,
         "size": plan.size,
         "deinterlace": spec.clips.deinterlace,
+        "temporal": spec.clips.temporal,
         "encoding": encoding,
     }
 
@@ -183,7 +191,9 @@ def _upscale_frames(
     def write(item: _TimedPixels) -> None:
         writer.write(*item)
 
-    pixels_to_read = _pixels(clip, colours, parts, deinterlaced=spec.clips.deinterlace)
+    steady = TemporalMean() if spec.clips.temporal else None
+    written_until = parts.finished[-1].pts[-1] if parts.finished else None
+    pixels_to_read = _pixels(clip, colours, parts, spec)
     value_bytes = np.dtype(plan.info.dtype).itemsize
     source_depth = _depth(plan.info.width, plan.info.height, value_bytes)
     with (
@@ -192,7 +202,12 @@ def _upscale_frames(
         write_behind(write, writer.finish, _depth(*plan.size, value_bytes)) as put,
     ):
         for pixels, stamp in frames:
-            put((upscale_frame(pixels, plan, spec, report), stamp))
+            enlarged = upscale_frame(pixels, plan, spec, report)
+            if steady is not None:
+                enlarged = steady(pixels, enlarged)
+            if written_until is not None and stamp.pts <= written_until:
+                continue  # it is there, and was needed for those that follow
+            put((enlarged, stamp))
             count += 1
             seconds = time.perf_counter() - start
             report(FrameCount(done + count, plan.info.num_frames, count / seconds))
@@ -207,13 +222,17 @@ def _depth(width: int, height: int, value_bytes: int) -> int:
 
 
 def _pixels(
-    clip: Clip, colours: Colours, parts: Parts, *, deinterlaced: bool
+    clip: Clip, colours: Colours, parts: Parts, spec: UpscaleSpec
 ) -> Iterator[_TimedPixels]:
-    """Yield the frames that are not in the finished parts as RGB."""
-    after, damage = None, None
+    """Yield the frames that are not in the finished parts as RGB, and those they depend on."""
+    after, known = None, None
     if parts.finished:
-        after, damage = parts.finished[-1].pts[-1], parts.finished[-1].damage
-    for each in clip.frames(after, damage, deinterlaced=deinterlaced):
+        last = parts.finished[-1]
+        known = Known(last.pts[-1], last.damage)
+        stamps = [stamp for part in parts.finished for stamp in part.pts]
+        needed = FRAMES_BEFORE if spec.clips.temporal else 0
+        after = stamps[-1 - needed] if needed < len(stamps) else None
+    for each in clip.frames(after, known, deinterlaced=spec.clips.deinterlace):
         stamp = Stamp(each.pts, each.duration, each.frame.key_frame, each.damage)
         yield colours.to_rgb(each.frame), stamp
 

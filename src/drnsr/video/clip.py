@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -17,10 +18,23 @@ from drnsr.video.decoding import (
     sort_stamps,
     timed_frames,
 )
-from drnsr.video.probe import ClipInfo, open_media, read_info, video_stream
+from drnsr.video.probe import CLOCKED, ClipInfo, open_media, read_info, video_stream
 
 # A video whose last frame is so many seconds before its stated end is incomplete.
 _MISSING_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Known:
+    """What an earlier reading found up to a frame.
+
+    Attributes:
+        pts: the time stamp of the frame.
+        damage: what was wrong up to it.
+    """
+
+    pts: int
+    damage: Damage
 
 
 @dataclass
@@ -42,37 +56,37 @@ class Clip:
     damage: Damage = field(default_factory=Damage)
 
     def frames(
-        self, after: int | None = None, damage: Damage | None = None, *, deinterlaced: bool = False
+        self, after: int | None = None, known: Known | None = None, *, deinterlaced: bool = False
     ) -> Iterator[TimedFrame]:
         """Read the frames from the beginning, or those after one.
 
         Args:
             after: the time stamp of a frame; None for all. Reading begins at a key frame before
                 it, so that the frames are those of a reading from the beginning.
-            damage: what was wrong up to that frame.
+            known: what is known of the clip up to a frame, that of ``after`` or a later one.
             deinterlaced: whether to deinterlace.
         """
-        known = damage or Damage()
         # Time stamps that are made here follow from all frames before.
-        is_exact = not (known.mended or self.info.is_disordered)
+        is_mended = known is not None and known.damage.mended > 0
+        is_exact = not (is_mended or self.info.is_disordered)
         if after is not None and is_exact and self._seek(after):
             frames = self._read(deinterlaced=deinterlaced)
             first = next(frames, None)
             if first is not None and first.pts <= after:
-                self.damage.become(known)
+                frames = chain([first], frames)
                 yield from self._after(frames, after, known)
                 return
         self._rewind()
         yield from self._after(self._read(deinterlaced=deinterlaced), after, known)
 
     def _after(
-        self, frames: Iterator[TimedFrame], after: int | None, known: Damage
+        self, frames: Iterator[TimedFrame], after: int | None, known: Known | None
     ) -> Iterator[TimedFrame]:
         for each in frames:
+            if known is not None and each.pts <= known.pts:  # it has been counted
+                self.damage.become(known.damage)
             if after is None or each.pts > after:
                 yield each
-            else:  # it has been counted
-                self.damage.become(known)
 
     def _read(self, *, deinterlaced: bool) -> Iterator[TimedFrame]:
         self.damage = Damage()
@@ -105,7 +119,9 @@ class Clip:
             seconds: from its first frame to its last one.
         """
         stated = self.info.duration
-        if stated is None or seconds >= stated - _MISSING_SECONDS - 2 / self.info.rate:
+        if stated is None or self.container.format.name in CLOCKED:
+            return ""
+        if seconds >= stated - _MISSING_SECONDS - 2 / self.info.rate:
             return ""
         return f"its pictures end after {seconds:.1f} s of the {stated:.1f} that the file states"
 

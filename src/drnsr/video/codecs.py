@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import av
 
 from drnsr.video.files import CODEC_NAMES, CONTAINERS, VideoError
+from drnsr.video.hdr import Hdr10
+from drnsr.video.memory import LIMIT_BYTES, bytes_beside_encoder
 from drnsr.video.options import ClipOptions
 from drnsr.video.probe import ClipInfo
 
@@ -15,8 +17,8 @@ _LOOKAHEAD_BYTES = 100e6
 _LEAST_LOOKAHEAD = 5
 LARGE_FRAME = 13e6
 
-# The memory of an encoder in bytes, so that a process stays within 2 GiB.
-_ENCODER_BYTES = 1e9
+# A codec that needs less memory is named if it needs at most this part of it.
+_WORTH_NAMING = 0.85
 
 _THREADS = 4  # frame threads keep frames, too
 
@@ -31,17 +33,17 @@ class Codec:
         max_crf: the largest.
         options: from (crf, number of frames to look ahead, chroma is not subsampled) to the options
             of the encoder.
-        kept_frames: its memory without looking ahead, in frames of (width * height * 1.5) values,
-            as measured by ``benchmarks/memory.py encoders``.
-        least_width: of its frames.
+        pixel_bytes: its memory without looking ahead, in bytes for each pixel of a frame, with 8
+            and with more bits, as measured by ``benchmarks/memory.py encoders``.
+        least_side: of its frames, in pixels.
     """
 
     encoder: str
     crf: int | None
     max_crf: int
     options: Callable[[int | None, int, bool], dict[str, str]]
-    kept_frames: int
-    least_width: int = 1
+    pixel_bytes: tuple[int, int]
+    least_side: int = 1
 
 
 def _x264(crf: int | None, lookahead: int, _: bool) -> dict[str, str]:
@@ -71,7 +73,9 @@ def _vpx(crf: int | None, lookahead: int, _: bool) -> dict[str, str]:
 
 
 def _svt(crf: int | None, lookahead: int, _: bool) -> dict[str, str]:
-    params = f"lp=2:lookahead={min(32, lookahead)}" if lookahead else "lp=1:pred-struct=1"
+    if not lookahead:  # the preset 8 takes a half more memory
+        return {"preset": "10", "crf": str(crf), "svtav1-params": "lp=1:pred-struct=1"}
+    params = f"lp=2:lookahead={min(32, lookahead)}"
     return {"preset": "8", "crf": str(crf), "svtav1-params": params}
 
 
@@ -80,15 +84,19 @@ def _prores(_crf: int | None, _lookahead: int, is_full_chroma: bool) -> dict[str
 
 
 CODECS = {
-    "h264": Codec("libx264", 18, 51, _x264, 16),
-    # x265 4.2 writes outside of its memory for frames that are not so wide.
-    "hevc": Codec("libx265", 20, 51, _x265, 36, least_width=64),
-    "av1": Codec("libsvtav1", 24, 63, _svt, 24),
-    "vp9": Codec("libvpx-vp9", 24, 63, _vpx, 49),
-    "prores": Codec("prores_ks", None, 0, _prores, 5),
-    "ffv1": Codec("ffv1", None, 0, lambda *_: {"level": "3", "slicecrc": "1"}, 24),
+    "h264": Codec("libx264", 18, 51, _x264, (24, 43)),
+    # x265 4.2 writes outside of its memory for frames that are smaller than its largest block.
+    "hevc": Codec("libx265", 20, 51, _x265, (59, 87), least_side=64),
+    "av1": Codec("libsvtav1", 24, 63, _svt, (24, 38)),
+    "vp9": Codec("libvpx-vp9", 24, 63, _vpx, (75, 0)),
+    "prores": Codec("prores_ks", None, 0, _prores, (9, 12)),
+    "ffv1": Codec("ffv1", None, 0, lambda *_: {"level": "3", "slicecrc": "1"}, (38, 45)),
 }
 """The values of ``--codec``."""
+
+_HDR10_CODECS = ("hevc", "av1")
+
+_PRORES_BITS, _DECODED_PRORES_BITS = 10, 12
 
 _DEEP_DEFAULTS = ("hevc", "av1", "h264", "prores", "ffv1")  # few programs play H.264 of 10 bits
 
@@ -157,33 +165,30 @@ def choose_encoding(
     held = CONTAINERS[container].codecs
     if options.codec is not None and options.codec not in held:
         raise VideoError(f"--codec {options.codec}: {container} holds {', '.join(held)}")
-    frame_bytes = size[0] * size[1] * 1.5 * (2 if info.is_deep else 1)
-    name = options.codec or _default_codec(info, held, size[0], frame_bytes)
+    needs = _Memory(info, size, temporal=options.temporal)
+    name = options.codec or _default_codec(info, held, min(size), needs)
     if name is None or not _formats(name, info.bits):
         advice = f"{name or container} holds fewer: take --codec hevc or ffv1 with --container mkv"
         raise VideoError(f"it has {info.bits} bits a channel, and {advice}")
     if options.crf is not None:
         _check_crf(name, options.crf)
     known = CODECS[name]
-    if size[0] < known.least_width:
-        raise VideoError(f"--codec {name}: the encoder takes {known.least_width} pixels and more")
+    if min(size) < known.least_side:
+        raise VideoError(f"--codec {name}: the encoder takes {known.least_side} pixels and more")
     chosen = min(_formats(name, info.bits), key=lambda each: _loss(each, info))
-    notes = _losses(name, chosen, info)
-    width, height = size
     subsampled = av.VideoFormat(chosen, 4, 4)
-    if subsampled.chroma_width(4) < 4:
-        width -= width % 2
-    if subsampled.chroma_height(4) < 4:
-        height -= height % 2
+    width = size[0] - (size[0] % 2 if subsampled.chroma_width(4) < 4 else 0)
+    height = size[1] - (size[1] % 2 if subsampled.chroma_height(4) < 4 else 0)
+    notes = _losses(name, chosen, info)
     if (width, height) != size:
         was, now = (f"{each[0]} x {each[1]}" for each in (size, (width, height)))
         notes.append(f"{was} pixels are cropped to {now}: {chosen} needs even sides")
-    if frame_bytes * known.kept_frames > _ENCODER_BYTES:
-        needs = f"{frame_bytes * known.kept_frames / 1e9:.1f} GB"
-        notes.append(f"the encoder of {name} needs about {needs} for frames of this size")
-    lookahead = max(_LEAST_LOOKAHEAD, int(_LOOKAHEAD_BYTES / frame_bytes))
-    if frame_bytes > LARGE_FRAME:
-        lookahead = 0
+    if options.codec is None and name != info.codec and info.codec in held:
+        notes.append(_why_other(name, info, needs))
+    if info.hdr10 != Hdr10() and name not in _HDR10_CODECS:
+        kept_by = ", ".join(each for each in _HDR10_CODECS if each in held)
+        notes.append(f"the static metadata of HDR10 is not kept (--codec {kept_by})")
+    notes += needs.notes(name, [each for each in held if _formats(each, info.bits)])
     crf = options.crf if options.crf is not None else known.crf
     return Encoding(
         codec=name,
@@ -191,31 +196,94 @@ def choose_encoding(
         pixel_format=chosen,
         width=width,
         height=height,
-        options=known.options(crf, lookahead, subsampled.chroma_width(4) == 4),
+        options=_with_hdr10(
+            known.options(crf, _lookahead(size, info), subsampled.chroma_width(4) == 4), info.hdr10
+        ),
         threads=_THREADS,
         notes=tuple(notes),
     )
 
 
-def _default_codec(
-    info: ClipInfo, held: tuple[str, ...], width: int, frame_bytes: float
-) -> str | None:
+def _with_hdr10(options: dict[str, str], hdr10: Hdr10) -> dict[str, str]:
+    """Add the metadata to the options of an encoder that writes it."""
+    of_encoder = {"x265-params": hdr10.x265_params(), "svtav1-params": hdr10.svt_params()}
+    return {name: text + of_encoder.get(name, "") for name, text in options.items()}
+
+
+def _lookahead(size: tuple[int, int], info: ClipInfo) -> int:
+    """Return how many frames an encoder may keep to look ahead."""
+    frame_bytes = size[0] * size[1] * 1.5 * (2 if info.is_deep else 1)
+    if frame_bytes > LARGE_FRAME:
+        return 0
+    return max(_LEAST_LOOKAHEAD, int(_LOOKAHEAD_BYTES / frame_bytes))
+
+
+class _Memory:
+    """What an upscaling needs with each codec.
+
+    Args:
+        info: the clip.
+        size: (width, height) of its upscaled frames.
+        temporal: whether frames are averaged over time.
+    """
+
+    def __init__(self, info: ClipInfo, size: tuple[int, int], *, temporal: bool) -> None:
+        self._beside_encoder = bytes_beside_encoder(info, size, temporal=temporal)
+        self._pixels = size[0] * size[1]
+        self._is_deep = info.is_deep
+
+    def bytes_with(self, codec: str) -> float:
+        return self._beside_encoder + self._pixels * CODECS[codec].pixel_bytes[self._is_deep]
+
+    def is_small(self, codec: str) -> bool:
+        return self.bytes_with(codec) <= LIMIT_BYTES
+
+    def notes(self, codec: str, others: list[str]) -> list[str]:
+        """Return a sentence if a codec needs more than the limit, which names the least one."""
+        if self.is_small(codec):
+            return []
+        text = f"needs about {self.bytes_with(codec) / 2**30:.1f} GiB of memory with {codec}"
+        least = min(others, key=self.bytes_with)
+        if self.bytes_with(least) < _WORTH_NAMING * self.bytes_with(codec):
+            text += f", and {self.bytes_with(least) / 2**30:.1f} GiB with --codec {least}"
+        return [text]
+
+
+def _default_codec(info: ClipInfo, held: tuple[str, ...], side: int, needs: _Memory) -> str | None:
     """Return that of the source if it can be written with all bits, else a usual one.
 
-    One whose encoder needs little memory for frames of this size goes first.
+    One that does not need too much memory goes first, unless its files are as large as ProRes.
     """
     order = _DEEP_DEFAULTS if info.is_deep else CODEC_NAMES
-    names = [
+    names: list[str] = [
         name
         for name in (info.codec, *order)
-        if name in held and width >= CODECS[name].least_width and _formats(name, info.bits)
+        if name in held and side >= CODECS[name].least_side and _formats(name, info.bits)
     ]
-    small = [name for name in names if frame_bytes * CODECS[name].kept_frames <= _ENCODER_BYTES]
+    if names and CODECS[names[0]].crf is None:  # its files are large, and it was chosen for that
+        return names[0]
+    small = [name for name in names if needs.is_small(name) and CODECS[name].crf is not None]
     return next(iter(small + names), None)
 
 
+def _why_other(name: str, info: ClipInfo, needs: _Memory) -> str:
+    """Say why the codec of the source is not written although its container holds it."""
+    if not _formats(info.codec, info.bits):
+        why = f"is not written with {info.bits} bits here"
+    elif not needs.is_small(info.codec):
+        why = f"needs more memory for frames of this size (--codec {info.codec})"
+    else:
+        why = f"is written from {CODECS[info.codec].least_side} pixels on"
+    return f"its codec becomes {name}: {info.codec} {why}"
+
+
 def _formats(codec: str, bits: int) -> list[str]:
-    """Return the formats of an encoder that hold so many bits, without alpha."""
+    """Return the formats of an encoder that hold so many bits, without alpha.
+
+    FFmpeg decodes all ProRes 4444 with 12 bits and encodes it with 10, which are taken for all.
+    """
+    if codec == "prores" and bits <= _DECODED_PRORES_BITS:
+        bits = min(bits, _PRORES_BITS)
     encoder = av.Codec(CODECS[codec].encoder, "w")
     return [
         each.name
@@ -250,6 +318,8 @@ def _loss(name: str, info: ClipInfo) -> tuple[int, ...]:
 def _losses(codec: str, chosen: str, info: ClipInfo) -> list[str]:
     own, other = av.VideoFormat(info.pixel_format, 8, 8), av.VideoFormat(chosen, 8, 8)
     notes = []
+    if _depth(other) < info.bits:
+        notes.append(f"{codec} stores {_depth(other)} bits a channel (it has {info.bits})")
     if _sampling(other) < _sampling(own):
         notes.append(f"{codec} stores its chroma as {chosen} (it is {info.pixel_format})")
     if own.is_rgb and not other.is_rgb:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from heapq import heappop, heappush
 from itertools import chain
+from typing import Any, cast
 
 import av
 from av.container import InputContainer
@@ -48,6 +49,11 @@ def decode_packets(container: InputContainer, stream: VideoStream) -> Iterator[V
 def _raise_if_out_of_memory(error: av.FFmpegError) -> None:
     if isinstance(error, MemoryError):
         raise error
+
+
+def side_data(frame: VideoFrame) -> list[Any]:
+    """Return what a frame has beside its pixels; each item has a type and bytes."""
+    return list(cast(Any, frame.side_data))  # PyAV's types do not know what it is
 
 
 def sort_stamps(frames: Iterator[VideoFrame | None]) -> Iterator[VideoFrame | None]:

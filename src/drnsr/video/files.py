@@ -51,7 +51,9 @@ CONTAINERS = {
 """The values of ``--container``."""
 
 # .ts and .mts are programs in TypeScript more often.
-_READ_SUFFIXES = frozenset((".3gp", ".avi", ".flv", ".m2ts", ".mpeg", ".mpg", ".ogv", ".wmv"))
+_READ_SUFFIXES = frozenset(
+    (".3gp", ".avi", ".dv", ".flv", ".m2ts", ".mpeg", ".mpg", ".ogv", ".wmv")
+)
 SUFFIXES = _READ_SUFFIXES.union(*(each.suffixes for each in CONTAINERS.values()))
 """The suffixes by which damaged videos are known as such, in lower case."""
 
@@ -71,6 +73,7 @@ _SIGNATURES = (
     b"YUV4MPEG2",
     b"DKIF",  # IVF
     b"nut/multimedia container",
+    b"\x1f\x07\x00",  # DV
 )
 _QUICKTIME_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _SOUND_BRANDS = (b"M4A ", b"M4B ", b"M4P ")

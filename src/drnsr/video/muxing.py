@@ -16,7 +16,7 @@ from av.stream import AttachmentStream, Stream
 from drnsr.atomic import atomic_path
 from drnsr.video.clip import Clip
 from drnsr.video.files import CONTAINERS
-from drnsr.video.probe import is_cover, open_media, reason
+from drnsr.video.probe import CLOCKED, is_cover, open_media, reason
 from drnsr.video.segments import Part
 
 COMMENT_MARK = "drnsr: "
@@ -33,9 +33,6 @@ _STATISTICS = "_statistics_"
 
 _COVERS = {"mjpeg": ("cover.jpg", "image/jpeg"), "png": ("cover.png", "image/png")}
 
-# Their clocks begin anywhere; the result begins at zero.
-_CLOCKED = ("mpegts", "mpeg")
-
 
 @dataclass(frozen=True)
 class Written:
@@ -43,12 +40,14 @@ class Written:
 
     Attributes:
         container: a key of :data:`drnsr.video.files.CONTAINERS`.
+        codec: a key of :data:`drnsr.video.codecs.CODECS`.
         display_matrix: nine numbers, or None.
         aspect: width by height of a pixel, or None.
         provenance: a text.
     """
 
     container: str
+    codec: str
     display_matrix: tuple[int, ...] | None
     aspect: Fraction | None
     provenance: str
@@ -88,12 +87,12 @@ def write_video(target: Path, clip: Clip, parts: list[Part], written: Written) -
             video.set_display_matrix(written.display_matrix)
         if container.muxer in ("mp4", "mov") and video.codec_context.name == "hevc":
             video.codec_context.codec_tag = "hvc1"  # Apple's players want it
-        others = _Others(source, out, own, container.muxer)
+        others = _Others(source, out, own, container.muxer, written.codec)
         out.metadata.update(_texts(source.metadata, written.provenance))
         if source.chapters():
             out.set_chapters(source.chapters())
         _mux(out, video, others, parts, clip)
-    return others.notes + _aspect_note(written, _first_codec(parts[0]))
+    return others.notes + _aspect_note(written)
 
 
 def read_comment(path: Path) -> str | None:
@@ -107,20 +106,14 @@ def read_comment(path: Path) -> str | None:
     return tags.get("comment", "").partition(COMMENT_MARK)[2] or None
 
 
-def _first_codec(part: Part) -> str:
-    """Return FFmpeg's name of the codec of a part."""
-    with open_media(part.file) as container:
-        return container.streams.video[0].codec_context.codec.canonical_name
-
-
-def _aspect_note(written: Written, codec: str) -> list[str]:
-    in_stream = codec in ("h264", "hevc")
+def _aspect_note(written: Written) -> list[str]:
+    in_stream = written.codec in ("h264", "hevc")
     is_kept = written.aspect in (None, 1) or in_stream
     if is_kept or CONTAINERS[written.container].holds_aspect:
         return []
     return [
         f"the shape of its pixels, {written.aspect}, is not kept by {written.container} with"
-        f" {codec}: take --codec hevc or --container mp4"
+        f" {written.codec}: take --codec hevc or --container mp4"
     ]
 
 
@@ -150,10 +143,13 @@ def _mux(
 
 
 def _shift(clip: Clip, parts: list[Part]) -> Fraction:
-    """Return what is added to all times, in seconds: no container here begins before zero."""
+    """Return what is added to all times, in seconds.
+
+    No container here begins before zero, and what begins anywhere is made to begin at zero.
+    """
     first = parts[0].pts[0] * clip.info.time_base
     start = clip.container.start_time
-    if clip.container.format.name in _CLOCKED and start is not None:
+    if clip.container.format.name in CLOCKED and start is not None:
         return -min(first, Fraction(start, av.time_base))
     return max(Fraction(0), -first)
 
@@ -214,6 +210,7 @@ class _Others:
         out: the written file.
         own: the stream that was upscaled.
         muxer: FFmpeg's name of the format of the written file.
+        codec: of the upscaled frames, a key of :data:`drnsr.video.codecs.CODECS`.
         notes: sentences about what is not kept.
     """
 
@@ -221,6 +218,7 @@ class _Others:
     out: OutputContainer
     own: Stream
     muxer: str
+    codec: str
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -245,7 +243,17 @@ class _Others:
             _copy_tags(copied, stream)
             self._streams[stream.index] = copied
         else:
-            self.notes.append(f"{name} is not kept by {self.muxer} (--container)")
+            self.notes.append(f"{name} is not kept by {self.muxer}{self._advice(stream)}")
+
+    def _advice(self, stream: Stream) -> str:
+        """Name a container that holds a stream as well as the upscaled one."""
+        names = (
+            name
+            for name, each in CONTAINERS.items()
+            if self.codec in each.codecs and _holds(each.muxer, stream)
+        )
+        name = next(names, None)
+        return f": --container {name} keeps it" if name else ", nor by any other container"
 
     def _attach_cover(self, stream: Stream) -> None:
         """Attach a cover picture: in Matroska it is no stream."""
@@ -265,6 +273,8 @@ class _Others:
                 if not packet.size:
                     continue  # it marks the end
                 index = packet.stream.index
+                if packet.is_corrupt:
+                    self._note(f"{_describe(packet.stream)}: parts are damaged")
                 if is_cover(packet.stream):
                     packet.pts = packet.dts = 0
                 ticks = round(shift / packet.time_base)
@@ -290,7 +300,10 @@ class _Others:
             self._note_broken(index)
 
     def _note_broken(self, index: int) -> None:
-        text = f"{_describe(self.source.streams[index])}: parts out of order are left out"
+        stream = self.source.streams[index]
+        self._note(f"{_describe(stream)}: parts out of order are left out")
+
+    def _note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
 

@@ -1,10 +1,11 @@
 """What a video file states about its pictures, found from its header and its first frames."""
 
+import re
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import av
 import numpy as np
@@ -12,11 +13,13 @@ from av.container import InputContainer
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from drnsr.images.codec import check_size
 from drnsr.video.colour import MATRICES, Colours, Matrix, matrix_of, range_of
-from drnsr.video.decoding import decode_packets
+from drnsr.video.decoding import decode_packets, side_data
 from drnsr.video.files import VideoError
+from drnsr.video.hdr import Hdr10, read_hdr10
 
 _PROBED = 8  # frames
 _THREADS = 4  # each frame thread of a decoder keeps frames
@@ -25,11 +28,15 @@ _THREADS = 4  # each frame thread of a decoder keeps frames
 _USUAL_RATES = (Fraction(1, 60), Fraction(480))
 _DEFAULT_RATE = Fraction(25)
 
+CLOCKED = ("mpegts", "mpeg")
+"""Formats whose clock begins anywhere, and which do not state how long they are."""
+
+# Their duration is that from the time zero, not from the first frame.
+_FROM_ZERO = ("matroska", "flv")
+
 _HD_WIDTH, _HD_HEIGHT = 1280, 577
 
 _LOST_SIDE_DATA = {
-    "MASTERING_DISPLAY_METADATA": "the mastering display of HDR10",
-    "CONTENT_LIGHT_LEVEL": "the content light level of HDR10",
     "DYNAMIC_HDR_PLUS": "the dynamic metadata of HDR10+",
     "DOVI_METADATA": "Dolby Vision",
     "A53_CC": "closed captions within the frames",
@@ -60,6 +67,7 @@ class ClipInfo:
         duration: of the pictures in seconds; None if the file does not say.
         is_interlaced: whether one of the first frames is.
         is_disordered: whether the time stamps of the first frames are in another order, as in AVI.
+        hdr10: the static metadata of HDR10.
         lost: what belongs to the frames and is not written.
     """
 
@@ -80,6 +88,7 @@ class ClipInfo:
     duration: float | None
     is_interlaced: bool
     is_disordered: bool
+    hdr10: Hdr10
     lost: tuple[str, ...]
 
     @property
@@ -91,6 +100,21 @@ class ClipInfo:
     def dtype(self) -> type[np.unsignedinteger[Any]]:
         """The type of the frames as RGB."""
         return np.uint16 if self.is_deep else np.uint8
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether a player exchanges width and height."""
+        matrix = self.display_matrix
+        return matrix is not None and abs(matrix[1]) > abs(matrix[0])
+
+    def upright(self, pixels: NDArray[Any]) -> NDArray[Any]:
+        """Return the pixels of a frame (H, W, C) turned and mirrored as a player shows them."""
+        if self.display_matrix is None:
+            return pixels
+        a, b, _, c, d = self.display_matrix[:5]  # x' = a x + c y and y' = b x + d y
+        right, down = (c, b) if self.is_turned else (a, d)
+        shown = pixels.transpose(1, 0, 2) if self.is_turned else pixels
+        return np.ascontiguousarray(shown[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1])
 
     def colours(self) -> Colours:
         """Return a conversion between the frames and RGB."""
@@ -179,11 +203,11 @@ def _info(container: InputContainer, stream: VideoStream, frames: list[VideoFram
     rate = stream.average_rate or stream.guessed_rate or _DEFAULT_RATE
     if not _USUAL_RATES[0] <= rate <= _USUAL_RATES[1]:
         rate = _DEFAULT_RATE
-    duration = _duration(container, stream)
+    duration = _duration(container, stream, first)
     stamps = [frame.pts for frame in frames if frame.pts is not None]
     is_hd = first.width >= _HD_WIDTH or first.height >= _HD_HEIGHT
     aspect = stream.sample_aspect_ratio
-    kinds = {each.type.name for frame in frames for each in _side_data(frame)}
+    kinds = {each.type.name for frame in frames for each in side_data(frame)}
     return ClipInfo(
         width=first.width,
         height=first.height,
@@ -202,22 +226,38 @@ def _info(container: InputContainer, stream: VideoStream, frames: list[VideoFram
         duration=duration,
         is_interlaced=any(frame.interlaced_frame for frame in frames),
         is_disordered=stamps != sorted(stamps),
+        hdr10=read_hdr10(first),
         lost=tuple(text for kind, text in _LOST_SIDE_DATA.items() if kind in kinds),
     )
 
 
-def _duration(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return None if container.duration is None else container.duration / av.time_base
+def _duration(container: InputContainer, stream: VideoStream, first: VideoFrame) -> float | None:
+    """Return the seconds from the first frame to the end of the last one."""
+    assert stream.time_base is not None
+    begin = float((first.pts or 0) * stream.time_base)
+    if (end := _tagged_end(stream)) is not None:
+        return max(0.0, end - begin)
+    if stream.duration is not None:
+        start, seconds = stream.start_time, float(stream.duration * stream.time_base)
+        return seconds if start is None else seconds - max(0.0, begin - start * stream.time_base)
+    if container.duration is None:
+        return None
+    is_from_zero = container.format.name.startswith(_FROM_ZERO)
+    first_of_all = 0 if is_from_zero else (container.start_time or 0) / av.time_base
+    return container.duration / av.time_base - max(0.0, begin - first_of_all)
 
 
-def _side_data(frame: VideoFrame) -> list[Any]:
-    return list(cast(Any, frame.side_data))  # PyAV's types do not know what it is
+def _tagged_end(stream: VideoStream) -> float | None:
+    """Return the end of the pictures in seconds as a tag of Matroska states it, such as 0:01:00."""
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if match is None:
+        return None
+    hours, minutes, seconds = map(float, match.groups())
+    return hours * 3600 + minutes * 60 + seconds
 
 
 def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
-    found = [each for each in _side_data(frame) if each.type.name == "DISPLAYMATRIX"]
+    found = [each for each in side_data(frame) if each.type.name == "DISPLAYMATRIX"]
     if not found:
         return None
     numbers = struct.unpack("=9i", bytes(found[0])[:36])
