@@ -1,10 +1,14 @@
+import errno
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
+import requests
 
-from drnsr.errors import SignalError, UserError, exit_on_error, printable
+from drnsr.errors import SignalError, UserError, exit_on_error, network_reason, printable
+from tests.conftest import free_port
 
 
 @pytest.mark.parametrize(
@@ -92,3 +96,18 @@ def test_a_reader_that_has_enough_ends_the_program_without_a_word(buffered):
     assert ended.stderr.read() == b""
     assert ended.wait() == 141
     ended.stderr.close()
+
+
+def test_why_a_server_cannot_be_reached_is_in_the_words_of_the_system():
+    with pytest.raises(requests.RequestException) as refused:
+        requests.get(f"http://127.0.0.1:{free_port()}", timeout=5)
+    assert network_reason(refused.value) == os.strerror(errno.ECONNREFUSED)
+    with pytest.raises(requests.RequestException) as unknown:
+        requests.get("http://no.such.host.invalid", timeout=5)
+    assert network_reason(unknown.value) == "its name is not known"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(requests.RequestException) as late:
+            requests.get(address, timeout=0.1)
+    assert "timed out" in network_reason(late.value)
+    assert network_reason(ValueError("some\nother")) == "some other"

@@ -89,6 +89,22 @@ def reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def network_reason(error: BaseException) -> str:
+    """Return in one line why a server cannot be reached.
+
+    HTTP libraries put what the operating system said at the end of a chain of their own objects.
+    """
+    text = " ".join(str(error).split())
+    if "Max retries exceeded" not in text:
+        return text
+    if "timed out" in text or "Timeout" in text:
+        return "it does not answer in time"
+    if "NameResolutionError" in text or "getaddrinfo" in text:
+        return "its name is not known"
+    found = re.search(r"\[Errno -?\d+\] ([\w ]+)", text)
+    return found[1] if found else text.rpartition("(Caused by ")[2].rstrip(")")
+
+
 def _is_output_closed() -> bool:
     """Return whether standard output is a pipe that nobody reads."""
     if not hasattr(select, "poll"):  # Windows

@@ -14,6 +14,8 @@ def folder(tmp_path, monkeypatch):
     """A folder in which DVC has nothing to complain of."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    (tmp_path / "params.yaml").write_text("set: {}\n")
     assert [each.level for each in check_dvc()] == ["ok"]
     return tmp_path
 
@@ -26,12 +28,16 @@ def test_what_keeps_dvc_from_running_is_found(folder):
     held.close()
     (folder / ".dvc/tmp/rwlock").write_text("{")
     (folder / "dvc.lock").write_text("<<<<<<< HEAD\nschema: '2.0'\n=======\n")
+    (folder / "params.yaml").write_text("set: {trainer: {max_steps: 3}\n")
+    (folder / "dvc.yaml").unlink()
     (folder / ".dvc/cache").rmdir()
     (folder / ".dvc/cache").touch()
     texts = [each.text for each in check_dvc() if each.level == "error"]
     assert texts[0].startswith(".dvc/cache: cannot be written")
     assert texts[1:] == [
         ".dvc/tmp/rwlock: damaged",
+        "there is no dvc.yaml",
+        "params.yaml: damaged, or in conflict after a merge",
         "dvc.lock: damaged, or in conflict after a merge",
     ]
     assert all(each.advice for each in check_dvc())
@@ -69,3 +75,4 @@ def test_a_mirror_that_is_not_there_is_an_error(tmp_path, monkeypatch):
         monkeypatch.setenv("DRNSR_MIRROR", name)
         (finding,) = check_mirror()
         assert finding.level == level
+    assert finding.text.endswith(": Connection refused")

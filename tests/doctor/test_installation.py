@@ -43,6 +43,19 @@ def test_what_is_missing_is_named_with_how_to_install_it(tmp_path, monkeypatch):
     assert message == "missing: no-such-stage -> pip install 'drnsr[train]'"
 
 
+def test_a_version_that_is_too_old_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    needs = ("Requires-Dist: alpha<9,>=2.11", "Requires-Dist: gamma>=2.6,!=2.6.2; extra == 'train'")
+    install(tmp_path, "drnsr", "9", *needs, "Requires-Dist: beta>=2025.3")
+    install(tmp_path, "alpha", "2.9.1+cpu")
+    install(tmp_path, "beta", "2025.3.30")
+    install(tmp_path, "gamma", "2.6")
+    (message,) = found(check_packages, "error")
+    assert message == "alpha 2.9.1+cpu is too old: 2.11 is needed -> pip install -U alpha"
+    assert found(check_training_packages, "error") == []
+
+
 def test_a_package_that_cannot_be_imported_is_an_error(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "imagecodecs", raising=False)
     monkeypatch.syspath_prepend(tmp_path)

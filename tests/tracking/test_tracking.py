@@ -41,7 +41,7 @@ from drnsr.tracking.store import (
 from drnsr.tracking.tags import recorded
 from drnsr.tracking.view import arrange_experiment, experiment_page
 from drnsr.weights.native import Origin, save_model
-from tests.conftest import texture
+from tests.conftest import free_port, texture
 
 CONFIG = {
     "model": {"name": "drnsr", "network": {"num_blocks": 8}},
@@ -342,6 +342,19 @@ def test_the_user_is_recorded_unless_that_is_turned_off(monkeypatch):
 
 def _nobody():
     raise KeyError("getpwuid(): uid not found")
+
+
+def test_a_database_that_is_down_is_told_at_once(monkeypatch):
+    pytest.importorskip("psycopg2")  # MLflow alone would try for an hour
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"postgresql://me:mine@127.0.0.1:{free_port()}/runs")
+    message = (
+        r"MLflow at postgresql\+psycopg2://\*\*\*@127\.0\.0\.1:\d+/runs: .*[Cc]onnection refused"
+    )
+    with pytest.raises(TrackingError, match=message):
+        open_store()
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    with pytest.raises(TrackingError, match=r"psycopg2 is not installed: .*drnsr\[postgresql\]"):
+        open_store()
 
 
 def test_a_deleted_experiment_is_named_with_what_to_do(store):

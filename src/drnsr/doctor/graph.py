@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from drnsr.doctor.finding import Finding
-from drnsr.errors import printable, without_credentials
+from drnsr.errors import network_reason, printable, without_credentials
 
 _DVC = Path(".dvc")
 _LOCK_FILE = Path("dvc.lock")
+# The files that DVC reads, and the keys that each must have.
+_FILES = {Path("dvc.yaml"): {"stages"}, Path("params.yaml"): set(), _LOCK_FILE: {"stages"}}
 _SECONDS = 3
 MIRROR_VARIABLE = "DRNSR_MIRROR"
 
@@ -40,7 +42,7 @@ def check_dvc() -> Iterator[Finding]:
     if not _DVC.is_dir():
         yield Finding("error", "DVC", f"there is no {_DVC}", "dvc init, or `git checkout .dvc`")
         return
-    found = [*_check_cache(), *_check_locks(), *_check_record()]
+    found = [*_check_cache(), *_check_locks(), *_check_files()]
     yield from found or [
         Finding("ok", "DVC", "its cache can be written to, and no one else runs it")
     ]
@@ -80,18 +82,24 @@ def _is_held(lock: Path) -> bool:
     return False
 
 
-def _check_record() -> Iterator[Finding]:
+def _check_files() -> Iterator[Finding]:
     import yaml
 
-    if not _LOCK_FILE.is_file():
-        return
-    try:
-        content = yaml.safe_load(_LOCK_FILE.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or "stages" not in content:
-            raise ValueError
-    except (ValueError, yaml.YAMLError):
-        text = f"{_LOCK_FILE}: damaged, or in conflict after a merge"
-        yield Finding("error", "DVC", text, f"git checkout HEAD -- {_LOCK_FILE}, then dvc repro")
+    for path, keys in _FILES.items():
+        restore = f"git checkout HEAD -- {path}"
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            if not isinstance(content, dict) or not keys <= content.keys():
+                raise ValueError
+        except FileNotFoundError:
+            if path != _LOCK_FILE:  # the first run makes it
+                yield Finding("error", "DVC", f"there is no {path}", restore)
+        except (ValueError, yaml.YAMLError):
+            advice = (
+                f"{restore}, then dvc repro" if path == _LOCK_FILE else f"repair it, or {restore}"
+            )
+            text = f"{path}: damaged, or in conflict after a merge"
+            yield Finding("error", "DVC", text, advice)
 
 
 def check_mirror() -> Iterator[Finding]:
@@ -107,7 +115,7 @@ def check_mirror() -> Iterator[Finding]:
         try:
             requests.head(mirror, timeout=_SECONDS)
         except requests.RequestException as error:
-            why = printable(str(error)).partition("(Caused by")[0][:200]
+            why = printable(network_reason(error)[:200])
             yield Finding("error", "mirror", f"{shown}: {why}", advice)
             return
     elif not Path(mirror).is_dir():

@@ -49,10 +49,26 @@ def check_packages() -> Iterator[Finding]:
     missing = [name for name in required() if _installed(name) is None]
     if missing:
         yield Finding("error", "packages", f"missing: {', '.join(missing)}", _install(missing))
-    broken = list(_broken())
+    broken = [*_too_old("packages"), *_broken()]
     yield from broken
     if not missing and not broken:
         yield Finding("ok", "packages", f"torch {_installed('torch')}, all that upscaling needs")
+
+
+def _too_old(about: str, extra: str | None = None) -> Iterator[Finding]:
+    for name, oldest in required(extra).items():
+        found = _installed(name)
+        if found is not None and _numbers(found) < _numbers(oldest):
+            text, pins = f"{name} {found} is too old: {oldest} is needed", _PINS.is_file()
+            install = (
+                f"pip install --constraint {_PINS} {name}" if pins else f"pip install -U {name}"
+            )
+            yield Finding("error", about, text, install)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers of a version; what follows a plus names a build of it."""
+    return tuple(map(int, re.findall(r"\d+", text.partition("+")[0])))
 
 
 def _broken() -> Iterator[Finding]:
@@ -73,7 +89,9 @@ def check_training_packages() -> Iterator[Finding]:
     if missing:
         named = ", ".join(missing)
         yield Finding("error", "training", f"missing: {named}", "pip install 'drnsr[train]'")
-    else:
+    old = list(_too_old("training", "train"))
+    yield from old
+    if not missing and not old:
         versions = ", ".join(
             f"{name} {_installed(name)}" for name in ("lightning", "dvc", "mlflow")
         )
@@ -103,22 +121,23 @@ def check_pins() -> Iterator[Finding]:
         yield Finding("ok", "pinned set", f"the versions of {_PINS}")
 
 
-def required(extra: str | None = None) -> list[str]:
-    """Return the names of the packages that drnsr needs, or those of an extra.
+def required(extra: str | None = None) -> dict[str, str]:
+    """Return the packages that drnsr needs, or those of an extra, with the oldest version of each.
 
     There are none if it is not installed, but found by PYTHONPATH.
     """
     try:
         lines = requires("drnsr") or []
     except PackageNotFoundError:
-        return []
-    names = []
+        return {}
+    oldest = {}
     for line in lines:
         name = re.match(r"[\w.-]+", line)
         of = re.search(r"extra == ['\"]([\w-]+)['\"]", line)
         if name is not None and (of and of[1]) == extra:
-            names.append(name[0])
-    return names
+            bound = re.search(r">=\s*([\d.]+)", line)
+            oldest[name[0]] = bound[1] if bound else "0"
+    return oldest
 
 
 def _installed(name: str) -> str | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drnsr.doctor.finding import Finding
-from drnsr.errors import printable, without_credentials
+from drnsr.errors import network_reason, printable, without_credentials
 from drnsr.project import tracking_database
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _check_server(uri: str, shown: str) -> Finding:
         answer = requests.get(f"{uri.rstrip('/')}/version", timeout=PATIENCE)
         answer.raise_for_status()
     except (requests.RequestException, ValueError) as error:
-        why = without_credentials(str(error)).partition("(Caused by")[0].strip()
+        why = without_credentials(network_reason(error))
         advice = "start the server, or unset MLFLOW_TRACKING_URI; runs are kept until then"
         return Finding("error", _ABOUT, printable(f"{shown}: {why[:200]}"), advice)
     there, here = answer.text.strip()[:20], version("mlflow")
@@ -87,7 +87,7 @@ def _advice(why: str, uri: str) -> str:
     if "not a database" in why or "malformed" in why:
         return f"restore {uri.removeprefix('sqlite:///')} from a copy, or move it away"
     if "No module named" in why:
-        return "pip install the driver of the database, such as psycopg2-binary"
+        return "pip install 'drnsr[postgresql]', or the driver of another database"
     return "start the database, or set MLFLOW_TRACKING_URI to another store"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from drnsr.atomic import temporary_folder
-from drnsr.errors import UserError, without_credentials
+from drnsr.errors import UserError, network_reason, without_credentials
 from drnsr.project import tracking_artifacts, tracking_database
 from drnsr.verbosity import is_verbose
 
@@ -24,13 +24,16 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 # In seconds. What cannot be delivered is tried again later, so one request is not
 # repeated for minutes, as MLflow would.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+_PATIENCE = 15
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(_PATIENCE))
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 # The names of environment variables are nobody's business.
 os.environ.setdefault("MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING", "false")
 
 # The user's choice of a store.
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+
+_DATABASE_SERVERS = ("postgresql", "mysql", "mssql")
 
 _IMPORTING = threading.Lock()
 
@@ -45,8 +48,12 @@ def project_store() -> str:
 
 
 def tracking_uri() -> str:
-    """Return ``MLFLOW_TRACKING_URI``, or the URI of the project's own store."""
-    return os.environ.get(URI_VARIABLE) or project_store()
+    """Return ``MLFLOW_TRACKING_URI``, or the URI of the project's own store.
+
+    PostgreSQL is reached by psycopg2, as in a study; SQLAlchemy 2.1 would look for another driver.
+    """
+    uri = os.environ.get(URI_VARIABLE) or project_store()
+    return uri.replace("postgresql://", "postgresql+psycopg2://", 1)
 
 
 def store_exists() -> bool:
@@ -82,7 +89,7 @@ def tracking_errors(uri: str | None = None) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, RequestException, OSError) as error:
-        reason = without_credentials(" ".join(str(error.__cause__ or error).split()))
+        reason = without_credentials(network_reason(error.__cause__ or error))
         reason = reason if len(reason) <= 200 else f"{reason[:200]}..."
         store = without_credentials(uri or tracking_uri())
         raise TrackingError(f"MLflow at {store}: {reason}") from error
@@ -108,9 +115,30 @@ def open_store(uri: str | None = None) -> "MlflowClient":
     with tracking_errors(uri):
         if uri.startswith("sqlite:///"):
             _create_database(Path(uri.removeprefix("sqlite:///")))
+        elif uri.startswith(_DATABASE_SERVERS):
+            _check_connection(uri)
         with _restored_variable(URI_VARIABLE):
             set_tracking_uri(uri)
         return MlflowClient(uri)
+
+
+def _check_connection(uri: str) -> None:
+    """Connect to a database once; MLflow would try again for an hour, and say nothing.
+
+    Raises:
+        TrackingError: if its driver is not installed.
+        sqlalchemy.exc.SQLAlchemyError: if it cannot be reached.
+    """
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
+    seconds = {"connect_timeout": _PATIENCE} if uri.startswith("postgresql") else {}
+    try:
+        create_engine(uri, connect_args=seconds, poolclass=NullPool).connect().close()
+    except ModuleNotFoundError as error:
+        extra = ": pip install 'drnsr[postgresql]'" if error.name == "psycopg2" else ""
+        store = without_credentials(uri)
+        raise TrackingError(f"MLflow at {store}: {error.name} is not installed{extra}") from error
 
 
 @contextmanager
