@@ -28,9 +28,12 @@ from drnsr.images.page import Metadata, Page, UpscaledPage
 from drnsr.images.picture import Channels, Picture
 path, width, height = Path(sys.argv[1]), 200_000, int(sys.argv[2])
 bands = Channels(((0,), (1,), (2,), (3,)), alpha=4, alpha_is_mask=True)
-def rows(top, bottom):
-    return np.full((bottom - top, width // 2, 5), 65535, np.uint16)
-source = Picture(height // 2, width // 2, np.dtype(np.uint16), bands, (0, 65535), rows)
+class Source:
+    def __call__(self, top, bottom):
+        return np.full((bottom - top, width // 2, 5), 65535, np.uint16)
+    def box(self, box):
+        return np.full((box.height, box.width, 5), 65535, np.uint16)
+source = Picture(height // 2, width // 2, np.dtype(np.uint16), bands, (0, 65535), Source())
 def upscaled():
     for _ in range(0, height, 8):
         yield np.zeros((8, width, 5), np.uint16)
