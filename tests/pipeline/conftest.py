@@ -210,11 +210,16 @@ class Project:
         log = self._guard / "network.log"
         return log.read_text() if log.exists() else ""
 
-    def wait_for_the_queue(self) -> None:
-        """Wait until every queued experiment has ended, for five minutes at most."""
+    def wait_for_the_queue(self, *, worker_left: bool = False) -> None:
+        """Wait until every queued experiment has ended, for five minutes at most.
+
+        With ``worker_left`` until DVC's worker has left, too: while it leaves, it can take another
+        experiment, which then runs for ever.
+        """
         for _ in range(100):
             status = self.run("dvc", "queue", "status").stdout
-            if "Queued" not in status and "Running" not in status:
+            is_there = worker_left and "0 active, 0 idle" not in status
+            if "Queued" not in status and "Running" not in status and not is_there:
                 return
             time.sleep(3)  # to ask takes seconds of a processor that the experiment could use
         raise AssertionError(status)

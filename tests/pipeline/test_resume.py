@@ -55,7 +55,7 @@ def test_killed_in_the_queue_and_queued_again(another):
         another.run("sh", "-c", "dvc queue start > start.log 2>&1")
         if name == "killed":
             kill_after_some_steps(another)
-        another.wait_for_the_queue()
+        another.wait_for_the_queue(worker_left=name == "killed")
     assert "resuming after step" in another.run("dvc", "queue", "logs", "again").stdout
     another.run("dvc", "exp", "apply", "again")
     again = outputs_of_training(another)

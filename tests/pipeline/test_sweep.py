@@ -23,7 +23,7 @@ from drnsr.weights.native import load_model
 
 
 @pytest.fixture
-def prepared(another):
+def without_store(another):
     """A project with prepared data and nothing else."""
     shutil.rmtree(another.root / "models")
     shutil.rmtree(another.root / "mlruns")
@@ -31,18 +31,27 @@ def prepared(another):
     return another
 
 
+@pytest.fixture
+def prepared(without_store, empty_database):
+    """A project with prepared data and an empty store of MLflow."""
+    shutil.copyfile(empty_database, without_store.root / "mlflow.db")
+    return without_store
+
+
 @pytest.mark.slow
-def test_runs_that_start_together_end_in_folders_of_their_own(prepared):
+def test_runs_that_start_together_end_in_folders_of_their_own(without_store):
     command = ["python", "-m", "pipelines.train", "experiment=smoke", "trainer.max_steps=2"]
     both = [
-        subprocess.Popen([*command, f"seed={seed}"], cwd=prepared.root, env=prepared.environment)
+        subprocess.Popen(
+            [*command, f"seed={seed}"], cwd=without_store.root, env=without_store.environment
+        )
         for seed in (31, 32)
     ]
     assert [process.wait() for process in both] == [0, 0]
-    folders = sorted(prepared.root.glob("outputs/*/*"))
+    folders = sorted(without_store.root.glob("outputs/*/*"))
     assert len(folders) == 2
     protocol = get_protocol("paper_y")
-    dataset = PreparedDataset.open(prepared.root / "data/prepared/benchmarks/sample_test")
+    dataset = PreparedDataset.open(without_store.root / "data/prepared/benchmarks/sample_test")
     for folder in folders:
         network = load_model(folder / "models/model.safetensors")
         method = network_method(network, 2, "model", "cpu")
@@ -284,16 +293,16 @@ def belongs_to(parent):
 
 
 @pytest.mark.slow
-def test_what_would_end_the_evaluation_is_found_before_the_training(prepared):
+def test_what_would_end_the_evaluation_is_found_before_the_training(without_store):
     command = ["pipelines.train", "experiment=smoke", "hydra.run.dir=made"]
-    error = prepared.call(*command, "benchmark=set14", fails=True).stderr
+    error = without_store.call(*command, "benchmark=set14", fails=True).stderr
     assert "benchmarks/set14: no prepared data here; write `benchmark: set14`" in error
-    (prepared.root / "made").mkdir(exist_ok=True)
-    (prepared.root / "made/pictures").write_text("in the way")
-    assert "made/pictures" in prepared.call(*command, fails=True).stderr
+    (without_store.root / "made").mkdir(exist_ok=True)
+    (without_store.root / "made/pictures").write_text("in the way")
+    assert "made/pictures" in without_store.call(*command, fails=True).stderr
     assert "Traceback" not in error
-    assert not (prepared.root / "made/models").exists()
-    assert not (prepared.root / "mlflow.db").exists()
+    assert not (without_store.root / "made/models").exists()
+    assert not (without_store.root / "mlflow.db").exists()
 
 
 @pytest.mark.slow
@@ -319,16 +328,16 @@ def test_an_evaluation_that_fails_ends_its_run_and_the_same_command_completes_it
 
 
 @pytest.mark.slow
-def test_without_tracking_mlflow_is_not_even_imported(prepared):
+def test_without_tracking_mlflow_is_not_even_imported(without_store):
     program = (
         "import sys, runpy; sys.argv = ['train', 'logger=none', 'experiment=smoke',"
         " 'trainer.max_steps=2'];"
         "runpy.run_module('pipelines.train', run_name='__main__');"
         "print('mlflow' in sys.modules)"
     )
-    result = prepared.run("python", "-c", program)
+    result = without_store.run("python", "-c", program)
     assert result.stdout.splitlines()[-1] == "False"
-    assert not (prepared.root / "mlflow.db").exists()
+    assert not (without_store.root / "mlflow.db").exists()
 
 
 @pytest.mark.slow
