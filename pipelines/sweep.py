@@ -26,6 +26,7 @@ from drnsr.signals import signals_exit
 from drnsr.tracking.jobs import Result, end_killed_jobs
 from drnsr.tracking.objective import Objective
 from drnsr.tracking.source import source_tags
+from drnsr.tracking.store import with_driver
 from drnsr.tracking.sweep import begin_sweep
 from pipelines.multirun import JobError, end_study, run_job
 from pipelines.train import train
@@ -89,8 +90,7 @@ def open_study(settings: Study, config: Config) -> "optuna.Study":
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     with _storage_errors():
         storage = RDBStorage(
-            # SQLAlchemy's own choice of a driver differs between its versions.
-            settings.storage.replace("postgresql://", "postgresql+psycopg2://", 1),
+            with_driver(settings.storage),
             heartbeat_interval=_HEARTBEAT,
             grace_period=_GRACE,
             heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES),

@@ -346,12 +346,14 @@ def _nobody():
 
 def test_a_database_that_is_down_is_told_at_once(monkeypatch):
     pytest.importorskip("psycopg2")  # MLflow alone would try for an hour
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"postgresql://me:mine@127.0.0.1:{free_port()}/runs")
+    uri = f"postgresql://me:mine@127.0.0.1:{free_port()}/runs"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     message = (
         r"MLflow at postgresql\+psycopg2://\*\*\*@127\.0\.0\.1:\d+/runs: .*[Cc]onnection refused"
     )
-    with pytest.raises(TrackingError, match=message):
-        open_store()
+    for store in (None, uri):  # a run is delivered to the URI that it was begun with
+        with pytest.raises(TrackingError, match=message):
+            open_store(store)
     monkeypatch.setitem(sys.modules, "psycopg2", None)
     with pytest.raises(TrackingError, match=r"psycopg2 is not installed: .*drnsr\[postgresql\]"):
         open_store()

@@ -48,11 +48,15 @@ def project_store() -> str:
 
 
 def tracking_uri() -> str:
-    """Return ``MLFLOW_TRACKING_URI``, or the URI of the project's own store.
+    """Return ``MLFLOW_TRACKING_URI``, or the URI of the project's own store."""
+    return with_driver(os.environ.get(URI_VARIABLE) or project_store())
 
-    PostgreSQL is reached by psycopg2, as in a study; SQLAlchemy 2.1 would look for another driver.
+
+def with_driver(uri: str) -> str:
+    """Return a URI that names psycopg2 for PostgreSQL, if it names no driver.
+
+    Versions of SQLAlchemy differ in the one that they choose themselves.
     """
-    uri = os.environ.get(URI_VARIABLE) or project_store()
     return uri.replace("postgresql://", "postgresql+psycopg2://", 1)
 
 
@@ -111,7 +115,7 @@ def open_store(uri: str | None = None) -> "MlflowClient":
         logging.getLogger("mlflow").setLevel(logging.WARNING)  # reports each table that it makes
     # This one also prints the traceback of what it raises.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    uri = uri or tracking_uri()
+    uri = with_driver(uri) if uri else tracking_uri()
     with tracking_errors(uri):
         if uri.startswith("sqlite:///"):
             _create_database(Path(uri.removeprefix("sqlite:///")))
