@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -60,6 +61,13 @@ def training_cost(model: Path) -> dict[str, Any]:
     file = run_folder(read_info(model).origin.fingerprint) / "training_cost.json"
     content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return content
+
+
+def peak_kilobytes(status: str) -> int:
+    """Return the peak memory of a process, the kernel's VmHWM, from its /proc/self/status."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1])
 
 
 def show(rows: Sequence[Mapping[str, object]], file: Path | None) -> None:

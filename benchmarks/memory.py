@@ -37,7 +37,7 @@ import numpy as np
 import pydicom
 import rasterio
 import tifffile
-from measuring import arguments, show
+from measuring import arguments, peak_kilobytes, show
 from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
@@ -293,10 +293,8 @@ def measure(picture: Path, program: str, options: list[str], out: Path) -> dict[
     call = [sys.executable, "-c", program, str(picture), "--out", str(out)]
     status = subprocess.run([*call, *options], check=True, stdout=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - start
-    peak = re.search(r"VmHWM:\s+(\d+) kB", status.stdout)
-    assert peak is not None
     before = re.search(r"Before:\s+(\d+) kB", status.stdout)
-    kilobytes = int(peak[1]) - (int(before[1]) if before else 0)
+    kilobytes = peak_kilobytes(status.stdout) - (int(before[1]) if before else 0)
     megabytes = sum(made.stat().st_size for made in out.rglob("*") if made.is_file()) / 1e6
     return {
         "picture": picture.name,

@@ -7,7 +7,6 @@ at two heights, and adds overviews to files with few and with as many tiles as t
 x 100,000 pixels has. Each runs in its own process; the peak is the kernel's VmHWM.
 """
 
-import re
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from measuring import arguments, show
+from measuring import arguments, peak_kilobytes, show
 from rasterio.windows import Window
 
 # Only the writer: the rows are zeros, and everything is data.
@@ -66,9 +65,7 @@ def peak(program: str, *call: object) -> float:
     """Run a program, and return its peak memory in GiB."""
     process = [sys.executable, "-c", program, *map(str, call)]
     status = subprocess.run(process, check=True, stdout=subprocess.PIPE, text=True)
-    found = re.search(r"VmHWM:\s+(\d+) kB", status.stdout)
-    assert found is not None
-    return round(int(found[1]) / 2**20, 3)
+    return round(peak_kilobytes(status.stdout) / 2**20, 3)
 
 
 def main() -> None:
