@@ -9,6 +9,7 @@ import io
 import logging
 import os
 import runpy
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.cli import main as dvc_main
 from filelock import FileLock
 
 from drnsr.cli import main as drnsr_main
@@ -33,9 +35,14 @@ from tests.conftest import PROJECT
 from tests.pipeline.experiments import prepared_textures
 
 # Imported first by every process that a test starts. It writes down each attempt to reach another
-# machine, since a thread or a detached process may swallow the error, and refuses it.
-_CLOSED_SOCKETS = """
-import os, socket
+# machine, since a thread or a detached process may swallow the error, and refuses it. The process
+# that would measure the memory of a network of the package only answers: see `Project.call`.
+_IMPORTED_FIRST = """
+import os, socket, sys
+
+if sys.orig_argv[1:3] == ["-m", "drnsr.evaluation.cost"] and "drnsr." in sys.orig_argv[-1]:
+    print(512.0, flush=True)
+    os._exit(0)
 
 HERE = (None, "", "127.0.0.1", "::1", "localhost", socket.gethostname())
 
@@ -100,7 +107,7 @@ class Project:
     def __post_init__(self) -> None:
         """Put the module beside it that its processes import first."""
         self._guard.mkdir(parents=True, exist_ok=True)
-        (self._guard / "sitecustomize.py").write_text(_CLOSED_SOCKETS)
+        (self._guard / "sitecustomize.py").write_text(_IMPORTED_FIRST)
 
     @property
     def _guard(self) -> Path:
@@ -140,13 +147,34 @@ class Project:
             return process.wait()
 
     def call(self, program: str, *arguments: str, fails: bool = False) -> Result:
-        """Do in this process what ``drnsr`` or ``python -m pipelines.NAME`` does in its own.
+        """Do in this process what ``drnsr``, ``dvc`` or ``python -m pipelines.NAME`` does.
 
-        The memory that a network needs is not measured: tests/evaluation/test_cost.py does.
+        DVC's stages are run in this process, too. The memory that a network needs is not measured:
+        tests/evaluation/test_cost.py and `make repro`, which CI runs, do.
         """
         if program == "drnsr":
             return self._here(drnsr_main, arguments, fails)
+        if program == "dvc":
+            return self._here(lambda: self._dvc(*arguments), arguments, fails)
         return self._here(lambda: runpy.run_module(program, run_name="__main__"), arguments, fails)
+
+    def _dvc(self, *arguments: str) -> None:
+        """Call DVC with the author of a commit, and run modules instead of starting processes."""
+
+        def run_command(_: str, command: str, *, cwd: str, env: dict[str, str], **__) -> None:
+            python, dash_m, module, *options = shlex.split(command)
+            assert (python, dash_m, Path(cwd)) == ("python", "-m", self.root.resolve())
+            with pytest.MonkeyPatch.context() as patch:
+                for name in (name for name in env if name.startswith("DVC_")):
+                    patch.setenv(name, env[name])
+                patch.setattr(sys, "argv", [module, *options])
+                runpy.run_module(module, run_name="__main__")
+
+        with pytest.MonkeyPatch.context() as patch:
+            for name in (name for name in self.environment if name.startswith("GIT_")):
+                patch.setenv(name, self.environment[name])
+            patch.setattr("dvc.stage.run._run", run_command)
+            sys.exit(dvc_main(list(arguments)))
 
     def run_stages(self, *names: str, fails: bool = False) -> Result:
         """Compose params.yaml, and run some stages of the graph on it, in this process."""
