@@ -66,6 +66,7 @@ def _prepare_training_set(config: Config) -> PreparedDataset:
         reader=reader,
         degradation=None if config.degradation.is_bicubic else config.degradation,
         low_resolution=_low_resolution(parts, config),
+        dense=config.data.crop_grid == "hr",
         checks=Checks(limits.bad_images, limits.max_pixels, limits.min_side),
         original_paths=_users_training_files(config),
         progress=track,

@@ -99,7 +99,7 @@ def make_pictures(folder: Path) -> Path:
     return folder
 
 
-def make_dataset(pictures: Path, folder: Path) -> "PreparedDataset":
+def make_dataset(pictures: Path, folder: Path, *, dense: bool = False) -> "PreparedDataset":
     """Prepare the pictures of a folder for scales 2 and 3; one of four is for validation."""
     from drnsr.data.prepare import (  # torch, which pytest-xdist itself spares
         Part,
@@ -111,6 +111,7 @@ def make_dataset(pictures: Path, folder: Path) -> "PreparedDataset":
         folder,
         name="mine",
         scales=[2, 3],
+        dense=dense,
     )
 
 
@@ -124,6 +125,12 @@ def picture_folder(tmp_path: Path) -> Path:
 def dataset(picture_folder: Path, tmp_path: Path) -> "PreparedDataset":
     """The pictures of ``picture_folder``, prepared."""
     return make_dataset(picture_folder, tmp_path / "dataset")
+
+
+@pytest.fixture
+def dense_dataset(picture_folder: Path, tmp_path: Path) -> "PreparedDataset":
+    """The same, with an LR pixel for each HR pixel."""
+    return make_dataset(picture_folder, tmp_path / "dense_dataset", dense=True)
 
 
 @pytest.fixture(scope="session")

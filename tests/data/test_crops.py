@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from drnsr.data.crops import TrainingCrops, ValidationCrops
 from drnsr.data.datamodule import SRDataModule
 from drnsr.data.prepared import DataError
+from drnsr.degradation.parameters import Degradation
 from drnsr.images.resize import downscale
 
 
@@ -141,6 +142,39 @@ def _contains(picture, crop):
     )
 
 
+def test_crops_of_a_dense_dataset_begin_at_any_hr_pixel(dense_dataset):
+    dataset = crops(dense_dataset, patch_sizes={3: 12}, num_samples=60)
+    phases = set()
+    for k in range(60):
+        lr, hr = (each.permute(1, 2, 0).numpy() for each in dataset[k])
+        # The LR of the HR crop alone, but for its border, and for the order of rows and columns, of
+        # which the first to be resized is rounded.
+        alone = downscale(np.ascontiguousarray(hr), 3).astype(int)
+        assert np.abs(lr[2:-2, 2:-2] - alone[2:-2, 2:-2]).mean() < 1
+        draw = dataset.draws.draw(k, 3)
+        phases.add((draw.top % 3, draw.left % 3))
+    assert len(phases) == 9
+
+
+def test_validation_crops_of_a_dense_dataset_are_as_without(dataset, dense_dataset):
+    mine, theirs = (
+        ValidationCrops(each, scale=3, crop_size=9)[0] for each in (dense_dataset, dataset)
+    )
+    for one, other in zip(mine, theirs, strict=True):
+        assert_array_equal(one, other)
+
+
+def test_degraded_crops_of_a_dense_dataset_show_the_same_place(dense_dataset):
+    """Noise changes them by a level; another place has another texture."""
+    plain = crops(dense_dataset, num_samples=40)
+    degraded = crops(dense_dataset, num_samples=40, degradation=SLIGHT)
+    for k in range(40):
+        (lr, hr), (worse, same) = plain[k], degraded[k]
+        assert_array_equal(hr, same)
+        difference = np.abs(lr.numpy().astype(float) - worse.numpy())
+        assert 0 < difference.mean() < 2
+
+
 def test_validation_crops_are_the_middle_of_withheld_pictures(dataset):
     (number,) = (n for n, image in enumerate(dataset.images) if image.split == "validation")
     validation = ValidationCrops(dataset, scale=2, crop_size=10)
@@ -181,6 +215,24 @@ def test_pictures_smaller_than_a_crop_can_be_left_out(dataset, caplog):
 def test_a_scale_that_was_not_prepared_is_named(dataset):
     with pytest.raises(DataError, match=r"has the scales \[2, 3\], not 4"):
         crops(dataset, patch_sizes={4: 16})
+
+
+# Noise of one gray level, and nothing else.
+NOISE = {
+    "probability": 1.0,
+    "gaussian_noise_prob": 1.0,
+    "noise_range": [1.0, 1.0],
+    "poisson_scale_range": [0.0, 0.0],
+    "gray_noise_prob": 0.0,
+}
+SLIGHT = Degradation(
+    name="slight",
+    rounds=[{"blur": None, "resize": None, "noise": NOISE, "jpeg": None}],
+    final=None,
+    clean_prob=0.0,
+    margin=8,
+    seed=0,
+)
 
 
 MIXED = {2: 20, 3: 14}

@@ -47,6 +47,30 @@ def test_prepared_pictures_are_unchanged(picture_folder, tmp_path):
             assert_array_equal(opened.lr(number, scale), downscale(cropped, scale))
 
 
+def test_dense_lr_has_the_bicubic_lr_of_each_shift(picture_folder, tmp_path):
+    made = dataset(picture_folder, tmp_path / "dataset", dense=True)
+    opened = PreparedDataset.open(tmp_path / "dataset")
+    assert opened.is_dense
+    assert set(opened.files) == {"hr.u8", "lr_x2.u8", "lr_x3.u8", "dense_x2.u8", "dense_x3.u8"}
+    opened.verify()
+    for number in range(len(made.images)):
+        hr, dense = opened.hr(number), opened.dense_lr(number, 3)
+        assert_array_equal(
+            dense[::3, ::3][: hr.shape[0] // 3, : hr.shape[1] // 3], made.lr(number, 3)
+        )
+        shifted = downscale(crop_to_multiple(hr[2:, 1:], 3), 3)
+        found = dense[2::3, 1::3]
+        assert_array_equal(found[: shifted.shape[0], : shifted.shape[1]], shifted)
+
+
+def test_too_small_for_every_shift_is_refused(tmp_path):
+    for name, height in (("a", 32), ("b", 32), ("small", 4)):
+        pixels = texture(height, 32, seed=ord(name[0]))
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    with pytest.raises(DataError, match=r"small.png: 32 x 4 pixels, but no side may be below 5"):
+        dataset(tmp_path, tmp_path / "dataset", dense=True)
+
+
 def test_the_number_of_workers_changes_no_byte(tmp_path):
     pictures = tmp_path / "pictures"
     pictures.mkdir()

@@ -23,7 +23,9 @@ STREAM = {"batch_size": 8, "seed": 5}
 
 
 @pytest.mark.parametrize("weight_by", ["images", "pixels"])
-def test_crops_cut_at_positions_are_those_of_the_dataset(dataset, weight_by):
+@pytest.mark.parametrize("grid", ["dataset", "dense_dataset"])
+def test_crops_cut_at_positions_are_those_of_the_dataset(request, grid, weight_by):
+    dataset = request.getfixturevalue(grid)
     crops = TrainingCrops(
         dataset, patch_sizes=SIZES, num_samples=400, weight_by=weight_by, **STREAM
     )
@@ -60,7 +62,8 @@ def test_crops_of_sixteen_bits_keep_every_bit_in_every_symmetry(tmp_path, bands)
             assert mine.dtype == theirs.dtype == torch.uint16
             assert_array_equal(mine[0], theirs)
         _, top, left, symmetry = crops.draws.draw(k, 2)
-        crop = made.lr(training, 2)[top : top + 16, left : left + 16]
+        row, column = top // 2, left // 2
+        crop = made.lr(training, 2)[row : row + 16, column : column + 16]
         assert_array_equal(lr.permute(1, 2, 0), apply_symmetry(crop, symmetry))
 
 
@@ -74,7 +77,7 @@ def test_a_draw_is_what_numpy_and_albumentations_draw_from_its_counter(dataset):
         random = np.random.Generator(np.random.Philox(key=5, counter=k << 64))
         number = training[random.integers(len(training))]
         rows, columns, _ = dataset.lr(number, 2).shape
-        top, left = (int(random.integers(side - 16 + 1)) for side in (rows, columns))
+        top, left = (2 * int(random.integers(side - 16 + 1)) for side in (rows, columns))
         symmetry.set_random_seed(int(random.integers(2**31)))
         grid = np.arange(36, dtype=np.uint8).reshape(6, 6)
         drawn = draws.draw(k, 2)
@@ -107,7 +110,7 @@ def test_pictures_are_drawn_in_proportion_to_their_pixels(tmp_path):
         pixel = random.integers(areas.sum())
         picture = next(n for n in numbers if pixel < areas[: n + 1].sum())
         rows, columns = (side // 2 for side in sizes[picture])
-        place = tuple(int(random.integers(side - 8 + 1)) for side in (rows, columns))
+        place = tuple(2 * int(random.integers(side - 8 + 1)) for side in (rows, columns))
         assert drawn[k][:3] == (picture, *place)
 
 

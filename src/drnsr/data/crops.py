@@ -136,11 +136,16 @@ class TrainingCrops(Dataset[Pair]):
         )
         for place, k in enumerate(numbers):
             number, top, left, symmetry = self.draws.draw(k, scale)
-            lr, hr = _crop_pair(self._dataset, number, scale, top, left, size, size)
+            dense = self._dataset.is_dense
+            lr, hr = _crop_pair(
+                self._dataset, number, scale, (top, left), (size, size), dense=dense
+            )
             if self._degradation is not None:
                 random = self.draws.degradation_generator(k)
                 if random.random() >= self._degradation.clean_prob:
-                    picture, region = self._dataset.hr(number), Region(top, left, size)
+                    # The LR grid begins at the crop, wherever that is.
+                    picture = self._dataset.hr(number)[top % scale :, left % scale :]
+                    region = Region(top // scale, left // scale, size)
                     lr = degrade_crop(picture, scale, region, self._degradation, random)
             _copy_symmetry(lr, symmetry, lrs[place])
             _copy_symmetry(hr, symmetry, hrs[place])
@@ -174,8 +179,8 @@ class ValidationCrops(Dataset[Pair]):
         number = self._numbers[index]
         rows, columns, _ = self._dataset.images[number].shape(self._scale)
         height, width = min(rows, self._crop_size), min(columns, self._crop_size)
-        top, left = (rows - height) // 2, (columns - width) // 2
-        lr, hr = _crop_pair(self._dataset, number, self._scale, top, left, height, width)
+        top, left = (rows - height) // 2 * self._scale, (columns - width) // 2 * self._scale
+        lr, hr = _crop_pair(self._dataset, number, self._scale, (top, left), (height, width))
         return _to_tensor(lr), _to_tensor(hr)
 
 
@@ -219,13 +224,25 @@ def _large_enough(
 
 
 def _crop_pair(
-    dataset: PreparedDataset, number: int, scale: int, top: int, left: int, height: int, width: int
+    dataset: PreparedDataset,
+    number: int,
+    scale: int,
+    first: tuple[int, int],
+    size: tuple[int, int],
+    *,
+    dense: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a crop of LR and HR; ``top``, ``left`` and the sizes are in LR pixels."""
-    lr = dataset.lr(number, scale)[top : top + height, left : left + width]
-    rows = slice(top * scale, (top + height) * scale)
-    columns = slice(left * scale, (left + width) * scale)
-    return lr, dataset.hr(number)[rows, columns]
+    """Return a crop of LR and HR that begins at a row and column of HR, with a size in LR pixels.
+
+    Unless the LR is the dense one, the row and the column are multiples of the scale.
+    """
+    (top, left), (height, width) = first, size
+    rows, columns = slice(top, top + height * scale), slice(left, left + width * scale)
+    hr = dataset.hr(number)[rows, columns]
+    if dense:
+        return dataset.dense_lr(number, scale)[rows, columns][::scale, ::scale], hr
+    row, column = top // scale, left // scale
+    return dataset.lr(number, scale)[row : row + height, column : column + width], hr
 
 
 def _to_tensor(pixels: np.ndarray) -> Tensor:

@@ -17,8 +17,8 @@ class Draw(NamedTuple):
 
     Attributes:
         picture: number of the picture in the dataset.
-        top: first row of the LR crop, in LR pixels.
-        left: first column of the LR crop, in LR pixels.
+        top: first row of the HR crop, in HR pixels.
+        left: first column of the HR crop, in HR pixels.
         symmetry: index of a symmetry of the square in albumentations' list.
     """
 
@@ -52,7 +52,8 @@ class Draws:
     """The samples, from a counter-based generator (Salmon et al. 2011) that restarts for each.
 
     Args:
-        dataset: the prepared training set.
+        dataset: the prepared training set. Crops begin at the pixels of its LR, or at any HR pixel
+            if it is dense.
         pictures: numbers of the pictures to sample from.
         patch_sizes: side of the LR crop in pixels for each trained scale.
         batch_size: number of consecutive samples in a batch, which share a scale.
@@ -78,9 +79,8 @@ class Draws:
         pixels = [prod(dataset.images[n].shape(1)[:2]) for n in self._pictures]
         # A picture is drawn by the number of one of its pixels, or by its own.
         self._ends = np.cumsum(pixels) if weight_by == "pixels" else None
-        self._shapes = {
-            scale: [image.shape(scale)[:2] for image in dataset.images] for scale in patch_sizes
-        }
+        self._shapes = [image.shape(1)[:2] for image in dataset.images]
+        self._is_dense = dataset.is_dense
         self._turns = turns
         self._philox = np.random.Philox(key=seed)
         self._generator = np.random.Generator(self._philox)
@@ -97,10 +97,12 @@ class Draws:
     def draw(self, k: int, scale: int) -> Draw:
         """Return sample ``k``, for the scale that :meth:`scale_of` gives."""
         random, size = self._generator_at(k), self._patch_sizes[scale]
+        step = 1 if self._is_dense else scale
         picture = self._pictures[self._draw_place(random)]
-        rows, columns = self._shapes[scale][picture]
-        top = int(random.integers(rows - size + 1))
-        left = int(random.integers(columns - size + 1))
+        top, left = (
+            step * int(random.integers((side - scale * size) // step + 1))
+            for side in self._shapes[picture]
+        )
         # The choice of albumentations' D4 with this seed.
         symmetry = int(np.random.default_rng(random.integers(2**31)).integers(8))
         # Those with even numbers keep rows as rows: none, a half turn, and the two flips.

@@ -7,10 +7,12 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from math import ceil, prod
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 from drnsr.atomic import naming_file
@@ -75,6 +77,21 @@ def bicubic_lr(picture: Path, pixels: NDArray[Any], scale: int) -> NDArray[Any]:
     return downscale(crop_to_multiple(pixels, scale), scale)
 
 
+def dense_bicubic_lr(pixels: NDArray[Any], scale: int) -> NDArray[Any]:
+    """Return the bicubic LR of all shifts, as :meth:`PreparedDataset.dense_lr` has it.
+
+    Args:
+        pixels: (H, W, C), neither side below ``2 * scale - 1``.
+        scale: the factor between HR and LR.
+    """
+    dense = np.zeros_like(pixels)
+    for top, left in product(range(scale), repeat=2):
+        shifted = pixels[top:, left:]
+        lr = downscale(crop_to_multiple(shifted, scale), scale)
+        dense[top::scale, left::scale][: lr.shape[0], : lr.shape[1]] = lr
+    return dense
+
+
 def prepare_training_set(
     parts: Sequence[Part],
     folder: Path,
@@ -83,6 +100,7 @@ def prepare_training_set(
     scales: Sequence[int],
     reader: Reader | None = None,
     low_resolution: LowResolution = bicubic_lr,
+    dense: bool = False,
     degradation: Degradation | None = None,
     checks: Checks | None = None,
     original_paths: Mapping[Path, Path] | None = None,
@@ -101,6 +119,7 @@ def prepare_training_set(
         scales: scales of the low-resolution versions.
         reader: reads the pictures; by default 8-bit RGB, to which gray is converted.
         low_resolution: makes the low-resolution versions.
+        dense: whether bicubic low resolution is also made of all shifts.
         degradation: makes those of the validation pictures instead; training degrades its crops.
         checks: requirements on the pictures; ``Checks()`` by default.
         original_paths: the user's file of each copied picture, for messages.
@@ -120,18 +139,20 @@ def prepare_training_set(
         if reader.pixels == RGB8:
             pixels = gray_to_rgb(pixels)
         pixels = downscale(crop_to_multiple(pixels, shrinks[picture]), shrinks[picture])
-        _check_side(called, pixels, max(checks.min_side, *scales))
-        versions = {scale: low_resolution(picture, pixels, scale) for scale in scales}
+        smallest = 2 * max(scales) - 1 if dense else max(scales)
+        _check_side(called, pixels, max(checks.min_side, smallest))
+        versions = [low_resolution(picture, pixels, scale) for scale in scales]
+        if dense:
+            versions += [dense_bicubic_lr(pixels, scale) for scale in scales]
         return PreparedPicture.of(picture.name, "train", pixels, versions)
 
     pictures, shrinks = _pictures_to_read(parts, name)
-    rest = checks.bad_images, original_paths, workers, progress
-    options = WriteOptions(folder, name, scales, reader.pixels.depth, *rest)
+    dataset = PreparedDataset(folder, name, list(scales), [], {}, None, reader.pixels, dense)
+    options = WriteOptions(dataset, checks.bad_images, original_paths, workers, progress)
     images, bad = write_pixels(pictures, prepare, options)
-    split = _split_parts(images, parts, name)
+    dataset.images = _split_parts(images, parts, name)
     if degradation is not None:
-        _degrade_validation(folder, split, scales, degradation)
-    dataset = PreparedDataset(folder, name, list(scales), split, {}, None, reader.pixels)
+        _degrade_validation(dataset, degradation)
     _set_range(dataset, reader)
     return write_index(dataset, bad, degradation)
 
@@ -176,18 +197,16 @@ def prepare_benchmark(
     def prepare(picture: Path) -> PreparedPicture:
         called = str(original_paths.get(picture, picture))
         pixels = reader.read(picture, called, max_pixels)
-        versions = {}
+        versions = []
         if degradation is not None:
             _check_side(called, pixels, max(scales))
-            versions = {scale: degrade_picture(pixels, scale, degradation) for scale in scales}
+            versions = [degrade_picture(pixels, scale, degradation) for scale in scales]
         return PreparedPicture.of(picture.name, "test", pixels, versions)
 
-    options = WriteOptions(
-        folder, name, scales, reader.pixels.depth, "fail", original_paths, workers, progress
-    )
+    dataset = PreparedDataset(folder, name, list(scales), [], {}, None, reader.pixels)
+    options = WriteOptions(dataset, "fail", original_paths, workers, progress)
     images, bad = write_pixels(pictures, prepare, options)
-    test = list(images.values())
-    dataset = PreparedDataset(folder, name, list(scales), test, {}, None, reader.pixels)
+    dataset.images = list(images.values())
     return write_index(dataset, bad, degradation)
 
 
@@ -238,14 +257,12 @@ def _set_range(dataset: PreparedDataset, reader: Reader) -> None:
         dataset.pixels = replace(dataset.pixels, value_range=limits, stored_range=limits)
 
 
-def _degrade_validation(
-    folder: Path, images: list[PackedImage], scales: Sequence[int], degradation: Degradation
-) -> None:
+def _degrade_validation(dataset: PreparedDataset, degradation: Degradation) -> None:
     """Replace the low resolution of the validation pictures in the pixel files."""
-    dataset = PreparedDataset(folder, "", list(scales), images, {})
-    for scale in scales:
-        with pixel_file(folder, scale).open("r+b") as file, naming_file(folder):
-            for number, image in enumerate(images):
+    for scale in dataset.scales:
+        path = pixel_file(dataset.folder, scale)
+        with path.open("r+b") as file, naming_file(dataset.folder):
+            for number, image in enumerate(dataset.images):
                 if image.split == "validation":
                     lr = degrade_picture(dataset.hr(number), scale, degradation)
                     file.write(lr.tobytes())

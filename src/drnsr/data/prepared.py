@@ -2,9 +2,10 @@
 
 A dataset is a folder. ``hr.u8`` has the pixels of all pictures one after another, each in the order
 (height, width, channel). ``lr_x2.u8`` and so on have their low-resolution versions. Values of 16
-bits are little-endian, in ``hr.u16`` and so on. ``index.json`` lists the pictures, and says what
-the values are if they are not 8-bit RGB. It is written last, so that a folder without it is not a
-dataset.
+bits are little-endian, in ``hr.u16`` and so on. ``dense_x2.u8`` and so on, which not every dataset
+has, have an LR pixel for each HR pixel: :meth:`PreparedDataset.dense_lr`. ``index.json`` lists the
+pictures, and says what the values are if they are not 8-bit RGB. It is written last, so that a
+folder without it is not a dataset.
 """
 
 import json
@@ -68,6 +69,7 @@ class PreparedDataset:
         degradation: the parameters that made the LR of the validation pictures, or of all pictures
             of a benchmark; None for bicubic, or for a benchmark without LR.
         pixels: what the channels and values are.
+        is_dense: whether it has an LR pixel for each HR pixel.
     """
 
     folder: Path
@@ -77,7 +79,8 @@ class PreparedDataset:
     files: dict[str, str]
     degradation: dict[str, Any] | None = None
     pixels: PixelFormat = RGB8
-    _pixels: dict[int, list[NDArray[Any]]] = field(default_factory=dict, repr=False)
+    is_dense: bool = False
+    _pixels: dict[tuple[int, bool], list[NDArray[Any]]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, folder: Path) -> "PreparedDataset":
@@ -104,6 +107,7 @@ class PreparedDataset:
             content["files"],
             degradation,
             described_pixels(content),
+            content.get("dense", False),
         )
 
     def verify(self) -> None:
@@ -125,6 +129,14 @@ class PreparedDataset:
         """The sha256 of the index, which has the hash of every picture."""
         return sha256_of([(self.folder / "index.json").read_bytes()])
 
+    @property
+    def pixel_files(self) -> list[Path]:
+        """The paths of its pixels: the originals, and the low resolution at each scale."""
+        depth = self.pixels.depth
+        files = [pixel_file(self.folder, scale, depth) for scale in (1, *self.scales)]
+        dense = [pixel_file(self.folder, scale, depth, dense=True) for scale in self.scales]
+        return [*files, *dense] if self.is_dense else files
+
     def discard(self) -> None:
         """Remove the index, so that the folder is not a dataset any more."""
         (self.folder / "index.json").unlink()
@@ -137,20 +149,33 @@ class PreparedDataset:
         """Return the low-resolution picture, (H // scale, W // scale, C), as a view of the file."""
         return self._view(number, scale)
 
-    def _view(self, number: int, scale: int) -> NDArray[Any]:
-        if scale not in self._pixels:
+    def dense_lr(self, number: int, scale: int) -> NDArray[Any]:
+        """Return the LR pixels of all shifts of a picture, (H, W, C), as a view of the file.
+
+        From row r and column c, every ``scale``-th pixel is the low resolution of the part of the
+        picture below and right of its row r % scale and its column c % scale, from there on. The
+        last rows and columns, to which no whole LR pixel belongs, are 0.
+        """
+        return self._view(number, scale, dense=True)
+
+    def _view(self, number: int, scale: int, *, dense: bool = False) -> NDArray[Any]:
+        if (scale, dense) not in self._pixels:
             # A plain array: slicing a memmap object takes several times as long.
-            file, dtype = pixel_file(self.folder, scale, self.pixels.depth), self.pixels.dtype
+            file, dtype = (
+                pixel_file(self.folder, scale, self.pixels.depth, dense=dense),
+                self.pixels.dtype,
+            )
             pixels = np.asarray(np.memmap(file, dtype.newbyteorder("<"), mode="r"))
-            sizes = [prod(image.shape(scale)) for image in self.images]
-            ends = [0, *accumulate(sizes)]
-            self._pixels[scale] = [
-                pixels[start:end].reshape(image.shape(scale))
-                for image, start, end in zip(self.images, ends, ends[1:], strict=False)
+            shapes = [image.shape(1 if dense else scale) for image in self.images]
+            ends = [0, *accumulate(prod(shape) for shape in shapes)]
+            self._pixels[scale, dense] = [
+                pixels[start:end].reshape(shape)
+                for shape, start, end in zip(shapes, ends, ends[1:], strict=False)
             ]
-        return self._pixels[scale][number]
+        return self._pixels[scale, dense][number]
 
 
-def pixel_file(folder: Path, scale: int, depth: Depth = 8) -> Path:
-    """Return the path of the pixels at ``scale`` (1 is the originals)."""
-    return folder / f"{'hr' if scale == 1 else f'lr_x{scale}'}.u{depth}"
+def pixel_file(folder: Path, scale: int, depth: Depth = 8, *, dense: bool = False) -> Path:
+    """Return the path of the pixels at ``scale`` (1 is the originals), or of the dense ones."""
+    stem = f"dense_x{scale}" if dense else "hr" if scale == 1 else f"lr_x{scale}"
+    return folder / f"{stem}.u{depth}"

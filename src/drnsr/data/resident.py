@@ -25,7 +25,8 @@ class Positions(NamedTuple):
     Attributes:
         scale: scale of all of them.
         where: (N, 5) int64: index of the first pixel of the LR crop among all LR pixels of this
-            scale, width of its LR picture, the same two for HR, and the symmetry.
+            scale, distance from each row of the crop to the next, the same two for HR, and the
+            symmetry.
     """
 
     scale: int
@@ -45,6 +46,7 @@ class CropPositions:
         self, dataset: PreparedDataset, *, patch_sizes: Mapping[int, int], draws: Draws
     ) -> None:
         self._draws = draws
+        self._is_dense = dataset.is_dense
         self._starts = {scale: _starts(dataset, scale) for scale in (1, *patch_sizes)}
         self._widths = {
             scale: np.array([image.shape(scale)[1] for image in dataset.images])
@@ -56,9 +58,13 @@ class CropPositions:
         scale = self._draws.scale_of(numbers[0])
         drawn = np.array([self._draws.draw(k, scale) for k in numbers], np.int64)
         picture, top, left, symmetry = drawn.T
-        lr_width, hr_width = self._widths[scale][picture], self._widths[1][picture]
-        lr = self._starts[scale][picture] + top * lr_width + left
-        hr = self._starts[1][picture] + scale * (top * hr_width + left)
+        hr_width = self._widths[1][picture]
+        hr = self._starts[1][picture] + top * hr_width + left
+        if self._is_dense:  # its LR has an entry for each HR pixel, of which a crop takes some
+            lr, lr_width = hr, scale * hr_width
+        else:
+            lr_width = self._widths[scale][picture]
+            lr = self._starts[scale][picture] + top // scale * lr_width + left // scale
         where = np.stack([lr, lr_width, hr, hr_width, symmetry], axis=1)
         return Positions(scale, where)  # an array is cheaper to send between processes
 
@@ -80,7 +86,11 @@ class ResidentPixels:
         }
         self._maps = {}
         for scale, side in patch_sizes.items():
-            self._maps[scale] = _index_maps(side, device), _index_maps(scale * side, device)
+            step = scale if dataset.is_dense else 1
+            self._maps[scale] = (
+                _index_maps(side, device, step),
+                _index_maps(scale * side, device),
+            )
         self._device = device
         self._dtype = torch.uint8 if dataset.pixels.depth == 8 else torch.uint16
         self._cuts = {scale: CudaGraphed(partial(self._cut, scale)) for scale in patch_sizes}
@@ -111,7 +121,11 @@ def fits(dataset: PreparedDataset, scales: Sequence[int], device: torch.device) 
     free = getattr(torch.get_device_module(device), "mem_get_info", None)
     if device.type == "cpu" or free is None:
         return False
-    values = sum(prod(image.shape(scale)) for image in dataset.images for scale in (1, *scales))
+    values = sum(
+        prod(image.shape(1 if dataset.is_dense else scale))
+        for image in dataset.images
+        for scale in (1, *scales)
+    )
     needed = values * dataset.pixels.dtype.itemsize
     return bool(needed < _MAX_MEMORY_FRACTION * free(device)[0])
 
@@ -123,17 +137,21 @@ def _starts(dataset: PreparedDataset, scale: int) -> np.ndarray:
 
 
 def _copy_to_device(dataset: PreparedDataset, scale: int, device: torch.device) -> Tensor:
-    """Return all pixels as (N, C), copied picture by picture, to save memory.
+    """Return all pixels of HR, or of the LR to cut, as (N, C), copied one by one, to save memory.
 
     Values of 16 bits are int16 of the same bits: torch indexes no uint16.
     """
-    starts = _starts(dataset, scale)
-    last = prod(dataset.images[-1].shape(scale)[:2])
+    dense = dataset.is_dense and scale > 1
+    starts = _starts(dataset, 1 if dense else scale)
+    last = prod(dataset.images[-1].shape(1 if dense else scale)[:2])
     channels, depth = dataset.pixels.channels, dataset.pixels.depth
     dtype = torch.uint8 if depth == 8 else torch.int16
     pixels = torch.empty((int(starts[-1]) + last, channels), dtype=dtype, device=device)
     for number, start in enumerate(starts):
-        picture = dataset.hr(number) if scale == 1 else dataset.lr(number, scale)
+        if scale == 1:
+            picture = dataset.hr(number)
+        else:
+            picture = dataset.dense_lr(number, scale) if dense else dataset.lr(number, scale)
         pixels[start : start + picture.shape[0] * picture.shape[1]] = (
             torch.from_numpy(
                 picture.reshape(-1, channels).copy()  # torch does not accept read-only memory
@@ -144,12 +162,15 @@ def _copy_to_device(dataset: PreparedDataset, scale: int, device: torch.device) 
     return pixels
 
 
-def _index_maps(side: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the source row and column of each pixel by symmetry, two of (8, side, side)."""
+def _index_maps(side: int, device: torch.device, step: int = 1) -> tuple[Tensor, Tensor]:
+    """Return the source row and column of each pixel by symmetry, two of (8, side, side).
+
+    Columns are ``step`` entries apart.
+    """
     grid = np.arange(side**2, dtype=np.int32).reshape(side, side)
     maps = np.stack([apply_symmetry(grid, symmetry) for symmetry in range(8)]).astype(np.int64)
     rows, columns = (torch.from_numpy(part).to(device) for part in np.divmod(maps, side))
-    return rows, columns
+    return rows, step * columns
 
 
 def _gather(

@@ -13,25 +13,25 @@ from numpy.typing import NDArray
 
 from drnsr.atomic import naming_file, write_text
 from drnsr.data.parallel import Progress, map_in_order
-from drnsr.data.prepared import DataError, PackedImage, PreparedDataset, Split, pixel_file
+from drnsr.data.prepared import DataError, PackedImage, PreparedDataset, Split
 from drnsr.degradation.parameters import Degradation
 from drnsr.hashing import file_sha256, sha256_of
 from drnsr.images.errors import ImageError
-from drnsr.images.pixel_format import RGB8, Depth
+from drnsr.images.pixel_format import RGB8
 
 log = logging.getLogger("drnsr")
 
 
 @dataclass(frozen=True)
 class PreparedPicture:
-    """A checked picture: its entry in the index, and its pixels by scale (1 is the original)."""
+    """A checked picture: its entry in the index, and its pixels in the order of the files."""
 
     image: PackedImage
-    pixels: dict[int, NDArray[Any]]
+    pixels: list[NDArray[Any]]
 
     @classmethod
     def of(
-        cls, name: str, split: Split, pixels: NDArray[Any], versions: Mapping[int, NDArray[Any]]
+        cls, name: str, split: Split, pixels: NDArray[Any], versions: Sequence[NDArray[Any]]
     ) -> "PreparedPicture":
         """Describe a picture.
 
@@ -39,12 +39,13 @@ class PreparedPicture:
             name: of its file.
             split: what it is for.
             pixels: (H, W, C).
-            versions: its low resolution, (H // scale, W // scale, C), by scale.
+            versions: its low resolution in the order of the files: (H // scale, W // scale, C) by
+                scale, and then the dense one, (H, W, C), by scale, if there is any.
         """
         height, width, channels = pixels.shape
         digest = sha256_of([repr(pixels.shape).encode(), _to_bytes(pixels)])
         image = PackedImage(name, digest, height, width, channels, split)
-        return cls(image, {1: pixels, **versions})
+        return cls(image, [pixels, *versions])
 
 
 @dataclass(frozen=True)
@@ -52,20 +53,14 @@ class WriteOptions:
     """How pixel files are written.
 
     Attributes:
-        folder: of the dataset.
-        name: of the data set.
-        scales: of the low-resolution versions.
-        depth: of the pixels.
+        dataset: the dataset that is made; its pictures are not known yet.
         bad_images: "fail" raises an error that names all unusable pictures; "skip" leaves them out.
         original_paths: the user's file of each copied picture, for messages.
         workers: number of threads; None for the number of cores, at most 8.
         progress: shows the progress.
     """
 
-    folder: Path
-    name: str
-    scales: Sequence[int]
-    depth: Depth
+    dataset: PreparedDataset
     bad_images: Literal["fail", "skip"]
     original_paths: Mapping[Path, Path]
     workers: int | None
@@ -89,7 +84,7 @@ def write_pixels(
         DataError: if pictures are unusable (the message names all of them) and must not be left
             out.
     """
-    folder = options.folder
+    folder = options.dataset.folder
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.json").unlink(missing_ok=True)  # from here on the older dataset is invalid
 
@@ -102,17 +97,14 @@ def write_pixels(
     with ExitStack() as stack, naming_file(folder):
         # Not through a memory map, where a full disk would kill the process with SIGBUS. Here it
         # raises OSError.
-        files = {
-            scale: stack.enter_context(
-                _removed_on_failure(pixel_file(folder, scale, options.depth))
-            )
-            for scale in (1, *options.scales)
-        }
+        files = [
+            stack.enter_context(_removed_on_failure(path)) for path in options.dataset.pixel_files
+        ]
         images: dict[Path, PackedImage] = {}
         names: dict[str, str] = {}  # by the hash of their pixels
         bad: dict[Path, str] = {}
         results = map_in_order(attempt, pictures, workers=options.workers)
-        shown = options.progress(results, f"preparing {options.name}", len(pictures))
+        shown = options.progress(results, f"preparing {options.dataset.name}", len(pictures))
         for picture, result in zip(pictures, shown, strict=True):
             if isinstance(result, ImageError):
                 called = options.original_paths.get(picture, picture)
@@ -122,8 +114,8 @@ def write_pixels(
             else:
                 images[picture] = result.image
                 names[result.image.sha256] = result.image.name
-                for scale, file in files.items():
-                    file.write(_to_bytes(result.pixels[scale]))
+                for file, pixels in zip(files, result.pixels, strict=True):
+                    file.write(_to_bytes(pixels))
         by_original = {
             options.original_paths.get(path, path): reason for path, reason in bad.items()
         }
@@ -157,18 +149,17 @@ def write_index(
         bad: why pictures were left out, by name.
         degradation: that was made already; None for none.
     """
-    files = [
-        pixel_file(dataset.folder, scale, dataset.pixels.depth) for scale in (1, *dataset.scales)
-    ]
     content: dict[str, Any] = {
         "name": dataset.name,
         "scales": dataset.scales,
         "images": [asdict(image) for image in dataset.images],
-        "files": {path.name: file_sha256(path) for path in files},
+        "files": {path.name: file_sha256(path) for path in dataset.pixel_files},
         "left_out": bad,
     }
     if degradation is not None:
         content["degradation"] = degradation.model_dump(mode="json")
+    if dataset.is_dense:
+        content["dense"] = True
     if dataset.pixels != RGB8:
         content["pixels"] = dataset.pixels.to_json()
     write_text(dataset.folder / "index.json", json.dumps(content, indent=1) + "\n")

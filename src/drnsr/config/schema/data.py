@@ -87,6 +87,8 @@ class Data(Section):
         scales: the scales for which LR is prepared, whichever is trained.
         weight_by: how often a picture is trained on: images draws all equally often, pixels in
             proportion to their pixels.
+        crop_grid: where training crops begin: lr is at the pixels of the prepared LR; hr is at any
+            HR pixel, for which LR is prepared that takes as much space as HR.
     """
 
     name: str
@@ -96,6 +98,14 @@ class Data(Section):
     single: Single | None = None
     scales: Scales
     weight_by: Literal["images", "pixels"]
+    crop_grid: Literal["lr", "hr"] = "lr"
+
+    @model_validator(mode="after")
+    def _shifted_lr_is_made_here(self) -> "Data":
+        if self.crop_grid == "hr" and (self.pairs or self.single is not None):
+            kind = "of pairs" if self.pairs else "of a single picture"
+            raise InvalidValueError("crop_grid", f"the LR {kind} has one grid; take lr")
+        return self
 
     @model_validator(mode="after")
     def _pairs_are_one_folder(self) -> "Data":
