@@ -54,6 +54,7 @@ def seeded_network(config: Config, pixels: "PixelFormat") -> "Network":
         config: what to make.
         pixels: the channels and values of the training set.
     """
+    from drnsr.networks.expansion import expand_kernels
     from drnsr.training.trainer import seed_everything
 
     trainer = config.trainer
@@ -62,6 +63,8 @@ def seeded_network(config: Config, pixels: "PixelFormat") -> "Network":
     network.pixels = pixels
     if config.init_from is not None and (start := start_file(config)):
         log.info(warm_start(network, load_network(start), config.init_from))
+    if config.model.kernel_expansion is not None:
+        expand_kernels(network, config.model.kernel_expansion)
     return network
 
 

@@ -281,6 +281,7 @@ def _fit(
     callbacks: "Sequence[Callback]" = (),
 ) -> _Trained:
     """Train; all processes of a training call this."""
+    from drnsr.networks.expansion import fold_kernels
     from drnsr.networks.size import describe_size
     from drnsr.training.callbacks.checkpoint import TrainingStateCheckpoint
     from drnsr.training.callbacks.curves import Curves
@@ -292,7 +293,7 @@ def _fit(
     module = training_module(config, network)
     data = data_module(config, dataset, max_steps=trainer.max_steps)
     curves = Curves(log_every=trainer.log_every, terms=module.loss_terms)
-    log.info("%s: %s", config.model.name, describe_size(network, config.scale))
+    log.info("%s: %s", config.model.name, describe_size(fold_kernels(network), config.scale))
     progress = TrainingProgress(_training_name())
     checkpoints = TrainingStateCheckpoint(
         run_folder(origin.fingerprint),
@@ -309,7 +310,7 @@ def _fit(
         loggers=loggers,
         callbacks=[curves, *callbacks],
     )
-    return _Trained(network, curves, progress.seconds, fitted)
+    return _Trained(fold_kernels(network), curves, progress.seconds, fitted)
 
 
 def _training_name() -> str:

@@ -175,6 +175,14 @@ def test_a_discriminator_has_the_size_of_the_training_crops(tmp_path):
             "model.network: VDSR has no x8; it enlarges by x2 or x3 or x4",
         ),
         (
+            "model: vdsr\nloss: l1_frequency\nset: {loss: {luma_weight: 1}}",
+            "loss.luma_weight: is for a network on RGB, and vdsr is on Y; take 0",
+        ),
+        (
+            "data: pairs\nset: {data: {crop_grid: hr}}",
+            "data.crop_grid: the LR of pairs has one grid; take lr",
+        ),
+        (
             "set: {protocol: classic_y}",
             "protocol: classic_y makes LR of luma alone, and model drnsr takes RGB",
         ),

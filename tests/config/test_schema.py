@@ -88,6 +88,8 @@ def test_an_interpolation_has_the_converted_value(composed):
             r"data.parts.df2k.shrink.\*: 1 is not 2 or more",
         ),
         ("data__weight_by", "area", "data.weight_by: area is not one of images, pixels"),
+        ("data__crop_grid", "sr", "data.crop_grid: sr is not one of lr, hr"),
+        ("model__kernel_expansion", 0, "model.kernel_expansion: 0 is not 1 or more"),
         ("mode", "all", "mode: all is not one of zero_shot, half"),
         ("gan__weights", None, "gan.weights: null is not keys and values"),
     ],

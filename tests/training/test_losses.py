@@ -3,6 +3,7 @@ import pytest
 import torch
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
+from skimage.color import rgb2ycbcr
 
 from drnsr.training.losses import Charbonnier, L1Frequency
 from tests.conftest import PROJECT
@@ -52,6 +53,16 @@ def test_the_frequency_term_is_numpys_transform(size):
     rounded = (torch.from_numpy(each).bfloat16() for each in (prediction, target))
     with torch.autocast("cpu", torch.bfloat16):
         assert float(loss(*rounded)) == pytest.approx(expected, rel=0.1)
+
+
+def test_the_luma_term_is_that_of_matlabs_luma():
+    random = np.random.default_rng(0)
+    prediction, target = random.random((2, 2, 3, 6, 5))
+    lumas = [rgb2ycbcr(each, channel_axis=1)[:, 0] / 255 for each in (prediction, target)]
+    expected = np.abs(prediction - target).mean() + 0.3 * np.abs(lumas[0] - lumas[1]).mean()
+    loss = L1Frequency(weight=0, luma_weight=0.3)
+    both = (torch.from_numpy(each) for each in (prediction, target))
+    assert float(loss(*both)) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_gradient_of_the_frequency_term_is_that_of_finite_differences():

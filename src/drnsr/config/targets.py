@@ -68,6 +68,11 @@ def check_networks(config: "Config") -> None:
             f"protocol: {protocol.name} makes LR of luma alone, and model {config.model.name} takes"
             " RGB; measure it with paper_y"
         )
+    if config.loss.get("luma_weight") and colour != "RGB":
+        raise ConfigError(
+            f"loss.luma_weight: is for a network on RGB, and {config.model.name} is on {colour};"
+            " take 0"
+        )
     if config.gan is None:
         return
     if colour != "RGB":

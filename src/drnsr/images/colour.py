@@ -14,6 +14,9 @@ _YCBCR: NDArray[np.float64] = (
     np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]])
     / 255.0
 )
+LUMA_WEIGHTS = tuple(_YCBCR[0].tolist())
+"""The luma of each of red, green and blue at 1."""
+
 _OFFSETS: NDArray[np.float64] = np.array([16.0, 128.0, 128.0])
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from drnsr.images.pixel_format import PixelFormat
 from drnsr.networks import Network
+from drnsr.networks.expansion import fold_tensors
 from drnsr.weights.building import WeightsError, build_network
 from drnsr.weights.foreign.layout import LayoutError
 from drnsr.weights.foreign.reader import ForeignModel
@@ -60,10 +61,10 @@ def read_training_state(content: Mapping[str, object]) -> ForeignModel:
     }
     try:
         pixels = PixelFormat.from_json(json.loads(str(described["pixels"])))
-        network = build_network(str(architecture), dict(arguments), tensors, pixels)
+        network = build_network(str(architecture), dict(arguments), fold_tensors(tensors), pixels)
     except WeightsError as error:
         raise LayoutError(str(error)) from error
-    except (LookupError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
         raise LayoutError("a training state of an older drnsr, or damaged") from error
     is_average = "averaging_state" in content
     source = "their moving average (EMA)" if is_average else "no moving average"

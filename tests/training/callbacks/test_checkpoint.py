@@ -13,12 +13,16 @@ from pathlib import Path
 import lightning as L
 import pytest
 import torch
+from torch.testing import assert_close
 
 from drnsr.data.prepared import PreparedDataset
 from drnsr.errors import SignalError
+from drnsr.networks import DRNSR
+from drnsr.networks.expansion import expand_kernels, fold_kernels
 from drnsr.training.module import SRModule
 from drnsr.training.muon import Muon
 from drnsr.training.trainer import PlatformError
+from drnsr.weights.loading import load_network
 from tests.conftest import make_dataset, make_pictures
 from tests.training.runs import End, EndedError, against_a_discriminator, run_outputs, train
 
@@ -82,6 +86,26 @@ def test_muon_resumes_too(dataset, tmp_path):
     ended_after(5, dataset, tmp_path / "ended", optimizer=muon)
     network = train(dataset, tmp_path / "ended", optimizer=muon)
     assert run_outputs(network, tmp_path / "ended") == whole
+
+
+def expanded(**arguments):
+    network = DRNSR(**arguments)
+    expand_kernels(network, 2)
+    return network
+
+
+def test_expanded_kernels_resume_too_and_their_states_are_plain_models(dataset, tmp_path):
+    options = {"architecture": expanded, "optimizer": muon}
+    whole = run_outputs(train(dataset, tmp_path / "whole", **options), tmp_path / "whole")
+    ended_after(5, dataset, tmp_path / "ended", **options)
+    network = train(dataset, tmp_path / "ended", **options)
+    assert run_outputs(network, tmp_path / "ended") == whole
+    folded = fold_kernels(network)
+    lr = torch.rand(1, 3, 8, 8)
+    assert_close(folded(lr), network(lr))
+    (last,) = (tmp_path / "ended/states").glob("last-*.ckpt")
+    for name, tensor in load_network(last).state_dict().items():
+        assert_close(tensor, folded.state_dict()[name])
 
 
 def test_only_the_newest_states_the_last_and_the_best_are_kept(dataset, tmp_path):

@@ -1,9 +1,11 @@
 """The network, and the discriminator that it may train against."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from drnsr.config.schema.section import Section
-from drnsr.config.values import Node, NonNegative
+from drnsr.config.values import Integer, Node, NonNegative
 
 
 class Model(Section):
@@ -13,11 +15,14 @@ class Model(Section):
         name: its name in records and tables.
         published: its name in `published_results.csv`; null if there are no published numbers.
         network: its class, and the arguments of the class.
+        kernel_expansion: how wide the factors of each inner kernel are while it is trained; null
+            for plain kernels: see :mod:`drnsr.networks.expansion`.
     """
 
     name: str
     published: str | None = None
     network: Node
+    kernel_expansion: Annotated[Integer, Field(ge=1, le=16)] | None = None
 
 
 class LossWeights(Section):

@@ -7,6 +7,7 @@ TRAINING_KEYS = (
     "seed",
     "scale",
     "model.network",
+    "model.kernel_expansion",
     "loss",
     "gan",
     "optimizer",

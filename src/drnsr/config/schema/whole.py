@@ -238,6 +238,7 @@ class Config(ComposedConfig):
             "more than one process": trainer.world_size > 1,
             "no gan": self.gan is None,
             "trainer.ema_decay=0": trainer.ema_decay == 0,
+            "model.kernel_expansion=null": self.model.kernel_expansion is None,
             "trainer.precision auto, 32-true or bf16-mixed": trainer.precision
             in ("auto", "32-true", "bf16-mixed"),
             "an optimizer that needs no whole weights, as Muon does": not self.optimizer[
