@@ -147,7 +147,6 @@ def leaves(config, prefix=""):
 RECIPES = [
     *("dbpn_x2", "drnsr_x2", "edsr_baseline_x2", "esrgan_x4", "mdsr", "photo_gan", "photo_x2"),
     *("rcan_x2", "rrdb_psnr_x4", "eleven_seconds", "one_minute", "five_minutes", "release_x2"),
-    "release_x2_large",
     *("single_image", "smoke", "sweep_adam", "sweep_base", "sweep_fp32", "sweep_linear"),
     *("sweep_mse", "sweep_no_skip", "sweep_no_warmup", "sweep_rate_double", "sweep_rate_half"),
     *("sweep_short_ema", "open_photos_x2", "through_plane", "vdsr"),
