@@ -6,7 +6,6 @@ from math import inf, nan
 from statistics import fmean
 
 import numpy as np
-from scipy.stats import bootstrap
 
 from drnsr.evaluation.metrics import PRIMARY, Metric
 
@@ -68,6 +67,8 @@ def paired_difference(
         second: the values of the same pictures.
         metric: what was measured.
     """
+    from scipy.stats import bootstrap
+
     pairs = zip(first, second, strict=True)
     differences = [b - a for a, b in pairs if a is not None and b is not None]
     pictures = len(differences)
