@@ -225,6 +225,7 @@ def _data(data: Mapping[str, Any], *, name_files: bool) -> str:
             f"{part['validation_fraction']:.1%}" for part in parts
         ),
         "drawn in proportion to": data["weight_by"],
+        "crops begin at": "any HR pixel" if data.get("crop_grid") == "hr" else None,
     }
     return (
         _list({key: value for key, value in known.items() if value})

@@ -30,7 +30,10 @@ def recipe(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     keys = [key for key in TRAINING_KEYS if "." not in key and key != "scale"]
     keys.insert(1, "init_from")
-    return {key: config[key] for key in keys if key in config}
+    found = {key: config[key] for key in keys if key in config}
+    if expansion := config["model"].get("kernel_expansion"):
+        found["kernel_expansion"] = expansion
+    return found
 
 
 def select(config: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401 (any value)
