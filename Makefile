@@ -11,8 +11,11 @@ repro mirror ui sweep gc: install
 
 install: $(BIN)/.installed ## create .venv with the pinned packages
 
-# Quiet twice: errors alone, and no warnings about the indexes of a machine. pip itself compiles on one core.
-# Some packages have templates that do not compile, and many their tests, which no one runs.
+# Quiet twice: errors alone, and no warnings about the indexes of a machine.
+PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check
+
+# The pip of Python 3.11 needs twice the processor time of a later one, which therefore comes first. It compiles
+# on one core alone. Some packages have templates that do not compile, and many their tests, which no one runs.
 $(BIN)/.installed: pyproject.toml setup.py constraints.txt
 	@command -v "$(PYTHON)" >/dev/null \
 		|| { echo "error: there is no $(PYTHON); install Python 3.11, 3.12 or 3.13" >&2; exit 1; }
@@ -21,8 +24,8 @@ $(BIN)/.installed: pyproject.toml setup.py constraints.txt
 	@echo "installing the pinned packages into .venv; this takes a few minutes"
 	@$(PYTHON) -m venv .venv \
 		|| { echo "error: $(PYTHON) makes no environment; on Debian: apt-get install python3-venv" >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile \
-		--constraint constraints.txt --editable '.[dev]' \
+	@$(PIP) install pip==26.3 \
+		&& $(PIP) install --no-compile --constraint constraints.txt --editable '.[dev]' \
 		|| { echo "error: the installation needs the package registry and 8 GB of disk; see above" >&2; exit 1; }
 	@$(BIN)/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || true
 	@touch $@
