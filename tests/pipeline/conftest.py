@@ -11,21 +11,25 @@ import os
 import runpy
 import shlex
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import closing, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 import yaml
 from dvc.cli import main as dvc_main
+from dvc.stage.exceptions import StageCmdFailedError
 from filelock import FileLock
+from ruamel.yaml import RoundTripRepresenter
 
 from drnsr.cli import main as drnsr_main
 from drnsr.config.compose import compose_graph
@@ -92,6 +96,21 @@ class Result:
     stderr: str
 
 
+class _Interrupting(io.StringIO):
+    """Sends a signal to this process when one of some texts is written for the first time."""
+
+    def __init__(self, number: int, said: Sequence[str]) -> None:
+        super().__init__()
+        self._number, self._said = number, said
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        if self._number and any(each in text for each in self._said):
+            number, self._number = self._number, 0
+            signal.raise_signal(number)
+        return written
+
+
 @dataclass(frozen=True)
 class Project:
     """A copy of this project in a git repository of its own.
@@ -155,7 +174,7 @@ class Project:
         if program == "drnsr":
             return self._here(drnsr_main, arguments, fails)
         if program == "dvc":
-            return self._here(lambda: self._dvc(*arguments), arguments, fails)
+            return self._here(lambda: self._dvc(*arguments), arguments, fails, logs=False)
         return self._here(lambda: runpy.run_module(program, run_name="__main__"), arguments, fails)
 
     def _dvc(self, *arguments: str) -> None:
@@ -164,17 +183,42 @@ class Project:
         def run_command(_: str, command: str, *, cwd: str, env: dict[str, str], **__) -> None:
             python, dash_m, module, *options = shlex.split(command)
             assert (python, dash_m, Path(cwd)) == ("python", "-m", self.root.resolve())
-            with pytest.MonkeyPatch.context() as patch:
+            with pytest.MonkeyPatch.context() as patch, _logging_to(sys.stdout):
                 for name in (name for name in env if name.startswith("DVC_")):
                     patch.setenv(name, env[name])
                 patch.setattr(sys, "argv", [module, *options])
-                runpy.run_module(module, run_name="__main__")
+                try:
+                    runpy.run_module(module, run_name="__main__")
+                except SystemExit as ended:
+                    if ended.code:
+                        print(ended.code, file=sys.stderr)
+                        raise StageCmdFailedError(command, 1) from None
 
         with pytest.MonkeyPatch.context() as patch:
             for name in (name for name in self.environment if name.startswith("GIT_")):
                 patch.setenv(name, self.environment[name])
             patch.setattr("dvc.stage.run._run", run_command)
+            # `drnsr adopt` changes how ruamel writes null, for the rest of its process.
+            null = RoundTripRepresenter.represent_none
+            patch.setitem(RoundTripRepresenter.yaml_representers, type(None), null)
+            # What it prints goes where its process printed when it was imported.
+            patch.setenv("DVC_TEST", "true")
+            for handler in logging.getLogger("dvc").handlers:
+                said = sys.stderr if handler.level >= logging.WARNING else sys.stdout
+                patch.setattr(handler, "stream", said)
             sys.exit(dvc_main(list(arguments)))
+
+    def ended_here_by(self, number: int, command: Sequence[str], *said: str) -> Result:
+        """Call a program, which a signal ends when it has printed one of some texts."""
+
+        def program() -> None:
+            with pytest.raises(SystemExit) as ended:
+                runpy.run_module(command[0], run_name="__main__")
+            assert ended.value.code == 128 + number
+            sys.exit(ended.value.code)
+
+        stderr = _Interrupting(number, said)
+        return self._here(program, tuple(command[1:]), fails=True, stderr=stderr)
 
     def run_stages(self, *names: str, fails: bool = False) -> Result:
         """Compose params.yaml, and run some stages of the graph on it, in this process."""
@@ -189,11 +233,18 @@ class Project:
         return self._here(stages, (), fails)
 
     def _here(
-        self, program: Callable[[], object], arguments: tuple[str, ...], fails: bool
+        self,
+        program: Callable[[], object],
+        arguments: tuple[str, ...],
+        fails: bool,
+        *,
+        logs: bool = True,
+        stderr: io.StringIO | None = None,
     ) -> Result:
-        stdout, stderr = io.StringIO(), io.StringIO()
+        stdout, stderr = io.StringIO(), stderr or io.StringIO()
         code: object = 0
-        with pytest.MonkeyPatch.context() as patch, _logging_to(stdout), warnings.catch_warnings():
+        logging_there = _logging_to(stdout) if logs else nullcontext()
+        with pytest.MonkeyPatch.context() as patch, logging_there, warnings.catch_warnings():
             # runpy: the stage has been imported before, by another stage.
             warnings.filterwarnings("ignore", ".*found in sys.modules", RuntimeWarning)
             patch.chdir(self.root)
@@ -245,11 +296,11 @@ class Project:
         experiment, which then runs for ever.
         """
         for _ in range(100):
-            status = self.run("dvc", "queue", "status").stdout
+            status = self.call("dvc", "queue", "status").stdout
             is_there = worker_left and "0 active, 0 idle" not in status
             if "Queued" not in status and "Running" not in status and not is_there:
                 return
-            time.sleep(3)  # to ask takes seconds of a processor that the experiment could use
+            time.sleep(3)  # to ask takes a second
         raise AssertionError(status)
 
     def ran(self, result: Result) -> list[str]:
@@ -266,7 +317,7 @@ class Project:
 
 
 @contextmanager
-def _logging_to(stream: io.StringIO) -> Iterator[None]:
+def _logging_to(stream: TextIO) -> Iterator[None]:
     """Show what is logged as a stage of the graph does, and undo what the program changes of it."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -333,7 +384,7 @@ def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
             project = make_project(root)
             project.choose(experiment="smoke")
             project.run_stages("fetch", "prepare", "train", "evaluate", "verify", "report")
-            project.run("dvc", "commit", "--force")
+            project.call("dvc", "commit", "--force")
             project.run("python", "-m", "compileall", "-qq", "src", "pipelines")
             complete.touch()
     return Project(root)

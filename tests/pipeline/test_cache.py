@@ -18,10 +18,10 @@ def changes(project):
 def committed(another):
     """The finished project with what the graph made in git and DVC's remote."""
     storage = another.root.parent / "storage"
-    another.run("dvc", "remote", "add", "--default", "storage", str(storage))
+    another.call("dvc", "remote", "add", "--default", "storage", str(storage))
     another.run("git", "add", "-A")
     another.run("git", "commit", "-qm", "finished")
-    another.run("dvc", "push", "--run-cache")
+    another.call("dvc", "push", "--run-cache")
     return another
 
 
@@ -30,7 +30,7 @@ def test_the_same_again_changes_nothing(committed):
     for name in ("data/prepared", "models", "metrics", "pictures"):
         shutil.rmtree(committed.root / name)
     (committed.root / "reports/index.html").unlink()
-    assert committed.ran(committed.run("dvc", "repro")) == []
+    assert committed.ran(committed.call("dvc", "repro")) == []
     assert changes(committed) == ""
     # Nor does another training with other times, another MLflow run and another commit.
     (first,) = (committed.root / "reports/times").iterdir()
@@ -39,7 +39,7 @@ def test_the_same_again_changes_nothing(committed):
     committed.run("git", "commit", "--allow-empty", "-qm", "another")
     committed.run_stages("train", "evaluate", "report")
     assert first.read_text() != times
-    committed.run("dvc", "commit", "--force", "train", "evaluate", "report")
+    committed.call("dvc", "commit", "--force", "train", "evaluate", "report")
     assert changes(committed) == ""
 
 
@@ -48,8 +48,8 @@ def test_a_colleague_runs_nothing(committed):
     root = committed.root.parent / "colleague"
     committed.run("git", "clone", "-q", str(committed.root), str(root))
     colleague = Project(root, committed.environment)
-    colleague.run("dvc", "pull", "--run-cache")
-    result = colleague.run("dvc", "repro")
+    colleague.call("dvc", "pull", "--run-cache")
+    result = colleague.call("dvc", "repro")
     assert colleague.ran(result) == []
     assert "Data and pipelines are up to date" in result.stdout
     assert changes(colleague) == ""
@@ -70,19 +70,19 @@ def test_a_colleague_runs_nothing_with_a_storage_in_s3(another):
     pytest.importorskip("dvc_s3")
     with s3_bucket("team") as url:
         owner = Project(another.root, {**another.variables, **S3_ACCOUNT})
-        owner.run("dvc", "remote", "add", "--default", "storage", "s3://team/drnsr")
-        owner.run("dvc", "remote", "modify", "storage", "endpointurl", url)
+        owner.call("dvc", "remote", "add", "--default", "storage", "s3://team/drnsr")
+        owner.call("dvc", "remote", "modify", "storage", "endpointurl", url)
         owner.run("git", "add", "-A")
         owner.run("git", "commit", "-qm", "finished")
-        owner.run("dvc", "push")
+        owner.call("dvc", "push")
         pulled, unpulled = (
             Project(another.root.parent / name, owner.variables) for name in ("pulled", "unpulled")
         )
         for colleague in (pulled, unpulled):
             owner.run("git", "clone", "-q", str(owner.root), str(colleague.root))
-        pulled.run("dvc", "pull")
-        assert "Data and pipelines are up to date" in pulled.run("dvc", "repro").stdout
-        assert unpulled.ran(unpulled.run("dvc", "repro", "--pull")) == []
+        pulled.call("dvc", "pull")
+        assert "Data and pipelines are up to date" in pulled.call("dvc", "repro").stdout
+        assert unpulled.ran(unpulled.call("dvc", "repro", "--pull")) == []
     for colleague in (pulled, unpulled):
         assert changes(colleague) == ""
         for name in ("models/model.safetensors", "reports/index.html", "metrics/benchmark.json"):
@@ -102,7 +102,7 @@ def test_an_archive_runs_without_git(another):
     another.run("sh", "-c", f"git archive HEAD | tar -x -C {root}")
     shutil.copytree(another.root / ".dvc/cache", root / ".dvc/cache")
     archive = Project(root, another.environment)
-    assert archive.ran(archive.run("dvc", "repro")) == []
+    assert archive.ran(archive.call("dvc", "repro")) == []
     # A stage that is really run asks git for the commit.
     archive.run_stages("report")
     (times,) = (root / "reports/times").iterdir()

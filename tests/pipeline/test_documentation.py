@@ -142,12 +142,12 @@ def test_experiments_queue_and_come_back_from_the_cache(used):
     assert used.ran(used.run("bash", "-c", back)) == []
     assert used.run("git", "status", "--short").stdout == ""
 
-    shown = json.loads(used.run("dvc", "exp", "show", "--json").stdout)
+    shown = json.loads(used.call("dvc", "exp", "show", "--json").stdout)
     (experiment,) = shown[1]["experiments"]
     params = experiment["revs"][0]["data"]["params"]["resolved.yaml"]["data"]
     assert (params["model"]["name"], params["trainer"]["max_steps"]) == ("edsr_baseline", 20)
-    used.run("dvc", "exp", "apply", experiment["name"])
-    assert used.ran(used.run("dvc", "repro")) == []
+    used.call("dvc", "exp", "apply", experiment["name"])
+    assert used.ran(used.call("dvc", "repro")) == []
     assert "edsr_baseline" in (used.root / "reports/index.html").read_text()
     assert used.reached_for() == ""
 

@@ -49,4 +49,4 @@ def test_states_of_unfinished_trainings_are_removed_on_request(runs):
 def test_a_finished_graph_needs_no_states(another):
     another.call("drnsr", "gc", "--yes")
     assert list((another.root / "runs").iterdir()) == []
-    assert another.ran(another.run("dvc", "repro")) == []
+    assert another.ran(another.call("dvc", "repro")) == []

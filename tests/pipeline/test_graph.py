@@ -62,7 +62,7 @@ def test_an_attempt_to_reach_the_network_would_be_seen(project):
 
 
 def test_a_second_repro_does_nothing(finished):
-    result = finished.run("dvc", "repro")
+    result = finished.call("dvc", "repro")
     assert finished.ran(result) == []
     assert "Data and pipelines are up to date" in result.stdout
 
@@ -81,17 +81,17 @@ def test_a_stage_says_what_it_does_and_where_its_results_are(finished):
 
 
 def test_dvcs_own_views_are_useful(finished):
-    metrics = json.loads(finished.run("dvc", "metrics", "show", "--json").stdout)
+    metrics = json.loads(finished.call("dvc", "metrics", "show", "--json").stdout)
     values = metrics[""]["data"]["metrics/benchmark.json"]["data"]["sample_test"]
     assert values["model"]["psnr"] > 20
-    changed = json.loads(finished.run("dvc", "params", "diff", "--json").stdout)
+    changed = json.loads(finished.call("dvc", "params", "diff", "--json").stdout)
     assert changed["params.yaml"]["experiment"]["new"] == "smoke"
     assert changed["resolved.yaml"]["model.network.num_blocks"] == {"old": 8, "new": 2, "diff": -6}
-    finished.run("dvc", "plots", "show")
+    finished.call("dvc", "plots", "show")
     page = (finished.root / "dvc_plots/index.html").read_text()
     assert not re.search(r"<script[^>]+src", page)
     assert "Validation PSNR" in page
-    shown = json.loads(finished.run("dvc", "exp", "show", "--json").stdout)
+    shown = json.loads(finished.call("dvc", "exp", "show", "--json").stdout)
     params = shown[0]["data"]["params"]["resolved.yaml"]["data"]
     assert params["optimizer"]["lr"] == 2e-3
 
@@ -124,7 +124,7 @@ def test_one_mlflow_run_holds_everything(finished):
 
 def changed_stages(project):
     """The stages, but for `config`, whose own dependencies are others than when they were run."""
-    status = json.loads(project.run("dvc", "status", "--json").stdout)
+    status = json.loads(project.call("dvc", "status", "--json").stdout)
     return [stage for stage in status if stage != "config"]
 
 
@@ -160,8 +160,8 @@ def test_only_what_can_change_is_run_again(another):
     assert changed_by(scale=None, set={}) == []
     conf = another.root / "conf/datamodule/crops.yaml"
     conf.write_text(conf.read_text().replace("batch_size: 16", "batch_size: 8"))
-    assert "config" in json.loads(another.run("dvc", "status", "--json").stdout)
-    # That DVC then runs all of them is seen in test_documentation.
+    assert "config" in json.loads(another.call("dvc", "status", "--json").stdout)
+    # That DVC then runs all of them is seen in test_documentation. The copy's own conf/ is read.
     assert another.ran(another.run("dvc", "repro", "config")) == ["config"]
     assert changed_stages(another) == retrained
     assert "batch_size: 8" in (another.root / "resolved.yaml").read_text()
@@ -172,7 +172,7 @@ def test_training_starts_from_a_file_and_a_changed_one_is_noticed(another, tmp_p
     shutil.copy(another.root / "models/model.safetensors", another.root / "start.safetensors")
     another.choose(init_from="start.safetensors", scale=3)
     result = another.run_stages("fetch", "prepare", "train")
-    another.run("dvc", "commit", "--force", "--with-deps", "train")
+    another.call("dvc", "commit", "--force", "--with-deps", "train")
     message = (
         "init_from: start.safetensors (DRNSR of scale 2 instead of 3): all layers taken but tail"
     )
@@ -209,7 +209,7 @@ def test_training_starts_from_a_file_and_a_changed_one_is_noticed(another, tmp_p
 @pytest.mark.slow
 def test_a_training_that_gives_the_same_model_again_gets_its_numbers(another):
     another.run_stages("train")
-    assert another.ran(another.run("dvc", "repro")) == []
+    assert another.ran(another.call("dvc", "repro")) == []
     newest, oldest = another.mlflow_runs()
     assert results(newest) == results(oldest)
     assert recorded(newest)["drnsr.same_model_as"] == oldest.info.run_id
@@ -274,13 +274,13 @@ def test_a_refused_experiment_changes_nothing_but_its_line_of_params(another):
     another.run("git", "add", "-A")
     another.run("git", "commit", "-qm", "finished")
     experiment = ["dvc", "exp", "run", "-S"]
-    message = another.run(*experiment, "init_from=nothing.safetensors", fails=True).stderr
+    message = another.call(*experiment, "init_from=nothing.safetensors", fails=True).stderr
     assert "error: params.yaml: init_from: there is no file nothing.safetensors" in message
-    message = another.run(*experiment, "init_from=models/model.safetensors", fails=True).stderr
+    message = another.call(*experiment, "init_from=models/model.safetensors", fails=True).stderr
     assert "both a dependency and an output" in message  # as the README says
     assert another.run("git", "status", "--short").stdout == " M params.yaml\n"
     another.run("git", "checkout", "params.yaml")
-    assert another.ran(another.run("dvc", "repro")) == []
+    assert another.ran(another.call("dvc", "repro")) == []
 
     # In a copy of what git knows, which is not what the user sees.
     shutil.copy(another.root / "models/model.safetensors", another.root / "start.safetensors")

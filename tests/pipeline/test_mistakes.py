@@ -128,10 +128,10 @@ def test_pictures_smaller_than_a_crop_are_refused(project):
 def test_a_change_in_the_users_own_pictures_is_noticed(project):
     own_pictures(project)
     project.run_stages("fetch", "prepare")
-    project.run("dvc", "commit", "--force", "--with-deps", "prepare")
-    assert project.ran(project.run("dvc", "repro", "prepare")) == []
+    project.call("dvc", "commit", "--force", "--with-deps", "prepare")
+    assert project.ran(project.call("dvc", "repro", "prepare")) == []
     Image.fromarray(texture(200, 200, seed=9)).save(project.root / "data/own/own0.png")
-    assert project.ran(project.run("dvc", "repro", "prepare")) == ["fetch", "prepare"]
+    assert project.ran(project.call("dvc", "repro", "prepare")) == ["fetch", "prepare"]
 
 
 def own_pairs(project, *, count=3):
@@ -148,13 +148,13 @@ def own_pairs(project, *, count=3):
 def test_the_users_own_pairs_a_change_in_them_and_a_wrong_partner(project):
     own_pairs(project)
     project.run_stages("fetch", "prepare")
-    project.run("dvc", "commit", "--force", "--with-deps", "prepare")
+    project.call("dvc", "commit", "--force", "--with-deps", "prepare")
     low = PreparedDataset.open(project.root / "data/prepared/train").lr(0, 2)
     assert_array_equal(low, read_image(project.root / "data/own/lr_x2/0x2.png"))
-    assert project.ran(project.run("dvc", "repro", "prepare")) == []
+    assert project.ran(project.call("dvc", "repro", "prepare")) == []
     wrong = Image.fromarray(texture(100, 100, seed=9))
     wrong.save(project.root / "data/own/lr_x2/0x2.png")
-    assert "fetch" in json.loads(project.run("dvc", "status", "--json").stdout)
+    assert "fetch" in json.loads(project.call("dvc", "status", "--json").stdout)
     error = error_of(project.run_stages("fetch", "prepare", fails=True))
     assert "lr_x2/0x2.png does not match 0.png: another picture" in error
     project.choose(set={"prepare": {"bad_images": "skip"}})
@@ -181,7 +181,7 @@ def test_a_benchmark_of_the_users_own_that_was_trained_on_is_refused(project):
 
 def test_params_that_are_no_yaml_are_refused(project):
     (project.root / "params.yaml").write_text("model: [drnsr\n")
-    result = project.run("dvc", "repro", fails=True)
+    result = project.call("dvc", "repro", fails=True)
     assert "params.yaml" in result.stderr
     assert "Traceback" not in result.stderr
 

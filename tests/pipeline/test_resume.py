@@ -56,12 +56,12 @@ def test_killed_in_the_queue_and_queued_again(another):
         if name == "killed":
             kill_after_some_steps(another)
         another.wait_for_the_queue(worker_left=name == "killed")
-    assert "resuming after step" in another.run("dvc", "queue", "logs", "again").stdout
-    another.run("dvc", "exp", "apply", "again")
+    assert "resuming after step" in another.call("dvc", "queue", "logs", "again").stdout
+    another.call("dvc", "exp", "apply", "again")
     again = outputs_of_training(another)
     shutil.rmtree(another.root / "runs")
     another.run_stages("train")
-    another.run("dvc", "commit", "--force", "train")
+    another.call("dvc", "commit", "--force", "train")
     whole = outputs_of_training(another)
     assert "models/model.safetensors" in whole
     assert again == whole
