@@ -70,8 +70,9 @@ def test_a_study_that_a_signal_ends_goes_on_with_the_same_trial(another):
         *("model.network.num_blocks=1", "sweep.study.trials=1"),
     ]
     before = len(another.mlflow_runs())
-    for number, step in ((signal.SIGTERM, "step 10/40"), (signal.SIGINT, "step 20/40")):
-        assert another.ended_by(number, ["python", "-m", *command], step) == 128 + number
+    process = ["python", "-m", *command]
+    assert another.ended_by(signal.SIGTERM, process, "step 10/40") == 128 + signal.SIGTERM
+    another.ended_here_by(signal.SIGINT, command, "step 20/40")
     (parent,) = [run for run in another.mlflow_runs() if "study" in run.info.run_name]
     assert parent.info.status == "KILLED"
     assert "resuming after step" in another.call(*command).stdout

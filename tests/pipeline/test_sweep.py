@@ -162,33 +162,6 @@ def held_until_waited_for(runs):
 
 
 @pytest.mark.slow
-def test_joblib_runs_the_jobs_at_once_and_other_launchers_find_them_done(prepared):
-    command = [
-        *("-m", "experiment=smoke", "seed=1,2", "trainer.max_steps=2", "trainer.threads=1"),
-        *("model.network.num_features=8", "model.network.num_blocks=1"),
-    ]
-    prepared.run("python", "-m", "pipelines.train", *command, "launcher=joblib")
-    jobs, parent = by_seed(prepared)
-    assert {run.info.status for run in (parent, *jobs.values())} == {"FINISHED"}
-    table = (prepared.root / parent.data.tags["drnsr.sweep_folder"] / "results.csv").read_text()
-    rows = list(csv.DictReader(table.splitlines()))
-    assert [row["seed"] for row in rows] == ["1", "2"]
-    for row in rows:
-        psnr = jobs[row["seed"]].data.metrics["sample_test/model/psnr"]
-        assert float(row["objective"]) == float(row["sample_test/psnr"]) == psnr
-    # Another sweep has begun the same jobs, and holds their folders until this one waits for it.
-    with held_until_waited_for(prepared.root / "runs"):
-        result = prepared.call("pipelines.train", *command)
-    assert "another process trains this very run: waiting for it" in result.stdout
-    assert result.stdout.count("done before") == 2
-    _, again = by_seed(prepared)
-    table = (prepared.root / again.data.tags["drnsr.sweep_folder"] / "results.csv").read_text()
-    first = parent.data.tags["drnsr.sweep_folder"]
-    outputs = [row["output"] for row in csv.DictReader(table.splitlines())]
-    assert outputs == [f"{first}/0", f"{first}/1"]
-
-
-@pytest.mark.slow
 def test_a_study_runs_its_trials_under_one_parent_and_prunes(prepared):
     pytest.importorskip("optuna")
     command = [
@@ -217,20 +190,18 @@ def test_a_study_runs_its_trials_under_one_parent_and_prunes(prepared):
 
 
 @pytest.mark.slow
-def test_a_sweep_that_is_ended_goes_on_where_it_was(prepared):
+def test_a_sweep_that_is_ended_goes_on_where_it_was_and_other_launchers_find_it_done(prepared):
     command = [
-        *("python", "-m", "pipelines.train", "-m", "experiment=smoke", "seed=1,2"),
+        *("pipelines.train", "-m", "experiment=smoke", "seed=1,2", "trainer.threads=1"),
         *("trainer.max_steps=40", "trainer.validate_every=4", "checkpoints.seconds=0"),
         *("model.network.num_features=8", "model.network.num_blocks=1"),
     ]
-    for number, code, launcher in (
-        (signal.SIGTERM, 143, "joblib"),
-        (signal.SIGINT, 130, "basic"),
-        (signal.SIGKILL, -signal.SIGKILL, "basic"),
-    ):
-        sweep = [*command, "trainer.threads=1", f"launcher={launcher}"]
-        assert prepared.ended_by(number, sweep, "/40  loss", "evaluating") == code
-    result = prepared.call(*command[2:], "trainer.threads=1")
+    process, said = ["python", "-m", *command], ("/40  loss", "evaluating")
+    assert prepared.ended_by(signal.SIGTERM, [*process, "launcher=joblib"], *said) == 143
+    prepared.ended_here_by(signal.SIGINT, command, *said)
+    assert prepared.ended_by(signal.SIGKILL, process, *said) == -signal.SIGKILL
+    # Joblib runs the jobs at once.
+    result = prepared.run(*process, "launcher=joblib")
     assert "resuming after step" in result.stdout
     jobs, _ = by_seed(prepared)
     parents = [run for run in prepared.mlflow_runs() if "seed" not in run.data.params]
@@ -244,6 +215,27 @@ def test_a_sweep_that_is_ended_goes_on_where_it_was(prepared):
         text = prepared.call("drnsr", "adopt", parent.info.run_id).stdout
         assert f"has the configuration of run {best.info.run_id}" in text
     assert len([run for run in jobs.values() if recorded(run).get(belongs_to(parents[0]))]) == 2
+
+    rows = table_of(prepared, parents[0])
+    assert [row["seed"] for row in rows] == ["1", "2"]
+    for row in rows:
+        psnr = jobs[row["seed"]].data.metrics["sample_test/model/psnr"]
+        assert float(row["objective"]) == float(row["sample_test/psnr"]) == psnr
+    # Another sweep has begun the same jobs, and holds their folders until this one waits for it.
+    with held_until_waited_for(prepared.root / "runs"):
+        result = prepared.call(*command)
+    assert "another process trains this very run: waiting for it" in result.stdout
+    assert result.stdout.count("done before") == 2
+    _, again = by_seed(prepared)
+    first = parents[0].data.tags["drnsr.sweep_folder"]
+    outputs = [row["output"] for row in table_of(prepared, again)]
+    assert outputs == [f"{first}/0", f"{first}/1"]
+
+
+def table_of(project, parent):
+    """The rows of a sweep's `results.csv`."""
+    folder = project.root / parent.data.tags["drnsr.sweep_folder"]
+    return list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
 
 
 @pytest.mark.slow
