@@ -1,8 +1,9 @@
-"""Trainings in two processes, by the real commands: the same samples, weights, files and ends."""
+"""Trainings in two processes: the same samples, weights, files and ends."""
 
 import csv
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,35 +33,58 @@ SMALL = (
 )
 
 
+PYTHONPATH = f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"
+# Whose handlers torch's launcher replaces, for the rest of its process.
+SET_BY_TORCHRUN = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+
+
 class Runs:
     """Runs the command on one prepared data set, each time in a folder of its own."""
 
     def __init__(self, folder, data):
         self.folder, self.data = folder, data
 
-    def start(self, name, *options, launcher=("-m",), flags=()):
+    def start(self, name, *options, launcher=("-m",)):
         place = self.folder / name
         place.mkdir(exist_ok=True)
-        environment = os.environ | {"PYTHONPATH": f"{PROJECT / 'src'}{os.pathsep}{PROJECT}"}
-        command = [sys.executable, *launcher, "pipelines.train", *flags, *SMALL]
+        command = [sys.executable, *launcher, "pipelines.train"]
         return subprocess.Popen(
-            [*command, f"run.data={self.data}", "hydra.run.dir=out", *options],
+            [*command, *self._options(options)],
             cwd=place,
-            env=environment,
+            env=os.environ | {"PYTHONPATH": PYTHONPATH},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def run_here(self, name, *options):
-        """Train in the test's own process, which has imported everything already."""
-        project = Project(self.folder / name)
-        project.root.mkdir(exist_ok=True)
-        place = (f"run.data={self.data}", "hydra.run.dir=out")
-        return project.call("pipelines.train", *SMALL, *place, *options).stdout
+    def run_here(self, name, *options, flags=(), capfd=None):
+        """Train by the command in the test's own process, which has imported everything already.
 
-    def run(self, name, *options, flags=()):
-        process = self.start(name, *options, flags=flags)
+        It starts further processes itself, if there are to be several; ``capfd`` has what they say.
+        """
+        handlers = {number: signal.getsignal(number) for number in SET_BY_TORCHRUN}
+        try:
+            result = self._project(name).call("pipelines.train", *flags, *self._options(options))
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        return result.stdout + result.stderr + "".join(capfd.readouterr() if capfd else ())
+
+    def ended_here_by(self, number, name, *options):
+        """Train in the test's own process, and end it by a signal after some steps."""
+        options = self._options((*options, "hydra.run.dir=ended"))  # which this process has locked
+        self._project(name).ended_here_by(number, ["pipelines.train", *options], "step 3/")
+
+    def _project(self, name):
+        project = Project(self.folder / name, {"PYTHONPATH": PYTHONPATH})
+        project.root.mkdir(exist_ok=True)
+        return project
+
+    def _options(self, options):
+        return [*SMALL, f"run.data={self.data}", "hydra.run.dir=out", *options]
+
+    def run(self, name, *options):
+        process = self.start(name, *options)
         output, _ = process.communicate(timeout=240)
         assert process.returncode == 0, output
         return output
@@ -97,7 +121,7 @@ def runs(tmp_path_factory):
 @pytest.fixture(scope="module")
 def two(runs):
     """A training in two processes, which writes a state after each step."""
-    runs.run("two", *TWO, "checkpoints.seconds=0")
+    runs.run_here("two", *TWO, "checkpoints.seconds=0")
     return "two"
 
 
@@ -125,7 +149,7 @@ def test_two_processes_stop_early_at_the_step_of_one(runs):
     stops = "trainer.early_stopping={patience: 1, min_delta: 1000}"
     options = (stops, "trainer.validate_every=2")
     runs.run_here("early", "trainer=cpu", *options)
-    runs.run("early_two", *TWO, *options)
+    runs.run_here("early_two", *TWO, *options)
     models = [
         runs.folder / name / "out/models/model.safetensors" for name in ("early", "early_two")
     ]
@@ -135,7 +159,7 @@ def test_two_processes_stop_early_at_the_step_of_one(runs):
 
 
 @pytest.mark.slow
-def test_weights_that_are_shared_out_are_those_of_one_process_and_a_state_goes_on(runs):
+def test_weights_that_are_shared_out_are_those_of_one_process_and_a_state_goes_on(runs, capfd):
     same = ("trainer.precision=32-true", "trainer.ema_decay=0", "optimizer=sgd")
     same += ("clipping=norm", "clipping.max_norm=0.01", "checkpoints.seconds=0")
     runs.run_here("unshared", "trainer=cpu", *same)
@@ -146,7 +170,7 @@ def test_weights_that_are_shared_out_are_those_of_one_process_and_a_state_goes_o
     bytes_before = runs.model("shared")
     (finished,) = (runs.folder / "shared/runs").glob("*/finished")
     finished.unlink()  # so that the last steps are trained again
-    assert "resuming after step 5" in runs.run("shared", *shared)
+    assert "resuming after step 5" in runs.run_here("shared", *shared, capfd=capfd)
     assert runs.model("shared") == bytes_before
 
 
@@ -179,9 +203,11 @@ def wait_for_a_state(folder, process):
         time.sleep(0.02)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
-def test_a_killed_process_ends_the_others_and_the_command_goes_on_to_the_same_bytes(runs, two):
+@pytest.fixture(scope="module")
+def killed(runs):
+    """The folder of `two`'s training as it is left when one of its processes is killed."""
+    if sys.platform != "linux":
+        pytest.skip("finds the processes in /proc")
     process = runs.start("killed", *TWO, "checkpoints.seconds=0")
     wait_for_a_state(runs.folder / "killed", process)
     ranks = ranks_of(process.pid)
@@ -190,26 +216,25 @@ def test_a_killed_process_ends_the_others_and_the_command_goes_on_to_the_same_by
     assert process.returncode == 1
     assert "error: process 1 of the training was ended by SIGKILL" in output
     assert not Path(f"/proc/{ranks[0]}").exists()
-    assert "resuming after step" in runs.run("killed", *TWO, "checkpoints.seconds=0")
-    assert runs.model("killed") == runs.model(two)
-
-
-def kill_after_a_state(runs, name, *options):
-    """Start a training, and end all its processes by SIGKILL after a state."""
-    process = runs.start(name, *options, "checkpoints.seconds=0")
-    wait_for_a_state(runs.folder / name, process)
-    for pid in (process.pid, *ranks_of(process.pid).values()):
-        os.kill(pid, signal.SIGKILL)
-    process.communicate()
+    return runs.folder / "killed"
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
-def test_a_training_goes_on_with_another_number_of_processes_and_says_so(runs):
-    runs.run_here("whole", "trainer=cpu", "trainer.max_steps=60")
-    options = ("trainer.max_steps=60", "checkpoints.seconds=0")
-    kill_after_a_state(runs, "mixed", *TWO, *options)
-    assert "going on after step" in runs.run_here("mixed", "trainer=cpu", *options)
+def test_a_killed_process_ends_the_others_and_the_command_goes_on_to_the_same_bytes(
+    runs, two, killed, capfd
+):
+    shutil.copytree(killed, runs.folder / "resumed")
+    said = runs.run_here("resumed", *TWO, "checkpoints.seconds=0", capfd=capfd)
+    assert "resuming after step" in said
+    assert runs.model("resumed") == runs.model(two)
+
+
+@pytest.mark.slow
+def test_a_training_goes_on_with_another_number_of_processes_and_says_so(runs, killed):
+    runs.run_here("whole", "trainer=cpu")
+    shutil.copytree(killed, runs.folder / "mixed")
+    options = ("trainer=cpu", "checkpoints.seconds=0")
+    assert "going on after step" in runs.run_here("mixed", *options)
     assert largest_difference(runs.weights("whole"), runs.weights("mixed")) < 1e-7
     origin = read_info(runs.folder / "mixed/out/models/model.safetensors").origin
     assert origin.computed == "1 process of 1 thread"
@@ -217,15 +242,15 @@ def test_a_training_goes_on_with_another_number_of_processes_and_says_so(runs):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
-def test_two_processes_train_against_the_discriminator_of_one(runs):
+def test_two_processes_train_against_the_discriminator_of_one(runs, capfd):
     """The discriminator normalises and compares over the whole batch."""
     against = ("gan=esrgan", "gan.features.weights=null", "gan.weights.perceptual=0")
     against += ("gan.discriminator.num_features=4", "gan.discriminator.input_size=32")
     against += ("gan.weights.adversarial=1", "datamodule.patch_size=16", "trainer.max_steps=12")
     runs.run_here("gan", "trainer=cpu", *against)
-    kill_after_a_state(runs, "gan_mixed", "trainer=cpu", *against)
-    assert "going on after step" in runs.run("gan_mixed", *TWO, *against)
+    runs.ended_here_by(signal.SIGTERM, "gan_mixed", "trainer=cpu", *against)
+    said = runs.run_here("gan_mixed", *TWO, *against, capfd=capfd)
+    assert "going on after step" in said
     # Logits are compared in fp32.
     assert largest_difference(runs.weights("gan"), runs.weights("gan_mixed")) < 1e-6
 
@@ -251,7 +276,7 @@ def test_a_sweep_trains_each_job_in_two_processes(runs):
         "gan.weights.perceptual=0",
     )
     crops = ("datamodule.patch_size=null", "datamodule.hr_patch_size=32")
-    output = runs.run("sweep", *TWO, *gan, *crops, *sweep, flags=("-m",))
+    output = runs.run_here("sweep", *TWO, *gan, *crops, *sweep, flags=("-m",))
     assert "Launching 2 jobs" in output
     models = {runs.model("sweep", f"out/{job}") for job in (0, 1)}
     assert len(models) == 2
