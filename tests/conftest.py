@@ -42,6 +42,13 @@ LONGEST = tuple(
 )
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file without slow tests when those alone are run; each worker imports all."""
+    if config.option.markexpr != "slow" or collection_path.suffix != ".py":
+        return None
+    return None if "mark.slow" in collection_path.read_text() else True
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the files whose tests take longest; the tests of a file stay together."""
 

@@ -28,13 +28,14 @@ def wheel(committed_once, tmp_path_factory):
 def test_a_wheel_without_extras_enlarges_pictures(wheel, project, tmp_path):
     place = tmp_path / "elsewhere"
     environment = place / "env"
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     constraints = project.root / "constraints.txt"
     # Of torch's files, the few that are imported below are compiled then.
     options = ("--no-compile", "--constraint", constraints)
     install(environment / "bin/python", "install", *options, wheel)
     drnsr = str(environment / "bin/drnsr")
-    listed = project.run(str(environment / "bin/python"), "-m", "pip", "freeze").stdout.lower()
+    pip = (sys.executable, "-m", "pip", "--python", str(environment / "bin/python"))
+    listed = project.run(*pip, "freeze").stdout.lower()
     assert "torch==" in listed
     assert not [name for name in PIPELINE if f"\n{name}==" in listed]
     picture = project.root / "docs/small.png"
@@ -126,6 +127,6 @@ def changed(project):
 
 
 def install(python, *arguments):
-    """Call pip, which alone may reach for the package registry."""
-    call = [python, "-m", "pip", arguments[0], "--quiet", *arguments[1:]]
-    subprocess.run(call, check=True)
+    """Call pip for an environment; it alone may reach for the package registry."""
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    subprocess.run([*pip, arguments[0], "--quiet", *arguments[1:]], check=True)

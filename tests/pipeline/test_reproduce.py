@@ -39,7 +39,7 @@ def test_info_prints_the_chain_behind_a_picture(finished, tmp_path):
 def test_a_model_file_is_made_again_to_the_last_bit_and_a_tampered_number_is_seen(another):
     # The commit has no experiment; the change of params.yaml is in the run's patch.
     assert another.run("git", "status", "--short", "params.yaml").stdout
-    made = another.run("drnsr", "reproduce", "models/model.safetensors", "--into", "again")
+    made = another.call("drnsr", "reproduce", "models/model.safetensors", "--into", "again")
     assert "values are the same, to the last bit" in made.stdout
     assert "sample_test/model/psnr" in made.stdout
     names = ["models/model.safetensors", "metrics/benchmark.json", "metrics/per_image.csv"]
