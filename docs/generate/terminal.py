@@ -29,7 +29,7 @@ _COLUMNS = 108
 _CHOICES = {
     "experiment": "smoke",
     "set": {
-        "trainer": {"max_steps": 200, "validate_every": 20, "precision": "32-true"},
+        "trainer": {"max_steps": 60, "validate_every": 10, "precision": "32-true"},
         "logger": {"experiment": None},
     },
 }
