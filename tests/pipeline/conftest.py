@@ -290,12 +290,12 @@ class Project:
         return log.read_text() if log.exists() else ""
 
     def wait_for_the_queue(self, *, worker_left: bool = False) -> None:
-        """Wait until every queued experiment has ended, for five minutes at most.
+        """Wait until every queued experiment has ended, for ten minutes at most.
 
         With ``worker_left`` until DVC's worker has left, too: while it leaves, it can take another
         experiment, which then runs for ever.
         """
-        for _ in range(100):
+        for _ in range(200):
             status = self.call("dvc", "queue", "status").stdout
             is_there = worker_left and "0 active, 0 idle" not in status
             if "Queued" not in status and "Running" not in status and not is_there:
@@ -350,7 +350,8 @@ def make_project(root: Path) -> Project:
     (root / "params.yaml").write_bytes(original.stdout)
     project = Project(root)
     project.run("git", "init", "-q")
-    project.run("git", "add", "-A")
+    # Into one file: a test copies all of them.
+    project.run("git", "-c", "core.bigFileThreshold=1", "add", "-A")
     project.run("git", "commit", "-qm", "as it is")
     return project
 
