@@ -18,7 +18,14 @@ def open_training_set(config: Config) -> PreparedDataset:
     name, degradation = config.data.name, config.degradation
     choices = f"`data: {name}` and `degradation: {degradation.name}`"
     values = None if degradation.is_bicubic else degradation.model_dump(mode="json")
-    return _open(prepared(config) / TRAINING_SET, name, choices, values)
+    dataset = _open(prepared(config) / TRAINING_SET, name, choices, values)
+    found, wanted = "hr" if dataset.is_dense else "lr", config.data.crop_grid
+    if found != wanted:
+        raise DataError(
+            f"{dataset.folder} was prepared with data.crop_grid={found}, not {wanted}; write `set:"
+            f" {{data: {{crop_grid: {wanted}}}}}` into params.yaml and run `dvc repro prepare`"
+        )
+    return dataset
 
 
 def open_benchmark(config: Config, name: str) -> PreparedDataset:

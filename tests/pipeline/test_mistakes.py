@@ -59,6 +59,14 @@ def test_validation_pictures_of_another_degradation_are_refused(project):
     assert "`degradation: realistic` into params.yaml and run `dvc repro prepare`" in error
 
 
+def test_pictures_that_were_prepared_for_other_crops_are_refused(project):
+    prepared_textures(project.root, 4, (60, 60), validation=0.25)
+    arguments = ["pipelines.train", "experiment=smoke", "data.crop_grid=hr"]
+    error = error_of(project.call(*arguments, fails=True))
+    assert "was prepared with data.crop_grid=lr, not hr; write" in error
+    assert "`set: {data: {crop_grid: hr}}` into params.yaml and run `dvc repro prepare`" in error
+
+
 def test_a_training_without_data_says_what_to_run(project):
     result = project.call("pipelines.train", "experiment=smoke", fails=True)
     assert "dvc repro prepare" in error_of(result)
