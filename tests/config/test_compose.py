@@ -175,7 +175,7 @@ def test_a_discriminator_has_the_size_of_the_training_crops(tmp_path):
             "model.network: VDSR has no x8; it enlarges by x2 or x3 or x4",
         ),
         (
-            "model: vdsr\nloss: l1_frequency\nset: {loss: {luma_weight: 1}}",
+            "model: vdsr\nloss: l1_frequency_luma",
             "loss.luma_weight: is for a network on RGB, and vdsr is on Y; take 0",
         ),
         (

@@ -150,6 +150,16 @@ def test_a_run_of_the_graph_has_the_lines_of_its_params_and_its_overrides(tmp_pa
     assert choices["set"] == {"optimizer": {"lr": 1e-3, "betas": [0.5, 0.9]}}
 
 
+def test_a_run_from_before_a_key_keeps_what_it_did(tmp_path):
+    """conf/ says hr and 2 now, for this experiment."""
+    ran = job("experiment=release_x2")
+    del ran["data"]["crop_grid"], ran["model"]["kernel_expansion"]
+    choices = recorded_choices({}, ["experiment=release_x2"], ran)
+    assert choices["set"] == {"data": {"crop_grid": "lr"}, "model": {"kernel_expansion": None}}
+    config = adopted(tmp_path, choices)
+    assert (config["data"]["crop_grid"], config["model"]["kernel_expansion"]) == ("lr", None)
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

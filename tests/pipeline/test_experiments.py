@@ -159,8 +159,8 @@ def recipe(experiment):
     trainer, scheduler = config.trainer, {**config.scheduler, "total_steps": None}
     chosen = [config.optimizer, scheduler, config.loss, config.gan, config.clipping]
     several = len(config.datamodule.scales) > 1
-    network = config.model.network["_target_"]
-    return str([network, *chosen, trainer.precision, trainer.ema_decay, several])
+    network = config.model.network["_target_"], config.model.kernel_expansion
+    return str([*network, *chosen, trainer.precision, trainer.ema_decay, several])
 
 
 def test_the_list_of_recipes_has_each_once():
@@ -210,7 +210,7 @@ def for_sixty_steps(experiment):
         **{"data.name": "sample", "datamodule.patch_size": None, "datamodule.hr_patch_size": 32},
         **{"datamodule.batch_size": 4, "trainer.max_steps": 60, "trainer.validate_every": 60},
         **{"trainer.log_every": 1, "trainer.threads": 1, "logger.experiment": None},
-        "trainer.accelerator": "cpu",
+        **{"trainer.accelerator": "cpu", "data.crop_grid": "lr"},  # as the textures were prepared
     }
     if experiment != "vdsr":
         small = {name: min(network[name], sizes[name]) for name in network if name in sizes}

@@ -87,6 +87,8 @@ def write_pixels(
     folder = options.dataset.folder
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "index.json").unlink(missing_ok=True)  # from here on the older dataset is invalid
+    for older in {*folder.glob("*_x*.u*")} - {*options.dataset.pixel_files}:
+        older.unlink()
 
     def attempt(picture: Path) -> PreparedPicture | ImageError:
         try:
