@@ -4,6 +4,7 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_origin
 
@@ -15,6 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from docs.generate.comments import comments, header
 from docs.generate.types import describe, section_in
+from drnsr.config.compose import load_option
 from drnsr.config.schema import ComposedConfig
 from drnsr.project import CONF
 
@@ -170,14 +172,14 @@ def _group(group: str) -> str:
         name = f"`{path.stem}`" + (" (the default)" if path.stem == default else "")
         says = [header(path)] if header(path) else []
         if group in WITH_ARGUMENTS:
-            says += _arguments(path)
+            says += _arguments(group, path)
         lines.append(f"| {name} | {_cell('<br>'.join(says))} |")
     return "\n".join(lines) + "\n"
 
 
-def _arguments(path: Any) -> list[str]:  # noqa: ANN401
+def _arguments(group: str, path: Path) -> list[str]:
     """Return the class that a file names, and each argument with its comment."""
-    content = OmegaConf.to_container(OmegaConf.load(path))
+    content = OmegaConf.to_container(load_option(group, path.stem))
     prefix = "network." if "network" in content else ""
     node = content.get("network", content)
     noted = comments(path)
