@@ -38,7 +38,7 @@ test: install ## run the fast tests
 	$(PYTEST) 2
 
 test-slow: install ## run the tests that `make test` leaves out
-	$(PYTEST) 4 -m slow
+	$(PYTEST) 3 -m slow
 
 lint: install ## check style, types and the direction of imports
 	ruff check .

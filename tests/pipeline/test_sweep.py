@@ -193,10 +193,11 @@ def test_a_study_runs_its_trials_under_one_parent_and_prunes(prepared):
 def test_a_sweep_that_is_ended_goes_on_where_it_was_and_other_launchers_find_it_done(prepared):
     command = [
         *("pipelines.train", "-m", "experiment=smoke", "seed=1,2", "trainer.threads=1"),
-        *("trainer.max_steps=40", "trainer.validate_every=4", "checkpoints.seconds=0"),
+        *("trainer.max_steps=160", "trainer.validate_every=4", "checkpoints.seconds=0"),
         *("model.network.num_features=8", "model.network.num_blocks=1"),
     ]
-    process, said = ["python", "-m", *command], ("/40  loss", "evaluating")
+    # Long enough that no job is done when the sweep is ended for the third time.
+    process, said = ["python", "-m", *command], ("/160  loss", "evaluating")
     assert prepared.ended_by(signal.SIGTERM, [*process, "launcher=joblib"], *said) == 143
     prepared.ended_here_by(signal.SIGINT, command, *said)
     assert prepared.ended_by(signal.SIGKILL, process, *said) == -signal.SIGKILL
