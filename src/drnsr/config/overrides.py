@@ -164,9 +164,8 @@ def _with_new_keys(
         if name not in found or name in _IRRELEVANT:
             continue
         if name not in wanted:
-            if (
-                not field.is_required()
-            ):  # what the older version did, whatever a file of conf says now
+            # What the older version did, whatever a file of conf says now.
+            if not field.is_required():
                 value = field.get_default(call_default_factory=True)
             log.info("%s%s: not known when this was run; it is now %s", prefix, name, value)
             filled[name] = value

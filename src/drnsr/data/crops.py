@@ -134,12 +134,10 @@ class TrainingCrops(Dataset[Pair]):
             np.empty((len(numbers), side, side, pixels.channels), pixels.dtype)
             for side in (size, scale * size)
         )
+        sides, dense = (size, size), self._dataset.is_dense
         for place, k in enumerate(numbers):
             number, top, left, symmetry = self.draws.draw(k, scale)
-            dense = self._dataset.is_dense
-            lr, hr = _crop_pair(
-                self._dataset, number, scale, (top, left), (size, size), dense=dense
-            )
+            lr, hr = _crop_pair(self._dataset, number, scale, (top, left), sides, dense=dense)
             if self._degradation is not None:
                 random = self.draws.degradation_generator(k)
                 if random.random() >= self._degradation.clean_prob:

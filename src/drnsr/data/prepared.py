@@ -161,11 +161,9 @@ class PreparedDataset:
     def _view(self, number: int, scale: int, *, dense: bool = False) -> NDArray[Any]:
         if (scale, dense) not in self._pixels:
             # A plain array: slicing a memmap object takes several times as long.
-            file, dtype = (
-                pixel_file(self.folder, scale, self.pixels.depth, dense=dense),
-                self.pixels.dtype,
-            )
-            pixels = np.asarray(np.memmap(file, dtype.newbyteorder("<"), mode="r"))
+            file = pixel_file(self.folder, scale, self.pixels.depth, dense=dense)
+            dtype = self.pixels.dtype.newbyteorder("<")
+            pixels = np.asarray(np.memmap(file, dtype, mode="r"))
             shapes = [image.shape(1 if dense else scale) for image in self.images]
             ends = [0, *accumulate(prod(shape) for shape in shapes)]
             self._pixels[scale, dense] = [
